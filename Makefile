@@ -1,0 +1,38 @@
+# `make lab`, `make report` and `make test` each set everything up first; they need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := .venv/bin
+MAIN_NOTEBOOK := operators/08-fourier-neural-operator
+
+.PHONY: setup lab report test check bench clean
+
+setup: .venv/.complete
+
+$(UV):
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.complete: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --locked --quiet --extra lab --extra bench
+	touch $@
+
+lab: setup
+	$(RUN)/limitlab lab
+
+report: setup
+	$(RUN)/limitlab report $(MAIN_NOTEBOOK) --to html
+
+test: setup
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --nbval-lax tests notebooks
+
+check: setup
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+bench: setup
+	$(RUN)/python tests/benchmarks/operators.py
+
+clean:
+	rm -rf .venv .tools reports runs

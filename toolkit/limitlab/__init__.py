@@ -1,0 +1,35 @@
+"""limitlab: a laboratory for the limits of depth, resolution and width.
+
+The pieces in the order of their use: `problems` (equations), `data` (labelled, cached samples), `operators` (models),
+`training` (one loop), `experiments` (all of it together, at three sizes), `figures` (xarray to plotly), `reports`.
+They load when they are first touched.
+"""
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_PIECES = (
+    "data",
+    "errors",
+    "experiments",
+    "figures",
+    "operators",
+    "problems",
+    "reports",
+    "solvers",
+    "spaces",
+    "systems",
+    "training",
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _PIECES:
+        return importlib.import_module(f"limitlab.{name}")
+    raise AttributeError(f"module 'limitlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*_PIECES, "__version__"]

@@ -1,0 +1,45 @@
+"""Errors of the public boundary: each names the argument, what it got, and what it accepts."""
+
+import difflib
+import math
+from collections.abc import Iterable
+
+
+class LimitlabError(Exception):
+    """Root of every error that limitlab raises on purpose; the command line turns it into one line and exit code 2."""
+
+
+class InvalidArgument(LimitlabError, ValueError):
+    """An argument has the wrong type, shape or range."""
+
+
+class UnknownName(InvalidArgument):
+    """A name is in none of our tables."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownName:
+    """Error for a name that `known` does not hold, with the nearest valid one: "did you mean 'lorenz'?"."""
+    known = sorted(known)
+    shown = repr(name) if len(repr(name)) <= 60 else repr(name)[:57] + "..."
+    nearest = difflib.get_close_matches(str(name)[:60], known, n=1, cutoff=0.5)
+    suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return UnknownName(f"unknown {kind} {shown}; {suggestion}known: {', '.join(known)}")
+
+
+def check_number(
+    argument: str, value: object, *, low: float | None = None, high: float | None = None, integer: bool = False
+) -> float:
+    """The value as int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise."""
+    kind = "a whole number" if integer else "a number"
+    bounds = " ".join(
+        part for part in (f">= {low:g}" if low is not None else "", f"<= {high:g}" if high is not None else "") if part
+    )
+    accepted = f"{kind} {bounds}".rstrip()
+    refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refused
+    if not math.isfinite(value) or (integer and value != int(value)):
+        raise refused
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise refused
+    return int(value) if integer else float(value)

@@ -1,0 +1,44 @@
+"""Where functions live: grids, transforms, differences, norms and random fields."""
+
+from limitlab.spaces.differences import block_average, finite_difference
+from limitlab.spaces.fields import gaussian_field
+from limitlab.spaces.grid import Axis, AxisKind, Grid
+from limitlab.spaces.norms import lp_norm, relative_l2, relative_lp, relative_sobolev, sobolev_norm
+from limitlab.spaces.transforms import (
+    cosine_transform,
+    dealias_mask,
+    derivative_symbol,
+    fourier,
+    inverse_cosine_transform,
+    inverse_fourier,
+    inverse_sine_transform,
+    sine_transform,
+    spectral_derivative,
+    spectral_resample,
+    wavenumbers,
+)
+
+__all__ = [
+    "Axis",
+    "AxisKind",
+    "Grid",
+    "block_average",
+    "cosine_transform",
+    "dealias_mask",
+    "derivative_symbol",
+    "finite_difference",
+    "fourier",
+    "gaussian_field",
+    "inverse_cosine_transform",
+    "inverse_fourier",
+    "inverse_sine_transform",
+    "lp_norm",
+    "relative_l2",
+    "relative_lp",
+    "relative_sobolev",
+    "sine_transform",
+    "sobolev_norm",
+    "spectral_derivative",
+    "spectral_resample",
+    "wavenumbers",
+]

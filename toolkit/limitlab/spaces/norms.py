@@ -1,0 +1,99 @@
+"""Norms of functions on grids, and the relative errors that every table of ours reports.
+
+    ||u||_p  = (int |u|^p dx)^(1/p)              by the grid's quadrature, channels summed inside the integral
+    ||u||_Hs = (|D| sum_k (1 + |k|^2)^s |u_k|^2)^(1/2)     so that s = 0 is L2 and s = 1 adds |grad u|^2
+
+Relative errors are one number a sample, then averaged: a ratio of pooled norms would hide bad samples.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.spaces.differences import finite_difference
+from limitlab.spaces.grid import Grid
+from limitlab.spaces.transforms import fourier, wavenumbers
+
+DerivativeMethod = Literal["spectral", "finite_difference"]
+
+
+def lp_norm(u: Float[Tensor, "batch channel *grid"], grid: Grid, p: float = 2.0) -> Float[Tensor, " batch"]:
+    """L^p norm of every sample."""
+    if not p >= 1:
+        raise InvalidArgument(f"p must be >= 1; got {p}")
+    grid.require("u", u)
+    weighted = grid.weights(u.dtype, u.device) * u.abs() ** p
+    return weighted.flatten(1).sum(1) ** (1 / p)
+
+
+def sobolev_norm(
+    u: Float[Tensor, "batch channel *grid"], grid: Grid, s: float = 1.0, method: DerivativeMethod | None = None
+) -> Float[Tensor, " batch"]:
+    """H^s norm of every sample, by Fourier coefficients on periodic grids or (s = 1) by finite differences on any grid.
+
+    The default method is spectral where the grid is periodic.
+    """
+    method = method or ("spectral" if grid.is_periodic else "finite_difference")
+    if method == "spectral":
+        return _spectral_sobolev_norm(u, grid, s)
+    if method != "finite_difference":
+        raise unknown_name("derivative method", method, ["spectral", "finite_difference"])
+    if s != 1:
+        raise InvalidArgument(f"finite differences give the H^1 norm only; got s = {s}")
+    squared = u**2
+    for axis in range(grid.dimension):
+        squared = squared + finite_difference(u, grid, axis) ** 2
+    return (grid.weights(u.dtype, u.device) * squared).flatten(1).sum(1).sqrt()
+
+
+def _spectral_sobolev_norm(u: Tensor, grid: Grid, s: float) -> Tensor:
+    k = wavenumbers(grid, u.dtype, u.device)
+    weight = (1 + sum(component**2 for component in k)) ** s
+    # the real transform stores half of the last axis: every column but m = 0 and m = n/2 stands for two modes
+    columns = torch.full((weight.shape[-1],), 2.0, dtype=u.dtype, device=u.device)
+    columns[0] = 1
+    if grid.shape[-1] % 2 == 0:
+        columns[-1] = 1
+    power = torch.view_as_real(fourier(u, grid)).square().sum(-1) * (weight * columns)
+    return (math.prod(grid.lengths) * power.flatten(1).sum(1)).sqrt()
+
+
+def relative_lp(
+    prediction: Float[Tensor, "batch channel *grid"],
+    target: Float[Tensor, "batch channel *grid"],
+    grid: Grid,
+    p: float = 2.0,
+) -> Float[Tensor, " batch"]:
+    """||prediction - target||_p / ||target||_p of every sample."""
+    _require_same(prediction, target)
+    return lp_norm(prediction - target, grid, p) / lp_norm(target, grid, p)
+
+
+def relative_l2(
+    prediction: Float[Tensor, "batch channel *grid"], target: Float[Tensor, "batch channel *grid"], grid: Grid
+) -> Float[Tensor, " batch"]:
+    """||prediction - target||_2 / ||target||_2 of every sample."""
+    return relative_lp(prediction, target, grid, 2.0)
+
+
+def relative_sobolev(
+    prediction: Float[Tensor, "batch channel *grid"],
+    target: Float[Tensor, "batch channel *grid"],
+    grid: Grid,
+    s: float = 1.0,
+    method: DerivativeMethod | None = None,
+) -> Float[Tensor, " batch"]:
+    """||prediction - target||_Hs / ||target||_Hs of every sample."""
+    _require_same(prediction, target)
+    return sobolev_norm(prediction - target, grid, s, method) / sobolev_norm(target, grid, s, method)
+
+
+def _require_same(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise InvalidArgument(
+            f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} must have one shape"
+        )
