@@ -72,6 +72,14 @@ def test_gradient_of_the_relative_norm_agrees_with_finite_differences():
     assert torch.autograd.gradcheck(lambda u: relative_sobolev(u, target, grid), prediction)
 
 
+@pytest.mark.parametrize("norm", [lp_norm, sobolev_norm])
+def test_gradient_at_an_exact_prediction_is_zero(norm):
+    for kind in ("periodic", "cells"):
+        u = torch.zeros(2, 1, 8, requires_grad=True)
+        norm(u, Grid.uniform(8, kind=kind)).sum().backward()
+        assert torch.equal(u.grad, torch.zeros_like(u))
+
+
 def test_bad_norms_are_refused():
     grid = Grid.uniform(8)
     with pytest.raises(InvalidArgument, match="one shape"):

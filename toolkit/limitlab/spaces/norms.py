@@ -26,8 +26,8 @@ def lp_norm(u: Float[Tensor, "batch channel *grid"], grid: Grid, p: float = 2.0)
     if not p >= 1:
         raise InvalidArgument(f"p must be >= 1; got {p}")
     grid.require("u", u)
-    weighted = grid.weights(u.dtype, u.device) * u.abs() ** p
-    return weighted.flatten(1).sum(1) ** (1 / p)
+    weights = grid.weights(u.dtype, u.device) ** (1 / p)
+    return _vector_norm(weights * u, p)
 
 
 def sobolev_norm(
@@ -44,10 +44,13 @@ def sobolev_norm(
         raise unknown_name("derivative method", method, ["spectral", "finite_difference"])
     if s != 1:
         raise InvalidArgument(f"finite differences give the H^1 norm only; got s = {s}")
-    squared = u**2
-    for axis in range(grid.dimension):
-        squared = squared + finite_difference(u, grid, axis) ** 2
-    return (grid.weights(u.dtype, u.device) * squared).flatten(1).sum(1).sqrt()
+    with_gradient = torch.cat([u, *(finite_difference(u, grid, axis) for axis in range(grid.dimension))], dim=1)
+    return _vector_norm(grid.weights(u.dtype, u.device).sqrt() * with_gradient, 2)
+
+
+def _vector_norm(values: Tensor, p: float) -> Tensor:
+    # torch's vector norm has gradient zero at zero, where a root of a sum has none: an exact prediction must not end in NaN
+    return torch.linalg.vector_norm(values.flatten(1), ord=p, dim=1)
 
 
 def _spectral_sobolev_norm(u: Tensor, grid: Grid, s: float) -> Tensor:
@@ -58,8 +61,8 @@ def _spectral_sobolev_norm(u: Tensor, grid: Grid, s: float) -> Tensor:
     columns[0] = 1
     if grid.shape[-1] % 2 == 0:
         columns[-1] = 1
-    power = torch.view_as_real(fourier(u, grid)).square().sum(-1) * (weight * columns)
-    return (math.prod(grid.lengths) * power.flatten(1).sum(1)).sqrt()
+    scale = (math.prod(grid.lengths) * weight * columns).sqrt()
+    return _vector_norm(torch.view_as_real(fourier(u, grid) * scale), 2)
 
 
 def relative_lp(

@@ -1,0 +1,117 @@
+"""Settings of an experiment: a frozen dataclass that validates itself and reads its options from text.
+
+A field is declared with what a command line, a slider and a report need to know of it:
+
+    modes: int = option(8, "Fourier modes kept per axis", low=2, high=64)
+"""
+
+import dataclasses
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+
+MAX_TEXT = 1000
+
+
+def option(
+    default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    """A settings field with its meaning, its inclusive range or its choices; ranges hold for every entry of a tuple."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line and the studios show of one field."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of every experiment's settings: `with_options` changes fields, from values or from text."""
+
+    def __post_init__(self) -> None:
+        for spec in self.options():
+            object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """The fields in their order."""
+        types = get_type_hints(cls)
+        return tuple(Option(name=f.name, type=types[f.name], default=f.default, **f.metadata) for f in fields(cls))
+
+    def with_options(self, **changes: Any) -> Self:
+        """The same settings with some fields changed; text is read by the field's type.
+
+        Raises UnknownName for a field that there is not, InvalidArgument for a value that its field does not take.
+        """
+        known = {spec.name: spec for spec in self.options()}
+        for name in changes:
+            if name not in known:
+                raise unknown_name("setting", name, known)
+        read = {name: _read(known[name], value) for name, value in changes.items()}
+        return replace(self, **read)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return dataclasses.asdict(self)
+
+
+def _read(spec: Option, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if len(value) > MAX_TEXT:
+        raise InvalidArgument(f"{spec.name} must be shorter than {MAX_TEXT} characters; got {len(value)}")
+    if get_origin(spec.type) is tuple:
+        entry = get_args(spec.type)[0]
+        return tuple(
+            _read_scalar(spec, entry, part.strip()) for part in value.strip("()[] ").split(",") if part.strip()
+        )
+    return _read_scalar(spec, spec.type, value.strip())
+
+
+def _read_scalar(spec: Option, kind: type, text: str) -> Any:
+    if kind is str:
+        return text
+    if kind is bool:
+        if text.lower() not in {"true", "false"}:
+            raise InvalidArgument(f"{spec.name} must be true or false; got {text!r:.80}")
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidArgument(f"{spec.name} must be {_kind(kind)}; got {text!r:.80}") from None
+
+
+def _kind(kind: type) -> str:
+    return "a whole number" if kind is int else "a number"
+
+
+def _checked(spec: Option, value: Any) -> Any:
+    if get_origin(spec.type) is tuple:
+        if not isinstance(value, tuple | list):
+            raise InvalidArgument(f"{spec.name} must be a list; got {value!r:.80}")
+        return tuple(_checked_scalar(spec, get_args(spec.type)[0], entry) for entry in value)
+    return _checked_scalar(spec, spec.type, value)
+
+
+def _checked_scalar(spec: Option, kind: type, value: Any) -> Any:
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise InvalidArgument(f"{spec.name} must be true or false; got {value!r:.80}")
+        return value
+    if kind is str:
+        if spec.choices and value not in spec.choices:
+            raise unknown_name(f"choice of {spec.name}", value, spec.choices)
+        if not isinstance(value, str):
+            raise InvalidArgument(f"{spec.name} must be text; got {value!r:.80}")
+        return value
+    return check_number(spec.name, value, low=spec.low, high=spec.high, integer=kind is int)

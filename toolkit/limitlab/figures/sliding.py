@@ -1,0 +1,31 @@
+"""One figure with a slider out of several figures of the same make; it moves without a kernel, in a page too."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from limitlab.errors import InvalidArgument
+
+
+def with_slider(figures: Mapping[str, go.Figure], label: str) -> go.Figure:
+    """The first figure, with a slider through all of them; `label` names what the keys are, such as "layers".
+
+    All figures need the same number of traces. Raises InvalidArgument.
+    """
+    if not figures:
+        raise InvalidArgument("with_slider needs at least one figure")
+    counts = {key: len(figure.data) for key, figure in figures.items()}
+    if len(set(counts.values())) > 1:
+        raise InvalidArgument(f"all figures of a slider need the same number of traces; got {counts}")
+    keys = list(figures)
+    combined = go.Figure(
+        data=figures[keys[0]].data,
+        layout=figures[keys[0]].layout,
+        frames=[go.Frame(name=key, data=figure.data) for key, figure in figures.items()],
+    )
+    steps = [{"label": key, "method": "animate", "args": [[key], _AT_ONCE]} for key in keys]
+    slider = {"active": 0, "currentvalue": {"prefix": f"{label}: "}, "pad": {"t": 45}, "steps": steps}
+    return combined.update_layout(sliders=[slider])
+
+
+_AT_ONCE = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}

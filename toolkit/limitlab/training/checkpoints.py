@@ -1,0 +1,242 @@
+"""Checkpoints: all that decides the next step of a training, in one safetensors file with a JSON header; never pickle.
+
+A file holds the model's state, the optimiser's state, the random states of torch (CPU and CUDA), numpy and python,
+the step and the recipe of the training. The schedule and the batches are pure functions of the step, so the step is
+their state. It is written under a temporary name, synced to the disk and renamed; the two newest stay, so a good one
+exists at any moment. Complex tensors are stored as pairs of reals and named in the header; a CRC-32 of every byte
+finds what a disk has damaged.
+"""
+
+import json
+import os
+import random
+import re
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from limitlab.errors import InvalidArgument, LimitlabError
+
+KEPT = 2
+FORMAT = "limitlab-tensors-1"
+
+
+class DamagedFile(LimitlabError):
+    """A file of tensors is truncated, altered, or none of ours."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training after `step` steps; tensors on the CPU, named `model.*` and `optimizer.<parameter>.*`."""
+
+    step: int
+    seconds: float
+    recipe: dict[str, Any]
+    random_state: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Put weights and optimiser state back, on the model's device. Raises InvalidArgument for another model."""
+        weights = {name.removeprefix("model."): t for name, t in self.tensors.items() if name.startswith("model.")}
+        load_weights(model, weights, f"checkpoint of step {self.step}")
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in self.tensors.items():
+            if name.startswith("optimizer."):
+                _, index, quantity = name.split(".", 2)
+                state.setdefault(int(index), {})[quantity] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def save(
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Mapping[str, Any],
+    seconds: float,
+) -> Path:
+    """Write the checkpoint of `step` into `folder`, then drop all but the two newest. Returns its path."""
+    tensors = {f"model.{name}": tensor for name, tensor in weights_of(model).items()}
+    for index, quantities in optimizer.state_dict()["state"].items():
+        present = {name: value for name, value in quantities.items() if value is not None}
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in present.items()}
+    header = {"step": step, "seconds": seconds, "recipe": dict(recipe), "random_state": random_state()}
+    path = folder / f"step-{step:08d}.safetensors"
+    write_tensors(path, tensors, header)
+    for old in paths(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The newest undamaged checkpoint of `folder`, None where there is none; warns of each damaged one it passes over.
+
+    Raises DamagedFile when checkpoints exist and not one of them can be read.
+    """
+    damaged: list[str] = []
+    for path in reversed(paths(folder)):
+        try:
+            tensors, header = read_tensors(path)
+            found = Checkpoint(tensors=tensors, **header)
+        except (DamagedFile, TypeError) as error:
+            damaged.append(str(error))
+            continue
+        for message in damaged:
+            warnings.warn(f"{message}; going back to the checkpoint of step {found.step}", RuntimeWarning, stacklevel=2)
+        return found
+    if damaged:
+        raise DamagedFile(f"no checkpoint in {folder} can be read: {'; '.join(damaged)}. Start again in a new folder")
+    return None
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name. Raises InvalidArgument for state that is not a tensor."""
+    state = model.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise InvalidArgument(f"model state {name!r} is a {type(value).__name__}; only tensors can be stored")
+    return state
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
+    """Copy weights into the model. Raises InvalidArgument that names the first difference of names or shapes."""
+    expected = weights_of(model)
+    if missing := sorted(expected.keys() ^ weights.keys()):
+        place = "the model" if missing[0] in weights else origin
+        raise InvalidArgument(f"{origin} belongs to another model: {place} has no {missing[0]!r}")
+    for name, tensor in expected.items():
+        if tensor.shape != weights[name].shape:
+            shapes = f"{tuple(weights[name].shape)} there, {tuple(tensor.shape)} in the model"
+            raise InvalidArgument(f"{origin} belongs to another model: {name!r} is {shapes}")
+    model.load_state_dict(dict(weights))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON-able header as one safetensors file, atomically and durably."""
+    from safetensors.torch import save_file
+
+    # a copy of each: safetensors refuses tensors that share memory, as tied weights do
+    stored = {name: _as_real(tensor.detach()).to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    about = {
+        "format": FORMAT,
+        "complex": [name for name, tensor in tensors.items() if tensor.is_complex()],
+        "crc32": _checksum(stored, header),
+        "header": dict(header),
+    }
+    with replacing(path) as temporary:
+        save_file(stored, temporary, metadata={"limitlab": json.dumps(about)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and header of a file of `write_tensors`. Raises DamagedFile, FileNotFoundError."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["limitlab"])
+            # cloned, since what safetensors gives is mapped from a file that will be dropped
+            stored = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if about["format"] != FORMAT:
+            raise DamagedFile(f"{path} has format {about['format']!r}; this version reads {FORMAT!r}")
+        complete = about["crc32"] == _checksum(stored, about["header"])
+        complex_names, header = set(about["complex"]), about["header"]
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise DamagedFile(f"{path} is damaged or no file of ours ({error})") from error
+    if not complete:
+        raise DamagedFile(f"{path} is damaged (its checksum does not match its content)")
+    return {n: torch.view_as_complex(t) if n in complex_names else t for n, t in stored.items()}, header
+
+
+class replacing:  # noqa: N801 (used as a verb, like contextlib.suppress)
+    """Context that gives a temporary path beside `path`; on success it is synced to the disk and renamed to `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # always one name, so that what a killed writer left is written over and never piles up
+        self.temporary = self.path.with_name(f".{self.path.name}.part")
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.temporary.unlink(missing_ok=True)
+            return
+        with open(self.temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        # safetensors writes files that only their owner can read: as open as the folder is right for a shared run
+        os.chmod(self.temporary, self.path.parent.stat().st_mode & 0o666)
+        os.replace(self.temporary, self.path)
+        if os.name == "posix":  # the rename itself lasts only once the folder is synced
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def random_state() -> dict[str, Any]:
+    """State of the global generators of torch (CPU, and CUDA where in use), numpy and python, as JSON-able values."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    numpy_state: Any = np.random.get_state(legacy=False)  # noqa: NPY002 (the global state is what a loss may draw from)
+    generator = numpy_state["state"]
+    return {
+        "torch": _hex(torch.get_rng_state()),
+        "cuda": [_hex(state) for state in cuda],
+        "numpy": {**numpy_state, "state": {"key": generator["key"].tolist(), "pos": int(generator["pos"])}},
+        "python": random.getstate(),
+    }
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Put back what `random_state` gave; CUDA states go to as many devices as there are."""
+    torch.set_rng_state(_from_hex(state["torch"]))
+    for index, cuda in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(_from_hex(cuda), index)
+    generator = state["numpy"]["state"]
+    key = np.array(generator["key"], dtype=np.uint32)
+    np.random.set_state({**state["numpy"], "state": {**generator, "key": key}})  # noqa: NPY002
+    version, values, gauss = state["python"]
+    random.setstate((version, tuple(values), gauss))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of torch (every device), numpy and python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
+
+
+def paths(folder: Path) -> list[Path]:
+    """Checkpoint files, oldest first."""
+    return sorted(path for path in folder.glob("step-*.safetensors") if re.fullmatch(r"step-\d{8,}", path.stem))
+
+
+def _as_real(tensor: Tensor) -> Tensor:
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
+def _checksum(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> int:
+    value = zlib.crc32(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = zlib.crc32(name.encode(), value)
+        value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, value)
+    return value
+
+
+def _hex(state: Tensor) -> str:
+    return state.numpy().tobytes().hex()
+
+
+def _from_hex(text: str) -> Tensor:
+    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
