@@ -1,0 +1,181 @@
+"""The language of equations: what it reads, what it refuses, and that refusing is cheap."""
+
+import contextlib
+
+import pytest
+import sympy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.problems.grammar import LONGEST_TEXT, parse_equation, parse_expression
+from limitlab.problems.notation import equation_latex, equation_text
+from limitlab.problems.symbolic import torch_function
+
+t, x, y, nu = sympy.symbols("t x y nu", real=True)
+u = sympy.Function("u", real=True)(t, x)
+
+
+def read(text):
+    return parse_expression(text, fields=["u"], parameters=["nu"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("u_xx", sympy.Derivative(u, x, 2)),
+        ("-u^2", -(u**2)),
+        ("2^3^2", sympy.Integer(512)),
+        ("8/4/2", sympy.Integer(1)),
+        ("1 - 2 - 3", sympy.Integer(-4)),
+        ("2*-u", -2 * u),
+        ("u**-2", u**-2),
+        ("nu*u_xxxx/2", nu * sympy.Derivative(u, x, 4) / 2),
+        ("sin(2*pi*x)", sympy.sin(2 * sympy.pi * x)),
+        ("abs(u)", sympy.Abs(u)),
+        ("dx(u^2/2)", sympy.Derivative(u**2 / 2, x)),
+        ("dx(dx(u*u_x))", sympy.Derivative(u * sympy.Derivative(u, x), x, 2)),
+        ("dx(3*pi)", sympy.Integer(0)),
+        (".5e1*u", sympy.Float(5.0) * u),
+    ],
+)
+def test_text_means_what_mathematics_means(text, expected):
+    assert read(text) == expected
+
+
+def test_two_dimensional_equation_with_several_fields():
+    equation = parse_equation(
+        "w_t = dy(psi_x*w) - dx(psi_y*w) + nu*(w_xx + w_yy)", fields=["w", "psi"], parameters=["nu"], dimension=2
+    )
+    w, psi = (sympy.Function(name, real=True)(t, x, y) for name in ("w", "psi"))
+    assert equation.lhs == sympy.Derivative(w, t)
+    assert equation.rhs.has(sympy.Derivative(psi, y))
+
+
+def test_latex_shows_subscripts_and_given_names():
+    equation = parse_equation("u_t = -dx(u^2/2) + nu*u_xx", parameters=["nu"])
+    assert equation_latex(equation, {"u": "v"}) == (r"v_{t} = \nu v_{xx} - \partial_{x} \left(\frac{v^{2}}{2}\right)")
+
+
+HOSTILE = {
+    "import": "u_t = __import__('os').system('ls')",
+    "attribute": "u_t = u.diff",
+    "double attribute": "u_t = ().__class__.__bases__",
+    "tower of powers": "u_t = 9^9^9^9",
+    "large power": "u_t = u^1000",
+    "nested powers": "u_t = ((u^9)^9)^9",
+    "product of powers": "u_t = " + "*".join(["u^16"] * 100),
+    "ten megabytes": "u_t = " + "u+" * 5_000_000 + "u",
+    "ten megabytes of blanks": " " * 10_000_000,
+    "deep parentheses": "u_t = " + "(" * 10_000 + "u" + ")" * 10_000,
+    "parentheses within the length": "u_t = " + "(" * 450 + "u" + ")" * 450,
+    "deep functions": "u_t = " + "exp(" * 200 + "u" + ")" * 190,
+    "deep derivatives": "u_t = " + "dx(" * 20 + "u" + ")" * 20,
+    "long derivative": "u_t = u_" + "x" * 500,
+    "Cyrillic a": "u_t = \u0430*u",
+    "full-width digit": "u_t = \uff11*u",
+    "superscript two": "u_t = u\u00b2",
+    "null character": "u_t = u\x00",
+    "lambda": "u_t = lambda u: u",
+    "string": "u_t = 'u'",
+    "comparison": "u_t = u < 1",
+    "assignment in a call": "u_t = sin(u=1)",
+    "infinite literal": "u_t = 1e999",
+    "long literal": "u_t = " + "9" * 500,
+    "product overflows": "u_t = " + "*".join(["1e29"] * 20),
+    "function overflows": "u_t = exp(exp(exp(9)))",
+    "not real": "u_t = sqrt(-2)*u",
+    "not real for any u": "u_t = sqrt(-u^2)",
+    "pole": "u_t = log(0)",
+    "division by zero": "u_t = u/(x - x)",
+    "negative power of zero": "u_t = 0^-1",
+    "two equalities": "u_t = u = u",
+    "no equality": "u_t",
+    "nothing": "",
+    "open parenthesis": "u_t = (u",
+    "two arguments": "u_t = sin(u, u)",
+    "no argument": "u_t = sin()",
+    "missing operator": "u_t = 2u",
+    "symbolic exponent": "u_t = u^nu",
+    "not text": b"u_t = u",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_is_refused_with_a_short_message(text):
+    with pytest.raises(InvalidArgument) as refusal:
+        parse_equation(text, parameters=["nu"])
+    assert len(str(refusal.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["eval", "exec", "open", "E", "I", "oo", "Symbol", "diff", "u_y", "z", "__class__"])
+def test_only_declared_names_exist(name):
+    with pytest.raises(InvalidArgument):
+        read(name)
+
+
+@pytest.mark.parametrize(("text", "nearest"), [("nuu", "nu"), ("u_z", "u_x"), ("sine(u)", "sin"), ("coss(u)", "cos")])
+def test_unknown_names_suggest_the_nearest(text, nearest):
+    with pytest.raises(UnknownName, match=f"did you mean '{nearest}'"):
+        read(text)
+
+
+@pytest.mark.parametrize("name", ["x", "pi", "sin", "dx", "u", "2a", "a b", "", "\u03bd", "a" * 40, None])
+def test_parameters_may_not_take_a_name_that_is_taken_or_no_name(name):
+    with pytest.raises(InvalidArgument):
+        parse_equation("u_t = u", parameters=[name])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="ux_t+-*/^()=.0123456789enupisqrt ,<'\u0430", max_size=60) | st.text(max_size=60))
+def test_random_text_is_read_or_refused_and_raises_nothing_else(text):
+    with contextlib.suppress(InvalidArgument):
+        parse_equation(text, parameters=["nu"])
+
+
+@st.composite
+def expressions(draw, depth=3):
+    """Texts of the grammar, parenthesised throughout."""
+    if depth == 0 or draw(st.booleans()):
+        return draw(st.sampled_from(["u", "u_x", "u_xx", "nu", "x", "pi", "2", "0.5", "3", "1e-3", "7/3"]))
+    inner = draw(expressions(depth=depth - 1))
+    form = draw(st.sampled_from(["operator", "power", "function"]))
+    if form == "operator":
+        return f"({inner}){draw(st.sampled_from('+-*/'))}({draw(expressions(depth=depth - 1))})"
+    if form == "power":
+        return f"({inner})^{draw(st.sampled_from(['2', '3', '-1', '0.5', '(-1/2)']))}"
+    return f"{draw(st.sampled_from(['sin', 'exp', 'tanh', 'sqrt', 'abs', 'dx', 'log']))}({inner})"
+
+
+def value(tree):
+    """The tree at three points, with a stand-in for the derivative: equal trees give equal values."""
+    point = torch.tensor([0.3, 1.1, 2.7], dtype=torch.float64)
+    values = {"u": 1 + point.sin() ** 2, "x": point, "nu": torch.tensor(0.7, dtype=torch.float64)}
+    found = torch_function(tree)(values, lambda inner, axis, order: torch.as_tensor(inner) * 1.3 + order)
+    return torch.as_tensor(found, dtype=torch.float64).expand(3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(expressions())
+def test_printed_expressions_are_read_back(text):
+    try:
+        tree = read(text)
+    except InvalidArgument:
+        return
+    # sympy distributes numbers over sums in some orders and not in others: the meaning is what must survive
+    assert torch.allclose(value(read(equation_text(tree))), value(tree), rtol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize("text", ["u_t = -dx(u^2/2) + nu*u_xx", "u_t = sqrt(2)*sin(2*pi*x)*u_xx/3 - abs(u)^0.5"])
+def test_printed_equations_are_read_back_as_the_same_tree(text):
+    equation = parse_equation(text, parameters=["nu"])
+    assert parse_equation(equation_text(equation), parameters=["nu"]) == equation
+
+
+def test_a_text_of_the_greatest_length_is_read_and_one_more_character_is_not():
+    text = "u_t = " + "*".join(["(u + x*nu)"] * 16) + " + u*x/3" * 100
+    text += " " * (LONGEST_TEXT - len(text))
+    assert parse_equation(text, parameters=["nu"]).rhs.is_Add
+    with pytest.raises(InvalidArgument, match="at most 1000 characters; got 1001"):
+        parse_equation(text + " ", parameters=["nu"])

@@ -1,0 +1,286 @@
+"""A partial differential equation as one object: its text, parameters, domain, generator of data and discrete residual.
+
+The base knows the equation, its parameters, its domain and how arrays are labelled; a subclass says how data are
+made (`simulate`) and how far fields are from solving the equation (`residual_of`). Steady problems have span 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.solvers.spectral import SolutionBlewUp
+from limitlab.spaces.differences import block_average
+from limitlab.spaces.grid import Grid
+from limitlab.spaces.transforms import spectral_resample
+
+if TYPE_CHECKING:
+    import sympy
+    import xarray
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number of the equation with the range that sliders and checks use; `scale` says how a slider should move."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    meaning: str
+    unit: str = "1"
+    latex: str | None = None
+    scale: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class Field:
+    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it."""
+
+    name: str
+    meaning: str
+    unit: str = "1"
+    latex: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PDEProblem(ABC):
+    """An equation on a box, with everything that decides the numbers it generates.
+
+    equation: text of the grammar of `limitlab.problems.grammar`, for example "u_t = -dx(u^2/2) + nu*u_xx".
+    values: current parameter values (the defaults when left out). lengths, starts: one number an axis.
+    frames: stored times, equally spaced on [0, span], both ends included. operator: the fields (input, target) of the
+    operator to learn; a field with a time axis enters at its first frame and is the target at its last.
+    version: raised whenever the generator's numbers change, so that caches forget.
+    """
+
+    name: str
+    title: str
+    equation: str
+    fields: tuple[Field, ...]
+    operator: tuple[str, str]
+    parameters: tuple[Parameter, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict, hash=False)
+    lengths: tuple[float, ...] = (1.0,)
+    starts: tuple[float, ...] = (0.0,)
+    kind: Literal["periodic", "cells", "nodes"] = "periodic"
+    boundary: str = "periodic"
+    default_resolution: int = 128
+    span: float = 0.0
+    frames: int = 1
+    source: str = ""
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        known = {parameter.name: parameter for parameter in self.parameters}
+        values = {name: parameter.default for name, parameter in known.items()}
+        for name, value in self.values.items():
+            if name not in known:
+                raise unknown_name(f"parameter of {self.name}", name, known)
+            values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
+        object.__setattr__(self, "values", values)
+        check_number("span", self.span, low=0.0)
+        check_number("frames", self.frames, low=2 if self.span > 0 else 1, integer=True)
+        for length in self.lengths:
+            check_number("length", length, low=1e-6, high=1e6)
+
+    @property
+    def dimension(self) -> int:
+        """Number of space axes."""
+        return len(self.lengths)
+
+    @property
+    def times(self) -> Float[np.ndarray, " time"]:
+        """The stored times: `frames` of them on [0, span]."""
+        return np.linspace(0.0, self.span, self.frames)
+
+    @abstractmethod
+    def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
+        """Samples first ... first+samples-1 of the family `seed`; sample i depends only on (seed, first + i)."""
+
+    @abstractmethod
+    def residual_of(self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor) -> Tensor:
+        """Left side minus right side of the equation, discretised on `grid`; differentiable in the fields.
+
+        fields: by name, (batch, *grid), or (batch, time, *grid) for a field that evolves; dtype and device are kept.
+        """
+
+    def residual(self, dataset: xarray.Dataset) -> xarray.Dataset:
+        """`residual_of` on a dataset of this problem, in float64: variable `residual` on the dims of the target."""
+        import xarray
+
+        grid = Grid.from_json(dataset.attrs["grid"])
+        named = [f.name for f in self.fields if f.name in dataset]
+        tensors = {name: torch.tensor(dataset[name].values, dtype=torch.float64) for name in named}
+        time = torch.tensor(dataset["time"].values, dtype=torch.float64) if "time" in dataset.dims else None
+        target = dataset[self.operator[1]]
+        values = self.residual_of(grid, time=time, **tensors).numpy()
+        attrs = {"long_name": f"residual of {self.equation}", "units": "1"}
+        return xarray.Dataset({"residual": (target.dims, values, attrs)}, coords=target.coords, attrs=dataset.attrs)
+
+    def grid(self, resolution: int | None = None) -> Grid:
+        """The grid with `resolution` points an axis (the default resolution when left out)."""
+        size = check_number("resolution", resolution or self.default_resolution, low=2, high=2**16, integer=True)
+        return Grid.uniform(
+            (int(size),) * self.dimension,
+            dimension=self.dimension,
+            lengths=self.lengths,
+            starts=self.starts,
+            kind=self.kind,
+        )
+
+    def with_parameters(self, **values: float) -> Self:
+        """The same problem at other parameter values; raises UnknownName, or InvalidArgument outside their range."""
+        return dataclasses.replace(self, values={**self.values, **values})
+
+    def with_domain(self, *, length: float | None = None, span: float | None = None, frames: int | None = None) -> Self:
+        """The same equation on a box of another length (every axis), over another time span, or with other frames."""
+        lengths = (
+            self.lengths if length is None else (check_number("length", length, low=1e-6, high=1e6),) * self.dimension
+        )
+        return dataclasses.replace(
+            self,
+            lengths=lengths,
+            span=self.span if span is None else float(check_number("span", span, low=0.0)),
+            frames=self.frames if frames is None else int(check_number("frames", frames, low=1, integer=True)),
+        )
+
+    def expression(self) -> sympy.Eq:
+        """The equation as a sympy equality in functions of (t, x[, y]) and one symbol a parameter."""
+        from limitlab.problems.grammar import parse_equation
+
+        return parse_equation(
+            self.equation,
+            fields=[f.name for f in self.fields],
+            parameters=[p.name for p in self.parameters],
+            dimension=self.dimension,
+        )
+
+    def latex(self) -> str:
+        """The equation as LaTeX, derivatives as subscripts."""
+        from limitlab.problems.notation import equation_latex
+
+        items: list[Field | Parameter] = [*self.fields, *self.parameters]
+        names = {item.name: item.latex for item in items if item.latex}
+        return equation_latex(self.expression(), names)
+
+    def spec(self) -> dict[str, Any]:
+        """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
+        shown = {"title", "source", "parameters", "fields"}
+        decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in shown}
+        return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+
+    def label(
+        self,
+        arrays: Mapping[str, Tensor],
+        grid: Grid,
+        *,
+        seed: int,
+        first: int,
+        solver: str,
+        solver_resolution: int,
+        dt: float,
+    ) -> xarray.Dataset:
+        """Arrays (sample, *grid) or (sample, time, *grid), by field name, as a labelled float32 dataset."""
+        import xarray
+
+        meaning = {f.name: f for f in self.fields}
+        variables = {}
+        for name, values in arrays.items():
+            values = values.detach().to("cpu", torch.float32)
+            if not bool(torch.isfinite(values).all()):
+                raise SolutionBlewUp(f"{name!r} of {self.name} leaves the range of single precision; shorten the span")
+            evolves = values.dim() == grid.dimension + 2
+            dims = ("sample", "time", *grid.names) if evolves else ("sample", *grid.names)
+            attrs = {"long_name": meaning[name].meaning, "units": meaning[name].unit}
+            variables[name] = (dims, values.numpy(), attrs)
+        count = next(iter(arrays.values())).shape[0]
+        coordinates: dict[str, Any] = {
+            "sample": ("sample", np.arange(first, first + count), {"long_name": "sample", "units": "1"}),
+            **_space_coordinates(grid),
+        }
+        if any("time" in dims for dims, _, _ in variables.values()):
+            coordinates["time"] = ("time", self.times, {"long_name": "time", "units": "1"})
+        return xarray.Dataset(
+            variables,
+            coords=coordinates,
+            attrs={
+                "problem": self.name,
+                "equation": self.equation,
+                "parameters": json.dumps(dict(self.values)),
+                "seed": seed,
+                "first": first,
+                "grid": grid.to_json(),
+                "solver": solver,
+                "solver_resolution": solver_resolution,
+                "dt": dt,
+                "limitlab_version": _version(),
+            },
+        )
+
+    def restrict(self, dataset: xarray.Dataset, resolution: int) -> xarray.Dataset:
+        """The dataset on a coarser grid: spectral truncation where periodic, block averages of cells."""
+        import xarray
+
+        fine = Grid.from_json(dataset.attrs["grid"])
+        coarse = fine.at(resolution)
+        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.kind)
+        if reduce is None:
+            raise InvalidArgument(f"{self.name} lives on {self.kind}; generate it at resolution {resolution} instead")
+        variables = {}
+        for name, array in dataset.data_vars.items():
+            values = torch.tensor(array.values, dtype=torch.float64)
+            reduced = reduce(values, fine, resolution).to(torch.float32).numpy()
+            variables[name] = (array.dims, reduced, array.attrs)
+        kept = {name: c for name, c in dataset.coords.items() if name not in fine.names}
+        attrs = {**dataset.attrs, "grid": coarse.to_json()}
+        return xarray.Dataset(variables, coords={**kept, **_space_coordinates(coarse)}, attrs=attrs)
+
+    def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
+        """The operator to learn, as float32 `input` and `target` of dims (sample, channel, x[, y])."""
+        import xarray
+
+        frames = {"input": (self.operator[0], 0), "target": (self.operator[1], -1)}
+        variables = {}
+        for role, (name, frame) in frames.items():
+            array = dataset[name]
+            array = array.isel(time=frame, drop=True) if "time" in array.dims else array
+            variables[role] = array.astype("float32").expand_dims(channel=1, axis=1)
+        return xarray.Dataset(variables, attrs=dataset.attrs)
+
+    def dataset(
+        self,
+        samples: int,
+        seed: int = 0,
+        resolution: int | None = None,
+        *,
+        split: Literal["train", "validation", "test"] = "train",
+        **options: Any,
+    ) -> xarray.Dataset:
+        """`limitlab.data.generate` of this problem: cached, in chunks, with disjoint samples for each split."""
+        from limitlab.data import generate
+
+        return generate(self, samples, seed, resolution, split=split, **options)
+
+
+def _space_coordinates(grid: Grid) -> dict[str, Any]:
+    return {
+        name: (name, values, {"long_name": f"position {name}", "units": "1"})
+        for name, values in grid.coordinates().items()
+    }
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("limitlab")

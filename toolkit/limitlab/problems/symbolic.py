@@ -1,0 +1,184 @@
+"""From the tree of an equation to numbers: its linear symbol, and a torch function of the rest.
+
+    u_t = sum_n c_n d^n u/dx^n + N(u),     L(k) = sum_n c_n (i k)^n,     c_n free of u, x and t
+
+The function is a closure over the tree, built node by node; no source text is generated or run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument
+from limitlab.spaces.grid import Grid
+from limitlab.spaces.transforms import wavenumbers
+
+if TYPE_CHECKING:
+    import sympy
+
+Differentiate = Callable[[Any, str, int], Any]
+MOST_EXPANDED_TERMS = 64
+CUBIC = 3
+
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "tan": torch.tan,
+    "exp": torch.exp,
+    "log": torch.log,
+    "tanh": torch.tanh,
+    "sinh": torch.sinh,
+    "cosh": torch.cosh,
+    "Abs": torch.abs,
+}
+
+
+def linear_split(expression: sympy.Expr, field: sympy.Expr) -> tuple[dict[int, sympy.Expr], sympy.Expr]:
+    """Coefficients c_n of the constant-coefficient linear terms by order n of the x derivative, and the rest."""
+    import sympy
+
+    linear: dict[int, sympy.Expr] = defaultdict(lambda: sympy.Integer(0))
+    if expression == field:
+        linear[0] += 1
+        return linear, sympy.Integer(0)
+    if expression.is_Add:
+        rest = sympy.Integer(0)
+        for term in expression.args:
+            part, remainder = linear_split(term, field)
+            for order, coefficient in part.items():
+                linear[order] += coefficient
+            rest += remainder
+        return linear, rest
+    if isinstance(expression, sympy.Derivative):
+        variables = expression.variable_count
+        if any(variable.name != "x" for variable, _ in variables):
+            return linear, expression
+        shift = int(sum(count for _, count in variables))
+        part, remainder = linear_split(expression.expr, field)
+        rest = sympy.Derivative(remainder, *variables) if remainder.free_symbols else sympy.Integer(0)
+        return {order + shift: coefficient for order, coefficient in part.items()}, rest
+    if expression.is_Mul:
+        constants = [f for f in expression.args if not f.has(field) and not _coordinates_in(f)]
+        others = [f for f in expression.args if f not in constants]
+        scale = sympy.Mul(*constants)
+        if len(others) == 1:
+            part, remainder = linear_split(others[0], field)
+            return {order: scale * coefficient for order, coefficient in part.items()}, scale * remainder
+        sums = [len(f.args) for f in others if f.is_Add]
+        if sums and math.prod(sums) <= MOST_EXPANDED_TERMS:
+            return linear_split(sympy.expand_mul(expression, deep=False), field)
+    return linear, expression
+
+
+def fluxes(rest: sympy.Expr) -> dict[int, sympy.Expr]:
+    """The remainder as a sum over n of d^n g_n/dx^n: conservative terms by order, the others under order 0."""
+    import sympy
+
+    terms: dict[int, sympy.Expr] = defaultdict(lambda: sympy.Integer(0))
+    for term in sympy.Add.make_args(rest):
+        derivatives = [f for f in sympy.Mul.make_args(term) if isinstance(f, sympy.Derivative)]
+        factor = term / derivatives[0] if len(derivatives) == 1 else term
+        constant = not factor.atoms(sympy.Function) and not _coordinates_in(factor)
+        if len(derivatives) == 1 and constant and not derivatives[0].expr.is_Function:
+            terms[sum(int(count) for _, count in derivatives[0].variable_count)] += factor * derivatives[0].expr
+        elif term != 0:
+            terms[0] += term
+    return dict(terms)
+
+
+def degree(expression: sympy.Expr) -> int:
+    """Polynomial degree in the fields, 3 for anything that is no polynomial; it decides the de-aliasing."""
+    from sympy.core.function import AppliedUndef
+
+    if not expression.has(AppliedUndef):
+        return 0
+    if isinstance(expression, AppliedUndef):
+        return 1
+    if expression.is_Add:
+        return max(degree(term) for term in expression.args)
+    if expression.is_Mul:
+        return sum(degree(factor) for factor in expression.args)
+    if expression.is_Derivative:
+        return degree(expression.expr)
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        return int(expression.exp) * degree(expression.base)
+    return CUBIC
+
+
+def fourier_symbol(linear: Mapping[int, float], grid: Grid) -> Tensor:
+    """L(k) on the modes of a 1-D grid: real when every order is even; odd orders leave out the mode n/2."""
+    (k,) = wavenumbers(grid)
+    even = sum((c * (-1) ** (n // 2) * k**n for n, c in linear.items() if n % 2 == 0), torch.zeros_like(k))
+    odd = sum((c * (-1) ** (n // 2) * k**n for n, c in linear.items() if n % 2), torch.zeros_like(k))
+    if not any(c for n, c in linear.items() if n % 2):
+        return even
+    if grid.shape[0] % 2 == 0:
+        odd[-1] = 0.0
+    return torch.complex(even, odd)
+
+
+def require_well_posed(linear: Mapping[int, float]) -> None:
+    """Raise InvalidArgument when Re L(k) grows without bound: short waves would then grow at any rate."""
+    even = [order for order, coefficient in linear.items() if order % 2 == 0 and order and coefficient]
+    if even and (-1) ** (max(even) // 2) * linear[max(even)] > 0:
+        order = max(even)
+        raise InvalidArgument(
+            f"the equation is ill-posed: its term {linear[order]:+g} u_{'x' * order} makes waves of wavenumber k "
+            f"grow like exp({abs(linear[order]):g} k^{order} t), without bound in k; change its sign"
+        )
+
+
+def torch_function(
+    expression: sympy.Expr,
+) -> Callable[[Mapping[str, Any], Differentiate], Any]:
+    """Function (values by name, differentiate) -> value of the tree; a tree of numbers alone gives a float.
+
+    values: tensors of the fields, parameters and coordinates, which broadcast. differentiate(values, axis name, order)
+    takes every derivative, of a field or of a product.
+    """
+    import sympy
+    from sympy.core.function import AppliedUndef
+
+    if expression.is_number:
+        number = float(expression)
+        return lambda values, differentiate: number
+    if isinstance(expression, sympy.Symbol | AppliedUndef):
+        name = expression.name if isinstance(expression, sympy.Symbol) else expression.func.__name__
+        return lambda values, differentiate: values[name]
+    if isinstance(expression, sympy.Derivative):
+        return _derivative(expression)
+    arguments = [torch_function(argument) for argument in expression.args]
+    if expression.is_Add:
+        return lambda values, differentiate: sum(f(values, differentiate) for f in arguments)
+    if expression.is_Mul:
+        return lambda values, differentiate: math.prod(f(values, differentiate) for f in arguments)
+    if expression.is_Pow:
+        base, exponent = arguments[0], float(expression.exp)
+        power = int(exponent) if exponent.is_integer() else exponent
+        return lambda values, differentiate: base(values, differentiate) ** power
+    function = _FUNCTIONS[type(expression).__name__]
+    (argument,) = arguments
+    return lambda values, differentiate: function(argument(values, differentiate))
+
+
+def _derivative(expression: sympy.Derivative) -> Callable[[Mapping[str, Any], Differentiate], Any]:
+    inner = torch_function(expression.expr)
+    orders = [(variable.name, int(count)) for variable, count in expression.variable_count]
+
+    def evaluate(values: Mapping[str, Any], differentiate: Differentiate) -> Any:
+        result = inner(values, differentiate)
+        for axis, order in orders:
+            result = differentiate(result, axis, order)
+        return result
+
+    return evaluate
+
+
+def _coordinates_in(expression: sympy.Expr) -> bool:
+    return any(symbol.name in ("t", "x", "y", "z") for symbol in expression.free_symbols)

@@ -1,0 +1,1 @@
+"""How to solve: integrators and linear solvers as functions."""
