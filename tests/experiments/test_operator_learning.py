@@ -41,7 +41,7 @@ def test_baselines_have_as_many_parameters_as_the_operator():
 
 
 def test_training_beats_the_mean_on_darcy():
-    experiment, settings = smoke("darcy_fno", models=("fno", "mean"), epochs=15)
+    experiment, settings = smoke("darcy_fno", models=("fno", "mean"), train_samples=200, epochs=15, width=16)
     error = experiment.train(settings).finish().metrics["relative_l2"].mean(("seed", "resolution", "sample"))
     assert float(error.sel(model="fno")) < 0.8 * float(error.sel(model="mean"))
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 
 class LimitlabError(Exception):
-    """Root of every error that limitlab raises on purpose; the command line turns it into one line and exit code 2."""
+    """Root of every error that limitlab raises on purpose; the command line turns it into one line."""
 
 
 class InvalidArgument(LimitlabError, ValueError):
-    """An argument has the wrong type, shape or range."""
+    """An argument has the wrong type, shape or range: exit code 2 of the command line."""
 
 
 class UnknownName(InvalidArgument):

@@ -76,7 +76,8 @@ class Result:
 class Experiment:
     """One system's experiment; `configure` gives its settings, `train` runs it, `load` reads a finished run.
 
-    system: slug of the paper's system in `limitlab.systems`. draw: figures of a result.
+    system: slug of the paper's system in `limitlab.systems`. draw: figures of a result. check: raises for settings that
+    are well-formed but mean nothing here, such as a parameter that the problem does not have.
     """
 
     name: str
@@ -85,12 +86,15 @@ class Experiment:
     sizes: Mapping[str, Settings]
     prepare: Callable[[Settings, ReportProgress], Prepared] = field(repr=False)
     draw: Callable[[Result], dict[str, "go.Figure"]] = field(repr=False)
+    check: Callable[[Settings], object] = field(repr=False)
 
     def configure(self, size: str = "course", **options: Any) -> Settings:
         """Settings of a size with options changed, from values or text; raises UnknownName and InvalidArgument."""
         if size not in self.sizes:
             raise unknown_name("size", size, self.sizes)
-        return self.sizes[size].with_options(**options)
+        settings = self.sizes[size].with_options(**options)
+        self.check(settings)
+        return settings
 
     def options(self) -> tuple[Option, ...]:
         """Every setting with its type, course default, range and meaning."""

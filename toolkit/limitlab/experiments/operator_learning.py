@@ -93,11 +93,20 @@ def operator_learning(
         assert isinstance(settings, OperatorSettings)
         return prepare_operator(problem_at(problem, settings), settings, progress)
 
-    return Experiment(name=name, title=title, system="mg-tfno", sizes=sizes, prepare=prepare, draw=draw_operator)
+    return Experiment(
+        name=name,
+        title=title,
+        system="mg-tfno",
+        sizes=sizes,
+        prepare=prepare,
+        draw=draw_operator,
+        check=lambda settings: problem_at(problem, settings),
+    )
 
 
-def problem_at(problem: "str | problems.PDEProblem", settings: OperatorSettings) -> "problems.PDEProblem":
+def problem_at(problem: "str | problems.PDEProblem", settings: Settings) -> "problems.PDEProblem":
     """The problem with the settings' parameters. Raises UnknownName or InvalidArgument for bad ones."""
+    assert isinstance(settings, OperatorSettings)
     base = problems.get(problem) if isinstance(problem, str) else problem
     values = {}
     for entry in settings.parameters:
@@ -115,9 +124,10 @@ def prepare_operator(
     problem: "problems.PDEProblem", settings: OperatorSettings, progress: ReportProgress = False
 ) -> Prepared:
     """Data on the finest grid, restricted; models of equal parameter count; the loss on decoded outputs."""
+    seed, finest = settings.seed, settings.finest
     made = {
-        split: problem.dataset(samples, settings.seed, settings.finest, split=split, progress=progress)
-        for split, samples in (("train", settings.train_samples), ("test", settings.test_samples))
+        "train": problem.dataset(settings.train_samples, seed, finest, split="train", progress=progress),
+        "test": problem.dataset(settings.test_samples, seed, finest, split="test", progress=progress),
     }
 
     def view(split: str, resolution: int) -> "xr.Dataset":
@@ -132,8 +142,9 @@ def prepare_operator(
     )
     training_set = batches(data.train, size=settings.batch_size, seed=settings.seed)
     whole = training_set.tensors()
-    statistics = [ChannelStatistics.of(whole[role]) for role in ("input", "target")]
-    channels = [whole[role].shape[1] for role in ("input", "target")]
+    described = [ChannelStatistics.of(whole[role]) for role in ("input", "target")]
+    statistics = [(channel.mean, channel.std) for channel in described]
+    inputs, outputs = (whole[role].shape[1] for role in ("input", "target"))
     grid = training_set.grid
 
     def build(model: str, seed: int) -> nn.Module:
@@ -144,7 +155,8 @@ def prepare_operator(
         torch.manual_seed(seed)
         fno = operators.build(
             "fno",
-            *channels,
+            inputs,
+            outputs,
             grid.dimension,
             modes=(settings.modes,) * grid.dimension,
             width=settings.width,
@@ -154,7 +166,7 @@ def prepare_operator(
         )
         network = fno
         if model == "unet":
-            network = operators.unet_with_parameters(operators.count_parameters(fno), *channels, grid.dimension)
+            network = operators.unet_with_parameters(operators.count_parameters(fno), inputs, outputs, grid.dimension)
         return operators.Normalized(network, *statistics)
 
     def training(model: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from limitlab.errors import InvalidArgument
+from limitlab.figures.template import LIGHT
 
 
 def with_slider(figures: Mapping[str, go.Figure], label: str) -> go.Figure:
@@ -25,7 +26,7 @@ def with_slider(figures: Mapping[str, go.Figure], label: str) -> go.Figure:
     )
     steps = [{"label": key, "method": "animate", "args": [[key], _AT_ONCE]} for key in keys]
     slider = {"active": 0, "currentvalue": {"prefix": f"{label}: "}, "pad": {"t": 45}, "steps": steps}
-    return combined.update_layout(sliders=[slider])
+    return combined.update_layout(template=LIGHT, sliders=[slider])
 
 
 _AT_ONCE = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}

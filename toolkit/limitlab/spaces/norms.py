@@ -49,7 +49,7 @@ def sobolev_norm(
 
 
 def _vector_norm(values: Tensor, p: float) -> Tensor:
-    # torch's vector norm has gradient zero at zero, where a root of a sum has none: an exact prediction must not end in NaN
+    # its gradient at zero is zero, where the root of a sum has none: an exact prediction must not end in NaN
     return torch.linalg.vector_norm(values.flatten(1), ord=p, dim=1)
 
 

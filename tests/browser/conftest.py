@@ -1,0 +1,142 @@
+"""JupyterLab on a free loopback port and Debian's Chromium, driven through Playwright.
+
+`open_notebook(source)` writes a notebook of one cell, opens it in the lab, runs the cell and gives the page.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CELL = {"cell_type": "code", "execution_count": None, "id": "studio", "metadata": {}, "outputs": []}
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: the folder that it serves, its address and its token."""
+
+    folder: Path
+    address: str
+    token: str
+
+    def url(self, path: str) -> str:
+        return f"{self.address}/{path}?token={self.token}"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    pytest.importorskip("playwright", reason="playwright is missing: `uv sync --locked --all-extras` installs it")
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("chromium is missing: `apt-get install chromium` (Debian, Ubuntu) installs it")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    own_folder = tmp_path_factory.mktemp("jupyter")
+    quiet = (
+        own_folder / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    )
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    folder = tmp_path_factory.mktemp("notebooks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lab = Lab(folder, f"http://127.0.0.1:{port}", secrets.token_hex(16))
+    own = {f"JUPYTER_{kind.upper()}_DIR": str(own_folder / kind) for kind in ("data", "runtime")}
+    environment = {
+        **os.environ,
+        **own,
+        "JUPYTER_CONFIG_DIR": str(own_folder),
+        "IPYTHONDIR": str(own_folder / "ipython"),
+        "LIMITLAB_HOME": str(own_folder / "cache"),
+        "JUPYTER_TOKEN": lab.token,
+    }
+    command = [
+        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}", "--LabApp.news_url="),
+        *("--LabApp.extension_manager=readonly", "--allow-root"),
+    ]
+    with (own_folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _wait_for(lab, server, own_folder / "server.log")
+        yield lab
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+@pytest.fixture
+def open_notebook(lab, chromium):
+    contexts = []
+
+    def opened(source: str, *, width: int = 1500, height: int = 1800):
+        name = f"studio-{len(list(lab.folder.glob('*.ipynb')))}.ipynb"
+        notebook = {"cells": [{**CELL, "source": source}], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+        (lab.folder / name).write_text(json.dumps(notebook))
+        context = chromium.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(lab.url(f"lab/tree/{name}"), wait_until="domcontentloaded")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor", timeout=90_000)
+        _run_first_cell(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _run_first_cell(page) -> None:
+    """Press Shift+Enter until the cell has run: the lab drops the key while the kernel is still connecting."""
+    prompt = page.locator(".jp-NotebookPanel .jp-Cell .jp-InputPrompt").first
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        page.locator(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(500)
+        if prompt.inner_text().strip() != "[ ]:":
+            return
+    raise TimeoutError("the kernel took no cell within 90 s")
+
+
+def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(lab.url("api"), timeout=5).close()
+            return
+        time.sleep(0.3)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")

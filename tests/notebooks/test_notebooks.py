@@ -1,0 +1,70 @@
+"""Every notebook: its form, and a report with other parameters at smoke size (nbval holds the stored outputs)."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from limitlab import reports, systems
+from limitlab.reports.parameters import read_parameters
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SMOKE = {
+    "00-start-here.ipynb": {"seed": 1, "deepest": 32, "finest": 64, "widest": 64},
+    "operators/08-fourier-neural-operator.ipynb": {
+        "seed": 1,
+        "seeds": 1,
+        "train_samples": 20,
+        "test_samples": 4,
+        "epochs": 1,
+        "modes": 6,
+        "width": 4,
+        "layers": 2,
+        "burgers_epochs": 1,
+    },
+}
+LARGEST = 400_000
+
+
+def notebook(name):
+    return json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))
+
+
+def test_every_notebook_is_tested_at_smoke_size():
+    found = {str(path.relative_to(NOTEBOOKS)) for path in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts}
+    assert found == set(SMOKE)
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_form(name):
+    cells = notebook(name)["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert cells[0]["source"][0].startswith("# ")
+    assert code[0]["metadata"]["tags"] == ["parameters"]
+    assert all(parameter.help for parameter in read_parameters(notebook(name)))
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "stored outputs of a clean run"
+    assert any(cell["source"][0].startswith("# NBVAL_CHECK_OUTPUT") for cell in code)
+    assert (NOTEBOOKS / name).stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_stored_outputs_hold_no_errors_and_no_paths_of_a_machine(name):
+    outputs = [output for cell in notebook(name)["cells"] for output in cell.get("outputs", [])]
+    assert all(output["output_type"] != "error" for output in outputs)
+    text = json.dumps([output.get("text", output.get("data", {}).get("text/plain")) for output in outputs])
+    assert not re.search(r"/(home|root|work|tmp|Users)/", text)
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_report_with_other_parameters(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path / "home"))
+    made = reports.report(NOTEBOOKS / name, SMOKE[name], folder=tmp_path, progress=False)
+    assert made.page is not None
+    assert "<html" in made.page.read_text(encoding="utf-8")[:200]
+
+
+def test_notebooks_of_working_systems_exist():
+    for system in systems.SYSTEMS:
+        if system.notebook is not None:
+            assert (NOTEBOOKS / system.notebook).is_file()

@@ -1,0 +1,264 @@
+"""The command line: bad requests end in one line and exit code 2 before anything is computed; good ones are met."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from limitlab import systems
+from limitlab.cli import main
+from limitlab.cli.running import metric_lines
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A working folder with one notebook, whose kernel would show that it ran by making a file."""
+    code = nbformat.v4.new_code_cell
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# Waves"),
+            code("modes = 4  # [1, 9]\nlabel = 'a'\nwait = 0.0", metadata={"tags": ["parameters"]}),
+            code("import time, pathlib\npathlib.Path('ran').touch()\ntime.sleep(wait)"),
+            code("from limitlab import reports\nreports.publish(square=modes**2)"),
+        ]
+    )
+    folder = tmp_path / "notebooks" / "operators"
+    folder.mkdir(parents=True)
+    nbformat.write(book, folder / "01-waves.ipynb")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LIMITLAB_NOTEBOOKS", raising=False)
+    return tmp_path
+
+
+def refusal(capsys, *arguments):
+    """The one line that a refused command leaves on stderr."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("limitlab: ")
+    assert len(line) < 2000
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["reprot"], "invalid choice: 'reprot'"),
+        ([], "required: COMMAND"),
+        (["report"], "required: NOTEBOOK"),
+        (["report", "wavs"], "did you mean 'waves'"),
+        (["report", "no/such.ipynb"], "unknown notebook"),
+        (["report", "x" * 10**6], "at most"),
+        (["report", "waves", "-p", "mode=3"], "did you mean 'modes'"),
+        (["report", "waves", "-p", "modes"], "name=value"),
+        (["report", "waves", "-p", "modes=10"], "a whole number in [1, 9]; got '10'"),
+        (["report", "waves", "-p", "modes=4.5"], "a whole number"),
+        (["report", "waves", "-p", "modes=2,3"], "a whole number"),
+        (["report", "waves", "-p", "modes=__import__('os').system('touch hacked')"], "a whole number"),
+        (["report", "waves", "-p", "modes=" + "9" * 10**7], "longer than"),
+        (["report", "waves", "-p", "label=a\x1b[2Jb"], "not printable"),
+        (["report", "waves", "--to", "pdf"], "invalid choice: 'pdf'"),
+        (["report", "waves", "--bogus"], "unrecognized arguments"),
+        (["sweep", "waves"], "at least one parameter"),
+        (["sweep", "waves", "-p", "modes=1,2,x"], "a whole number"),
+        (["sweep", "waves", "-p", "modes=1,2", "--workers", "0"], "workers"),
+        (["sweep", "waves", "-p", "modes=1,2", "--workers", "two"], "invalid int value"),
+        (["list", "system"], "did you mean 'systems'"),
+        (["lab", "waves", "--port", "99999999"], "--port"),
+    ],
+    ids=lambda value: " ".join(value)[:50].encode("unicode_escape").decode() if isinstance(value, list) else None,
+)
+def test_bad_request_is_one_line_and_exit_code_two_and_nothing_runs(arguments, part, course, capsys):
+    assert part in refusal(capsys, *arguments)
+    assert sorted(path.name for path in course.rglob("*") if path.is_file()) == ["01-waves.ipynb"]
+
+
+def test_help_is_not_an_error(capsys):
+    assert main(["--help"]) == 0
+    assert "sweep" in capsys.readouterr().out
+
+
+def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):
+    assert main(["report", "waves", "-p", "modes=3", "--to", "html"]) == 0
+    published, place = capsys.readouterr().out.splitlines()
+    assert published == "square = 9"
+    assert Path(place).is_file()
+    assert place.startswith("reports/01-waves-")
+
+
+def test_interrupted_report_ends_with_130_and_no_traceback(course):
+    command = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from limitlab.cli import main; "
+    command += "raise SystemExit(main(['report', 'waves', '-p', 'wait=120']))"
+    running = subprocess.Popen([sys.executable, "-c", command], stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (course / "notebooks" / "operators" / "ran").exists():
+            break
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    errors = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == "limitlab: interrupted"
+
+
+def test_notebooks_are_listed_with_title_and_parameters(course, capsys):
+    assert main(["list", "notebooks", "--markdown"]) == 0
+    assert "| operators/01-waves | Waves | modes=4, label=a, wait=0.0 |" in capsys.readouterr().out
+
+
+def test_systems_in_markdown_are_the_table_of_the_readme(capsys):
+    assert main(["list", "systems", "--markdown"]) == 0
+    assert capsys.readouterr().out == systems.markdown_table() + "\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "entry"),
+    [("problems", "burgers"), ("operators", "fno"), ("experiments", "darcy_fno"), ("systems", "ntk")],
+)
+def test_catalogues_are_listed(table, entry, capsys):
+    assert main(["list", table]) == 0
+    assert any(entry in line.split() for line in capsys.readouterr().out.splitlines())
+
+
+def test_lab_opens_the_notebook_below_the_course_and_keeps_the_token(course, monkeypatch):
+    commands = []
+
+    def replaced(program, command):
+        commands.append(command)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", replaced)
+    assert main(["lab", "waves", "--no-browser", "--port", "8899"]) == 0
+    (command,) = commands
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert f"--ServerApp.root_dir={course}" in command
+    assert {"--no-browser", "--port=8899", str(course / "notebooks/operators/01-waves.ipynb")} < set(command)
+    assert not any("token" in part or "password" in part or "ip=" in part for part in command)
+
+
+def test_doctor_names_device_threads_and_a_writable_cache(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path / "cache"))
+    assert main(["doctor"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert {"python", "torch", "device", "threads", "cache", "lab", "chromium"} <= set(lines)
+    assert "0.0 MB" in lines["cache"]
+
+
+def test_doctor_fails_where_the_cache_cannot_be_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path / "file" / "cache"))
+    assert main(["doctor"]) == 1
+    assert "BROKEN" in capsys.readouterr().out
+
+
+@pytest.fixture
+def line_experiment(monkeypatch):
+    """A line fitted to five points, as an experiment."""
+    import torch
+    import xarray as xr
+
+    from limitlab import experiments
+    from limitlab.experiments import Experiment, Prepared, Settings, option
+
+    @dataclasses.dataclass(frozen=True)
+    class LineSettings(Settings):
+        steps: int = option(20, "gradient steps", low=1, high=100)
+        seed: int = option(0, "seed", low=0, high=99)
+
+    class Points:
+        def batch(self, step):
+            x = torch.linspace(-1, 1, 5)[:, None]
+            return {"x": x, "y": 2 * x + 1}
+
+        def shard(self, rank, world):
+            return self
+
+    def build(name, seed):
+        torch.manual_seed(seed)
+        return torch.nn.Linear(1, 1)
+
+    def prepare(settings, progress=False):
+        return Prepared(
+            settings=settings,
+            models=("line",),
+            seeds=(settings.seed,),
+            batches=Points(),
+            loss=lambda model, batch: {"square": ((model(batch["x"]) - batch["y"]) ** 2).mean()},
+            build=build,
+            training=lambda name: {"steps": settings.steps, "learning_rate": 0.1},
+            measure=lambda model: xr.Dataset({"slope": ((), float(model.weight.detach()))}),
+            data=None,
+        )
+
+    sizes = {"smoke": LineSettings(5), "course": LineSettings(), "paper": LineSettings(100)}
+    experiment = Experiment("line", "A line", "ntk", sizes, prepare, draw=lambda result: {})
+    monkeypatch.setattr(experiments, "get", lambda name: experiment)
+    return experiment
+
+
+def test_run_trains_stores_and_prints_metrics(line_experiment, tmp_path, monkeypatch, capsys):
+    from limitlab.training import runs
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "line", "--size", "smoke", "-o", "steps=7", "--seed", "3"]) == 0
+    *_, folder = capsys.readouterr().out.splitlines()
+    run = runs.open(folder)
+    assert (run.settings, run.seed) == ({"steps": 7, "seed": 3}, 3)
+    assert len(run.child("line/seed-3").log) == 7
+
+
+def test_finished_run_is_refused_without_resume_and_taken_up_with_it(line_experiment, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "line", "--size", "smoke"]) == 0
+    first = capsys.readouterr().out
+    assert "already holds a run" in refusal(capsys, "run", "line", "--size", "smoke")
+    assert main(["run", "line", "--size", "smoke", "--resume"]) == 0
+    assert capsys.readouterr().out == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--size", "cours"], "did you mean 'course'"),
+        (["-o", "stepps=3"], "did you mean 'steps'"),
+        (["-o", "steps=0"], ">= 1"),
+        (["-o", "steps=many"], "a whole number"),
+        (["-o", "steps=__import__('os')"], "a whole number"),
+        (["-o", "steps"], "name=value"),
+        (["-o", "steps=3", "-o", "steps=4"], "given twice"),
+        (["-o", "seed=1", "--seed", "2"], "given twice"),
+        (["-o", "steps=" + "9" * 10**7], "at most"),
+        (["--device", "cpu"], "unknown setting 'device'"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
+)
+def test_bad_setting_is_refused_before_a_run_is_made(arguments, part, line_experiment, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert part in refusal(capsys, "run", "line", *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_experiment_is_answered_with_the_nearest(capsys):
+    assert "did you mean 'burgers_fno'" in refusal(capsys, "run", "burgers_fnoo")
+
+
+def test_metrics_are_averaged_over_samples_and_spread_over_seeds():
+    import xarray as xr
+
+    errors = xr.DataArray(
+        [[[[0.1, 0.3]], [[0.2, 0.4]]]],
+        dims=("model", "seed", "resolution", "sample"),
+        coords={"model": ["fno"], "seed": [0, 1], "resolution": [64]},
+        attrs={"long_name": "relative L2 error"},
+    )
+    title, header, row = metric_lines(xr.Dataset({"relative_l2": errors}))
+    assert title == "relative L2 error by resolution"
+    assert header.split() == ["64"]
+    assert row.split() == ["fno", "0.25", "±", "0.071"]

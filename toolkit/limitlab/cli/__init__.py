@@ -1,0 +1,134 @@
+"""`limitlab`: reports, sweeps, experiments, lists, the lab and a check-up, from the command line.
+
+A request that cannot be met (an unknown name, a wrong type, a value out of range) ends in one line on stderr and exit
+code 2 before anything is computed. A computation that fails ends in one line and 1, an interrupted one in 130.
+Commands import what they need when they run, so that `limitlab --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from limitlab.errors import InvalidArgument, LimitlabError
+
+LONGEST_MESSAGE = 1500
+LAB_PACKAGES = (
+    "bs4",
+    "ipykernel",
+    "jupyter_client",
+    "jupyterlab",
+    "latex2mathml",
+    "nbconvert",
+    "nbformat",
+    "papermill",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        return _command(options.command)(options)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except InvalidArgument as error:
+        return _fail(error, 2)
+    except LimitlabError as error:
+        return _fail(error, 1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in LAB_PACKAGES:
+            raise
+        return _fail(f"{error.name} is not installed; the lab extra brings it: pip install 'limitlab[lab]'", 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidArgument(f"{message} (see: {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="limitlab", description="Reports, experiments and notebooks of the laboratory.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    report = commands.add_parser("report", help="run a notebook with parameters and write a page")
+    _notebook_arguments(report, "name=value", "a parameter of the notebook")
+    report.add_argument(
+        "--to", choices=("html", "ipynb"), default="html", help="a page, or the executed notebook alone"
+    )
+
+    sweep = commands.add_parser("sweep", help="run a notebook for a product of parameters and compare")
+    _notebook_arguments(sweep, "name=value,value", "values to try (for a parameter that is a list: separated by ;)")
+    sweep.add_argument("--workers", type=int, default=2, metavar="N", help="processes on this machine (default 2)")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="address of a running Dask scheduler, used instead")
+
+    run = commands.add_parser("run", help="run an experiment: data, training, metrics")
+    run.add_argument("experiment", metavar="EXPERIMENT", help="see: limitlab list experiments")
+    run.add_argument("--size", default="course", help="smoke, course (default) or paper")
+    run.add_argument("-o", dest="options", action="append", default=[], metavar="name=value", help="a setting")
+    run.add_argument("--seed", type=int, help="seed of data, weights and batches")
+    run.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps")
+    run.add_argument("--precision", help="no, bf16 or fp16")
+    run.add_argument("--folder", help="where the run is stored (default runs/EXPERIMENT-<hash of settings>)")
+    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+
+    lists = commands.add_parser("list", help="what there is")
+    lists.add_argument("table", metavar="TABLE", help="problems, operators, experiments, notebooks or systems")
+    lists.add_argument("--markdown", action="store_true", help="as a Markdown table")
+
+    lab = commands.add_parser("lab", help="open JupyterLab")
+    lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")
+    lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    lab.add_argument("--port", type=int, help="port of the server (default: the first free one from 8888)")
+
+    commands.add_parser("doctor", help="check this installation")
+    return parser
+
+
+def _notebook_arguments(parser: argparse.ArgumentParser, value: str, meaning: str) -> None:
+    parser.add_argument("notebook", metavar="NOTEBOOK", help="name or path; see: limitlab list notebooks")
+    parser.add_argument("-p", dest="parameters", action="append", default=[], metavar=value, help=meaning)
+    parser.add_argument("--folder", default="reports", help="where reports are written (default reports)")
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    if name in ("report", "sweep"):
+        from limitlab.cli import reporting
+
+        return reporting.report if name == "report" else reporting.sweep
+    if name == "run":
+        from limitlab.cli.running import run
+
+        return run
+    if name == "list":
+        from limitlab.cli.listing import show
+
+        return show
+    if name == "lab":
+        from limitlab.cli.lab import open_lab
+
+        return open_lab
+    from limitlab.cli.doctor import examine
+
+    return examine
+
+
+def _fail(error: object, code: int) -> int:
+    line = " ".join(str(error).split())
+    print(f"limitlab: {line[:LONGEST_MESSAGE]}", file=sys.stderr)
+    return code

@@ -1,0 +1,97 @@
+"""`limitlab doctor`: what this installation has, where it computes, where it stores, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGES = ("limitlab", "torch", "numpy", "scipy", "xarray", "zarr", "dask", "sympy", "plotly", "accelerate")
+LAB = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "nbconvert", "latex2mathml")
+
+
+class Finding(NamedTuple):
+    """One line of the check-up; `fine` is False for what will stop a command, None for what only limits it."""
+
+    subject: str
+    text: str
+    fine: bool | None = True
+
+
+def examine(options: argparse.Namespace) -> int:
+    """Print all findings; exit code 1 where something is broken."""
+    broken = False
+    for finding in findings():
+        mark = {True: "ok", False: "BROKEN", None: "absent"}[finding.fine]
+        print(f"{finding.subject:<10} {mark:<7} {finding.text}")
+        broken |= finding.fine is False
+    return 1 if broken else 0
+
+
+def findings() -> Iterator[Finding]:
+    """Versions, device, threads, cache, notebooks, lab, chromium."""
+    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        version = _version(package)
+        yield Finding(package, version or "not installed", version is not None)
+    if importlib.util.find_spec("torch") is not None:
+        yield from _computing()
+        yield _cache()
+    yield _notebooks()
+    missing = [package for package in LAB if _version(package) is None]
+    present = ", ".join(f"{package} {_version(package)}" for package in LAB if package not in missing)
+    absent = f"missing: {', '.join(missing)}; pip install 'limitlab[lab]'"
+    yield Finding("lab", absent if missing else present, None if missing else True)
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    yield Finding("chromium", chromium or "not found; only the browser tests need it", True if chromium else None)
+
+
+def _computing() -> Iterator[Finding]:
+    import torch
+
+    from limitlab import training
+
+    chosen = training.device("auto")
+    name = f" ({torch.cuda.get_device_name()})" if chosen.type == "cuda" else ""
+    yield Finding("device", f"{chosen}{name}")
+    yield Finding("threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores")
+
+
+def _cache() -> Finding:
+    from limitlab import data
+
+    home = str(data.home())
+    if "://" in home:
+        return Finding("cache", f"{home} (remote, not measured)")
+    folder = Path(home)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding("cache", f"{home} cannot be written: {error.strerror}; set LIMITLAB_HOME", False)
+    free = shutil.disk_usage(folder).free
+    return Finding("cache", f"{home} holds {size / 1e6:.1f} MB, {free / 1e9:.1f} GB free")
+
+
+def _notebooks() -> Finding:
+    from limitlab.reports import notebooks
+
+    count = len(notebooks.catalogue())
+    text = f"{count} in {notebooks.folder()}" if count else "none found; set LIMITLAB_NOTEBOOKS to their folder"
+    return Finding("notebooks", text, True if count else None)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,17 @@
+"""From a problem to labelled, cached samples to batches of tensors."""
+
+from limitlab.data.batches import Batches, batches
+from limitlab.data.generation import NonFiniteSample, generate
+from limitlab.data.statistics import ChannelStatistics
+from limitlab.data.store import CacheDamaged, CacheUnwritable, home
+
+__all__ = [
+    "Batches",
+    "CacheDamaged",
+    "CacheUnwritable",
+    "ChannelStatistics",
+    "NonFiniteSample",
+    "batches",
+    "generate",
+    "home",
+]

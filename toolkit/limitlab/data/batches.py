@@ -1,0 +1,162 @@
+"""Batches as a pure function of (seed, step): what a run sees does not depend on where it was stopped.
+
+Epoch e visits the samples in the order of a permutation drawn from SeedSequence([seed, e]); batch `step` of b samples
+is the rows step*b ... of the endless sequence of epochs, each without its last incomplete batch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.spaces.grid import Grid
+
+if TYPE_CHECKING:
+    import xarray
+
+Batch = dict[str, Tensor]
+
+
+def batches(
+    dataset: xarray.Dataset,
+    inputs: str = "input",
+    targets: str = "target",
+    *,
+    size: int,
+    seed: int = 0,
+    shuffle: bool = True,
+    check: bool = True,
+) -> Batches:
+    """Batches of two variables of dims (sample, channel, *grid); a channel dimension may be called "..._channel".
+
+    The grid comes from the dataset's attribute `grid`. Values are copied once, to float32 on the CPU.
+    Raises UnknownName for a variable that is not there; InvalidArgument for other dims, a grid that does not fit, or
+    (unless check=False) values that are not finite, naming variable and first sample.
+    """
+    if "grid" not in dataset.attrs:
+        raise InvalidArgument("the dataset has no attribute 'grid' (Grid.to_json()), as problems write it")
+    grid = Grid.from_json(dataset.attrs["grid"])
+    tensors = {role: _tensor(dataset, name, grid) for role, name in (("input", inputs), ("target", targets))}
+    if check:
+        for role, name in (("input", inputs), ("target", targets)):
+            _require_finite(dataset, name, tensors[role])
+    return Batches(tensors, grid, size=size, seed=seed, shuffle=shuffle)
+
+
+class Batches:
+    """Batches {"input": (batch, channel, *grid), "target": (batch, channel, *grid)} of float32 tensors on the CPU.
+
+    `len()` is the number of batches in an epoch. A set smaller than a batch is one batch. Where there is CUDA, batches
+    come in pinned memory.
+    """
+
+    def __init__(
+        self,
+        tensors: Batch,
+        grid: Grid,
+        *,
+        size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.grid = grid
+        self.size = int(check_number("size", size, low=1, integer=True))
+        self.seed = int(check_number("seed", seed, low=0, high=2**63 - 1, integer=True))
+        self.shuffle, self.rank, self.world = shuffle, rank, world
+        self._tensors = tensors
+        self._samples = len(tensors["input"])
+        self._order: tuple[int, Int64[Tensor, " sample"]] = (-1, torch.empty(0, dtype=torch.int64))
+        if self._samples == 0:
+            raise InvalidArgument("the dataset has no samples")
+
+    def __len__(self) -> int:
+        return max(1, self._samples // (self.size * self.world))
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{role} {tuple(tensor.shape)}" for role, tensor in self._tensors.items())
+        share = f", rank {self.rank} of {self.world}" if self.world > 1 else ""
+        return f"Batches({len(self)} of {self.size} an epoch: {shapes}; seed {self.seed}{share})"
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs; tensors are new, so they may be changed."""
+        if step < 0:
+            raise InvalidArgument(f"step must be >= 0; got {step}")
+        epoch, position = divmod(step, len(self))
+        start = (position * self.world + self.rank) * self.size
+        rows = self._epoch(epoch)[start : start + self.size]
+        return {role: _rows(tensor, rows) for role, tensor in self._tensors.items()}
+
+    def shard(self, rank: int, world: int) -> Batches:
+        """The part of one of `world` processes: a global batch has size * world rows, and `rank` takes its slice.
+
+        So two processes with batches of b see together what one with 2 b sees. Raises InvalidArgument if the set is
+        smaller than a global batch.
+        """
+        if self.world > 1:
+            raise InvalidArgument(f"already the share of rank {self.rank} of {self.world}")
+        world = int(check_number("world", world, low=1, integer=True))
+        rank = int(check_number("rank", rank, low=0, high=world - 1, integer=True))
+        if world > 1 and self._samples < self.size * world:
+            raise InvalidArgument(
+                f"{world} processes with batches of {self.size} need {self.size * world} samples; got {self._samples}"
+            )
+        return Batches(
+            self._tensors, self.grid, size=self.size, seed=self.seed, shuffle=self.shuffle, rank=rank, world=world
+        )
+
+    def tensors(self) -> Batch:
+        """The whole set in the order of the dataset, not copied."""
+        return dict(self._tensors)
+
+    def _epoch(self, epoch: int) -> Int64[Tensor, " sample"]:
+        """Order of the samples in an epoch; the last one asked for is kept."""
+        held, order = self._order
+        if held == epoch:
+            return order
+        if self.shuffle:
+            draws = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
+            order = torch.from_numpy(draws.permutation(self._samples))
+        else:
+            order = torch.arange(self._samples)
+        self._order = (epoch, order)
+        return order
+
+
+def _rows(tensor: Tensor, rows: Int64[Tensor, " batch"]) -> Tensor:
+    chosen = torch.empty((len(rows), *tensor.shape[1:]), pin_memory=torch.cuda.is_available())
+    return torch.index_select(tensor, 0, rows, out=chosen)
+
+
+def _tensor(dataset: xarray.Dataset, name: str, grid: Grid) -> Float[Tensor, "sample channel *grid"]:
+    if name not in dataset.data_vars:
+        raise unknown_name("variable", name, [str(known) for known in dataset.data_vars])
+    array = dataset[name]
+    channels = [dim for dim in array.dims if str(dim).endswith("channel")]
+    wanted = ("sample", *channels, *grid.names)
+    if len(channels) != 1 or set(array.dims) != set(wanted):
+        raise InvalidArgument(
+            f"variable {name!r} needs the dims (sample, channel, {', '.join(grid.names)}), as"
+            f" problem.operator_view(dataset) gives them; got {array.dims}"
+        )
+    with np.errstate(over="ignore"):
+        tensor = torch.from_numpy(np.array(array.transpose(*wanted).values, dtype=np.float32, order="C"))
+    grid.require(f"variable {name!r}", tensor)
+    return tensor
+
+
+def _require_finite(dataset: xarray.Dataset, name: str, tensor: Tensor) -> None:
+    good = tensor.isfinite().flatten(1).all(dim=1)
+    if not good.all():
+        position = int(good.int().argmin())
+        label = dataset["sample"].values[position]
+        raise InvalidArgument(
+            f"variable {name!r} is not finite in float32, first at position {position} (sample {label}); check=False"
+            " lets it pass"
+        )

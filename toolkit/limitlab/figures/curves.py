@@ -1,0 +1,191 @@
+"""Curves of training and of error: loss against step, error against resolution, error over the test samples.
+
+Every curve is the mean over seeds, its band or bar their range: with three seeds a standard deviation says little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import plotly.graph_objects as go
+
+from limitlab.errors import unknown_name
+from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.template import LIGHT, REFERENCE, axis_title, colour, log_ticks, translucent
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DistributionKind = Literal["box", "violin", "strip"]
+
+
+def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str | None = None) -> go.Figure:
+    """Loss against step, log scale, one line a model, the range over seeds as a band.
+
+    log: variables (model, step) or (model, seed, step), NaN where a model has no value; without `variable`, the sum of
+    all of them, which is what was minimised.
+    """
+    terms = [variable_of(log, variable)] if variable else [log[name] for name in log.data_vars]
+    figure = go.Figure()
+    for term in terms:
+        require_dims(term, "model", "step")
+    if terms:
+        total = sum(terms[1:], start=terms[0])
+        described = terms[0] if len(terms) == 1 else total.assign_attrs(long_name="loss", units="1")
+        for position, name in enumerate(labels(total, "model")):
+            _line_with_band(figure, total.isel(model=position), "step", name, colour(position))
+        figure.update_xaxes(title_text=axis_title(total, "step"))
+        figure.update_yaxes(title_text=_loss_title(described), **log_ticks(numbers(total)))
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(type="log")
+    return figure.update_layout(template=LIGHT, title_text=title, height=380, showlegend=True)
+
+
+def error_against_resolution(
+    metrics: xr.Dataset,
+    variable: str = "relative_l2",
+    *,
+    train_resolution: int | None = None,
+    title: str | None = None,
+) -> go.Figure:
+    """Error against the points per axis, log axes, one line a model: mean over samples and seeds, bars their range.
+
+    metrics: `variable` with the dims (model, resolution) and perhaps seed, sample. The training resolution, marked by a
+    line, is the argument or the attribute `train_resolution`.
+    """
+    errors = variable_of(metrics, variable)
+    require_dims(errors, "model", "resolution")
+    if "sample" in errors.dims:
+        errors = errors.mean("sample", keep_attrs=True)
+    train_resolution = train_resolution or metrics.attrs.get("train_resolution")
+    resolutions = [int(n) for n in errors["resolution"].values]
+    figure = go.Figure()
+    for position, name in enumerate(labels(errors, "model")):
+        mean, low, high = _over_seeds(errors.isel(model=position))
+        bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 5}
+        figure.add_scatter(
+            x=resolutions,
+            y=mean,
+            error_y=bars if "seed" in errors.dims else None,
+            mode="lines+markers",
+            name=name,
+            marker={"size": 8},
+            line={"color": colour(position)},
+            hovertemplate=f"{name}, %{{x}} points: %{{y:.4f}}<extra></extra>",
+        )
+    if train_resolution:
+        figure.add_shape(
+            type="line",
+            x0=train_resolution,
+            x1=train_resolution,
+            y0=0,
+            y1=1,
+            yref="y domain",
+            line={"color": REFERENCE, "dash": "dot", "width": 1.5},
+            name="training resolution",
+        )
+        figure.add_annotation(
+            x=float(np.log10(train_resolution)),
+            y=1,
+            yref="y domain",
+            text=f"trained at {train_resolution}",
+            showarrow=False,
+            xanchor="left",
+            yanchor="top",
+            xshift=5,
+            font={"color": REFERENCE, "size": 12},
+        )
+    ticks = sorted({*resolutions, *([int(train_resolution)] if train_resolution else [])})
+    figure.update_xaxes(
+        type="log",
+        title_text=axis_title(errors, "resolution"),
+        tickvals=ticks,
+        ticktext=[str(n) for n in ticks],
+        range=[float(np.log10(ticks[0] / 1.25)), float(np.log10(ticks[-1] * 1.25))],
+    )
+    figure.update_yaxes(type="log", title_text=axis_title(errors), **log_ticks(numbers(errors)))
+    return figure.update_layout(template=LIGHT, title_text=title, height=400, showlegend=True)
+
+
+def error_distribution(
+    metrics: xr.Dataset,
+    variable: str = "relative_l2",
+    *,
+    kind: DistributionKind = "box",
+    title: str | None = None,
+) -> go.Figure:
+    """The errors of all test samples, for every model at every resolution; seeds are pooled.
+
+    metrics: `variable` with the dims (model, sample) and perhaps resolution, seed.
+    """
+    if kind not in get_args(DistributionKind):
+        raise unknown_name("kind of distribution", kind, get_args(DistributionKind))
+    errors = variable_of(metrics, variable)
+    require_dims(errors, "model", "sample")
+    if "resolution" not in errors.dims:
+        errors = errors.expand_dims(resolution=[errors.name])
+    pooled = [dim for dim in errors.dims if dim not in ("model", "resolution")]
+    errors = errors.transpose("model", "resolution", *pooled)
+    figure = go.Figure()
+    for position, name in enumerate(labels(errors, "model")):
+        for place, resolution in enumerate(labels(errors, "resolution")):
+            shared = {
+                "y": numbers(errors[position, place]).ravel(),
+                "x0": resolution,
+                "name": name,
+                "legendgroup": name,
+                "offsetgroup": name,
+                "showlegend": place == 0,
+            }
+            figure.add_trace(_distribution(kind, colour(position), shared))
+    figure.update_xaxes(type="category", title_text=axis_title(errors, "resolution"), showgrid=False)
+    figure.update_yaxes(type="log", title_text=axis_title(errors), **log_ticks(numbers(errors)))
+    return figure.update_layout(
+        template=LIGHT, title_text=title, height=420, boxmode="group", violinmode="group", showlegend=True
+    )
+
+
+def _distribution(kind: DistributionKind, own: str, shared: dict) -> go.Box | go.Violin:
+    marker = {"color": own, "size": 4, "opacity": 0.7}
+    if kind == "violin":
+        return go.Violin(
+            **shared, marker=marker, line={"width": 1.5}, points=False, spanmode="hard", box={"visible": True}
+        )
+    if kind == "strip":
+        hidden = "rgba(0,0,0,0)"
+        return go.Box(
+            **shared, marker=marker, line={"color": hidden}, fillcolor=hidden, boxpoints="all", jitter=0.6, pointpos=0
+        )
+    return go.Box(**shared, marker=marker, line={"width": 1.5}, boxpoints="suspectedoutliers")
+
+
+def _over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if "seed" not in values.dims:
+        return (numbers(values),) * 3
+    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))
+
+
+def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str, own: str) -> None:
+    values = thin(values.dropna(dim, how="all"), LINE_PIXELS, dim)
+    mean, low, high = _over_seeds(values)
+    x = np.asarray(values[dim].values, dtype=np.float32)
+    if "seed" in values.dims and values.sizes["seed"] > 1:
+        figure.add_scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            fill="toself",
+            fillcolor=translucent(own, 0.18),
+            line={"width": 0},
+            mode="lines",
+            name=f"{name}, range over seeds",
+            legendgroup=name,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    figure.add_scatter(x=x, y=mean, mode="lines", name=name, legendgroup=name, line={"color": own, "width": 2})
+
+
+def _loss_title(described: xr.DataArray) -> str:
+    title = axis_title(described)
+    return title if "loss" in title else f"loss ({title})"

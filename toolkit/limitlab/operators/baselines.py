@@ -1,0 +1,46 @@
+"""The two predictors that know nothing: a learned operator that does not beat them has learned nothing.
+
+Mean: the average target, whatever the input. Persistence: the state stays as it is.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.operators.spectral_convolution import resample
+
+
+class MeanPredictor(nn.Module):
+    """Answers `mean_field` (channel, *grid), the training targets' mean, to every input of shape (batch, any, *grid).
+
+    On another grid the mean field is interpolated trigonometrically. Raises InvalidArgument.
+    """
+
+    mean_field: Tensor
+
+    def __init__(self, mean_field: Float[Tensor, "channel *grid"]) -> None:
+        super().__init__()
+        if not isinstance(mean_field, Tensor) or not 2 <= mean_field.ndim <= 4:
+            got = tuple(mean_field.shape) if isinstance(mean_field, Tensor) else type(mean_field).__name__
+            raise InvalidArgument(f"mean_field must be a tensor (channel, *grid) with 1 to 3 grid axes; got {got}")
+        self.register_buffer("mean_field", mean_field.detach().clone())
+
+    def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch channel *grid"]:
+        if u.ndim != self.mean_field.ndim + 1:
+            raise InvalidArgument(f"u must have {self.mean_field.ndim - 1} grid axes; got shape {tuple(u.shape)}")
+        mean = resample(self.mean_field[None], tuple(u.shape[2:])).to(u.dtype)
+        return mean.expand(len(u), *[-1] * (u.ndim - 1))
+
+
+class Persistence(nn.Module):
+    """Answers the last `out_channels` channels of the input: u(T) = u(0). Raises InvalidArgument."""
+
+    def __init__(self, out_channels: int = 1) -> None:
+        super().__init__()
+        self.out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
+
+    def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch out_channels *grid"]:
+        if u.ndim < 3 or u.shape[1] < self.out_channels:
+            raise InvalidArgument(f"u must have at least {self.out_channels} channels; got shape {tuple(u.shape)}")
+        return torch.narrow(u, 1, u.shape[1] - self.out_channels, self.out_channels)

@@ -1,0 +1,290 @@
+"""Fourier neural operator: layers v -> gelu(W v + K v), K a spectral convolution, between a lifting and a projection.
+
+    a = K v (norm) + W v;  a = gelu(a);  a = MLP(a) + g * v (norm);  v = gelu(a)        (no gelu in the last layer)
+
+W: 1x1 linear map without bias; MLP: width -> expansion * width -> width at every point; g: a learned gate per channel.
+Every part acts on functions, so one set of weights serves every resolution (up to the aliasing of gelu).
+The defaults are those of neuraloperator 2.0.0, whose weights can be copied one to one. It differs where that library is
+at fault: where a layer changes the resolution the skips are resampled by Fourier interpolation like the spectral path
+(there bicubic, on another grid); positional channels are made for every call (there kept from an earlier device or
+dtype); an odd number of points in a leading axis is right (there the spectrum is shifted by one);
+the Nyquist coefficient of a leading axis with as many points as modes is halved, as on every finer grid.
+Source: Li et al., arXiv 2010.08895; Kossaifi et al., arXiv 2310.00120 (improvements and defaults).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.operators.spectral_convolution import SpectralConv, check_field, check_modes, resample
+
+NORMS = ("instance", "group", "adaptive_instance")
+SKIPS = ("linear", "identity", "soft-gating")
+
+
+class FNO(nn.Module):
+    """Fourier neural operator in 1, 2 or 3 dimensions: (batch, in_channels, *grid) -> (batch, out_channels, *grid).
+
+    modes: kept Fourier modes per axis (full counts); width: channels of the hidden functions; layers: Fourier layers.
+    lifting_ratio, projection_ratio: hidden width of the first and last pointwise MLP, in units of `width`.
+    positional: append the coordinates i/n in [0, 1). padding: zeros on each side, as a fraction of the axis in
+    [0, 0.25], one number or one per axis. preactivation: gelu and norm before the spectral convolution.
+    norm: None, "instance", "group" (one group) or "adaptive_instance" (scale and shift from an embedding with
+    `embedding_features` entries, given to `forward`); instance norms erase the amplitude of the field.
+    skip, channel_mlp_skip: "linear", "identity", "soft-gating" or None. channel_mlp_expansion: 0 leaves the MLP out.
+    separable: spectral weights without channel mixing. output_scaling: factor on the resolution, one number for every
+    layer or one per layer.
+    Raises InvalidArgument. Source: arXiv 2310.00120, section 3.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        modes: Sequence[int],
+        width: int = 32,
+        layers: int = 4,
+        *,
+        lifting_ratio: float = 2,
+        projection_ratio: float = 2,
+        positional: bool = True,
+        padding: float | Sequence[float] = 0.0,
+        preactivation: bool = False,
+        norm: str | None = None,
+        embedding_features: int | None = None,
+        skip: str | None = "linear",
+        channel_mlp_expansion: float = 0.5,
+        channel_mlp_skip: str | None = "soft-gating",
+        separable: bool = False,
+        output_scaling: float | Sequence[float] = 1.0,
+    ) -> None:
+        super().__init__()
+        check_number("in_channels", in_channels, low=1, integer=True)
+        check_number("out_channels", out_channels, low=1, integer=True)
+        check_number("width", width, low=1, integer=True)
+        check_number("layers", layers, low=1, integer=True)
+        self.modes = check_modes(modes)
+        dimension = len(self.modes)
+        self.in_channels, self.out_channels, self.positional = in_channels, out_channels, positional
+        self.padding = _one_per("padding", padding, dimension, low=0.0, high=0.25)
+        self.output_scaling = _one_per("output_scaling", output_scaling, layers, low=1 / 16, high=16)
+        lifted = max(1, int(check_number("lifting_ratio", lifting_ratio, low=0) * width))
+        projected = max(1, int(check_number("projection_ratio", projection_ratio, low=0) * width))
+
+        self.lifting = PointwiseMLP(in_channels + (dimension if positional else 0), lifted, width)
+        self.blocks = nn.ModuleList(
+            FourierLayer(
+                width,
+                self.modes,
+                last=layer == layers - 1,
+                preactivation=preactivation,
+                norm=norm,
+                embedding_features=embedding_features,
+                skip=skip,
+                channel_mlp_expansion=channel_mlp_expansion,
+                channel_mlp_skip=channel_mlp_skip,
+                separable=separable,
+            )
+            for layer in range(layers)
+        )
+        self.projection = PointwiseMLP(width, projected, out_channels)
+
+    def forward(
+        self,
+        u: Float[Tensor, "batch in_channels *grid"],
+        embedding: Float[Tensor, "batch features"] | None = None,
+    ) -> Float[Tensor, "batch out_channels *grid"]:
+        """The output function on the input's grid (times `output_scaling`); `embedding` only with the adaptive norm."""
+        check_field("u", u, self.in_channels, len(self.modes))
+        grid = tuple(u.shape[2:])
+        if self.positional:
+            u = torch.cat([u, coordinates(u)], dim=1)
+        v = self.lifting(u)
+        pads = [round(fraction * n) for fraction, n in zip(self.padding, grid, strict=True)]
+        if any(pads):
+            v = functional.pad(v, [pad for p in reversed(pads) for pad in (p, p)])
+        for block, factor in zip(self.blocks, self.output_scaling, strict=True):
+            v = block(v, tuple(max(1, round(factor * n)) for n in v.shape[2:]), embedding)
+        if any(pads):
+            total = math.prod(self.output_scaling)
+            for axis, (pad, n) in enumerate(zip(pads, grid, strict=True)):
+                v = v.narrow(axis + 2, round(total * pad), round(total * n))
+        return self.projection(v)
+
+
+class FourierLayer(nn.Module):
+    """One layer, v (batch, width, *grid) -> (batch, width, *size); the options are those of FNO."""
+
+    def __init__(
+        self,
+        width: int,
+        modes: Sequence[int],
+        *,
+        last: bool,
+        preactivation: bool,
+        norm: str | None,
+        embedding_features: int | None,
+        skip: str | None,
+        channel_mlp_expansion: float,
+        channel_mlp_skip: str | None,
+        separable: bool,
+    ) -> None:
+        super().__init__()
+        check_number("channel_mlp_expansion", channel_mlp_expansion, low=0)
+        self.last, self.preactivation = last, preactivation
+        self.spectral = SpectralConv(width, width, modes, separable=separable)
+        self.skip = _skip("skip", skip, width)
+        hidden = max(1, round(channel_mlp_expansion * width)) if channel_mlp_expansion else 0
+        self.channel_mlp = PointwiseMLP(width, hidden, width) if hidden else None
+        self.channel_mlp_skip = _skip("channel_mlp_skip", channel_mlp_skip, width) if hidden else None
+        self.first_norm = _norm(norm, width, embedding_features)
+        self.second_norm = _norm(norm, width, embedding_features)
+
+    def forward(
+        self, v: Float[Tensor, "batch width *grid"], size: tuple[int, ...], embedding: Tensor | None = None
+    ) -> Float[Tensor, "batch width *size"]:
+        if self.preactivation:
+            v = functional.gelu(v)
+            v = _normalised(self.first_norm, v, embedding)
+            a = self._convolved(v, size)
+            a = a if self.last else functional.gelu(a)
+            return self._mixed(_normalised(self.second_norm, a, embedding), v, size)
+        if self.first_norm is None:
+            a = self._convolved(v, size)
+        else:
+            a = _normalised(self.first_norm, self.spectral(v, size), embedding)
+            a = a if self.skip is None else a + resample(self.skip(v), size)
+        a = a if self.last else functional.gelu(a)
+        a = _normalised(self.second_norm, self._mixed(a, v, size), embedding)
+        return a if self.last else functional.gelu(a)
+
+    def _convolved(self, v: Tensor, size: tuple[int, ...]) -> Tensor:
+        """K v + W v."""
+        return self.spectral(v, size, add_to=None if self.skip is None else resample(self.skip(v), size))
+
+    def _mixed(self, a: Tensor, v: Tensor, size: tuple[int, ...]) -> Tensor:
+        """MLP(a) + g * v."""
+        if self.channel_mlp is None:
+            return a
+        return self.channel_mlp(a, None if self.channel_mlp_skip is None else resample(self.channel_mlp_skip(v), size))
+
+
+class PointwiseLinear(nn.Linear):
+    """The same linear map at every grid point: (batch, in, *grid) -> (batch, out, *grid).
+
+    One batched matrix product on the channel-first layout: 1.4 to 2 times faster on CPU, forward and backward, than a
+    convolution of size 1, and as fast as `nn.Linear` on a channel-last layout.
+    """
+
+    def forward(
+        self,
+        v: Float[Tensor, "batch in_channels *grid"],
+        add_to: Float[Tensor, "batch out_channels *grid"] | None = None,
+    ) -> Float[Tensor, "batch out_channels *grid"]:
+        """W v + b, plus `add_to` where given."""
+        points = v.flatten(2)
+        weight = self.weight.expand(len(v), -1, -1)
+        result = weight @ points if self.bias is None else torch.baddbmm(self.bias[:, None], weight, points)
+        if add_to is not None:
+            result.add_(add_to.flatten(2))
+        return result.unflatten(2, v.shape[2:])
+
+
+class PointwiseMLP(nn.Module):
+    """Two pointwise linear maps with gelu between: (batch, in, *grid) -> (batch, out, *grid)."""
+
+    def __init__(self, in_channels: int, hidden: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = PointwiseLinear(in_channels, hidden)
+        self.second = PointwiseLinear(hidden, out_channels)
+
+    def forward(
+        self,
+        v: Float[Tensor, "batch in_channels *grid"],
+        add_to: Float[Tensor, "batch out_channels *grid"] | None = None,
+    ) -> Float[Tensor, "batch out_channels *grid"]:
+        """MLP(v), plus `add_to` where given."""
+        return self.second(functional.gelu(self.first(v)), add_to)
+
+
+class SoftGate(nn.Module):
+    """A learned factor per channel, initially one."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.ones(channels))
+
+    def forward(self, v: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch channel *grid"]:
+        return self.gate.reshape(-1, *[1] * (v.ndim - 2)) * v
+
+
+class InstanceNorm(nn.Module):
+    """Mean 0 and variance 1 over space, for every sample and channel; without parameters."""
+
+    def forward(self, v: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch channel *grid"]:
+        return functional.group_norm(v, v.shape[1])
+
+
+class AdaptiveInstanceNorm(nn.Module):
+    """Instance norm whose scale and shift are an MLP of an embedding: (features,) or (batch, features)."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.features = features
+        self.scale_and_shift = nn.Sequential(nn.Linear(features, 512), nn.GELU(), nn.Linear(512, 2 * channels))
+
+    def forward(
+        self, v: Float[Tensor, "batch channel *grid"], embedding: Float[Tensor, "batch features"] | None
+    ) -> Float[Tensor, "batch channel *grid"]:
+        if embedding is None or embedding.shape[-1] != self.features or embedding.ndim > 2:
+            got = None if embedding is None else tuple(embedding.shape)
+            raise InvalidArgument(f"embedding must have shape (batch, {self.features}); got {got}")
+        rows = self.scale_and_shift(embedding.expand(len(v), -1))
+        scale, shift = rows.reshape(len(v), -1, *[1] * (v.ndim - 2)).chunk(2, dim=1)
+        return functional.group_norm(v, v.shape[1]) * scale + shift
+
+
+def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch dimension *grid"]:
+    """The coordinates i/n in [0, 1) of u's grid as channels, on u's device and in its dtype."""
+    axes = [torch.arange(n, device=u.device).to(u.dtype) / n for n in u.shape[2:]]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(len(u), *[-1] * (u.ndim - 1))
+
+
+def _skip(argument: str, kind: str | None, width: int) -> nn.Module | None:
+    if kind is None:
+        return None
+    if kind not in SKIPS:
+        raise unknown_name(argument, kind, SKIPS)
+    if kind == "linear":
+        return PointwiseLinear(width, width, bias=False)
+    return nn.Identity() if kind == "identity" else SoftGate(width)
+
+
+def _norm(kind: str | None, width: int, features: int | None) -> nn.Module | None:
+    if kind is None:
+        return None
+    if kind not in NORMS:
+        raise unknown_name("norm", kind, NORMS)
+    if kind == "adaptive_instance":
+        return AdaptiveInstanceNorm(width, int(check_number("embedding_features", features, low=1, integer=True)))
+    return InstanceNorm() if kind == "instance" else nn.GroupNorm(1, width)
+
+
+def _normalised(norm: nn.Module | None, v: Tensor, embedding: Tensor | None) -> Tensor:
+    if norm is None:
+        return v
+    return norm(v, embedding) if isinstance(norm, AdaptiveInstanceNorm) else norm(v)
+
+
+def _one_per(
+    argument: str, value: float | Sequence[float], count: int, *, low: float, high: float
+) -> tuple[float, ...]:
+    values = [value] * count if isinstance(value, int | float) else list(value)
+    if len(values) != count:
+        raise InvalidArgument(f"{argument} must be one number or {count} numbers; got {value!r:.80}")
+    return tuple(check_number(argument, each, low=low, high=high) for each in values)

@@ -1,0 +1,100 @@
+"""Notebooks of the course by name: `08-fourier-neural-operator`, `operators/08-fourier-neural-operator`, or a path.
+
+They are looked for in the folder named by LIMITLAB_NOTEBOOKS, else in `notebooks/` of the current directory or of one
+above it, else in the checkout that this package runs from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from limitlab.errors import InvalidArgument, unknown_name
+
+LONGEST_NAME = 1000
+LARGEST_NOTEBOOK = 100_000_000
+
+
+def find(name: str | os.PathLike[str]) -> Path:
+    """Absolute path of a notebook given by path, by name, or by name without its number.
+
+    Raises UnknownName with the nearest name, InvalidArgument where a short name fits several.
+    """
+    text = os.fspath(name)
+    if not text or len(text) > LONGEST_NAME or not text.isprintable():
+        raise InvalidArgument(f"a notebook is a path or a name of at most {LONGEST_NAME} printable characters")
+    if text.endswith(".ipynb") and Path(text).is_file():
+        return Path(text).resolve()
+    known = catalogue()
+    wanted = text.removesuffix(".ipynb").removeprefix("notebooks/")
+    fitting = [full for full in known if wanted in _names_of(full)]
+    if len(fitting) > 1:
+        raise InvalidArgument(f"notebook {wanted!r} could be any of {', '.join(fitting)}")
+    if not known:
+        raise InvalidArgument(f"no file {text!r} and no folder of notebooks here; LIMITLAB_NOTEBOOKS can name one")
+    if not fitting:
+        raise unknown_name("notebook", wanted, {short for full in known for short in (full, _names_of(full)[-1])})
+    return known[fitting[0]]
+
+
+def catalogue() -> dict[str, Path]:
+    """All notebooks: name below the notebooks' folder, without suffix -> absolute path; sorted."""
+    root = folder()
+    if root is None:
+        return {}
+    paths = sorted(path for path in root.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    return {path.relative_to(root).with_suffix("").as_posix(): path.resolve() for path in paths}
+
+
+def folder() -> Path | None:
+    """The folder that holds the course's notebooks, or None where there is none."""
+    named = os.environ.get("LIMITLAB_NOTEBOOKS")
+    if named:
+        if not Path(named).is_dir():
+            raise InvalidArgument(f"LIMITLAB_NOTEBOOKS names {named!r}, which is not a folder")
+        return Path(named)
+    checkout = Path(__file__).resolve().parents[3]
+    here = Path.cwd()
+    for candidate in (here, *here.parents, checkout):
+        if (candidate / "notebooks").is_dir() and any((candidate / "notebooks").rglob("*.ipynb")):
+            return candidate / "notebooks"
+    return None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The notebook's JSON. Raises InvalidArgument where it is not a notebook of format 4."""
+    if path.stat().st_size > LARGEST_NOTEBOOK:
+        raise InvalidArgument(f"{path} is larger than {LARGEST_NOTEBOOK // 10**6} MB: not read")
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as cause:
+        raise InvalidArgument(f"{path} is not a notebook: {cause}") from None
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4 or not isinstance(notebook.get("cells"), list):
+        raise InvalidArgument(f"{path} is not a notebook of format 4")
+    return notebook
+
+
+def source(cell: Mapping[str, Any]) -> str:
+    """A cell's text; the file format stores it as a string or as a list of lines."""
+    text = cell.get("source", "")
+    return text if isinstance(text, str) else "".join(text)
+
+
+def title(notebook: Mapping[str, Any]) -> str | None:
+    """The first level-one heading of a notebook, without its hash."""
+    for cell in notebook["cells"]:
+        if cell.get("cell_type") == "markdown":
+            heading = re.search(r"^#\s+(.+?)\s*#*\s*$", source(cell), re.MULTILINE)
+            if heading:
+                return heading[1]
+    return None
+
+
+def _names_of(full: str) -> tuple[str, str, str]:
+    """The names a person may type for a notebook: with its folder, without, and without its number."""
+    stem = full.rpartition("/")[2]
+    return full, stem, re.sub(r"^\d+-", "", stem)

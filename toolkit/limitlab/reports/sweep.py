@@ -1,0 +1,130 @@
+"""One notebook at every point of a product of parameters, on Dask, and one page that compares what they published.
+
+Points run in processes of a local cluster that is started and closed here, or on the cluster of a given scheduler: a
+worker receives the notebook as text and returns it executed, so it shares no files with the machine that asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.reports import notebooks
+from limitlab.reports.comparison import Point, comparison
+from limitlab.reports.execution import Execution, ReportFailed, execute, parameter_hash, write
+from limitlab.reports.page import write_atomically
+from limitlab.reports.parameters import MOST_POINTS, Value, complete, read_parameters
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep: its points in the order of the product, and the page that compares them."""
+
+    page: Path
+    points: tuple[Point, ...]
+
+    @property
+    def failures(self) -> tuple[Point, ...]:
+        return tuple(point for point in self.points if point.failure)
+
+
+def sweep(
+    notebook: str | Path,
+    axes: Mapping[str, Sequence[Value]],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    folder: str | Path = "reports",
+    progress: bool = True,
+) -> Sweep:
+    """Reports of a notebook for the product of `axes` (parameter -> values), and `folder`/NAME-sweep-<hash>/index.html.
+
+    workers: processes of the local cluster. scheduler: address of a running one, used instead.
+    A point that fails is a line of the comparison and stops no other. Raises UnknownName and InvalidArgument before the
+    first run.
+    """
+    check_number("workers", workers, low=1, high=256, integer=True)
+    path = notebooks.find(notebook)
+    source = notebooks.read(path)
+    parameters = read_parameters(source, path.name)
+    if not axes or not all(axes.values()):
+        raise InvalidArgument("a sweep needs at least one parameter with values, as in modes=8,16,32")
+    if math.prod(map(len, axes.values())) > MOST_POINTS:
+        raise InvalidArgument(f"a sweep has at most {MOST_POINTS} points")
+    combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    completed = [complete(given, parameters) for given in combinations]
+    text = json.dumps(source)
+
+    points: dict[int, Point] = {}
+    with _client(min(workers, len(combinations)), scheduler) as client:
+        futures = {}
+        for index, (given, values) in enumerate(zip(combinations, completed, strict=True)):
+            asked = {"name": path.stem, "folder": str(path.parent), "progress": False}
+            futures[client.submit(execute, text, values, given, **asked, pure=False)] = index
+        for future in _as_completed(futures, path.stem, progress):
+            index = futures[future]
+            given, values = combinations[index], completed[index]
+            target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
+            try:
+                points[index] = _point(future.result(), path, given, values, target)
+            # a worker may die or lack a package: whatever the reason, it is this point's alone
+            except Exception as cause:
+                points[index] = Point(given, failure=f"{type(cause).__name__}: {cause}".splitlines()[0])
+            future.release()
+    ordered = tuple(points[index] for index in range(len(combinations)))
+    target = Path(folder) / f"{path.stem}-sweep-{parameter_hash({name: list(values) for name, values in axes.items()})}"
+    title = f"{notebooks.title(source) or path.stem}: {', '.join(axes)}"
+    return Sweep(write_atomically(target / "index.html", comparison(title, ordered, target)), ordered)
+
+
+def _point(done: Execution, path: Path, given: dict[str, Value], values: dict[str, Value], target: Path) -> Point:
+    try:
+        made = write(done, path, values, target, pages=True)
+    except ReportFailed as failure:
+        return Point(given, seconds=done.seconds, failure=str(failure))
+    return Point(given, made.results, made.page, made.seconds)
+
+
+@contextlib.contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout="10s")
+        except (OSError, ValueError) as cause:
+            raise InvalidArgument(f"no Dask scheduler answers at {scheduler[:80]!r}: {cause}") from None
+        with client:
+            yield client
+        return
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=40,
+            env={"OMP_NUM_THREADS": threads},
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _as_completed(futures: Mapping[Any, int], name: str, progress: bool) -> Iterator[Any]:
+    from distributed import as_completed
+    from tqdm import tqdm
+
+    return iter(tqdm(as_completed(futures), total=len(futures), desc=name, unit="report", disable=not progress))

@@ -1,0 +1,177 @@
+"""The thirty systems of the laboratory: the one table that the README, the command line and the pickers are made from.
+
+A system is a published idea that lives here as a model, an experiment and a notebook; it is "planned" until all exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from limitlab.errors import unknown_name
+
+Family = Literal["neural_des", "operators", "discovery", "infinite_width"]
+State = Literal["works", "planned"]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a system comes from; `arxiv` is the identifier without its prefix."""
+
+    title: str
+    authors: str
+    venue: str
+    year: int
+    arxiv: str
+
+    @property
+    def link(self) -> str:
+        return f"https://arxiv.org/abs/{self.arxiv}"
+
+
+@dataclass(frozen=True)
+class System:
+    """One line of the table: the paper, and what of it runs here.
+
+    experiments: names for `limitlab run`. notebook: path below notebooks/. remark: what of the paper is still missing.
+    """
+
+    number: int
+    name: str
+    title: str
+    family: Family
+    paper: Paper
+    state: State = "planned"
+    experiments: tuple[str, ...] = ()
+    notebook: str | None = None
+    remark: str = ""
+
+
+def get(name: str) -> System:
+    """The system of that name. Raises UnknownName with the nearest one."""
+    for system in SYSTEMS:
+        if system.name == name:
+            return system
+    raise unknown_name("system", name, names())
+
+
+def names() -> tuple[str, ...]:
+    """Names of all systems, by number."""
+    return tuple(system.name for system in SYSTEMS)
+
+
+def markdown_table() -> str:
+    """The systems as a Markdown table, as the README shows them between `<!-- systems -->` and `<!-- /systems -->`."""
+    lines = ["| | system | family | paper | state |", "|---:|---|---|---|---|"]
+    for system in SYSTEMS:
+        title = f"[{system.title}](notebooks/{system.notebook})" if system.notebook else system.title
+        paper = system.paper
+        source = f"[{paper.authors}, {paper.venue}, {paper.year}]({paper.link})"
+        state: str = system.state
+        if system.experiments:
+            state = f"**{state}**: {', '.join(f'`{name}`' for name in system.experiments)}"
+        if system.remark:
+            state += f"; {system.remark}"
+        lines.append(f"| {system.number} | {title} | `{system.family}` | {paper.title} ({source}) | {state} |")
+    return "\n".join(lines)
+
+
+# fmt: off
+SYSTEMS: tuple[System, ...] = (
+    System(1, "stable-neural-sde", "Stable neural SDEs", "neural_des", Paper(
+        "Stable Neural Stochastic Differential Equations in Analyzing Irregular Time Series Data",
+        "Oh, Lim, Kim", "ICLR", 2024, "2402.14989")),
+    System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
+        "On Neural Differential Equations",
+        "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435")),
+    System(3, "ernode", "ERNODE", "neural_des", Paper(
+        "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
+        "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918")),
+    System(4, "local-regularization", "Local ERNODE", "neural_des", Paper(
+        "Locally Regularized Neural Differential Equations: Some Black Boxes Were Meant to Remain Closed!",
+        "Pal, Edelman, Rackauckas", "ICML", 2023, "2303.02262")),
+    System(5, "mor-neural-ode", "Reduced-order neural ODE", "neural_des", Paper(
+        "Accelerating Neural ODEs Using Model Order Reduction",
+        "Lehtimäki, Paunonen, Linne", "IEEE TNNLS 35", 2024, "2105.14070")),
+    System(6, "prose", "PROSE", "discovery", Paper(
+        "PROSE: Predicting Operators and Symbolic Expressions using Multimodal Transformers",
+        "Liu, Zhang, Schaeffer", "Neural Networks 180", 2024, "2309.16816")),
+    System(7, "homoode", "HomoODE and deep equilibrium models", "neural_des", Paper(
+        "Two Sides of The Same Coin: Bridging Deep Equilibrium Models and Neural ODEs via Homotopy Continuation",
+        "Ding, Cui, Wang, Shi", "NeurIPS", 2023, "2310.09583")),
+    System(8, "mg-tfno", "Fourier neural operator, MG-TFNO", "operators", Paper(
+        "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
+        "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
+        state="works", experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
+        notebook="operators/08-fourier-neural-operator.ipynb",
+        remark="the plain FNO; the tensorised and multi-grid parts are to come"),
+    System(9, "mgno", "MgNO", "operators", Paper(
+        "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
+        "He, Liu, Xu", "ICLR", 2024, "2310.19809")),
+    System(10, "deep-conjugate-direction", "Deep conjugate directions", "operators", Paper(
+        "A Deep Conjugate Direction Method for Iteratively Solving Linear Systems",
+        "Kaneda, Akar, Chen, Trevino Kala, Hyde, Teran", "ICML", 2023, "2205.10763")),
+    System(11, "feature-learning", "Feature learning at infinite width", "infinite_width", Paper(
+        "Feature Learning in Infinite-Width Neural Networks",
+        "Yang, Hu", "ICML", 2021, "2011.14522")),
+    System(12, "neural-integral-equations", "Neural integral equations", "neural_des", Paper(
+        "Learning Integral Operators via Neural Integral Equations",
+        "Zappala, Fonseca, Caro, Moberly, Higley, Cardin, van Dijk",
+        "Nature Machine Intelligence 6", 2024, "2209.15190")),
+    System(13, "scaling-limits", "Tensor programs", "infinite_width", Paper(
+        "Scaling Limits of Wide Neural Networks with Weight Sharing",
+        "Yang", "preprint", 2019, "1902.04760")),
+    System(14, "ska", "Structured knowledge accumulation", "neural_des", Paper(
+        "Structured Knowledge Accumulation: The Principle of Entropic Least Action in Forward-Only Neural Learning",
+        "Mahi", "preprint", 2025, "2504.03214")),
+    System(15, "lordnet", "LordNet", "operators", Paper(
+        "LordNet: An Efficient Neural Network for Learning to Solve Parametric PDEs without Simulated Data",
+        "Huang, Shi, Gao, Wei, Zhang, Bian, Yang, Liu", "preprint", 2022, "2206.09418")),
+    System(16, "nns-to-nos", "From networks to operators", "operators", Paper(
+        "Principled Approaches for Extending Neural Architectures to Function Spaces",
+        "Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli, Anandkumar",
+        "preprint", 2025, "2506.10973")),
+    System(17, "spectral-refiner", "Spectral-Refiner", "operators", Paper(
+        "Spectral-Refiner: Accurate Fine-Tuning of Spatiotemporal Fourier Neural Operator for Turbulent Flows",
+        "Cao, Brarda, Li, Xi", "ICLR", 2025, "2405.17211")),
+    System(18, "pinn-symbolic-discovery", "Universal PINNs", "discovery", Paper(
+        "A PINN Approach to Symbolic Differential Operator Discovery with Sparse Data",
+        "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630")),
+    System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
+        "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",
+        "Marwah, Lipton, Lu, Risteski", "ICML", 2023, "2210.12101")),
+    System(20, "sinenet", "SineNet", "operators", Paper(
+        "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
+        "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507")),
+    System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
+        "The Price of Freedom: Exploring Expressivity and Runtime Tradeoffs in Equivariant Tensor Products",
+        "Xie, Daigavane, Kotak, Smidt", "ICML", 2025, "2506.13523")),
+    System(22, "evonorm", "EvoNorm", "discovery", Paper(
+        "Evolving Normalization-Activation Layers",
+        "Liu, Brock, Simonyan, Le", "NeurIPS", 2020, "2004.02967")),
+    System(23, "hierarchical-polynomials", "Hierarchical polynomials", "infinite_width", Paper(
+        "Learning Hierarchical Polynomials with Three-Layer Neural Networks",
+        "Wang, Nichani, Lee", "ICLR", 2024, "2311.13774")),
+    System(24, "compressed-conv-wave", "Compressed convolutions for waves", "operators", Paper(
+        "A priori compression of convolutional neural networks for wave simulators",
+        "Boukraichi, Akkari, Casenave, Ryckelynck", "preprint", 2023, "2304.04964")),
+    System(25, "wos-no", "WoS-NO", "operators", Paper(
+        "Operator Learning Using Weak Supervision from Walk-on-Spheres",
+        "Viswanath, Nam, Deng, Berner, Anandkumar, Bera", "preprint", 2026, "2603.01193")),
+    System(26, "semilinear-neural-operator", "NODA", "operators", Paper(
+        "Learning Semilinear Neural Operators: A Unified Recursive Framework for Prediction and Data Assimilation",
+        "Singh, Borsoi, Erdogmus, Imbiriba", "ICLR", 2024, "2402.15656")),
+    System(27, "text2pde", "Text2PDE", "operators", Paper(
+        "Text2PDE: Latent Diffusion Models for Accessible Physics Simulation",
+        "Zhou, Li, Schneier, Buchanan, Barati Farimani", "ICLR", 2025, "2410.01153")),
+    System(28, "macaron", "Macaron Net", "neural_des", Paper(
+        "Understanding and Improving Transformer From a Multi-Particle Dynamic System Point of View",
+        "Lu, Li, He, Sun, Dong, Qin, Wang, Liu", "preprint", 2019, "1906.02762")),
+    System(29, "lssl", "Linear state-space layers", "neural_des", Paper(
+        "Combining Recurrent, Convolutional, and Continuous-time Models with Linear State-Space Layers",
+        "Gu, Johnson, Goel, Saab, Dao, Rudra, Ré", "NeurIPS", 2021, "2110.13985")),
+    System(30, "ntk", "Neural tangent kernel", "infinite_width", Paper(
+        "Neural Tangent Kernel: Convergence and Generalization in Neural Networks",
+        "Jacot, Gabriel, Hongler", "NeurIPS", 2018, "1806.07572")),
+)
+# fmt: on

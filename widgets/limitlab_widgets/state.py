@@ -1,0 +1,241 @@
+"""A training as state: what it does now, how far it is, what can be done with it; no widget in sight.
+
+    empty -> preparing -> ready -> training <-> paused          stop: preparing, training, paused -> stopping
+                            ^-----------'                       then: ready where there are data, else empty
+
+The work runs in one thread that iterates the experiment's generator, so the kernel stays free. Commands that do not
+fit the phase do nothing: a double click is harmless. An exception ends up in `error`, as text to be shown.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from traitlets import Enum, Float, HasTraits, Int, Unicode
+
+from limitlab.errors import LimitlabError
+
+if TYPE_CHECKING:
+    from limitlab.experiments import Experiment, Prepared, Result, Settings, Stage
+
+PHASES = ("empty", "preparing", "ready", "training", "paused", "stopping")
+ALLOWED = {
+    "prepare": {"empty", "ready"},
+    "train": {"empty", "ready"},
+    "pause": {"training"},
+    "resume": {"paused"},
+    "stop": {"preparing", "training", "paused"},
+}
+TICK = 0.15
+
+Plan = Callable[[], "tuple[Experiment, Settings]"]
+TakeData = Callable[["Prepared"], None]
+TakeModels = Callable[["Prepared", dict[str, nn.Module], "Result | None"], None]
+
+
+class TrainingState(HasTraits):
+    """Data and training of whatever experiment and settings `plan()` gives when a command is given.
+
+    take_data(prepared) is called when data were made; take_models(prepared, models by name, result) when models can be
+    looked at: at a pause, after a stop (both without a result) and at the end. Both run in the worker's thread.
+    """
+
+    phase = Enum(PHASES, "empty", help="what is going on; see the module's picture")
+    activity = Unicode("", help="the same in words, with numbers")
+    done = Int(0, help="functions made or steps trained")
+    total = Int(0, help="of so many")
+    seconds_left = Float(None, allow_none=True, help="estimate, None where there is nothing to estimate from")
+    logged = Int(0, help="raised when `logs` have grown")
+    error = Unicode("", help="what went wrong last, for the reader; empty when all is well")
+
+    def __init__(self, plan: Plan, take_data: TakeData, take_models: TakeModels) -> None:
+        super().__init__()
+        self.prepared: Prepared | None = None
+        self.result: Result | None = None
+        self.logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        self._plan, self._take_data, self._take_models = plan, take_data, take_models
+        self._prepared_for: tuple[Any, Any] = (None, None)
+        self._lock = threading.RLock()
+        self._go, self._stop, self._closed = threading.Event(), threading.Event(), False
+        self._thread: threading.Thread | None = None
+        self._ticked = self._started = 0.0
+
+    def can(self, command: str) -> bool:
+        """Whether prepare, train, pause, resume or stop would do something now."""
+        return not self._closed and self.phase in ALLOWED[command]
+
+    def prepare(self) -> None:
+        """Make the data of the plan, in the background."""
+        self._launch("prepare", self._prepare)
+
+    def train(self) -> None:
+        """Make the data if need be, then train a fresh model, in the background."""
+        self._launch("train", self._train)
+
+    def pause(self) -> None:
+        """Halt after the step under way, and let the model be looked at."""
+        with self._lock:
+            if self.can("pause"):
+                self._go.clear()
+                self.phase = "paused"
+
+    def resume(self) -> None:
+        """Go on from the step where a pause halted."""
+        with self._lock:
+            if self.can("resume"):
+                self.phase = "training"
+                self._go.set()
+
+    def stop(self) -> None:
+        """End after the step, or the chunk of data, under way; the model stays as it is then."""
+        with self._lock:
+            if self.can("stop"):
+                self.phase = "stopping"
+                self._stop.set()
+                self._go.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the work under way; whether it has ended."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        return thread is None or not thread.is_alive()
+
+    def close(self) -> None:
+        """Stop, tell nobody any more, and release the thread."""
+        self.unobserve_all()
+        self.stop()
+        with self._lock:
+            self._closed = True
+        self.wait(10)
+
+    def _launch(self, command: str, job: Callable[[], None]) -> None:
+        with self._lock:
+            if not self.can(command):
+                return
+            self.error, self.phase = "", "preparing"
+            self._stop.clear()
+            self._go.set()
+            self._thread = threading.Thread(target=self._work, args=(job,), name="limitlab-training", daemon=True)
+            self._thread.start()
+
+    def _work(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except _Stopped:
+            self.activity = "stopped"
+        except LimitlabError as error:
+            self._fail(str(error))
+        except Exception as error:
+            self._fail(f"{type(error).__name__}: {error}")
+        with self._lock:
+            self.seconds_left = None
+            self.phase = "empty" if self.prepared is None else "ready"
+
+    def _fail(self, message: str) -> None:
+        self.activity = "failed"
+        self.error = message
+
+    def _prepare(self) -> None:
+        experiment, settings = self._plan()
+        if self.prepared is not None and self._prepared_for == (experiment, settings):
+            self.activity = "data are ready"
+            return
+        self._show("making data", 0, 0)
+        self._started = time.perf_counter()
+
+        def report(done: int, total: int) -> None:
+            self._raise_if_stopped()
+            if done == 0:
+                self._started = time.perf_counter()
+            elapsed = time.perf_counter() - self._started
+            self._show(f"making data: {done} of {total} functions", done, total, elapsed, at_once=done in (0, total))
+
+        prepared = experiment.prepare(settings, report)
+        self._raise_if_stopped()
+        self._take_data(prepared)
+        self.prepared, self._prepared_for = prepared, (experiment, settings)
+        self._show("data are ready", self.total, self.total)
+
+    def _train(self) -> None:
+        self._prepare()
+        prepared, (experiment, settings) = self.prepared, self._prepared_for
+        assert prepared is not None
+        models: dict[str, nn.Module] = {}
+
+        def build(name: str, seed: int) -> nn.Module:
+            models[name] = prepared.build(name, seed)
+            self.logs[name, seed] = []
+            return models[name]
+
+        self._advance("training")
+        training = experiment.train(settings, prepared=replace(prepared, build=build))
+        self.result = None
+        stage: Stage | None = None
+        try:
+            for stage in training:
+                self._record(stage)
+                if not self._go.is_set():
+                    self._rest(prepared, models, stage)
+                if self._stop.is_set():
+                    break
+        finally:
+            training.close()
+        self.result = training.result
+        self.logged += 1
+        self._take_models(prepared, models, self.result)
+        if stage is not None:
+            verb = "trained" if self.result else "stopped after"
+            progress = stage.progress
+            steps = f"{progress.step} of {progress.steps} steps" if not self.result else f"{progress.steps} steps"
+            self._show(f"{stage.model}: {verb} {steps} in {progress.seconds:.0f} s", progress.step, progress.steps)
+
+    def _record(self, stage: Stage) -> None:
+        progress = stage.progress
+        self.logs[stage.model, stage.seed].append(progress.record())
+        text = f"training {stage.model}: step {progress.step} of {progress.steps}, loss {progress.loss:.3g}"
+        if self._show(text, progress.step, progress.steps, progress.seconds):
+            self.logged += 1
+
+    def _rest(self, prepared: Prepared, models: dict[str, nn.Module], stage: Stage) -> None:
+        self.logged += 1
+        step, steps = stage.progress.step, stage.progress.steps
+        self._show(f"paused {stage.model} at step {step} of {steps}, loss {stage.progress.loss:.3g}", step, steps)
+        modes = [model.training for model in models.values()]
+        self._take_models(prepared, models, None)
+        for model, mode in zip(models.values(), modes, strict=True):
+            model.train(mode)
+        self._go.wait()
+
+    def _show(
+        self, text: str, done: int, total: int, elapsed: float | None = None, *, at_once: bool | None = None
+    ) -> bool:
+        """Bring the traits up to date, at most once a tick while work is under way; whether it did."""
+        now = time.perf_counter()
+        if at_once is None:
+            at_once = elapsed is None or done >= total
+        if not at_once and now - self._ticked < TICK:
+            return False
+        self._ticked = now
+        self.activity, self.done, self.total = text, done, total
+        known = elapsed is not None and 0 < done < total
+        self.seconds_left = elapsed * (total - done) / done if known and elapsed is not None else None
+        return True
+
+    def _advance(self, phase: str) -> None:
+        with self._lock:
+            self._raise_if_stopped()
+            self.phase = phase
+
+    def _raise_if_stopped(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """The reader pressed stop."""
