@@ -15,6 +15,11 @@ from limitlab.errors import InvalidArgument
 from limitlab.operators.fno import FNO, PointwiseLinear, coordinates
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
 def benchmark() -> types.ModuleType:
     path = Path(__file__).parents[1] / "benchmarks" / "operators.py"
     specification = importlib.util.spec_from_file_location("operators_benchmark", path)

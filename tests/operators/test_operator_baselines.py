@@ -11,6 +11,11 @@ from limitlab.data import ChannelStatistics
 from limitlab.errors import InvalidArgument, UnknownName
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
 def test_mean_predictor_has_the_least_mean_square_of_all_constants() -> None:
     targets = torch.randn(6, 2, 5, 4, dtype=torch.float64)
     best = operators.MeanPredictor(targets.mean(0))

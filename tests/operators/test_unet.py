@@ -10,6 +10,11 @@ from limitlab.errors import InvalidArgument
 from limitlab.operators import FNO, UNet, count_parameters, unet_with_parameters
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_any_grid_gives_a_field_on_that_grid(data: st.DataObject) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_OPTION = 1000
 MOST_COLUMNS = 12
+STEPS_BETWEEN_READINGS = 20  # reading a loss makes an accelerator wait
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,15 +32,18 @@ def run(options: argparse.Namespace) -> int:
             written[name] = str(value)
 
     from limitlab import experiments
+    from limitlab.training.device import is_main_process
 
     experiment = experiments.get(options.experiment)
     settings = experiment.configure(options.size, **written)
     folder = Path(options.folder) if options.folder else Path("runs") / default_folder(experiment.name, settings)
-    training = experiment.train(settings, folder, resume=options.resume, progress=True)
-    _show_progress(training)
-    for line in metric_lines(training.finish().metrics):
-        print(line)
-    print(folder)
+    shown = is_main_process()
+    training = experiment.train(settings, folder, resume=options.resume, progress=shown)
+    _show_progress(training, shown)
+    if shown:
+        for line in metric_lines(training.finish().metrics):
+            print(line)
+        print(folder)
     return 0
 
 
@@ -87,7 +91,7 @@ def metric_lines(metrics: xr.Dataset) -> Iterator[str]:
             yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _show_progress(training: Training) -> None:
+def _show_progress(training: Training, shown: bool) -> None:
     """Run to the end, with a bar for each model and seed; an interruption closes the training, which can be resumed."""
     from tqdm import tqdm
 
@@ -100,9 +104,16 @@ def _show_progress(training: Training) -> None:
                     bar.close()
                 stage_shown = stage.stage
                 label = f"{stage.model}, seed {stage.seed} ({stage.stage}/{stage.stages})"
-                bar = tqdm(total=stage.progress.steps, initial=stage.progress.step - 1, desc=label, unit="step")
-            bar.set_postfix({term: f"{value:.3g}" for term, value in stage.progress.losses.items()}, refresh=False)
-            bar.update(stage.progress.step - bar.n)
+                bar = tqdm(
+                    total=stage.progress.steps,
+                    initial=stage.progress.step - 1,
+                    desc=label,
+                    unit="step",
+                    disable=not shown,
+                )
+            if stage.progress.step % STEPS_BETWEEN_READINGS == 0:
+                bar.set_postfix({term: f"{value:.3g}" for term, value in stage.progress.losses.items()}, refresh=False)
+            bar.update(1)
     finally:
         training.close()
         if bar is not None:

@@ -4,6 +4,7 @@ from limitlab.data.batches import Batches, batches
 from limitlab.data.generation import NonFiniteSample, generate
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
+from limitlab.data.workers import dask_client
 
 __all__ = [
     "Batches",
@@ -12,6 +13,7 @@ __all__ = [
     "ChannelStatistics",
     "NonFiniteSample",
     "batches",
+    "dask_client",
     "generate",
     "home",
 ]

@@ -6,13 +6,13 @@ runs on one thread, so the numbers are the same bits whatever the number of samp
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from limitlab.data.store import Entry
+from limitlab.data.workers import dask_client
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _made(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str 
 
     from distributed import as_completed
 
-    with _client(min(workers, len(work)), scheduler) as client:
+    with dask_client(min(workers, len(work)), scheduler) as client:
         waiting = iter(work)
         starts: dict[distributed.Future, int] = {}
 
@@ -169,27 +169,6 @@ def _made(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str 
         for future in under_way:
             yield starts.pop(future), future.result()
             under_way.update(submit(1))
-
-
-@contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
-    """A client of the given scheduler, or of a cluster of local processes that ends with the block."""
-    from distributed import Client, LocalCluster
-
-    if scheduler is None:
-        quiet = {"silence_logs": logging.ERROR, "dashboard_address": "127.0.0.1:0"}  # idle workers are killed: no news
-        with (
-            LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **quiet) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-        return
-    try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InvalidArgument(f"scheduler {scheduler!r} does not answer: {error}") from error
-    with client:
-        yield client
 
 
 def _labelled(chunks: Chunks, provenance: dict[str, Any], report: Callable[[int], object]) -> Chunks:

@@ -50,6 +50,7 @@ class OperatorSettings(Settings):
     weight_decay: float = option(1e-4, "AdamW's decay", low=0.0, high=1.0)
     seeds: int = option(3, "trainings a model, for the spread", low=1, high=100)
     seed: int = option(0, "seed of the data and of the first training", low=0, high=2**31)
+    workers: int = option(1, "processes that make data", low=1, high=256)
     device: str = option("auto", "where to train", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option("no", "mixed precision", choices=("no", "bf16"))
 
@@ -124,10 +125,10 @@ def prepare_operator(
     problem: "problems.PDEProblem", settings: OperatorSettings, progress: ReportProgress = False
 ) -> Prepared:
     """Data on the finest grid, restricted; models of equal parameter count; the loss on decoded outputs."""
-    seed, finest = settings.seed, settings.finest
+    common: dict[str, Any] = {"workers": settings.workers, "progress": progress}
     made = {
-        "train": problem.dataset(settings.train_samples, seed, finest, split="train", progress=progress),
-        "test": problem.dataset(settings.test_samples, seed, finest, split="test", progress=progress),
+        "train": problem.dataset(settings.train_samples, settings.seed, settings.finest, split="train", **common),
+        "test": problem.dataset(settings.test_samples, settings.seed, settings.finest, split="test", **common),
     }
 
     def view(split: str, resolution: int) -> "xr.Dataset":

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from limitlab.errors import unknown_name
 from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, require_dims, thin, variable_of
-from limitlab.figures.template import LIGHT, REFERENCE, axis_title, colour, log_ticks, translucent
+from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +39,7 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
         figure.update_yaxes(title_text=_loss_title(described), **log_ticks(numbers(total)))
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(type="log")
-    return figure.update_layout(template=LIGHT, title_text=title, height=380, showlegend=True)
+    return figure.update_layout(**heading(title), height=380, showlegend=True)
 
 
 def error_against_resolution(
@@ -105,7 +105,7 @@ def error_against_resolution(
         range=[float(np.log10(ticks[0] / 1.25)), float(np.log10(ticks[-1] * 1.25))],
     )
     figure.update_yaxes(type="log", title_text=axis_title(errors), **log_ticks(numbers(errors)))
-    return figure.update_layout(template=LIGHT, title_text=title, height=400, showlegend=True)
+    return figure.update_layout(**heading(title), height=400, showlegend=True)
 
 
 def error_distribution(
@@ -141,9 +141,7 @@ def error_distribution(
             figure.add_trace(_distribution(kind, colour(position), shared))
     figure.update_xaxes(type="category", title_text=axis_title(errors, "resolution"), showgrid=False)
     figure.update_yaxes(type="log", title_text=axis_title(errors), **log_ticks(numbers(errors)))
-    return figure.update_layout(
-        template=LIGHT, title_text=title, height=420, boxmode="group", violinmode="group", showlegend=True
-    )
+    return figure.update_layout(**heading(title), height=420, boxmode="group", violinmode="group", showlegend=True)
 
 
 def _distribution(kind: DistributionKind, own: str, shared: dict) -> go.Box | go.Violin:

@@ -21,7 +21,7 @@ from limitlab.figures.arrays import (
     thin,
     variable_of,
 )
-from limitlab.figures.template import DIVERGING, LIGHT, REFERENCE, SEQUENTIAL, axis_title, colour
+from limitlab.figures.template import DIVERGING, REFERENCE, SEQUENTIAL, axis_title, colour, heading
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +42,7 @@ def profiles(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
         figure.add_scatter(x=coordinate(array, "x"), y=row, mode="lines", name=f"{other} {name}" if other else name)
     figure.update_xaxes(title_text=axis_title(array, "x"))
     figure.update_yaxes(title_text=axis_title(array))
-    return figure.update_layout(template=LIGHT, title_text=title, height=360)
+    return figure.update_layout(**heading(title), height=360)
 
 
 def space_time(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
@@ -68,7 +68,10 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     error = (fields["prediction"] - fields["target"]).rename("error")
     fields["error"] = error.assign_attrs(long_name="error", units=fields["target"].attrs.get("units", "1"))
     traces, layout = _line_panels(fields) if error.ndim == 1 else _map_panels(fields)
-    return go.Figure(traces, {**layout, "template": LIGHT, "title": {"text": title}})
+    top = heading(title)
+    margin = {**top["margin"], **layout.get("margin", {})}
+    height = layout["height"] + top["margin"]["t"]
+    return go.Figure(traces, {**layout, **top, "margin": margin, "height": height})
 
 
 def _map(array: xr.DataArray, title: str | None) -> go.Figure:
@@ -84,7 +87,7 @@ def _map(array: xr.DataArray, title: str | None) -> go.Figure:
         figure.update_layout(width=520)
     bar = {"title": {"text": axis_title(array), "side": "right"}}
     figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "colorbar": bar})
-    return figure.update_layout(template=LIGHT, title_text=title, height=440)
+    return figure.update_layout(**heading(title), height=440)
 
 
 def _axes(array: xr.DataArray) -> tuple[str, str]:
@@ -109,7 +112,7 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
     where = dict(zip(fields, _domains(len(fields), 0.025), strict=True))
     across, up = _axes(fields["error"])
     common = {"showgrid": False, "constrain": "domain", "nticks": 4}
-    layout: dict[str, Any] = {"annotations": [_heading(TITLES[name], where[name]) for name in fields]}
+    layout: dict[str, Any] = {"annotations": [_panel_title(TITLES[name], where[name]) for name in fields]}
     traces = []
     for number, (name, field) in enumerate(fields.items(), start=1):
         key = "" if number == 1 else str(number)
@@ -138,7 +141,7 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
             "cmax": largest,
             "colorbar": _bar_below(axis_title(fields["error"]), where["error"]),
         },
-        "height": 380,
+        "height": 332,
         "margin": {"b": 110},
     }
     if "input" in fields:
@@ -154,7 +157,7 @@ def _domains(count: int, gap: float) -> list[tuple[float, float]]:
     return [(round(left, 6), round(right, 6)) for left, right in ends]
 
 
-def _heading(text: str, span: tuple[float, float]) -> dict[str, Any]:
+def _panel_title(text: str, span: tuple[float, float]) -> dict[str, Any]:
     where = {"x": sum(span) / 2, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
     return {**where, "text": text, "showarrow": False, "font": {"size": 15}}
 
@@ -210,7 +213,7 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
     ]
     headings = TITLES | {"target": "truth and prediction"}
     where = dict(zip(panels, _domains(len(panels), 0.09), strict=True))
-    layout: dict[str, Any] = {"annotations": [_heading(headings[name], where[name]) for name in panels]}
+    layout: dict[str, Any] = {"annotations": [_panel_title(headings[name], where[name]) for name in panels]}
     for name in panels:
         key, field = place[name], fields[name]
         layout[f"xaxis{key}"] = {
@@ -221,4 +224,4 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
         layout[f"yaxis{key}"] = {"anchor": f"x{key}", "title": {"text": axis_title(field)}}
     largest = 1.05 * _largest(numbers(fields["error"]))
     layout[f"yaxis{place['error']}"] |= {"range": [-largest, largest], "zeroline": True}
-    return traces, {**layout, "height": 340, "legend": {"x": where["target"][0], "y": 1.12}}
+    return traces, {**layout, "height": 292, "legend": {"x": where["target"][0], "y": 1.12}}

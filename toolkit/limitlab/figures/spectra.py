@@ -16,7 +16,7 @@ import torch
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.figures.arrays import LINE_PIXELS, SPACE, labels, numbers, thin, variable_of
-from limitlab.figures.template import LIGHT, REFERENCE, axis_title, colour, log_ticks, translucent
+from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 from limitlab.spaces import Grid, fourier, wavenumbers
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
         **log_ticks(np.arange(1, highest + 1)),
     )
     figure.update_yaxes(type="log", title_text=axis_title(error), exponentformat="power", dtick=1)
-    return figure.update_layout(template=LIGHT, title_text=title, height=400, showlegend=True)
+    return figure.update_layout(**heading(title), height=400, showlegend=True)
 
 
 def _shells(grid: Grid) -> torch.Tensor:

@@ -62,7 +62,7 @@ def translucent(colour: str, opacity: float) -> str:
 
 
 def log_ticks(values: np.ndarray) -> dict[str, Any]:
-    """Ticks of a log axis: 1, 2, 5 of each decade for up to three decades, whole decades beyond."""
+    """Ticks of a log axis: whole decades where there are more than three, else several in each decade."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not positive.size:
         return {}
@@ -70,8 +70,14 @@ def log_ticks(values: np.ndarray) -> dict[str, Any]:
     if high - low > 3:
         return {"exponentformat": "power", "dtick": 1}
     decades = range(int(np.floor(low)) - 1, int(np.ceil(high)) + 2)
-    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    digits = (1, 2, 5) if high - low > 1 else (1, 1.5, 2, 3, 4, 5, 7)
+    ticks = [digit * 10.0**decade for decade in decades for digit in digits]
     return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def heading(title: str | None) -> dict[str, Any]:
+    """Layout of a figure with or without a title, which stands above the legend."""
+    return {"template": LIGHT, "title": {"text": title}, "margin": {"t": 84 if title else 48}}
 
 
 def _template(*, paper: str, ink: str, line: str, faint: str) -> go.layout.Template:
@@ -90,13 +96,13 @@ def _template(*, paper: str, ink: str, line: str, faint: str) -> go.layout.Templ
     layout = go.Layout(
         colorway=list(COLOURWAY),
         font={"family": FONT, "size": 13, "color": ink},
-        title={"x": 0.0, "xref": "paper", "xanchor": "left", "font": {"size": 15}},
+        title={"x": 0.0, "xref": "paper", "xanchor": "left", "y": 1.0, "yanchor": "top", "pad": {"t": 14}},
         paper_bgcolor=paper,
         plot_bgcolor=paper,
         hovermode="closest",
         hoverlabel={"font": {"family": FONT}},
         legend={"orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "itemwidth": 30},
-        margin={"l": 64, "r": 24, "t": 56, "b": 56},
+        margin={"l": 64, "r": 24, "t": 48, "b": 56},
         xaxis=axis,
         yaxis=axis,
         coloraxis={"colorbar": bar},

@@ -6,15 +6,13 @@ worker receives the notebook as text and returns it executed, so it shares no fi
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.reports import notebooks
@@ -22,9 +20,6 @@ from limitlab.reports.comparison import Point, comparison
 from limitlab.reports.execution import Execution, ReportFailed, execute, parameter_hash, write
 from limitlab.reports.page import write_atomically
 from limitlab.reports.parameters import MOST_POINTS, Value, complete, read_parameters
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 
 @dataclass(frozen=True)
@@ -66,13 +61,15 @@ def sweep(
     completed = [complete(given, parameters) for given in combinations]
     text = json.dumps(source)
 
+    from limitlab.data import dask_client
+
     points: dict[int, Point] = {}
-    with _client(min(workers, len(combinations)), scheduler) as client:
+    with dask_client(min(workers, len(combinations)), scheduler) as client:
         futures = {}
         for index, (given, values) in enumerate(zip(combinations, completed, strict=True)):
             asked = {"name": path.stem, "folder": str(path.parent), "progress": False}
             futures[client.submit(execute, text, values, given, **asked, pure=False)] = index
-        for future in _as_completed(futures, path.stem, progress):
+        for future in _as_completed(futures, client.loop, path.stem, progress):
             index = futures[future]
             given, values = combinations[index], completed[index]
             target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
@@ -96,35 +93,10 @@ def _point(done: Execution, path: Path, given: dict[str, Value], values: dict[st
     return Point(given, made.results, made.page, made.seconds)
 
 
-@contextlib.contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout="10s")
-        except (OSError, ValueError) as cause:
-            raise InvalidArgument(f"no Dask scheduler answers at {scheduler[:80]!r}: {cause}") from None
-        with client:
-            yield client
-        return
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=40,
-            env={"OMP_NUM_THREADS": threads},
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
-def _as_completed(futures: Mapping[Any, int], name: str, progress: bool) -> Iterator[Any]:
+def _as_completed(futures: Mapping[Any, int], loop: Any, name: str, progress: bool) -> Iterator[Any]:
     from distributed import as_completed
     from tqdm import tqdm
 
-    return iter(tqdm(as_completed(futures), total=len(futures), desc=name, unit="report", disable=not progress))
+    return iter(
+        tqdm(as_completed(futures, loop=loop), total=len(futures), desc=name, unit="report", disable=not progress)
+    )

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from limitlab import experiments, problems
+from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.experiments.operator_learning import predict
+from limitlab_widgets import OperatorState
+
+
+@pytest.fixture
+def opened():
+    states = []
+
+    def make(*arguments, **options):
+        states.append(OperatorState(*arguments, **options))
+        return states[-1]
+
+    yield make
+    for state in states:
+        state.close()
+
+
+def trained(state: OperatorState) -> OperatorState:
+    state.training.train()
+    assert state.training.wait(60)
+    assert state.training.error == ""
+    return state
+
+
+def test_a_problem_with_an_experiment_uses_it(opened):
+    assert opened("burgers").experiment is experiments.get("burgers_fno")
+    assert opened("darcy").experiment is experiments.get("darcy_fno")
+
+
+@pytest.mark.parametrize("name", problems.names())
+def test_every_problem_of_the_catalogue_has_a_plan(opened, name):
+    experiment, settings = opened(name, size="smoke").plan()
+    assert settings.models == ("fno",)
+    assert experiment.name in (name, *experiments.names())
+
+
+def test_a_problem_of_ones_own_can_be_learned(opened):
+    own = problems.parse("u_t = D*u_xx + u*(1 - u)", {"D": 0.01})
+    state = trained(opened(own, size="smoke"))
+    assert state.predicted.attrs["equation"] == own.equation
+
+
+def test_parameters_and_options_reach_the_settings(opened):
+    state = opened("burgers", size="smoke", width=10)
+    state.problem = state.problem.with_parameters(nu=0.05)
+    state.options = {"modes": 8, "learning_rate": 0.002}
+    state.operator = "unet"
+    _, settings = state.plan()
+    assert settings.parameters == ("nu=0.05",)
+    assert (settings.width, settings.modes) == (10, 8)
+    assert settings.models == ("unet",)
+    assert settings.learning_rate == settings.unet_learning_rate == 0.002
+
+
+def test_another_problem_forgets_the_options_and_another_parameter_does_not(opened):
+    state = opened("burgers", size="smoke")
+    state.options = {"modes": 8}
+    state.problem = state.problem.with_parameters(nu=0.05)
+    assert state.options == {"modes": 8}
+    state.problem = problems.get("darcy")
+    assert state.options == {}
+
+
+def test_bad_arguments_are_told_at_once():
+    with pytest.raises(UnknownName, match="did you mean 'burgers'"):
+        OperatorState("burger")
+    with pytest.raises(UnknownName, match="did you mean 'modes'"):
+        OperatorState("burgers", mode=3)
+    with pytest.raises(InvalidArgument, match="width"):
+        OperatorState("burgers", width=0)
+
+
+def test_data_alone_show_the_baseline(opened):
+    state = opened("burgers", size="smoke")
+    state.training.prepare()
+    state.training.wait(30)
+    assert state.models == ("mean",)
+    assert (state.shown, state.resolution, state.samples) == ("mean", 32, 8)
+    assert state.resolutions == (32, 64)
+    np.testing.assert_allclose(
+        state.predicted["prediction"][0], state.predicted["prediction"][-1], err_msg="the mean is one function"
+    )
+
+
+def test_predictions_are_those_of_the_trained_model(opened):
+    state = trained(opened("burgers", size="smoke"))
+    (model,) = state.training.result.models.values()
+    for resolution in state.resolutions:
+        state.resolution = resolution
+        assert state.predicted.identical(predict(model, state.training.prepared.data.test[resolution]))
+
+
+def test_metrics_are_those_of_the_experiment(opened):
+    state = trained(opened("burgers", size="smoke"))
+    ours = state.metrics["relative_l2"].sel(model="fno")
+    np.testing.assert_array_equal(ours, state.training.result.metrics["relative_l2"].sel(model="fno", seed=0))
+    assert state.metrics["relative_l2"].dims == ("model", "resolution", "sample")
+
+
+def test_operators_trained_on_the_same_data_are_kept_side_by_side(opened):
+    state = trained(opened("burgers", size="smoke"))
+    state.operator = "unet"
+    trained(state)
+    assert state.models == ("fno", "unet", "mean")
+    assert state.shown == "unet"
+    assert list(state.metrics["model"].values) == ["fno", "unet", "mean"]
+
+
+def test_other_data_forget_the_operators(opened):
+    state = trained(opened("burgers", size="smoke"))
+    state.options = {"train_samples": 30}
+    state.training.prepare()
+    state.training.wait(30)
+    assert state.models == ("mean",)
+
+
+def test_other_hyperparameters_keep_the_data(opened):
+    state = trained(opened("burgers", size="smoke"))
+    state.operator, state.options = "unet", {"width": 10}
+    state.training.prepare()
+    state.training.wait(30)
+    assert state.models == ("fno", "mean")
+
+
+def test_a_stopped_model_can_be_looked_at(opened, until):
+    state = opened("burgers", size="smoke", epochs=5000)
+    state.training.train()
+    until(lambda: state.training.done > 2 and state.training.phase == "training")
+    state.training.stop()
+    state.training.wait(30)
+    assert state.shown == "fno"
+    assert state.predicted is not None
+    assert np.isfinite(state.metrics["relative_l2"]).all()
+
+
+def test_a_pause_shows_the_model_as_it_is(opened, until):
+    state = opened("burgers", size="smoke", epochs=5000)
+    state.training.train()
+    until(lambda: state.training.done > 2 and state.training.phase == "training")
+    state.training.pause()
+    until(lambda: state.shown == "fno")
+    assert state.training.phase == "paused"
+    assert state.predicted is not None

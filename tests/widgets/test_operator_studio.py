@@ -1,0 +1,181 @@
+import numpy as np
+import pytest
+
+from limitlab import problems
+from limitlab_widgets import OperatorStudio
+
+
+@pytest.fixture
+def opened():
+    studios = []
+
+    def make(*arguments, **options):
+        studios.append(OperatorStudio(*arguments, **options))
+        return studios[-1]
+
+    yield make
+    for studio in studios:
+        studio.close()
+
+
+@pytest.fixture
+def burgers(opened):
+    """A studio with a trained operator."""
+    studio = opened("burgers", size="smoke")
+    studio.training.buttons["train"].click()
+    assert studio.state.training.wait(60)
+    assert studio.training.error.value == ""
+    return studio
+
+
+def shown(panel, name):
+    return next(trace for trace in panel.figure.data if trace.name == name)
+
+
+def enabled(studio):
+    return [command for command, button in studio.training.buttons.items() if not button.disabled]
+
+
+def test_a_new_studio_can_make_data_and_train(opened):
+    studio = opened("burgers", size="smoke")
+    assert enabled(studio) == ["prepare", "train"]
+    assert studio.triptych.figure is None
+
+
+def test_a_trained_studio_shows_truth_and_prediction(burgers):
+    truth = burgers.state.predicted["target"][0, 0].values
+    np.testing.assert_array_equal(shown(burgers.triptych, "truth").y, truth)
+    assert enabled(burgers) == ["prepare", "train"]
+    assert "Fourier neural operator" in burgers.verdict.value
+
+
+def test_the_sample_slider_moves_the_figure_in_place(burgers):
+    figure = burgers.triptych.figure
+    burgers.sample.value = 3
+    assert burgers.triptych.figure is figure
+    for name, variable in (("truth", "target"), ("prediction", "prediction"), ("input", "input")):
+        np.testing.assert_array_equal(shown(burgers.triptych, name).y, burgers.state.predicted[variable][3, 0])
+    assert "test function 3" in burgers.verdict.value
+
+
+def test_the_resolution_slider_moves_triptych_spectrum_and_mark(burgers):
+    assert burgers.resolution.value == 32
+    before = len(shown(burgers.spectrum, "truth").x)
+    burgers.resolution.value = 64
+    assert len(shown(burgers.triptych, "truth").y) == 64
+    assert len(shown(burgers.spectrum, "truth").x) == 2 * before
+    assert {shape.x0 for shape in burgers.against_resolution.figure.layout.shapes} == {32, 64}
+    assert "64 points" in burgers.verdict.value
+
+
+def test_the_kept_band_is_that_of_the_trained_operator(burgers):
+    (band,) = burgers.spectrum.figure.layout.shapes
+    assert band.x1 == burgers.state.settings_of["fno"].modes / 2
+    burgers.shown.value = "mean"
+    assert not burgers.spectrum.figure.layout.shapes
+
+
+def test_the_error_figure_compares_with_the_baseline(burgers):
+    assert [trace.name for trace in burgers.against_resolution.figure.data] == ["fno", "mean"]
+
+
+def test_the_loss_curve_has_every_step(burgers):
+    (curve,) = burgers.training.curve.figure.data
+    losses = [sum(record["losses"].values()) for record in burgers.state.training.logs["fno", 0]]
+    np.testing.assert_allclose(curve.y, losses, rtol=1e-6)
+
+
+def test_buttons_and_controls_follow_the_phase(opened, until):
+    studio = opened("burgers", size="smoke", epochs=5000)
+    studio.training.buttons["train"].click()
+    training = studio.state.training
+    until(lambda: training.phase == "training" and training.done > 2)
+    assert enabled(studio) == ["pause", "stop"]
+    assert all(control.disabled for control in (studio.operator, studio.problem.chooser, *studio.options.values()))
+    assert "left" in studio.training.status.value
+    studio.training.buttons["pause"].click()
+    assert enabled(studio) == ["resume", "stop"]
+    until(lambda: studio.triptych.figure is not None and studio.state.shown == "fno")
+    studio.training.buttons["resume"].click()
+    assert enabled(studio) == ["pause", "stop"]
+    studio.training.buttons["stop"].click()
+    training.wait(30)
+    assert enabled(studio) == ["prepare", "train"]
+    assert not studio.operator.disabled
+
+
+def test_an_error_is_shown_and_escaped(opened):
+    studio = opened("burgers", size="smoke")
+    studio.options["batch_size"].value = 4000
+    studio.training.buttons["train"].click()
+    studio.state.training.wait(30)
+    assert "batch_size must be &lt;= train_samples (40); got 4000" in studio.training.error.value
+    assert enabled(studio) == ["prepare", "train"]
+
+
+def test_a_problem_brings_its_equation_its_sliders_and_its_settings(opened):
+    studio = opened("burgers", size="smoke")
+    assert [slider.tooltip for slider in studio.problem.sliders.values()] == ["viscosity"]
+    studio.options["modes"].value = 10
+    studio.problem.chooser.value = "darcy"
+    assert studio.state.problem.name == "darcy"
+    assert problems.get("darcy").latex() in studio.problem.equation.value
+    assert set(studio.problem.sliders) == {"a_low", "a_high", "tau"}
+    assert studio.state.options == {}
+    assert studio.options["modes"].value == studio.state.defaults.modes
+
+
+@pytest.mark.parametrize("name", problems.names())
+def test_parameter_sliders_span_their_ranges(opened, name):
+    studio = opened(name, size="smoke")
+    for parameter in studio.state.problem.parameters:
+        slider = studio.problem.sliders[parameter.name]
+        for end, expected in (("min", parameter.low), ("max", parameter.high)):
+            value = getattr(slider, end)
+            slider.value = 10**value if parameter.scale == "log" else value
+            assert studio.state.problem.values[parameter.name] == pytest.approx(expected)
+
+
+def test_moving_a_control_changes_the_plan(opened):
+    studio = opened("darcy", size="smoke")
+    studio.options["width"].value = 12
+    studio.options["padding"].value = 0.1
+    studio.problem.sliders["tau"].value = 5.0
+    studio.operator.value = "unet"
+    _, settings = studio.state.plan()
+    assert (settings.width, settings.padding, settings.models) == (12, 0.1, ("unet",))
+    assert settings.parameters == ("tau=5.0",)
+
+
+def test_training_resolutions_divide_the_finest(opened):
+    studio = opened("darcy", size="smoke")
+    for resolution in studio.options["resolution"].options:
+        studio.options["resolution"].value = resolution
+        assert studio.state.plan()[1].resolution == resolution
+
+
+def test_every_control_has_a_description_and_a_tooltip(opened):
+    studio = opened("darcy", size="smoke")
+    controls = [studio.operator, studio.shown, studio.sample, studio.resolution, studio.problem.chooser]
+    controls += [*studio.options.values(), *studio.problem.sliders.values(), *studio.training.buttons.values()]
+    assert all(control.description and control.tooltip for control in controls)
+
+
+def test_closing_releases_the_thread(opened, until):
+    studio = opened("burgers", size="smoke", epochs=5000)
+    studio.training.buttons["train"].click()
+    until(lambda: studio.state.training.phase == "training" and studio.state.training.done > 0)
+    thread = studio.state.training._thread
+    studio.close()
+    assert not thread.is_alive()
+
+
+def test_a_2d_studio_shows_maps(opened):
+    studio = opened("darcy", size="smoke")
+    studio.training.buttons["train"].click()
+    studio.state.training.wait(60)
+    assert [trace.name for trace in studio.triptych.figure.data] == ["input", "truth", "prediction", "error"]
+    studio.sample.value = 2
+    np.testing.assert_array_equal(
+        shown(studio.triptych, "prediction").z, studio.state.predicted["prediction"][2, 0].values.T
+    )
