@@ -198,7 +198,9 @@ def line_experiment(monkeypatch):
         )
 
     sizes = {"smoke": LineSettings(5), "course": LineSettings(), "paper": LineSettings(100)}
-    experiment = Experiment("line", "A line", "ntk", sizes, prepare, draw=lambda result: {}, check=lambda settings: None)
+    experiment = Experiment(
+        "line", "A line", "ntk", sizes, prepare, draw=lambda result: {}, check=lambda settings: None
+    )
     monkeypatch.setattr(experiments, "get", lambda name: experiment)
     return experiment
 

@@ -17,6 +17,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
@@ -118,7 +119,7 @@ def ratio(times: dict[str, list[float]]) -> dict[str, float]:
     return {"median": middle, "lower_quartile": low, "upper_quartile": high}
 
 
-def peak_memory(name: str, n: int, modes: int, threads: int, queue: multiprocessing.Queue) -> None:
+def peak_memory(name: str, n: int, modes: int, threads: int) -> dict[str, int]:
     torch.set_num_threads(threads)
     u, y = data(n)
     step = training_step(models(modes)[name], u, y)
@@ -133,7 +134,7 @@ def peak_memory(name: str, n: int, modes: int, threads: int, queue: multiprocess
         if event.name() == "[memory]":
             held += event.nbytes()
             largest = max(largest, held)
-    queue.put({"resident_growth_bytes": resident, "allocator_peak_bytes": largest})
+    return {"resident_growth_bytes": resident, "allocator_peak_bytes": largest}
 
 
 def peak_resident_set() -> int:
@@ -143,14 +144,10 @@ def peak_resident_set() -> int:
 
 
 def measure_memory(n: int, modes: int, threads: int) -> dict[str, dict[str, int]]:
-    context = multiprocessing.get_context("spawn")
     results = {}
     for name in ("peer", "ours"):
-        queue = context.Queue()
-        process = context.Process(target=peak_memory, args=(name, n, modes, threads, queue))
-        process.start()
-        results[name] = queue.get(timeout=600)
-        process.join()
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as processes:
+            results[name] = processes.submit(peak_memory, name, n, modes, threads).result()
     return results
 
 
@@ -162,6 +159,9 @@ def main() -> None:
     arguments = parser.parse_args()
     import neuralop
 
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "neuraloperator": neuralop.__version__}
+    setting = {"batch": BATCH, "width": WIDTH, "rounds": arguments.rounds, "machine": platform.machine()}
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     results = []
     for threads in arguments.threads:
         torch.set_num_threads(threads)
@@ -179,17 +179,8 @@ def main() -> None:
                 f"outputs differ by {row['largest_output_difference']:.1e}",
                 flush=True,
             )
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "neuraloperator": neuralop.__version__}
-    setting = {
-        "batch": BATCH,
-        "width": WIDTH,
-        "rounds": arguments.rounds,
-        "cpu": platform.processor() or platform.machine(),
-    }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(
-        json.dumps({"versions": versions, "setting": setting, "results": results}, indent=1) + "\n"
-    )
+            record = {"versions": versions, "setting": setting, "results": results}
+            arguments.output.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

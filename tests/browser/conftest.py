@@ -1,6 +1,7 @@
 """JupyterLab on a free loopback port and Debian's Chromium, driven through Playwright.
 
-`open_notebook(source)` writes a notebook of one cell, opens it in the lab, runs the cell and gives the page.
+`open_notebook(sources)` writes a notebook, opens it in the lab, runs the first cell and gives the page;
+`run_cell(page, number)` runs another one.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
-CELL = {"cell_type": "code", "execution_count": None, "id": "studio", "metadata": {}, "outputs": []}
+CELL = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
@@ -98,33 +99,45 @@ def lab(tmp_path_factory):
             server.kill()
 
 
+@pytest.fixture(name="run_cell")
+def _run_cell():
+    return run_cell
+
+
 @pytest.fixture
 def open_notebook(lab, chromium):
     contexts = []
 
-    def opened(source: str, *, width: int = 1500, height: int = 1800):
+    def opened(*sources: str, width: int = 1500, height: int = 1900):
         name = f"studio-{len(list(lab.folder.glob('*.ipynb')))}.ipynb"
-        notebook = {"cells": [{**CELL, "source": source}], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+        cells = [{**CELL, "id": f"cell-{number}", "source": source} for number, source in enumerate(sources)]
+        notebook = {"cells": cells, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
         (lab.folder / name).write_text(json.dumps(notebook))
         context = chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
-        page.goto(lab.url(f"lab/tree/{name}"), wait_until="domcontentloaded")
+        page.goto(lab.url(f"lab/workspaces/{Path(name).stem}/tree/{name}"), wait_until="domcontentloaded")
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor", timeout=90_000)
-        _run_first_cell(page)
+        run_cell(page, 0)
         return page
 
     yield opened
     for context in contexts:
         context.close()
+    with urllib.request.urlopen(lab.url("api/kernels"), timeout=10) as answer:
+        kernels = json.load(answer)
+    for kernel in kernels:
+        request = urllib.request.Request(lab.url(f"api/kernels/{kernel['id']}"), method="DELETE")
+        request.add_header("Authorization", f"token {lab.token}")
+        urllib.request.urlopen(request, timeout=30).close()
 
 
-def _run_first_cell(page) -> None:
+def run_cell(page, number: int) -> None:
     """Press Shift+Enter until the cell has run: the lab drops the key while the kernel is still connecting."""
-    prompt = page.locator(".jp-NotebookPanel .jp-Cell .jp-InputPrompt").first
+    prompt = page.locator(".jp-NotebookPanel .jp-Cell .jp-InputPrompt").nth(number)
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
-        page.locator(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor").first.click()
+        page.locator(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor").nth(number).click()
         page.keyboard.press("Shift+Enter")
         page.wait_for_timeout(500)
         if prompt.inner_text().strip() != "[ ]:":

@@ -45,8 +45,10 @@ def test_the_loss_is_the_sum_of_its_terms(log):
     np.testing.assert_allclose(named(only, "fno").y, 2 * log["l2"][0].mean("seed"), rtol=1e-6)
 
 
-def test_training_curves_of_nothing_trained_is_an_empty_figure():
-    assert len(figures.training_curves(xr.Dataset()).data) == 0
+def test_training_curves_of_nothing_trained_are_labelled_axes():
+    figure = figures.training_curves(xr.Dataset())
+    assert len(figure.data) == 0
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("training step", "loss")
 
 
 def test_long_trainings_are_thinned(log):

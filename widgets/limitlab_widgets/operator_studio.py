@@ -11,8 +11,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import figures, problems
+from limitlab_widgets.figure_panel import FigurePanel
 from limitlab_widgets.operator_state import BASELINE, OPERATORS, OperatorState
-from limitlab_widgets.panels import STYLE, FigurePanel, ProblemPanel, TrainingPanel, described, option_control
+from limitlab_widgets.panels import STYLE, ProblemPanel, TrainingPanel, described, option_control
 
 NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
@@ -41,9 +42,9 @@ class OperatorStudio(widgets.VBox):
         state = self.state
         self.problem = ProblemPanel(problems.catalogue(), state.problem)
         self.operator = described(
-            widgets.ToggleButtons, "operator", "what to train next", options=[(NAMES[o], o) for o in OPERATORS]
+            widgets.Dropdown, "operator", "what to train next", options=[(NAMES[o], o) for o in OPERATORS]
         )
-        self.operator.style.button_width = "auto"
+        self.operator.style.description_width = "60px"
         self.options: dict[str, Any] = {}
         self._data_rows, self._model_rows = widgets.VBox(), widgets.VBox()
         self.training = TrainingPanel(state.training)
@@ -52,7 +53,7 @@ class OperatorStudio(widgets.VBox):
         self.resolution = described(
             widgets.SelectionSlider, "test resolution", "points per axis of the test", options=[("no data yet", 0)]
         )
-        self.verdict = widgets.HTML()
+        self.verdict = widgets.HTML("Nothing to look at yet: make data, or train.")
         self.triptych = FigurePanel()
         self.against_resolution, self.spectrum = FigurePanel(height=360), FigurePanel(height=360)
         super().__init__(self._arranged())
@@ -67,18 +68,16 @@ class OperatorStudio(widgets.VBox):
 
     def _arranged(self) -> list[widgets.Widget]:
         cards = [
-            _card("1 &nbsp; Equation and data", [self.problem, self._data_rows]),
-            _card("2 &nbsp; Operator", [self.operator, self._model_rows]),
-            _card("3 &nbsp; Training", [self.training]),
+            _card("1 &nbsp; Equation and data", [self.problem, self._data_rows], "1.4 1 310px"),
+            _card("2 &nbsp; Operator", [self.operator, self._model_rows], "1 1 280px"),
+            _card("3 &nbsp; Training", [self.training], "1.3 1 310px"),
         ]
-        top = widgets.HBox(cards, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
-        sliders = widgets.HBox(
-            [self.shown, self.sample, self.resolution], layout=widgets.Layout(flex_flow="row wrap", width="100%")
-        )
-        pair = [widgets.Box([panel], layout=_half()) for panel in (self.against_resolution, self.spectrum)]
-        below = widgets.HBox(pair, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
-        look = _card("4 &nbsp; Prediction of test functions", [sliders, self.verdict, self.triptych, below])
-        return [widgets.HTML(STYLE), top, look]
+        sliders = [self.shown, self.sample, self.resolution]
+        pair = [self.against_resolution, self.spectrum]
+        for panel in pair:
+            panel.layout = widgets.Layout(flex="1 1 400px", min_width="0", overflow="hidden")
+        look = [_row(sliders), self.verdict, self.triptych, _row(pair)]
+        return [widgets.HTML(STYLE), _row(cards), _card("4 &nbsp; Prediction of test functions", look)]
 
     def _connect(self) -> None:
         state = self.state
@@ -180,12 +179,14 @@ class OperatorStudio(widgets.VBox):
             control.value = value
 
 
-def _card(title: str, children: list[widgets.Widget]) -> widgets.VBox:
-    layout = widgets.Layout(flex="1 1 340px", margin="3px", min_width="320px", overflow="hidden")
+def _card(title: str, children: list[widgets.Widget], flex: str = "0 0 auto") -> widgets.VBox:
+    layout = widgets.Layout(flex=flex, margin="3px", overflow="visible", min_width="0")
     card = widgets.VBox([widgets.HTML(f"<h4>{title}</h4>"), *children], layout=layout)
     card.add_class("limitlab-card")
     return card
 
 
-def _half() -> widgets.Layout:
-    return widgets.Layout(flex="1 1 420px", min_width="380px", overflow="hidden")
+def _row(children: list[widgets.Widget]) -> widgets.HBox:
+    row = widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", overflow="visible"))
+    row.add_class("limitlab-row")
+    return row

@@ -1,4 +1,4 @@
-"""Panels that studios are built from: a problem with its parameters, a training with its buttons, a figure in place.
+"""Panels that studios are built from: a problem with its parameters, a training with its buttons; and their controls.
 
 A panel shows state and sends commands to it; it has no numbers of its own.
 """
@@ -7,30 +7,28 @@ from __future__ import annotations
 
 import html
 import math
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-import numpy as np
 from traitlets import Any as AnyTrait
 
 from limitlab import figures
 from limitlab.experiments.experiment import curves_of
+from limitlab_widgets.figure_panel import FigurePanel
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from limitlab.experiments import Option
     from limitlab.problems import Parameter, PDEProblem
     from limitlab_widgets.state import TrainingState
 
-DESCRIPTION = "130px"
+DESCRIPTION = "108px"
 STYLE = """<style>
 .limitlab-card { border: 1px solid var(--jp-border-color2, #d0d7de); border-radius: 6px; padding: 10px 14px; }
 .limitlab-card .widget-html-content { line-height: 1.45; }
 .limitlab-card h4 { margin: 0 0 4px 0; }
 .limitlab-note { opacity: 0.75; font-size: 90%; }
+.limitlab-row > .widget-inline-hbox { flex: 1 1 280px; }
 .limitlab-error { color: #b3261e; font-weight: 600; white-space: pre-wrap; }
 </style>"""
 
@@ -49,6 +47,7 @@ class ProblemPanel(widgets.VBox):
             options=[(choice.title, name) for name, choice in self._choices.items()],
             value=problem.name,
         )
+        self.chooser.style.description_width = "60px"
         self.equation = widgets.HTMLMath(layout=widgets.Layout(margin="0 0 4px 0"))
         self.sliders: dict[str, widgets.Widget] = {}
         self._rows = widgets.VBox()
@@ -108,12 +107,13 @@ class TrainingPanel(widgets.VBox):
         for command, button in self.buttons.items():
             button.on_click(lambda _button, command=command: getattr(self._state, command)())
         self.buttons["train"].button_style = "primary"
-        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="100%", margin="6px 0 0 0"))
-        self.status = widgets.Label("no data yet", layout=widgets.Layout(width="100%"))
+        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
+        self.status = widgets.Label("no data yet", layout=widgets.Layout(width="auto"))
         self.error = widgets.HTML()
-        self.curve = FigurePanel(height=250)
-        row = widgets.HBox(list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap"))
-        super().__init__([row, self.bar, self.status, self.error, self.curve])
+        self.curve = FigurePanel(height=280)
+        rows = [("prepare", "train"), ("pause", "resume", "stop")]
+        commands = widgets.VBox([widgets.HBox([self.buttons[command] for command in row]) for row in rows])
+        super().__init__([commands, self.bar, self.status, self.error, self.curve])
         state.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left"])
         state.observe(self._tell, "error")
         state.observe(self._draw_curve, "logged")
@@ -137,37 +137,10 @@ class TrainingPanel(widgets.VBox):
         self.curve.show(figures.training_curves(curves_of(self._state.logs)))
 
 
-class FigurePanel(widgets.Box):
-    """One plotly figure, brought up to date in place: what stays the same is not sent again."""
-
-    def __init__(self, *, height: int | None = None) -> None:
-        super().__init__(layout=widgets.Layout(width="100%", overflow="hidden"))
-        self.figure: Any = None
-        self._height = height
-        self._lock = threading.Lock()
-
-    def show(self, figure: go.Figure) -> None:
-        """Show this figure instead of the one that is there."""
-        if self._height:
-            figure.update_layout(height=self._height)
-        with self._lock:
-            if self.figure is None or kinds(self.figure) != kinds(figure):
-                import plotly.graph_objects as go
-
-                self.figure = go.FigureWidget(figure)
-                self.children = (self.figure,)
-                return
-            with self.figure.batch_update():
-                for shown, new in zip(self.figure.data, figure.data, strict=True):
-                    shown.update(changes(shown.to_plotly_json(), new.to_plotly_json()), overwrite=True)
-                layout = changes(self.figure.layout.to_plotly_json(), figure.layout.to_plotly_json())
-                self.figure.layout.update(layout, overwrite=True)
-
-
 def described(kind: type, description: str, tooltip: str, **options: Any) -> Any:
     """A control with a full description and a tooltip, as wide as its panel."""
     style = {"description_width": DESCRIPTION}
-    layout = widgets.Layout(width="100%", max_width="430px")
+    layout = widgets.Layout(width="auto", max_width="460px")
     return kind(description=description, tooltip=tooltip, style=style, layout=layout, **options)
 
 
@@ -203,7 +176,7 @@ def option_control(option: Option, value: Any, *, low: float | None = None, high
     if option.type is int:
         return described(widgets.IntSlider, name, option.help, value=value, min=int(low), max=int(high))
     if high / max(low, 1e-12) > 100 and low > 0:
-        ends = {"min": math.log10(low), "max": math.log10(high), "step": 0.05, "readout_format": ".2g"}
+        ends = {"min": math.log10(low), "max": math.log10(high), "step": 0.01, "readout_format": ".2g"}
         return described(widgets.FloatLogSlider, name, option.help, value=value, base=10, **ends)
     return described(widgets.FloatSlider, name, option.help, value=value, min=low, max=high, step=(high - low) / 50)
 
@@ -211,22 +184,3 @@ def option_control(option: Option, value: Any, *, low: float | None = None, high
 def seconds_text(seconds: float) -> str:
     """A duration as a reader says it."""
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def kinds(figure: go.Figure) -> list[tuple[Any, ...]]:
-    """What two figures must share for one to be brought up to date into the other."""
-    return [(trace.type, trace.name, getattr(trace, "xaxis", None)) for trace in figure.data]
-
-
-def changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The entries of `new` that differ from `old`, and None for those that are gone."""
-    gone = {key: None for key in old if key not in new and key != "uid"}
-    return gone | {key: value for key, value in new.items() if key not in old or not _same(old[key], value)}
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return bool(one == other)

@@ -31,7 +31,8 @@ ALLOWED = {
     "resume": {"paused"},
     "stop": {"preparing", "training", "paused"},
 }
-TICK = 0.15
+TICK = 0.2
+SHARE = 0.1
 
 Plan = Callable[[], "tuple[Experiment, Settings]"]
 TakeData = Callable[["Prepared"], None]
@@ -63,7 +64,7 @@ class TrainingState(HasTraits):
         self._lock = threading.RLock()
         self._go, self._stop, self._closed = threading.Event(), threading.Event(), False
         self._thread: threading.Thread | None = None
-        self._ticked = self._started = 0.0
+        self._next_tick = self._next_log = self._started = 0.0
 
     def can(self, command: str) -> bool:
         """Whether prepare, train, pause, resume or stop would do something now."""
@@ -173,8 +174,9 @@ class TrainingState(HasTraits):
             self.logs[name, seed] = []
             return models[name]
 
-        self._advance("training")
         training = experiment.train(settings, prepared=replace(prepared, build=build))
+        self._show("training begins", 0, len(training))
+        self._advance("training")
         self.result = None
         stage: Stage | None = None
         try:
@@ -199,8 +201,13 @@ class TrainingState(HasTraits):
         progress = stage.progress
         self.logs[stage.model, stage.seed].append(progress.record())
         text = f"training {stage.model}: step {progress.step} of {progress.steps}, loss {progress.loss:.3g}"
-        if self._show(text, progress.step, progress.steps, progress.seconds):
+        self._show(text, progress.step, progress.steps, progress.seconds)
+        now = time.perf_counter()
+        if now >= self._next_log:
             self.logged += 1
+            # whoever draws the logs gets a share of the time, so that a slow page does not slow the training
+            drawing = time.perf_counter() - now
+            self._next_log = now + max(2 * TICK, drawing / SHARE)
 
     def _rest(self, prepared: Prepared, models: dict[str, nn.Module], stage: Stage) -> None:
         self.logged += 1
@@ -214,18 +221,17 @@ class TrainingState(HasTraits):
 
     def _show(
         self, text: str, done: int, total: int, elapsed: float | None = None, *, at_once: bool | None = None
-    ) -> bool:
-        """Bring the traits up to date, at most once a tick while work is under way; whether it did."""
+    ) -> None:
+        """Bring the traits up to date, at most once a tick while work is under way."""
         now = time.perf_counter()
         if at_once is None:
             at_once = elapsed is None or done >= total
-        if not at_once and now - self._ticked < TICK:
-            return False
-        self._ticked = now
+        if not at_once and now < self._next_tick:
+            return
+        self._next_tick = now + TICK
         self.activity, self.done, self.total = text, done, total
         known = elapsed is not None and 0 < done < total
         self.seconds_left = elapsed * (total - done) / done if known and elapsed is not None else None
-        return True
 
     def _advance(self, phase: str) -> None:
         with self._lock:

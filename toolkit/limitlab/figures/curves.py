@@ -30,15 +30,15 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
     figure = go.Figure()
     for term in terms:
         require_dims(term, "model", "step")
+    across, up = "training step", "loss"
     if terms:
         total = sum(terms[1:], start=terms[0])
-        described = terms[0] if len(terms) == 1 else total.assign_attrs(long_name="loss", units="1")
         for position, name in enumerate(labels(total, "model")):
             _line_with_band(figure, total.isel(model=position), "step", name, colour(position))
-        figure.update_xaxes(title_text=axis_title(total, "step"))
-        figure.update_yaxes(title_text=_loss_title(described), **log_ticks(numbers(total)))
-    figure.update_xaxes(rangemode="tozero")
-    figure.update_yaxes(type="log")
+        across, up = axis_title(total, "step"), _loss_title(terms)
+        figure.update_yaxes(**log_ticks(numbers(total)))
+    figure.update_xaxes(title_text=across, rangemode="tozero")
+    figure.update_yaxes(title_text=up, type="log")
     return figure.update_layout(**heading(title), height=380, showlegend=True)
 
 
@@ -184,6 +184,8 @@ def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str
     figure.add_scatter(x=x, y=mean, mode="lines", name=name, legendgroup=name, line={"color": own, "width": 2})
 
 
-def _loss_title(described: xr.DataArray) -> str:
-    title = axis_title(described)
+def _loss_title(terms: list[xr.DataArray]) -> str:
+    if len(terms) > 1:
+        return "loss"
+    title = axis_title(terms[0])
     return title if "loss" in title else f"loss ({title})"

@@ -212,7 +212,7 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
         for name, field in fields.items()
     ]
     headings = TITLES | {"target": "truth and prediction"}
-    where = dict(zip(panels, _domains(len(panels), 0.09), strict=True))
+    where = dict(zip(panels, _domains(len(panels), 0.13), strict=True))
     layout: dict[str, Any] = {"annotations": [_panel_title(headings[name], where[name]) for name in panels]}
     for name in panels:
         key, field = place[name], fields[name]

@@ -1,0 +1,132 @@
+"""The operator studio as a reader has it: a notebook in JupyterLab, a real slider, real buttons."""
+
+import os
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+STUDIO = """from limitlab_widgets import OperatorStudio
+studio = OperatorStudio("darcy", size="smoke", train_samples=80, epochs=2000)
+studio"""
+PLOTS = "[...document.querySelectorAll('.js-plotly-plot')]"
+TRIPTYCH = f"{PLOTS}.find(p => p.data.some(t => t.name === 'truth' && t.z))"
+CURVE = f"{PLOTS}.find(p => p.layout.xaxis.title?.text === 'training step')"
+PREDICTION = (
+    f"() => {{ const p = {TRIPTYCH}; return p && p.data.find(t => t.name === 'prediction').z.map(r => [...r]); }}"
+)
+WATCH = f"""() => {{
+    window.pressed = 0; window.latencies = [];
+    document.addEventListener('keydown', () => {{ window.pressed = performance.now(); }}, true);
+    ({TRIPTYCH}).on('plotly_afterplot', () => {{
+        if (window.pressed) {{ window.latencies.push(performance.now() - window.pressed); window.pressed = 0; }}
+    }});
+}}"""
+
+
+def button(page, name):
+    return page.locator("button.jupyter-button", has_text=re.compile(f"^\\s*{name}\\s*$"))
+
+
+def slider(page, label):
+    return page.locator(f".widget-inline-hbox:has(> .widget-label:text-is('{label}')) .noUi-handle")
+
+
+def wait_for_text(page, pattern, seconds=60):
+    return page.locator(".widget-label", has_text=re.compile(pattern)).first.wait_for(timeout=1000 * seconds)
+
+
+def step(page):
+    text = page.locator(".widget-label", has_text=re.compile(r"step \d+ of")).first.inner_text()
+    return int(re.search(r"step (\d+) of", text)[1])
+
+
+def points(page):
+    return page.evaluate(f"() => {{ const p = {CURVE}; return p && p.data.length ? p.data[0].x.length : 0; }}")
+
+
+def picture(page, name):
+    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
+    if "LIMITLAB_SCREENSHOTS" in os.environ:
+        page.wait_for_timeout(700)
+        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
+
+
+def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook, run_cell, capsys):
+    page = open_notebook(STUDIO, "print('free', 6 * 7)")
+    button(page, "Make data").wait_for(timeout=90_000)
+    assert button(page, "Pause").is_disabled()
+    picture(page, "1-opened")
+
+    button(page, "Make data").click()
+    wait_for_text(page, "data are ready")
+    page.wait_for_function(PREDICTION, timeout=20_000)
+    baseline = page.evaluate(PREDICTION)
+    picture(page, "2-data")
+
+    button(page, "Train").click()
+    wait_for_text(page, r"training fno: step \d+ of 8000.* left")
+    assert button(page, "Train").is_disabled()
+    before = points(page)
+    page.wait_for_function(f"n => ({CURVE}).data[0]?.x.length > n", arg=before, timeout=20_000)
+    run_cell(page, 1)
+    page.locator(".jp-OutputArea-output", has_text="free 42").wait_for(timeout=20_000)
+    wait_for_text(page, r"training fno: step \d+ of 8000")
+    picture(page, "3-training")
+
+    button(page, "Pause").click()
+    wait_for_text(page, "paused fno at step")
+    halted = step(page)
+    page.wait_for_function(
+        f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=baseline, timeout=20_000
+    )
+    page.wait_for_timeout(1000)
+    assert step(page) == halted
+    picture(page, "4-paused")
+
+    button(page, "Resume").click()
+    wait_for_text(page, "training fno: step")
+    page.wait_for_timeout(1000)
+    assert step(page) > halted
+    button(page, "Stop").click()
+    wait_for_text(page, "fno: stopped after")
+    assert button(page, "Train").is_enabled()
+    assert button(page, "Stop").is_disabled()
+
+    page.wait_for_timeout(1500)
+    page.evaluate(WATCH)
+    latencies = {}
+    for label, presses in (("test function", 7), ("test resolution", 1)):
+        slider(page, label).focus()
+        for key in ["ArrowRight"] * presses:
+            old, seen = page.evaluate(PREDICTION), page.evaluate("window.latencies.length")
+            page.keyboard.press(key)
+            page.wait_for_function(
+                f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=old, timeout=10_000
+            )
+            page.wait_for_function("seen => window.latencies.length > seen", arg=seen, timeout=10_000)
+        latencies[label] = statistics.median(page.evaluate("window.latencies.splice(0)"))
+        picture(page, f"5-{label.replace(' ', '-')}")
+    assert page.evaluate(f"({TRIPTYCH}).data[0].z.length") == 32
+    with capsys.disabled():
+        print(f"\nslider to new figure: {', '.join(f'{label} {ms:.0f} ms' for label, ms in latencies.items())}")
+
+
+def test_every_plot_fills_its_panel_and_no_description_is_cut(open_notebook):
+    page = open_notebook(
+        'from limitlab_widgets import OperatorStudio\nOperatorStudio("burgers", size="smoke")', width=1200
+    )
+    button(page, "Train").wait_for(timeout=90_000)
+    button(page, "Train").click()
+    wait_for_text(page, "fno: trained 4 steps")
+    page.wait_for_function(f"() => {PLOTS}.length === 4", timeout=20_000)
+    fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 2)"
+    page.wait_for_function(f"() => {fills}", timeout=10_000)
+    picture(page, "6-burgers")
+    labels = "[...document.querySelectorAll('.widget-label')].filter(l => !l.querySelector('mjx-container'))"
+    assert page.evaluate(f"{labels}.filter(l => l.scrollWidth > l.clientWidth + 1).map(l => l.innerText)") == []
+    output = "document.querySelector('.jp-OutputArea-output')"
+    assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
