@@ -80,6 +80,7 @@ def lab(tmp_path_factory):
         "IPYTHONDIR": str(own_folder / "ipython"),
         "LIMITLAB_HOME": str(own_folder / "cache"),
         "JUPYTER_TOKEN": lab.token,
+        "OMP_NUM_THREADS": "1",
     }
     command = [
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0"),

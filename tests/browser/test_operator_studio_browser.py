@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.browser
 
 STUDIO = """from limitlab_widgets import OperatorStudio
-studio = OperatorStudio("darcy", size="smoke", train_samples=80, epochs=2000)
+studio = OperatorStudio("darcy", size="smoke", train_samples=80, epochs=2000, test_resolutions=(16, 32, 64))
 studio"""
 PLOTS = "[...document.querySelectorAll('.js-plotly-plot')]"
 TRIPTYCH = f"{PLOTS}.find(p => p.data.some(t => t.name === 'truth' && t.z))"
@@ -99,7 +99,7 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
     page.wait_for_timeout(1500)
     page.evaluate(WATCH)
     latencies = {}
-    for label, presses in (("test function", 7), ("test resolution", 1)):
+    for label, presses in (("test function", 7), ("test resolution", 2)):
         slider(page, label).focus()
         for key in ["ArrowRight"] * presses:
             old, seen = page.evaluate(PREDICTION), page.evaluate("window.latencies.length")
@@ -110,7 +110,7 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
             page.wait_for_function("seen => window.latencies.length > seen", arg=seen, timeout=10_000)
         latencies[label] = statistics.median(page.evaluate("window.latencies.splice(0)"))
         picture(page, f"5-{label.replace(' ', '-')}")
-    assert page.evaluate(f"({TRIPTYCH}).data[0].z.length") == 32
+    assert page.evaluate(f"({TRIPTYCH}).data[0].z.length") == 64
     with capsys.disabled():
         print(f"\nslider to new figure: {', '.join(f'{label} {ms:.0f} ms' for label, ms in latencies.items())}")
 
@@ -123,7 +123,7 @@ def test_every_plot_fills_its_panel_and_no_description_is_cut(open_notebook):
     button(page, "Train").click()
     wait_for_text(page, "fno: trained 4 steps")
     page.wait_for_function(f"() => {PLOTS}.length === 4", timeout=20_000)
-    fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 2)"
+    fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 5)"
     page.wait_for_function(f"() => {fills}", timeout=10_000)
     picture(page, "6-burgers")
     labels = "[...document.querySelectorAll('.widget-label')].filter(l => !l.querySelector('mjx-container'))"

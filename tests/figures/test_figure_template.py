@@ -54,6 +54,7 @@ def test_log_ticks_are_finer_below_three_decades():
     few, many = xr.DataArray([0.02, 0.7]).values, xr.DataArray([1e-6, 1.0]).values
     assert {0.02, 0.05, 0.1} <= {round(tick, 9) for tick in log_ticks(few)["tickvals"]}
     assert log_ticks(many)["dtick"] == 1
+    assert log_ticks(many**2)["dtick"] == 2
 
 
 def test_importing_limitlab_does_not_import_plotly():

@@ -71,7 +71,7 @@ class _Fit(anywidget.AnyWidget):
         let waiting = null;
         const tell = (panel) => {
           waiting = null;
-          const width = panel.clientWidth - 2;
+          const width = panel.clientWidth - 4;
           if (width > 100 && Math.abs(width - model.get("width")) > 3) {
             model.set("width", width);
             model.save_changes();
