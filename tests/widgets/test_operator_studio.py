@@ -179,3 +179,11 @@ def test_a_2d_studio_shows_maps(opened):
     np.testing.assert_array_equal(
         shown(studio.triptych, "prediction").z, studio.state.predicted["prediction"][2, 0].values.T
     )
+
+
+def test_a_control_that_the_operator_does_not_use_is_off(opened):
+    studio = opened("burgers", size="smoke")
+    assert not studio.options["padding"].disabled
+    studio.operator.value = "unet"
+    assert studio.options["padding"].disabled
+    assert not studio.options["width"].disabled

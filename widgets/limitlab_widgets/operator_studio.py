@@ -27,7 +27,8 @@ MODEL_CONTROLS = {
     "learning_rate": (1e-4, 1e-1),
     "epochs": (1, 100),
 }
-ONLY_FNO = ("modes", "width", "layers", "padding")
+# modes, width and layers matter to the U-Net too: it gets as many parameters as the FNO of these has
+ONLY_FNO = ("padding",)
 
 
 class OperatorStudio(widgets.VBox):
@@ -132,7 +133,7 @@ class OperatorStudio(widgets.VBox):
         self.problem.enable(free)
         self.operator.disabled = not free
         for name, control in self.options.items():
-            control.disabled = not free or (name in ONLY_FNO[3:] and self.state.operator != "fno")
+            control.disabled = not free or (name in ONLY_FNO and self.state.operator != "fno")
 
     def _take_shown(self, change: dict[str, Any]) -> None:
         if change["new"]:

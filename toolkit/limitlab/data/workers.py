@@ -36,7 +36,7 @@ def dask_client(workers: int, scheduler: str | None = None) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: clusters of two calls may stand side by side
             silence_logs=logging.ERROR,  # idle workers are killed at the end: no news
             env={"OMP_NUM_THREADS": threads},
         ) as cluster,
