@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 OPERATORS = ("fno", "unet")
 BASELINE = "mean"
-EXPERIMENTS = {"burgers": "burgers_fno", "darcy": "darcy_fno", "navier_stokes_forced": "navier_stokes_fno"}
 SIZES_OF = {1: "burgers_fno", 2: "darcy_fno"}
 DATA = ("parameters", "train_samples", "test_samples", "resolution", "test_resolutions", "seed")
 
@@ -65,7 +64,8 @@ class OperatorState(HasTraits):
         """The experiment of the problem."""
         base = dataclasses.replace(self.problem, values={})
         if base not in self._experiments:
-            own = EXPERIMENTS.get(base.name)
+            learned = {experiments.get(name).problem: name for name in experiments.names()}
+            own = learned.get(base.name)
             if own and base == problems.get(base.name):
                 self._experiments[base] = experiments.get(own)
             else:

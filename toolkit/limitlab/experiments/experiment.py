@@ -76,8 +76,9 @@ class Result:
 class Experiment:
     """One system's experiment; `configure` gives its settings, `train` runs it, `load` reads a finished run.
 
-    system: slug of the paper's system in `limitlab.systems`. draw: figures of a result. check: raises for settings that
-    are well-formed but mean nothing here, such as a parameter that the problem does not have.
+    system: slug of the paper's system in `limitlab.systems`. problem: name of the problem that it learns from, if any.
+    draw: figures of a result. check: raises for settings that are well-formed but mean nothing here, such as a parameter
+    that the problem does not have.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Experiment:
     prepare: Callable[[Settings, ReportProgress], Prepared] = field(repr=False)
     draw: Callable[[Result], dict[str, "go.Figure"]] = field(repr=False)
     check: Callable[[Settings], object] = field(repr=False)
+    problem: str = ""
 
     def configure(self, size: str = "course", **options: Any) -> Settings:
         """Settings of a size with options changed, from values or text; raises UnknownName and InvalidArgument."""

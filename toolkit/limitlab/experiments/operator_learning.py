@@ -102,6 +102,7 @@ def operator_learning(
         prepare=prepare,
         draw=draw_operator,
         check=lambda settings: problem_at(problem, settings),
+        problem=problem if isinstance(problem, str) else problem.name,
     )
 
 
