@@ -77,8 +77,8 @@ class Experiment:
     """One system's experiment; `configure` gives its settings, `train` runs it, `load` reads a finished run.
 
     system: slug of the paper's system in `limitlab.systems`. problem: name of the problem that it learns from, if any.
-    draw: figures of a result. check: raises for settings that are well-formed but mean nothing here, such as a parameter
-    that the problem does not have.
+    draw: figures of a result. check: raises for settings that are well-formed but mean nothing here, such as a
+    parameter that the problem does not have.
     """
 
     name: str
