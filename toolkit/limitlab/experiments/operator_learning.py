@@ -144,8 +144,7 @@ def prepare_operator(
     )
     training_set = batches(data.train, size=settings.batch_size, seed=settings.seed)
     whole = training_set.tensors()
-    described = [ChannelStatistics.of(whole[role]) for role in ("input", "target")]
-    statistics = [(channel.mean, channel.std) for channel in described]
+    statistics = [ChannelStatistics.of(whole[role]) for role in ("input", "target")]
     inputs, outputs = (whole[role].shape[1] for role in ("input", "target"))
     grid = training_set.grid
 
