@@ -18,7 +18,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.problems.initial import FourierLaw, InitialLaw, TextLaw, evaluate_text
 from limitlab.problems.periodic import PeriodicProblem, terms_of
 from limitlab.problems.problem import Parameter
-from limitlab.solvers.spectral import SolutionBlewUp
+from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import fourier
 

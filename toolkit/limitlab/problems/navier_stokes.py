@@ -37,7 +37,8 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.problems.initial import GaussianLaw
 from limitlab.problems.periodic import time_derivative
 from limitlab.problems.problem import Field, Parameter, PDEProblem
-from limitlab.solvers.spectral import SolutionBlewUp, integrate_spectral
+from limitlab.solvers.failures import SolutionBlewUp
+from limitlab.solvers.spectral import integrate_spectral
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     dealias_mask,

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.solvers.spectral import SolutionBlewUp
+from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.differences import block_average
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import spectral_resample

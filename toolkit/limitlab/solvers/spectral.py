@@ -22,16 +22,13 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, LimitlabError, check_number
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, fourier, inverse_fourier, spectral_resample
 
 CONTOUR_POINTS = 32
 STEPS_BETWEEN_CHECKS = 64
-
-
-class SolutionBlewUp(LimitlabError, ArithmeticError):
-    """A solution ceased to be finite: it has a singularity, or the step is too long for the scheme."""
 
 
 class ETDRK4Coefficients(NamedTuple):

@@ -1,0 +1,56 @@
+"""How a solve can end badly: an exception for each kind, which names the sample, the time and the step size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from limitlab.errors import LimitlabError
+from limitlab.solvers.solution import Failure
+
+
+class SolveFailed(LimitlabError, ArithmeticError):
+    """A solver could not reach the end; `failures` holds every sample that was given up."""
+
+    def __init__(self, message: str, failures: Sequence[Failure] = ()) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
+
+
+class SolutionBlewUp(SolveFailed):
+    """A solution ceased to be finite: it has a singularity, or the step is too long for the scheme."""
+
+
+class TooManySteps(SolveFailed):
+    """More attempts than `max_steps`: the problem may be stiff, chaotic at this tolerance, or the span too long."""
+
+
+class StepSizeUnderflow(SolveFailed):
+    """The step became too small to move time: a discontinuity, noise in the field, or a tolerance below round-off."""
+
+
+_KINDS: dict[str, tuple[type[SolveFailed], str]] = {
+    "blow-up": (
+        SolutionBlewUp,
+        "the solution has a singularity near there, or the field is not finite; shorten the span",
+    ),
+    "too many steps": (
+        TooManySteps,
+        "use a stiff method if the stiffness log is high, loosen rtol, or raise max_steps",
+    ),
+    "step size underflow": (
+        StepSizeUnderflow,
+        "the field may jump there, or rtol may be below the precision of the dtype",
+    ),
+}
+
+
+def failed(failures: Sequence[Failure]) -> SolveFailed:
+    """The exception for the first of the failures, which tells how many there are."""
+    first = failures[0]
+    kind, advice = _KINDS[first.kind]
+    others = f" (and {len(failures) - 1} more samples)" if len(failures) > 1 else ""
+    return kind(
+        f"{first.kind} of sample {first.sample}{others} at t = {first.time:.6g} with step size {first.step_size:.3g}: "
+        f"{advice}, or ask for on_failure='mask'",
+        failures,
+    )

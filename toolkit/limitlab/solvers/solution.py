@@ -1,0 +1,161 @@
+"""What a solve returns: the states at the asked times, and the log of every step that was tried.
+
+`Solution` is the same for ordinary, stochastic and controlled equations, so that figures and regularisers need to
+know one thing only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from limitlab.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """Every attempted step of every sample, in the order of the attempts: a column an attempt.
+
+    time: where the attempt started. size: its length, negative when time runs backwards. error: scaled error estimate,
+    at most 1 where accepted by a controller. stiffness: estimate of the largest |eigenvalue| of the Jacobian. Both are
+    differentiable when the solve was, and NaN where the method has no such estimate. accepted: whether the sample moved.
+    A sample that needs fewer attempts than others has NaN and False in its last columns.
+    """
+
+    time: Float[Tensor, "batch step"]
+    size: Float[Tensor, "batch step"]
+    error: Float[Tensor, "batch step"]
+    stiffness: Float[Tensor, "batch step"]
+    accepted: Bool[Tensor, "batch step"]
+
+    @property
+    def attempted(self) -> Bool[Tensor, "batch step"]:
+        """Columns that hold an attempt."""
+        return ~torch.isnan(self.size)
+
+    @property
+    def steps(self) -> Int[Tensor, " batch"]:
+        """Accepted steps of each sample."""
+        return self.accepted.sum(1)
+
+    @property
+    def rejected(self) -> Int[Tensor, " batch"]:
+        """Rejected attempts of each sample."""
+        return (self.attempted & ~self.accepted).sum(1)
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What each sample cost: calls of the field (drift, for a stochastic equation), Jacobians, LU factorisations."""
+
+    function: Int[Tensor, " batch"]
+    jacobian: Int[Tensor, " batch"]
+    factorization: Int[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Where one event function changed sign: (batch, occurrence), NaN after a sample's last; `state` flattened."""
+
+    time: Float[Tensor, "batch occurrence"]
+    state: Float[Tensor, "batch occurrence state"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a sample stopped early: kind is "blow-up", "too many steps" or "step size underflow"."""
+
+    sample: int
+    time: float
+    step_size: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """States of all samples at all asked times, and how they were found.
+
+    t: (time,), or (batch, time) where every sample has times of its own. y: (batch, time, *state), or a tree of such
+    tensors of the structure of y0. failures: samples that were given up; their states from then on are NaN.
+    """
+
+    t: Float[Tensor, "*batch time"]
+    y: Any
+    log: StepLog
+    evaluations: Evaluations
+    method: str
+    rtol: float | None = None
+    atol: float | None = None
+    events: tuple[EventLog, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    def __repr__(self) -> str:
+        batch, time = self.log.time.shape[0], self.t.shape[-1]
+        shown = ", ".join(str(tuple(leaf.shape)) for leaf in pytree.tree_leaves(self.y))
+        counts = f"steps {_range(self.log.steps)}, rejected {_range(self.log.rejected)}"
+        calls = f"field calls {_range(self.evaluations.function)}"
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return (
+            f"Solution({self.method}: {batch} samples at {time} times, y {shown}; {counts}, {calls} a sample{failed})"
+        )
+
+    def to_xarray(self, names: Sequence[str] | None = None) -> xarray.Dataset:
+        """`y` (sample, time, state) with the log on (sample, step), detached, on the CPU.
+
+        names: of the state's components, in the order of the flattened state; "0", "1", ... when left out.
+        """
+        import xarray
+
+        leaves = [leaf.detach().cpu().flatten(2) for leaf in pytree.tree_leaves(self.y)]
+        y = torch.cat(leaves, dim=-1)
+        names = [str(i) for i in range(y.shape[-1])] if names is None else list(names)
+        if len(names) != y.shape[-1]:
+            raise InvalidArgument(f"names must hold {y.shape[-1]} names, one a component; got {len(names)}")
+        shared = self.t.dim() == 1
+        units = {"units": "1"}
+        log = {
+            name: (("sample", "step"), values.detach().cpu().numpy(), {"long_name": meaning, **units})
+            for name, values, meaning in (
+                ("step_time", self.log.time, "time"),
+                ("step_size", self.log.size, "step size"),
+                ("error", self.log.error, "scaled error"),
+                ("stiffness", self.log.stiffness, "stiffness estimate"),
+                ("accepted", self.log.accepted, "accepted"),
+            )
+        }
+        counts = {
+            f"{field.name}_evaluations": (("sample",), getattr(self.evaluations, field.name).cpu().numpy(), units)
+            for field in dataclasses.fields(Evaluations)
+        }
+        time = self.t.detach().cpu().numpy()
+        return xarray.Dataset(
+            {"y": (("sample", "time", "state"), y.numpy(), {"long_name": "state", **units}), **log, **counts},
+            coords={
+                "sample": ("sample", range(y.shape[0]), {"long_name": "sample", **units}),
+                "time": (("time",) if shared else ("sample", "time"), time, {"long_name": "time", **units}),
+                "state": ("state", names, {"long_name": "component", **units}),
+            },
+            attrs={
+                "method": self.method,
+                **({} if self.rtol is None else {"rtol": self.rtol}),
+                **({} if self.atol is None else {"atol": self.atol}),
+                "failures": "; ".join(f"sample {f.sample}: {f.kind} at t = {f.time:.6g}" for f in self.failures),
+            },
+        )
+
+
+def _range(counts: Int[Tensor, " batch"]) -> str:
+    if counts.numel() == 0:
+        return "0"
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low} to {high}"
