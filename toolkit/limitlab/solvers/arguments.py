@@ -1,0 +1,136 @@
+"""What solvers accept: states as tensors or trees of them, times that run one way; everything else is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from limitlab.errors import InvalidArgument
+
+MOST_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a state of any structure lies in a (batch, state) tensor.
+
+    shapes: of every leaf without the batch. A single tensor may have any shape; its time argument broadcasts against it.
+    """
+
+    structure: Any
+    shapes: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the state is one tensor (batch, state) already."""
+        return self.structure.is_leaf() and len(self.shapes[0]) == 1
+
+    def flatten(self, y: Any, leading: int = 1) -> Tensor:
+        """(*leading, state) from a tree of (*leading, *shape)."""
+        if self.structure.is_leaf():
+            return y if len(self.shapes[0]) == 1 else y.reshape(*y.shape[:leading], -1)
+        leaves = pytree.tree_leaves(y)
+        return torch.cat([leaf.reshape(*leaf.shape[:leading], -1) for leaf in leaves], dim=-1)
+
+    def unflatten(self, y: Tensor) -> Any:
+        """The tree of a (*leading, state) tensor."""
+        leading = y.shape[:-1]
+        if self.structure.is_leaf():
+            return y if len(self.shapes[0]) == 1 else y.reshape(*leading, *self.shapes[0])
+        sizes = [torch.Size(shape).numel() for shape in self.shapes]
+        leaves = [part.reshape(*leading, *shape) for part, shape in zip(y.split(sizes, -1), self.shapes, strict=True)]
+        return pytree.tree_unflatten(leaves, self.structure)
+
+    def time(self, t: Float[Tensor, "batch 1"]) -> Tensor:
+        """Time as the field gets it: (batch, 1, ..., 1) for one tensor, (batch,) for a tree."""
+        if self.plain:
+            return t
+        ones = len(self.shapes[0]) if self.structure.is_leaf() else 0
+        return t.reshape(-1, *(1,) * ones)
+
+
+@dataclass(frozen=True)
+class FlatField:
+    """A field on (batch, state) tensors, made from one on states of any structure; `sign` -1 turns time round."""
+
+    field: Callable[[Tensor, Any], Any]
+    layout: Layout
+    sign: float = 1.0
+
+    def __call__(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> Float[Tensor, "batch state"]:
+        time = self.layout.time(t if self.sign == 1.0 else -t)
+        slope = self.layout.flatten(self.field(time, self.layout.unflatten(y)))
+        return slope if self.sign == 1.0 else -slope
+
+
+def read_state(name: str, y: Any) -> tuple[Float[Tensor, "batch state"], Layout]:
+    """The state as one tensor, and its layout. Raises InvalidArgument."""
+    leaves, structure = pytree.tree_flatten(y)
+    accepted = "a floating tensor (batch, *state), or a dict or tuple of such"
+    if not leaves or not all(isinstance(leaf, Tensor) for leaf in leaves):
+        raise InvalidArgument(f"{name} must be {accepted}; got {type(y).__name__}")
+    for leaf in leaves:
+        if leaf.dim() == 0 or not leaf.is_floating_point() or leaf.shape[0] != leaves[0].shape[0]:
+            shapes = ", ".join(f"{tuple(leaf.shape)} {leaf.dtype}" for leaf in leaves[:MOST_SHOWN])
+            raise InvalidArgument(f"{name} must be {accepted}, all of one batch size; got {shapes}")
+        if (leaf.dtype, leaf.device) != (leaves[0].dtype, leaves[0].device) or leaf.numel() == 0:
+            raise InvalidArgument(f"{name} must hold values, all of one dtype on one device; got {tuple(leaf.shape)}")
+    layout = Layout(structure, tuple(tuple(leaf.shape[1:]) for leaf in leaves))
+    flat = layout.flatten(y) if layout.plain or not structure.is_leaf() else leaves[0].reshape(len(leaves[0]), -1)
+    require_finite(name, flat)
+    return flat, layout
+
+
+def read_times(
+    name: str, t: Tensor | Sequence[float], like: Float[Tensor, "batch state"]
+) -> tuple[Tensor, Float[Tensor, "batch time"], float]:
+    """The times as given, as (batch, time) increasing in double precision, and the sign that makes them so.
+
+    Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way.
+    """
+    try:
+        given = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise InvalidArgument(f"{name} must be numbers; got {t!r:.80}") from problem
+    batch = len(like)
+    accepted = f"(time,) or ({batch}, time) with at least two times"
+    if given.dim() not in (1, 2) or given.shape[-1] < 2 or (given.dim() == 2 and len(given) != batch):
+        raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(given.shape)}")
+    times = given.detach().double().expand(batch, -1) if given.dim() == 1 else given.detach().double()
+    steps = times.diff(dim=1)
+    sign = 1.0 if bool(steps[0, 0] > 0) else -1.0
+    if not bool(torch.isfinite(times).all()) or not bool((sign * steps > 0).all()):
+        shown = [f"{value:g}" for value in times[0, : 2 * MOST_SHOWN].tolist()]
+        raise InvalidArgument(f"{name} must be finite and strictly increasing, or strictly decreasing; got {shown}")
+    return given, (sign * times).contiguous(), sign
+
+
+def require_finite(name: str, values: Tensor) -> None:
+    """Raise InvalidArgument naming the first sample that holds NaN or infinity."""
+    finite = torch.isfinite(values.detach()).flatten(1).all(1)
+    if not bool(finite.all()):
+        raise InvalidArgument(f"{name} must be finite; sample {int((~finite).nonzero()[0, 0])} is not")
+
+
+def require_slope(
+    name: str, slope: Any, y: Float[Tensor, "batch state"], layout: Layout
+) -> Float[Tensor, "batch state"]:
+    """The slope of the first call, flattened. Raises InvalidArgument when it is not shaped like the state or not finite."""
+    leaves, structure = pytree.tree_flatten(slope)
+    shapes = [tuple(leaf.shape[1:]) if isinstance(leaf, Tensor) and leaf.dim() else None for leaf in leaves]
+    if structure != layout.structure or shapes != list(layout.shapes) or any(len(leaf) != len(y) for leaf in leaves):
+        got = ", ".join(str(tuple(leaf.shape)) if isinstance(leaf, Tensor) else type(leaf).__name__ for leaf in leaves)
+        wanted = ", ".join(str((len(y), *shape)) for shape in layout.shapes)
+        raise InvalidArgument(f"{name} must return the shape of the state, {wanted}; got {got}")
+    if leaves[0].dtype != y.dtype:
+        raise InvalidArgument(f"{name} must return the dtype of the state, {y.dtype}; got {leaves[0].dtype}")
+    flat = layout.flatten(slope)
+    require_finite(f"{name} at the initial state", flat)
+    return flat

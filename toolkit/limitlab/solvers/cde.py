@@ -1,0 +1,101 @@
+"""Controlled differential equations dz = f(s, z) dX(s): a state driven by a path through data.
+
+    z' = f(s, z) X'(s),      f: (batch, hidden, channels), X': (batch, channels).
+
+How fast the path is run through does not matter to z at its end, so the solver may take any parameter of it. The
+log-ODE method is the same equation driven by a path of log-signatures (`limitlab.spaces.log_signature_path`): on window
+[r_j, r_j+1] with log-signature L_j = (D^a, A^{ab})
+
+    z' = g(s, z) L_j / (r_j+1 - r_j),
+
+where g is free to be learnt, or the exact one, of f and its Lie brackets (`log_ode_field`).
+
+Sources: Kidger, Morrill, Foster, Lyons, Neural controlled differential equations (2020); Morrill, Salvi, Kidger, Foster,
+Lyons, Neural rough differential equations (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument
+from limitlab.solvers.ode import solve_ode
+from limitlab.solvers.solution import Solution
+from limitlab.spaces.paths import ControlPath
+
+MatrixField = Callable[[Tensor, Tensor], Tensor]
+
+
+def solve_cde(
+    field: MatrixField,
+    z0: Float[Tensor, "batch hidden"],
+    path: ControlPath,
+    t: Tensor | Sequence[float] | None = None,
+    *,
+    method: str = "tsit5",
+    **options: Any,
+) -> Solution:
+    """Solution of dz = field(s, z) dX(s) from z0 at the parameters t of the path, its two ends when left out.
+
+    field: s (batch, 1), z (batch, hidden) -> (batch, hidden, channels of the path). t: (time,) or (batch, time). options
+    and errors are those of `solve_ode`; where the path has kinks, steps end at them. A sample that ends before the last
+    of t stays as it is. Observation k of a rectilinear path is at s = 2k.
+    """
+    if not isinstance(path, ControlPath):
+        raise InvalidArgument(f"path must be a ControlPath; got {type(path).__name__}")
+    if not isinstance(z0, Tensor) or z0.dim() != 2 or z0.shape[0] != path.batch:
+        got = tuple(z0.shape) if isinstance(z0, Tensor) else type(z0).__name__
+        raise InvalidArgument(
+            f"z0 must be a tensor ({path.batch}, hidden), as the path has {path.batch} samples; got {got}"
+        )
+    if t is None:
+        t = torch.stack([path.start, path.end], dim=-1)
+    else:
+        t = torch.as_tensor(t, dtype=path.knots.dtype, device=path.knots.device)
+        low, high = path.start.min(), path.end.max()
+        if bool(((t < low) | (t > high)).any()):
+            raise InvalidArgument(
+                f"t must lie on the path, within [{float(low):.6g}, {float(high):.6g}]; got {t.tolist()!r:.80}"
+            )
+    stops = path.knots if path.has_kinks else None
+    return solve_ode(DrivenField(field, path), z0, t, method=method, stops=stops, **options)
+
+
+@dataclass(frozen=True, eq=False)
+class DrivenField:
+    """The field f(s, z) X'(s) of an ordinary differential equation."""
+
+    field: MatrixField
+    path: ControlPath
+
+    def __call__(self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden"]:
+        matrix = self.field(s, z)
+        expected = (*z.shape, self.path.channels)
+        if matrix.shape != expected:
+            raise InvalidArgument(
+                f"field must return (batch, hidden, channels) = {expected}; got shape {tuple(matrix.shape)}"
+            )
+        return (matrix * self.path.derivative(s)).sum(dim=-1)
+
+
+def log_ode_field(field: MatrixField) -> MatrixField:
+    """The exact g of the log-ODE of depth two: the columns f_a of the field, then the brackets of all a < b,
+
+    [f_a, f_b] = (Df_b) f_a - (Df_a) f_b,     in the order of `limitlab.spaces.log_signature`.
+    """
+
+    def with_brackets(s: Tensor, z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden entry"]:
+        columns = field(s, z)
+        along = torch.func.vmap(lambda v: torch.func.jvp(lambda state: field(s, state), (z,), (v,))[1], in_dims=-1)
+        moved = along(columns)
+        brackets = moved - moved.permute(3, 1, 2, 0)
+        row, column = torch.triu_indices(columns.shape[-1], columns.shape[-1], offset=1, device=z.device)
+        return torch.cat([columns, brackets[row, :, :, column].movedim(0, -1)], dim=-1)
+
+    return with_brackets

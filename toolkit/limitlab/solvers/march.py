@@ -1,0 +1,109 @@
+"""A solve made ready: field, method, times and tolerances; running it gives states, log, counts and failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.events import Event, Events
+from limitlab.solvers.methods import Field, Method
+from limitlab.solvers.recording import Recorder
+from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
+from limitlab.solvers.step_control import first_step
+from limitlab.solvers.stepping import Control, adapt, follow
+
+SLIVER = 1e-9
+
+
+class Outcome(NamedTuple):
+    """States (batch, time, state) with their log; `reached` (batch, 1) is where every sample stopped."""
+
+    states: Float[Tensor, "batch time state"]
+    log: StepLog
+    evaluations: Evaluations
+    failures: tuple[Failure, ...]
+    events: tuple[EventLog, ...] = ()
+
+
+@dataclass(frozen=True)
+class March:
+    """Everything that decides the numbers of a solve, on (batch, state) tensors and increasing times (batch, time).
+
+    step_size: of uniform steps; None for steps by the error. stops: (batch, stops), NaN-free and sorted.
+    """
+
+    field: Field
+    method: Method
+    times: Float[Tensor, "batch time"]
+    control: Control
+    step_size: float | None = None
+    first: float | None = None
+    stops: Float[Tensor, "batch stops"] | None = None
+    events: tuple[Event, ...] = ()
+
+    def run(self, y: Float[Tensor, "batch state"], slope: Float[Tensor, "batch state"]) -> Outcome:
+        """Solve from y, whose slope is known."""
+        carry = self.method.begin(self.field, self.times[:, :1], y, slope)
+        recorder = Recorder(self.times, y, self.method, self.field)
+        if self.step_size is not None:
+            end, _ = follow(self.field, self.method, y, carry, self.uniform_grid(), recorder, self.control)
+            return self._outcome(y, end, recorder, 1, self._blown_up(recorder, end))
+        start, last = self.times[:, :1], self.times[:, -1:]
+        step = self._first(start, y, slope)
+        tracker = Events(self.events, start.to(y.dtype), y) if self.events else None
+        end, reached, failures = adapt(
+            self.field, self.method, y, carry, start, last, step, self.control, recorder, stops=self.stops,
+            events=tracker,
+        )  # fmt: skip
+        end = torch.where(reached.detach() == last, end, torch.nan)
+        outcome = self._outcome(y, end, recorder, 1 if self.first else 2, failures)
+        return outcome if tracker is None else outcome._replace(events=tracker.logs())
+
+    def uniform_grid(self) -> Float[Tensor, "batch steps"]:
+        """Times of steps of `step_size` from the start, the last one shorter, with the stops in between."""
+        assert self.step_size is not None
+        start, end = self.times[:, :1], self.times[:, -1:]
+        count = int(torch.ceil((end - start) / self.step_size - SLIVER).max())
+        grid = start + self.step_size * torch.arange(count + 1, dtype=start.dtype, device=start.device)
+        grid = torch.where(grid > end - SLIVER * self.step_size, end, grid)
+        if self.stops is None:
+            return grid
+        inside = torch.minimum(torch.maximum(self.stops, start), end)
+        nearest = torch.searchsorted(grid, inside - 0.5 * self.step_size).clamp_max(count)
+        snapped = grid.gather(1, nearest)
+        close = (snapped - inside).abs() < SLIVER * self.step_size
+        return torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
+
+    def _first(self, t: Tensor, y: Tensor, slope: Tensor) -> Float[Tensor, "batch 1"]:
+        if self.first is not None:
+            return torch.full_like(t, self.first)
+        with torch.no_grad():
+            order, control = self.method.error_order, self.control
+            step = first_step(self.field, t.to(y.dtype), y, slope, order, control.rtol, control.atol).to(t.dtype)
+            return step.amin(0, keepdim=True).expand_as(step).contiguous() if control.shared else step
+
+    def _outcome(self, y: Tensor, end: Tensor, recorder: Recorder, before: int, failures: list[Failure]) -> Outcome:
+        log, method = recorder.log, self.method
+        attempts = log.attempted.sum(1)
+        evaluations = Evaluations(
+            before + method.calls * attempts + recorder.extra_calls,
+            method.jacobians * attempts,
+            method.factorizations * attempts,
+        )
+        return Outcome(recorder.states(end), log, evaluations, tuple(failures))
+
+    def _blown_up(self, recorder: Recorder, end: Tensor) -> list[Failure]:
+        """Samples of a uniform march that left the numbers, at the first time that shows it."""
+        finite = torch.isfinite(end.detach()).all(1)
+        if bool(finite.all()):
+            return []
+        states = torch.isfinite(recorder.states(end).detach()).all(2)
+        failures = []
+        for sample in (~finite).nonzero()[:, 0].tolist():
+            time = float(self.times[sample, int((~states[sample]).nonzero()[0, 0])])
+            failures.append(Failure(sample, time, float(self.step_size or 0.0), "blow-up"))
+        return failures

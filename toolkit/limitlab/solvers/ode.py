@@ -1,0 +1,146 @@
+"""y' = f(t, y) with every step in view: `solve_ode`, the face of all methods and all ways to take its gradient.
+
+| gradient | cost beside the solve | memory | exactness |
+|---|---|---|---|
+| "direct" | one backward pass | all steps | exact for the steps taken |
+| "checkpoint" | one more solve, one backward pass | square root of the steps | equal to direct up to round-off |
+| "adjoint" | one solve of twice the size, backwards | one step | up to the tolerance; needs a well-posed backward ODE |
+| "reversible" | one more solve, one backward pass | one step | equal to direct up to round-off; reversible Heun only |
+
+The step sizes are constants of every gradient. "direct" and "checkpoint" also give the gradient of the log's error and
+stiffness. Sources: Chen et al. 2018 and Kidger, Chen & Lyons 2021 (adjoint, and the semi-norm that leaves the
+parameters out of its error); Griewank & Walther 2000 (checkpoints); Kidger et al. 2021 (reversible Heun).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.solvers.arguments import FlatField, Layout, read_state, read_times, require_slope
+from limitlab.solvers.catalogue import method_named
+from limitlab.solvers.events import Event
+from limitlab.solvers.failures import failed
+from limitlab.solvers.gradients import GRADIENTS
+from limitlab.solvers.march import March
+from limitlab.solvers.solution import Solution
+from limitlab.solvers.step_control import CONTROLLERS
+from limitlab.solvers.stepping import Control
+
+Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
+Jacobian = Callable[[Tensor, Any], Tensor]
+
+
+def solve_ode(
+    field: Callable[[Tensor, Any], Any],
+    y0: Any,
+    t: Tensor | Sequence[float],
+    *,
+    method: str = "tsit5",
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    step_size: float | None = None,
+    control: str = "pi",
+    shared_steps: bool = False,
+    gradient: Gradient = "direct",
+    events: Sequence[Event] = (),
+    stops: Tensor | Sequence[float] | None = None,
+    jacobian: Jacobian | None = None,
+    first_step: float | None = None,
+    max_steps: int = 10_000,
+    on_failure: Literal["raise", "mask"] = "raise",
+    compile: bool = False,
+) -> Solution:
+    """Solution of y' = field(t, y) at times t, every sample with steps of its own.
+
+    field: (t, y) -> y'; y (batch, *state), or a dict or tuple of such; t (batch, 1, ..., 1), which broadcasts against y,
+    or (batch,) for a dict or tuple. y0: the state at t[0]. t: (time,) or (batch, time), strictly monotone.
+    method: a name of `method_names()`; those without an error estimate need a step_size, which makes any method step
+    uniformly. control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
+    stops: times that steps must end at. jacobian: df/dy (batch, state, state) for stiff methods, by torch.func if left
+    out. first_step: its size, estimated if left out. max_steps: attempts of a sample.
+    on_failure: "mask" leaves NaN in the samples that fail, and lists them in `failures`. compile: run through
+    torch.compile, some tens of seconds when a field is first seen.
+    Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
+    Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4, and II, IV.
+    """
+    flat, layout = read_state("y0", y0)
+    given, times, sign = read_times("t", t, flat)
+    if gradient not in get_args(Gradient):
+        raise unknown_name("gradient", gradient, get_args(Gradient))
+    if on_failure not in ("raise", "mask"):
+        raise unknown_name("on_failure", on_failure, ("raise", "mask"))
+    if control not in CONTROLLERS:
+        raise unknown_name("control", control, CONTROLLERS)
+    chosen = method_named(method)
+    check_number("max_steps", max_steps, low=1, integer=True)
+    tolerances = Control(
+        check_number("rtol", rtol, low=0.0, high=1.0),
+        check_number("atol", atol, low=1e-300),
+        CONTROLLERS[control],
+        shared_steps,
+        max_steps,
+    )
+    if step_size is not None:
+        step_size = check_number("step_size", step_size, low=1e-300)
+    elif not chosen.error_order:
+        raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
+    if first_step is not None:
+        first_step = check_number("first_step", first_step, low=1e-300)
+    flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
+    start = layout.time(sign * times[:, :1]).to(flat.dtype)
+    slope = sign * require_slope("field", field(start, y0), flat, layout)
+    march = March(
+        flat_field,
+        chosen,
+        times,
+        tolerances,
+        step_size=step_size,
+        first=first_step,
+        stops=None if stops is None else _read_stops(stops, times, sign),
+        events=tuple(Event(_flat_event(event, layout, sign), event.terminal, event.direction) for event in events),
+    )
+    if torch.is_grad_enabled() and (slope.requires_grad or flat.requires_grad):
+        outcome = GRADIENTS[gradient](march, flat, slope)
+    else:
+        with torch.no_grad():
+            outcome = march.run(flat, slope)
+    failures = tuple(replace(f, time=sign * f.time, step_size=sign * f.step_size) for f in outcome.failures)
+    if failures and on_failure == "raise":
+        raise failed(failures)
+    log = outcome.log if sign > 0 else replace(outcome.log, time=-outcome.log.time, size=-outcome.log.size)
+    adaptive = step_size is None
+    return Solution(
+        given,
+        layout.unflatten(outcome.states),
+        log,
+        outcome.evaluations,
+        method,
+        rtol=rtol if adaptive else None,
+        atol=atol if adaptive else None,
+        events=tuple(replace(event, time=sign * event.time) for event in outcome.events),
+        failures=failures,
+    )
+
+
+def _flat_event(event: Event, layout: Layout, sign: float) -> Callable[[Tensor, Tensor], Tensor]:
+    def function(t: Tensor, y: Tensor) -> Tensor:
+        return event.function(layout.time(sign * t), layout.unflatten(y))
+
+    return function
+
+
+def _read_stops(stops: Tensor | Sequence[float], times: Tensor, sign: float) -> Tensor:
+    """(batch, stops) increasing, those outside the span moved to its ends."""
+    given = torch.as_tensor(stops, dtype=torch.float64, device=times.device).detach()
+    if given.dim() not in (1, 2) or (given.dim() == 2 and len(given) != len(times)) or given.isnan().any():
+        raise InvalidArgument(
+            f"stops must be (stops,) or ({len(times)}, stops) without NaN; got shape {tuple(given.shape)}"
+        )
+    inside = torch.minimum(torch.maximum(sign * given, times[:, :1]), times[:, -1:])
+    return inside.expand(len(times), -1).sort(1).values.contiguous()

@@ -1,0 +1,93 @@
+"""How long the next step should be, from the scaled errors E_n of the last ones: I, PI and PID control.
+
+    h' = h clip(safety E_n^(-b1/p) E_{n-1}^(-b2/p) E_{n-2}^(-b3/p), shrink, grow),    p = order of the error + 1
+
+A rejected step answers by its own error alone, so that the memory holds accepted errors only. Sources: Gustafsson 1991
+(PI); Kennedy & Carpenter 2003 (the PID exponents); Hairer, Norsett & Wanner, Solving ODEs I, II.4 (the first step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Field = Callable[[Tensor, Tensor], Tensor]
+SMALLEST_ERROR = 1e-10
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Exponents (b1, b2, b3) before the division by p, and the limits of the change from step to step."""
+
+    name: str
+    exponents: tuple[float, float, float]
+    safety: float = 0.9
+    shrink: float = 0.2
+    grow: float = 10.0
+
+
+CONTROLLERS: dict[str, Controller] = {
+    controller.name: controller
+    for controller in (
+        Controller("i", (1.0, 0.0, 0.0)),
+        Controller("pi", (0.7, -0.4, 0.0)),
+        Controller("pid", (0.58, -0.21, 0.1)),
+    )
+}
+
+
+def next_step(
+    controller: Controller,
+    order: int,
+    error: Float[Tensor, "batch 1"],
+    accepted: Bool[Tensor, "batch 1"],
+    memory: tuple[Tensor, ...],
+) -> tuple[Float[Tensor, "batch 1"], tuple[Tensor, ...]]:
+    """Factor of the step, and the memory of accepted errors for the next call; NaN errors shrink as far as allowed.
+
+    memory: the last errors of accepted steps, newest first, as many as the controller remembers (`no_memory`).
+    """
+    own, *past = (-exponent / order for exponent in controller.exponents)
+    error = error.clamp_min(SMALLEST_ERROR)
+    if not memory:
+        factor = controller.safety * error**own
+    else:
+        remembered = controller.safety * error**own
+        for exponent, before in zip(past, memory, strict=False):
+            remembered = remembered * before**exponent
+        factor = torch.where(accepted, remembered, (controller.safety * error**own).clamp_max(1.0))
+        memory = tuple(torch.where(accepted, new, old) for new, old in zip((error, *memory), memory, strict=False))
+    return torch.fmax(factor, torch.full_like(factor[:1], controller.shrink)).clamp_max(controller.grow), memory
+
+
+def no_memory(controller: Controller, like: Float[Tensor, "batch 1"]) -> tuple[Tensor, ...]:
+    """The memory before the first step: errors of one."""
+    return tuple(torch.ones_like(like) for exponent in controller.exponents[1:] if exponent)
+
+
+def first_step(
+    field: Field,
+    t: Float[Tensor, "batch 1"],
+    y: Float[Tensor, "batch state"],
+    slope: Float[Tensor, "batch state"],
+    order: int,
+    rtol: float,
+    atol: float,
+) -> Float[Tensor, "batch 1"]:
+    """A first step for every sample from one trial Euler step: Hairer, Norsett & Wanner, Solving ODEs I, II.4."""
+    scale = atol + rtol * y.abs()
+    size, speed = _rms(y / scale), _rms(slope / scale)
+    trial = torch.where((size < 1e-5) | (speed < 1e-5), torch.full_like(size, 1e-6), 0.01 * size / speed)
+    ahead = field(t + trial.to(t.dtype), y + trial * slope)
+    bend = torch.maximum(speed, _rms((ahead - slope) / scale) / trial)
+    steady = torch.maximum(trial * 1e-3, torch.full_like(trial, 1e-6))
+    chosen = torch.where(bend <= 1e-15, steady, (0.01 / bend) ** (1.0 / order))
+    return torch.fmin(100 * trial, chosen)
+
+
+def _rms(values: Float[Tensor, "batch state"]) -> Float[Tensor, "batch 1"]:
+    return torch.linalg.vector_norm(values, dim=1, keepdim=True) * values.shape[1] ** -0.5
