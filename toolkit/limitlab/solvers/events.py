@@ -89,8 +89,8 @@ class Events:
         after = torch.where(ended, row.time + size, row.after)
         return row._replace(size=size, after=after, attempt=attempt), torch.where(ended, after.detach(), end)
 
-    def logs(self, sign: float = 1.0) -> tuple[EventLog, ...]:
-        """What was found, in time's order; `sign` -1 when time was turned round."""
+    def logs(self) -> tuple[EventLog, ...]:
+        """What was found, in time's order."""
         logs = []
         for found, value in zip(self._found, self._values, strict=True):
             if not found:
@@ -102,7 +102,7 @@ class Events:
             most = int(torch.isfinite(time).sum(1).max())
             order = order[:, :most]
             gathered = state.gather(1, order[..., None].expand(-1, -1, state.shape[-1]))
-            logs.append(EventLog(sign * time.gather(1, order), gathered))
+            logs.append(EventLog(time.gather(1, order), gathered))
         return tuple(logs)
 
 

@@ -1,15 +1,133 @@
-"""Ways to the gradient of a solve."""
+"""Gradients of a solve: by the tape of all steps, or by replaying them in segments from a few kept states.
+
+Checkpoints: the solve runs without a tape and keeps every s-th state, s doubling so that about sqrt(2 n) of n states are
+held; the backward pass replays one segment of s steps after the other, along the times that were chosen.
+Source: Griewank & Walther 2000, one level; the doubling needs no knowledge of n.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
 from torch import Tensor
 
+from limitlab.errors import InvalidArgument
+from limitlab.solvers.adjoint import adjoint
+from limitlab.solvers.arguments import FlatField
+from limitlab.solvers.captured import captured
 from limitlab.solvers.march import March, Outcome
+from limitlab.solvers.recording import Recorder
+from limitlab.solvers.reversible import reversible
+from limitlab.solvers.stepping import follow
 
 
-def direct(march: March, y: Tensor, slope: Tensor) -> Outcome:
+def direct(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
     """The tape of all steps."""
     return march.run(y, slope)
 
 
-GRADIENTS = {"direct": direct}
+def checkpoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
+    """The tape of one segment at a time."""
+    if march.events:
+        raise InvalidArgument("events have no gradient by 'checkpoint'; use gradient='direct'")
+    outcomes: list[Outcome] = []
+    states, error, stiffness = _Checkpointed.apply(march, outcomes, y, *parameters)
+    (outcome,) = outcomes
+    return outcome._replace(states=states, log=replace(outcome.log, error=error, stiffness=stiffness))
+
+
+class Checkpoints:
+    """Every `stride`-th (state, carry) of the march, thinned out as it goes on."""
+
+    def __init__(self) -> None:
+        self.stride = 1
+        self.kept: list[tuple[Tensor, Any]] = []
+        self._count = 0
+
+    def offer(self, state: Tensor, carry: Any) -> None:
+        """Keep this start of a step, or not."""
+        if self._count % self.stride == 0:
+            self.kept.append((state, carry))
+        self._count += 1
+        if len(self.kept) > 2 * self.stride:
+            self.kept, self.stride = self.kept[::2], 2 * self.stride
+
+
+class _Checkpointed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, march, outcomes, y, *parameters):  # type: ignore[override]
+        ctx.checkpoints = Checkpoints()
+        start = march.times[:, :1].to(y.dtype)
+        outcome = march.run(y, march.field(start, y), ctx.checkpoints.offer)
+        outcomes.append(outcome)
+        ctx.march, ctx.y, ctx.parameters = march, y, parameters
+        # a sample that has ended, or was rejected, has a step of length zero in the replay
+        last = march.times[:, -1:]
+        time = outcome.log.time
+        ctx.grid = torch.cat([torch.where(torch.isnan(time), last, time), last], 1)
+        ctx.set_materialize_grads(False)
+        return outcome.states, outcome.log.error, outcome.log.stiffness
+
+    @staticmethod
+    def backward(ctx, states, error, stiffness):  # type: ignore[override]
+        march, parameters, stride = ctx.march, ctx.parameters, ctx.checkpoints.stride
+        totals: list[Tensor | None] = [None] * len(parameters)
+        incoming: list[Tensor | None] = [None if states is None else states[:, -1]]
+        for number, (state, carry) in reversed(list(enumerate(ctx.checkpoints.kept))):
+            first, stop = number * stride, min((number + 1) * stride, ctx.grid.shape[1] - 1)
+            with torch.enable_grad():
+                y = (ctx.y if number == 0 else state).detach().requires_grad_()
+                if number == 0:
+                    start = march.times[:, :1]
+                    carry = march.method.begin(march.field, start, y, march.field(start.to(y.dtype), y))
+                    leaves = [y]
+                else:
+                    carry = tuple(part.detach().requires_grad_() for part in carry)
+                    leaves = [y, *carry]
+                recorder = Recorder(march.times, y, march.method, march.field, march.control.controller)
+                grid = ctx.grid[:, first : stop + 1]
+                limits = march.control.limits(march.method, y)
+                end, last = follow(march.field, march.method, y, carry, grid, recorder, limits)
+                samples, moments, values = recorder.values
+                log = recorder.log
+                pairs = [
+                    *zip([end, *last], [*incoming, *[None] * len(last)], strict=False),
+                    (values, None if states is None else states[samples, moments]),
+                    (log.error, None if error is None else error[:, first:stop]),
+                    (log.stiffness, None if stiffness is None else stiffness[:, first:stop]),
+                ]
+            outputs = [(output, grad) for output, grad in pairs if grad is not None and output.requires_grad]
+            wanted = [*leaves, *parameters]
+            if outputs:
+                found = torch.autograd.grad(
+                    [output for output, _ in outputs], wanted, [grad for _, grad in outputs],
+                    allow_unused=True, retain_graph=True,
+                )  # fmt: skip
+                incoming = list(found[: len(leaves)])
+                totals = [_sum(total, new) for total, new in zip(totals, found[len(leaves) :], strict=True)]
+        if states is not None and incoming[0] is not None:
+            incoming[0] = incoming[0] + states[:, 0]
+        return None, None, incoming[0], *totals
+
+
+def _sum(total: Tensor | None, new: Tensor | None) -> Tensor | None:
+    return new if total is None else total if new is None else total + new
+
+
+def parameters_of(march: March, y: Tensor, field: object) -> tuple[Tensor, ...]:
+    """Everything the field holds that asks for a gradient."""
+    with torch.enable_grad():
+        slope = march.field(march.times[:, :1].to(y.dtype), y.detach())
+    inner = march.field.field if isinstance(march.field, FlatField) else march.field
+    return captured([slope], [field, inner])
+
+
+GRADIENTS: dict[str, Callable[[March, Tensor, Tensor, tuple[Tensor, ...]], Outcome]] = {
+    "direct": direct,
+    "checkpoint": checkpoint,
+    "adjoint": adjoint,
+    "reversible": reversible,
+}

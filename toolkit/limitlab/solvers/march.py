@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,8 +14,8 @@ from limitlab.solvers.events import Event, Events
 from limitlab.solvers.methods import Field, Method
 from limitlab.solvers.recording import Recorder
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
-from limitlab.solvers.step_control import first_step
-from limitlab.solvers.stepping import Control, adapt, follow
+from limitlab.solvers.step_control import first_step, no_memory
+from limitlab.solvers.stepping import Control, Position, adapt, follow
 
 SLIVER = 1e-9
 
@@ -45,23 +46,36 @@ class March:
     stops: Float[Tensor, "batch stops"] | None = None
     events: tuple[Event, ...] = ()
 
-    def run(self, y: Float[Tensor, "batch state"], slope: Float[Tensor, "batch state"]) -> Outcome:
-        """Solve from y, whose slope is known."""
+    def run(
+        self,
+        y: Float[Tensor, "batch state"],
+        slope: Float[Tensor, "batch state"],
+        offer: Callable[[Tensor, Any], None] | None = None,
+        last: list[Tensor] | None = None,
+    ) -> Outcome:
+        """Solve from y, whose slope is known.
+
+        offer: gets (state, carry) before every attempt. last: takes the state and what is carried at the end of a
+        uniform march.
+        """
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
-        recorder = Recorder(self.times, y, self.method, self.field)
+        recorder = Recorder(self.times, y, self.method, self.field, self.control.controller, offer)
         if self.step_size is not None:
-            end, _ = follow(self.field, self.method, y, carry, self.uniform_grid(), recorder, self.control)
-            return self._outcome(y, end, recorder, 1, self._blown_up(recorder, end))
+            limits = self.control.limits(self.method, y)
+            end, carry = follow(self.field, self.method, y, carry, self.uniform_grid(), recorder, limits)
+            if last is not None:
+                last.extend([end, *carry])
+            return self._outcome(end, recorder, 1, self._blown_up(recorder, end))
         start, last = self.times[:, :1], self.times[:, -1:]
-        step = self._first(start, y, slope)
-        tracker = Events(self.events, start.to(y.dtype), y) if self.events else None
-        end, reached, failures = adapt(
-            self.field, self.method, y, carry, start, last, step, self.control, recorder, stops=self.stops,
-            events=tracker,
-        )  # fmt: skip
-        end = torch.where(reached.detach() == last, end, torch.nan)
-        outcome = self._outcome(y, end, recorder, 1 if self.first else 2, failures)
-        return outcome if tracker is None else outcome._replace(events=tracker.logs())
+        memory = no_memory(self.control.controller, self.method.error_order, y[:, :1].detach())
+        begin = Position(start, self._first(start, y, slope), y, carry, memory)
+        events = Events(self.events, start.to(y.dtype), y) if self.events else None
+        now, failures = adapt(
+            self.field, self.method, self.control, begin, last, recorder, stops=self.stops, events=events
+        )
+        end = torch.where(now.t.detach() == last, now.y, torch.nan)
+        outcome = self._outcome(end, recorder, 1 if self.first else 2, failures)
+        return outcome if events is None else outcome._replace(events=events.logs())
 
     def uniform_grid(self) -> Float[Tensor, "batch steps"]:
         """Times of steps of `step_size` from the start, the last one shorter, with the stops in between."""
@@ -86,7 +100,7 @@ class March:
             step = first_step(self.field, t.to(y.dtype), y, slope, order, control.rtol, control.atol).to(t.dtype)
             return step.amin(0, keepdim=True).expand_as(step).contiguous() if control.shared else step
 
-    def _outcome(self, y: Tensor, end: Tensor, recorder: Recorder, before: int, failures: list[Failure]) -> Outcome:
+    def _outcome(self, end: Tensor, recorder: Recorder, before: int, failures: list[Failure]) -> Outcome:
         log, method = recorder.log, self.method
         attempts = log.attempted.sum(1)
         evaluations = Evaluations(

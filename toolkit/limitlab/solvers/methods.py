@@ -20,6 +20,7 @@ from torch import Tensor
 from limitlab.solvers.tableaux import Tableau
 
 Field = Callable[[Tensor, Tensor], Tensor]
+SMALL = 2**14  # below this many numbers, adding zeros to finished stages is cheaper than leaving them out
 
 
 class Attempt(NamedTuple):
@@ -27,15 +28,15 @@ class Attempt(NamedTuple):
 
     y: (batch, state) there. carry: what the method wants back in the next step, a tree of tensors of leading dim batch;
     its first entry is the slope at y. error: local error vectors, none to two of them. increments: D_i of the
-    continuous extension y + sum_i P_i(theta) D_i. stiff_pair: two vectors whose ratio of norms estimates the largest
-    eigenvalue. solved: whether the nonlinear equations of an implicit step were solved.
+    continuous extension y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time:
+    |k - k'| / |u - u'| estimates the largest eigenvalue. solved: whether the nonlinear equations of an implicit step were solved.
     """
 
     y: Float[Tensor, "batch state"]
     carry: tuple[Any, ...]
     error: tuple[Float[Tensor, "batch state"], ...]
     increments: tuple[Float[Tensor, "batch state"], ...]
-    stiff_pair: tuple[Tensor, Tensor] | None = None
+    stiff_pair: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     solved: Bool[Tensor, "batch 1"] | None = None
 
 
@@ -110,7 +111,7 @@ class ExplicitMethod:
     def attempt(self, field: Field, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor]) -> Attempt:
         # in place is three times faster on small states, and impossible where a tape or a compiler looks on
         in_place = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
-        times = self._times(t, h)
+        times = self._times(t, h, y.dtype)
         return (self._in_place if in_place else self._functional)(field, times, y, h.to(y.dtype), carry[0])
 
     def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
@@ -119,53 +120,53 @@ class ExplicitMethod:
             done.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), _combined(y, row, done)))
         return tuple(done)
 
-    def _times(self, t: Tensor, h: Tensor) -> list[Tensor]:
+    def _times(self, t: Tensor, h: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
         """Times of stages two and later, then of the end, in the precision of the state."""
-        nodes = (*self.tableau.c[1:], 1.0)
-        return [(t + h if node == 1.0 else torch.add(t, h, alpha=node)) for node in nodes]
+        times = torch.addcmul(t, h, _nodes(self.tableau, t.dtype, t.device))
+        return (times if times.dtype == dtype else times.to(dtype)).unbind(0)
 
-    def _functional(self, field: Field, times: list[Tensor], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
+    def _functional(self, field: Field, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
         table = self.tableau
         increments = [h * slope]
-        last_slope, at = slope, y
-        slopes = [slope]
+        at, slopes = y, [slope]
         for time, row in zip(times, table.a, strict=False):
             at = _combined(y, row, increments)
-            last_slope = field(time.to(y.dtype), at)
-            slopes.append(last_slope)
-            increments.append(h * last_slope)
-        end = y + _weighted(table.b, increments)
-        slopes.append(field(times[-1].to(y.dtype), end))
+            slopes.append(field(time, at))
+            increments.append(h * slopes[-1])
+        end = _combined(y, table.b, increments)
+        slopes.append(field(times[-1], end))
         increments.append(h * slopes[-1])
-        errors = tuple(_weighted(row, increments) for row in (table.error, table.second_error) if row)
+        zero = torch.zeros_like(y)
+        errors = tuple(_combined(zero, row, increments) for row in (table.error, table.second_error) if row)
         return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
 
-    def _in_place(self, field: Field, times: list[Tensor], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
+    def _in_place(self, field: Field, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
         """The same numbers: every slope is added to the inputs of all later stages at once."""
         start, columns = _columns(self.tableau, y.dtype, y.device)
         sums = start * y
         rows = sums.unbind(0)
-        stages = self.tableau.stages
-        slopes, increments = [slope], [h * slope]
-        sums.addcmul_(columns[0], increments[0])
-        for stage, time in enumerate(times[:-1], start=1):
-            slopes.append(field(time.to(y.dtype), rows[stage - 1]))
+        stages, whole = self.tableau.stages, sums.numel() <= SMALL
+        slopes, increments = [slope], []
+        for stage, column in enumerate(columns):
             increments.append(h * slopes[-1])
-            sums[stage:].addcmul_(columns[stage], increments[-1])
-        end = y + rows[stages - 1]
-        slopes.append(field(times[-1].to(y.dtype), end))
+            (sums if whole else sums[stage:]).addcmul_(column if whole else column[stage:], increments[-1])
+            slopes.append(field(times[stage], rows[stage]))
         increments.append(h * slopes[-1])
-        errors = rows[stages:]
-        if errors:
-            sums[stages:].addcmul_(columns[stages], increments[-1])
+        errors = tuple(
+            torch.add(row, increments[-1], alpha=weights[-1])
+            for row, weights in zip(rows[stages:], (self.tableau.error, self.tableau.second_error), strict=False)
+        )
         at = rows[stages - 2] if stages > 1 else y
+        end = rows[stages - 1]
         return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
 
-    def _stiff_pair(self, slopes: list[Tensor], last_input: Tensor, end: Tensor) -> tuple[Tensor, Tensor] | None:
+    def _stiff_pair(
+        self, slopes: list[Tensor], last_input: Tensor, end: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
         """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
         if self.tableau.stages < 2 or self.tableau.c[-1] != 1.0:
             return None
-        return slopes[-1] - slopes[-2], end - last_input
+        return slopes[-1], slopes[-2], end, last_input
 
 
 def _combined(y: Tensor, row: tuple[float, ...], increments: list[Tensor]) -> Tensor:
@@ -175,26 +176,20 @@ def _combined(y: Tensor, row: tuple[float, ...], increments: list[Tensor]) -> Te
     return y
 
 
-def _weighted(row: tuple[float, ...], increments: list[Tensor]) -> Tensor:
-    pairs = [(weight, increment) for weight, increment in zip(row, increments, strict=True) if weight]
-    total = pairs[0][0] * pairs[0][1]
-    for weight, increment in pairs[1:]:
-        total = torch.add(total, increment, alpha=weight)
-    return total
+@lru_cache(maxsize=64)
+def _nodes(table: Tableau, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor([*table.c[1:], 1.0], dtype=dtype, device=device)[:, None, None]
 
 
 @lru_cache(maxsize=64)
 def _columns(table: Tableau, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Which sums start at y (the stages' inputs; step and errors start at zero), and by slope the weights in them."""
+    """Which sums start at y (the stages' inputs and the end; errors start at zero), and by slope the weights in them."""
     stages = table.stages
     errors = [row for row in (table.error, table.second_error) if row]
     weights = np.zeros((stages + len(errors), stages + 1))
     for place, row in enumerate((*table.a, table.b, *errors)):
         weights[place, : len(row)] = row
     start = np.zeros((len(weights), 1, 1))
-    start[: stages - 1] = 1.0
-    columns = []
-    for slope in range(stages + 1):
-        column = weights[slope:, slope] if slope < stages else weights[stages:, slope]
-        columns.append(torch.tensor(column, dtype=dtype, device=device)[:, None, None])
+    start[:stages] = 1.0
+    columns = [torch.tensor(weights[:, slope], dtype=dtype, device=device)[:, None, None] for slope in range(stages)]
     return torch.tensor(start, dtype=dtype, device=device), tuple(columns)

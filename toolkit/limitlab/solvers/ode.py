@@ -26,7 +26,7 @@ from limitlab.solvers.arguments import FlatField, Layout, read_state, read_times
 from limitlab.solvers.catalogue import method_named
 from limitlab.solvers.events import Event
 from limitlab.solvers.failures import failed
-from limitlab.solvers.gradients import GRADIENTS
+from limitlab.solvers.gradients import GRADIENTS, parameters_of
 from limitlab.solvers.march import March
 from limitlab.solvers.solution import Solution
 from limitlab.solvers.step_control import CONTROLLERS
@@ -106,7 +106,8 @@ def solve_ode(
         events=tuple(Event(_flat_event(event, layout, sign), event.terminal, event.direction) for event in events),
     )
     if torch.is_grad_enabled() and (slope.requires_grad or flat.requires_grad):
-        outcome = GRADIENTS[gradient](march, flat, slope)
+        parameters = () if gradient == "direct" else parameters_of(march, flat, field)
+        outcome = GRADIENTS[gradient](march, flat, slope, parameters)
     else:
         with torch.no_grad():
             outcome = march.run(flat, slope)

@@ -6,6 +6,7 @@ costs less than one operation an attempt, and the memory stays bounded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from limitlab.solvers.methods import Attempt, Field, Method
 from limitlab.solvers.solution import StepLog
+from limitlab.solvers.step_control import Controller
 
 MOST_PENDING = 32
 PENDING_ELEMENTS = 2**23
@@ -39,7 +41,17 @@ class Recorder:
     times: (batch, time), increasing, the first being the start. dense: whether there are times between the ends.
     """
 
-    def __init__(self, times: Float[Tensor, "batch time"], y0: Tensor, method: Method, field: Field) -> None:
+    def __init__(
+        self,
+        times: Float[Tensor, "batch time"],
+        y0: Tensor,
+        method: Method,
+        field: Field,
+        controller: Controller,
+        offer: Callable[[Tensor, Any], None] | None = None,
+    ) -> None:
+        self._offer = offer
+        self._limit = controller.limit(method.error_order or 1)
         self._times, self._method, self._field = times, method, field
         self._polynomials = method.polynomials
         self._y0 = y0
@@ -54,6 +66,8 @@ class Recorder:
 
     def add(self, row: Row) -> bool:
         """Keep an attempt; True when it is time to `work_up`."""
+        if self._offer is not None:
+            self._offer(row.state, row.carry)
         self._pending.append(row)
         return len(self._pending) >= self.most_pending
 
@@ -66,7 +80,8 @@ class Recorder:
         taken = size != 0
         blank = torch.full_like(size, torch.nan)
         ones = blank.to(self._y0.dtype)
-        error = ones if rows[0].error is None else torch.cat([row.error for row in rows if row.error is not None], 1)
+        errors = [row.error for row in rows if row.error is not None]
+        error = torch.cat(errors, 1) / self._limit if errors else ones
         self._log.append(
             (
                 torch.cat([row.time for row in rows], 1).where(taken, blank),
@@ -85,9 +100,18 @@ class Recorder:
         states = self._y0.new_full((batch, count, self._y0.shape[1]), torch.nan)
         states[:, 0] = self._y0
         if self._values:
-            samples, moments = (torch.cat(part) for part in zip(*self._places, strict=True))
-            states = states.index_put((samples, moments), torch.cat(self._values))
+            samples, moments, values = self.values
+            states = states.index_put((samples, moments), values)
         return torch.cat([states[:, :-1], end[:, None]], 1) if count > 1 else states
+
+    @property
+    def values(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples, places among the times and states of the outputs inside the steps worked up so far."""
+        if not self._values:
+            nothing = torch.zeros(0, dtype=torch.int64, device=self._y0.device)
+            return nothing, nothing, self._y0[:0]
+        samples, moments = (torch.cat(part) for part in zip(*self._places, strict=True))
+        return samples, moments, torch.cat(self._values)
 
     @property
     def log(self) -> StepLog:
@@ -99,27 +123,32 @@ class Recorder:
 
     def _interpolate(self, rows: list[Row], size: Tensor) -> None:
         """Outputs inside the pending steps, by the method's continuous extension."""
-        start = rows[0].time
         after = torch.cat([row.after for row in rows], 1).contiguous()
         # the first attempt that reaches a time is the accepted one, since a rejected one leads nowhere
         place = torch.searchsorted(after, self._times)
-        inside = (self._times > start) & (place < len(rows))
+        inside = (self._times > rows[0].time) & (place < len(rows))
         inside[:, 0] = inside[:, -1] = False
         samples, moments = inside.nonzero(as_tuple=True)
         if not len(samples):
             return
         steps = place[samples, moments]
-        increments = self._completed(rows, steps)
-        time = torch.stack([row.time for row in rows])[steps, samples]
-        theta = ((self._times[samples, moments, None] - time) / size[samples, steps, None]).to(self._y0.dtype)
-        states = torch.stack([row.state for row in rows])[steps, samples]
-        ends = torch.stack([row.attempt.y for row in rows])[steps, samples]
-        value = interpolated(self._polynomials, theta, states, [part[steps, samples] for part in increments])
-        self._values.append(torch.where(theta == 1.0, ends, value))
+        flat = steps * len(size) + samples
+
+        def picked(parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+            return torch.cat(list(parts)).index_select(0, flat)
+
+        time = picked([row.time for row in rows])
+        theta = (self._times[samples, moments, None] - time) / picked([row.size for row in rows])
+        theta = theta.to(self._y0.dtype)
+        value = torch.zeros_like(theta)
+        for coefficient in reversed(self._coefficients(rows, steps)):
+            value = theta * (value + picked(coefficient))
+        value = picked([row.state for row in rows]) + value
+        self._values.append(torch.where(theta == 1.0, picked([row.attempt.y for row in rows]), value))
         self._places.append((samples, moments))
 
-    def _completed(self, rows: list[Row], steps: Tensor) -> list[Tensor]:
-        """Increments as (attempts, batch, state); the stages that only the interpolant needs are run where asked for."""
+    def _coefficients(self, rows: list[Row], steps: Tensor) -> list[tuple[Tensor, ...]]:
+        """Of theta, theta^2, ... by attempt, (batch, state) each; stages that only they need are run where asked for."""
         every = [row.attempt.increments for row in rows]
         missing = len(self._polynomials) - len(every[0])
         if missing:
@@ -129,7 +158,16 @@ class Recorder:
                 self.extra_calls += missing * (row.size != 0)[:, 0]
             blank = tuple(torch.zeros_like(self._y0) for _ in range(missing))
             every = [parts if len(parts) == len(self._polynomials) else (*parts, *blank) for parts in every]
-        return [torch.stack(part) for part in zip(*every, strict=True)]
+        increments = [torch.stack(part) for part in zip(*every, strict=True)]
+        return [_weighted(column, increments).unbind(0) for column in self._polynomials.T]
+
+
+def _weighted(weights: np.ndarray, parts: list[Tensor]) -> Tensor:
+    total = torch.zeros_like(parts[0])
+    for weight, part in zip(weights.tolist(), parts, strict=True):
+        if weight:
+            total = torch.add(total, part, alpha=weight)
+    return total
 
 
 def interpolated(
@@ -146,11 +184,11 @@ def interpolated(
 
 
 def _stiffness(rows: list[Row], blank: Tensor) -> Float[Tensor, "batch step"]:
-    """Ratio of norms of the methods' pairs, by sample and attempt; the floor keeps its gradient finite at zero."""
+    """The methods' estimates, by sample and attempt; the floor keeps its gradient finite at zero."""
     pairs = [row.attempt.stiff_pair for row in rows]
     if pairs[0] is None:
         return blank
-    slopes, states = (torch.stack(part, 1) for part in zip(*(pair for pair in pairs if pair is not None), strict=True))
-    floor = torch.finfo(slopes.dtype).tiny ** 0.5
-    top, bottom = (part.square().sum(-1).add(floor**2).sqrt() for part in (slopes, states))
+    slope, other, state, at = (torch.stack(part, 1) for part in zip(*(pair for pair in pairs if pair), strict=True))
+    tiny = torch.finfo(slope.dtype).tiny
+    top, bottom = (difference.square().sum(-1).add(tiny).sqrt() for difference in (slope - other, state - at))
     return top / bottom

@@ -1,8 +1,8 @@
 """How long the next step should be, from the scaled errors E_n of the last ones: I, PI and PID control.
 
-    h' = h clip(safety E_n^(-b1/p) E_{n-1}^(-b2/p) E_{n-2}^(-b3/p), shrink, grow),    p = order of the error + 1
+    h' = h clip(0.9 E_n^(-b1/p) E_{n-1}^(-b2/p) E_{n-2}^(-b3/p), 0.2, 10),    error = O(h^p)
 
-A rejected step answers by its own error alone, so that the memory holds accepted errors only. Sources: Gustafsson 1991
+E_{n-1} and E_{n-2} are those of accepted steps. Sources: Gustafsson 1991
 (PI); Kennedy & Carpenter 2003 (the PID exponents); Hairer, Norsett & Wanner, Solving ODEs I, II.4 (the first step).
 """
 
@@ -17,17 +17,19 @@ from torch import Tensor
 
 Field = Callable[[Tensor, Tensor], Tensor]
 SMALLEST_ERROR = 1e-10
+SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
 
 
 @dataclass(frozen=True)
 class Controller:
-    """Exponents (b1, b2, b3) before the division by p, and the limits of the change from step to step."""
+    """Exponents (b1, b2, b3) before the division by the order p of the error estimate."""
 
     name: str
     exponents: tuple[float, float, float]
-    safety: float = 0.9
-    shrink: float = 0.2
-    grow: float = 10.0
+
+    def limit(self, order: int) -> float:
+        """The number s such that E_n s, raised to the powers of the formula, brings its own safety factor."""
+        return SAFETY ** (-order / sum(self.exponents))
 
 
 CONTROLLERS: dict[str, Controller] = {
@@ -40,33 +42,32 @@ CONTROLLERS: dict[str, Controller] = {
 }
 
 
-def next_step(
+def next_factor(
     controller: Controller,
     order: int,
     error: Float[Tensor, "batch 1"],
     accepted: Bool[Tensor, "batch 1"],
     memory: tuple[Tensor, ...],
 ) -> tuple[Float[Tensor, "batch 1"], tuple[Tensor, ...]]:
-    """Factor of the step, and the memory of accepted errors for the next call; NaN errors shrink as far as allowed.
+    """What to multiply the step by, before it is clipped, and the memory of accepted errors for the next call.
 
-    memory: the last errors of accepted steps, newest first, as many as the controller remembers (`no_memory`).
+    error: E times `controller.limit(order)`. memory: the like of earlier steps, newest first (`no_memory`).
     """
     own, *past = (-exponent / order for exponent in controller.exponents)
-    error = error.clamp_min(SMALLEST_ERROR)
     if not memory:
-        factor = controller.safety * error**own
+        factor = error**own
     else:
-        remembered = controller.safety * error**own
+        error = error.clamp_min(SMALLEST_ERROR)
+        factor = error**own
         for exponent, before in zip(past, memory, strict=False):
-            remembered = remembered * before**exponent
-        factor = torch.where(accepted, remembered, (controller.safety * error**own).clamp_max(1.0))
+            factor = factor * before**exponent
         memory = tuple(torch.where(accepted, new, old) for new, old in zip((error, *memory), memory, strict=False))
-    return torch.fmax(factor, torch.full_like(factor[:1], controller.shrink)).clamp_max(controller.grow), memory
+    return factor, memory
 
 
-def no_memory(controller: Controller, like: Float[Tensor, "batch 1"]) -> tuple[Tensor, ...]:
+def no_memory(controller: Controller, order: int, like: Float[Tensor, "batch 1"]) -> tuple[Tensor, ...]:
     """The memory before the first step: errors of one."""
-    return tuple(torch.ones_like(like) for exponent in controller.exponents[1:] if exponent)
+    return tuple(torch.full_like(like, controller.limit(order)) for exponent in controller.exponents[1:] if exponent)
 
 
 def first_step(

@@ -10,18 +10,17 @@ Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4; Dormand & Prince 1980 fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from limitlab.solvers.events import Events
 from limitlab.solvers.methods import Attempt, Field, Method
 from limitlab.solvers.recording import Recorder, Row
 from limitlab.solvers.solution import Failure
-from limitlab.solvers.step_control import Controller, next_step, no_memory
+from limitlab.solvers.step_control import GROW, SHRINK, Controller, next_factor
 
 ATTEMPTS_BETWEEN_CHECKS = 8
 LANDING = 1.0 + 2.0**-50
@@ -30,93 +29,121 @@ HUGE = 1e6
 
 @dataclass(frozen=True)
 class Control:
-    """Tolerances and how the next step is chosen; `shared` makes all samples take the same step."""
+    """Tolerances, how the next step is chosen, whether all samples take the same step, and how many at most."""
 
-    rtol: float | Tensor
-    atol: float | Tensor
+    rtol: float
+    atol: float
     controller: Controller
     shared: bool = False
     most: int = 10_000
 
+    def limits(self, method: Method, y: Float[Tensor, "batch state"]) -> Limits:
+        """The numbers of the loop on the device and in the precision of the state."""
+        limit = self.controller.limit(method.error_order or 1)
+        scale = y.shape[1] ** 0.5 / limit
+        numbers = (self.atol * scale, self.rtol * scale, limit, SHRINK, GROW)
+        return Limits(*(y.new_tensor(number) for number in numbers))
 
-def scaled_error(attempt: Attempt, y: Float[Tensor, "batch state"], control: Control) -> Float[Tensor, "batch 1"]:
-    """E of the module's formula; NaN where the step is not finite, infinite where its equations were not solved."""
-    scale = torch.maximum(y.abs(), attempt.y.abs()).mul(control.rtol).add(control.atol)
-    first = torch.linalg.vector_norm(attempt.error[0] / scale, dim=1, keepdim=True)
-    if torch.is_grad_enabled():
-        # the root has no slope at zero
+
+class Limits(NamedTuple):
+    """Tolerances, scaled so that the norm of error / (atol + rtol |y|) is E times the limit; the limit; step factors."""
+
+    atol: Float[Tensor, ""]
+    rtol: Float[Tensor, ""]
+    limit: Float[Tensor, ""]
+    shrink: Float[Tensor, ""]
+    grow: Float[Tensor, ""]
+
+
+class Position(NamedTuple):
+    """Where every sample is, and the step it wants to take next."""
+
+    t: Float[Tensor, "batch 1"]
+    proposed: Float[Tensor, "batch 1"]
+    y: Float[Tensor, "batch state"]
+    carry: Any
+    memory: tuple[Tensor, ...]
+
+
+def scaled_error(
+    attempt: Attempt, y: Float[Tensor, "batch state"], limits: Limits, shared: bool = False
+) -> Float[Tensor, "batch 1"]:
+    """E times the controller's limit; NaN where the step is not finite, infinite where its equations were not solved."""
+    scale = torch.addcmul(limits.atol, limits.rtol, torch.maximum(y.abs(), attempt.y.abs()))
+    if torch.is_grad_enabled() or len(attempt.error) == 2:
+        # a root has no slope at zero
         tiny = torch.finfo(y.dtype).tiny
-        first = (attempt.error[0] / scale).square().sum(1, keepdim=True).add(tiny).sqrt()
-    error = first * y.shape[1] ** -0.5
-    if len(attempt.error) == 2:
-        second = (attempt.error[1] / scale).square().sum(1, keepdim=True)
-        tiny = torch.finfo(y.dtype).tiny
-        error = error * first / (first.square() + 0.01 * second + tiny).sqrt()
+        square, *lower = ((error / scale).square().sum(1, keepdim=True) for error in attempt.error)
+        error = (square + tiny).sqrt()
+        if lower:
+            error = error * ((square + tiny) / (square + 0.01 * lower[0] + tiny)).sqrt()
+    else:
+        error = torch.linalg.vector_norm(attempt.error[0] / scale, dim=1, keepdim=True)
     if attempt.solved is not None:
         error = error.where(attempt.solved, torch.inf)
-    if control.shared:
-        error = error.square().mean(0, keepdim=True).sqrt().expand_as(error)
-    return error
+    return error.square().mean(0, keepdim=True).sqrt().expand_as(error) if shared else error
+
+
+def advance(
+    field: Field,
+    method: Method,
+    control: Control,
+    limits: Limits,
+    now: Position,
+    target: Float[Tensor, "batch 1"],
+) -> tuple[Position, Row]:
+    """One attempt of every sample towards its target."""
+    h = torch.minimum(now.proposed, target - now.t)
+    attempt = _attempt(field, method, now, h)
+    error = scaled_error(attempt, now.y, limits, control.shared)
+    judged = error.detach() if error.requires_grad else error
+    accepted = judged <= limits.limit
+    factor, memory = next_factor(control.controller, method.error_order, judged, accepted, now.memory)
+    factor = torch.fmin(torch.fmax(factor, limits.shrink), limits.grow)  # these pass over NaN, clamp would keep it
+    after = torch.where(accepted, torch.minimum(torch.add(now.t, h, alpha=LANDING), target), now.t)
+    y = torch.where(accepted, attempt.y, now.y)
+    carry = tuple(_where(accepted, new, old) for new, old in zip(attempt.carry, now.carry, strict=True))
+    row = Row(now.t, h, after, accepted, error, now.y, now.carry, attempt)
+    return Position(after, h * factor, y, carry, memory), row
 
 
 def adapt(
     field: Field,
     method: Method,
-    y: Float[Tensor, "batch state"],
-    carry: Any,
-    start: Float[Tensor, "batch 1"],
-    end: Float[Tensor, "batch 1"],
-    step: Float[Tensor, "batch 1"],
     control: Control,
+    now: Position,
+    end: Float[Tensor, "batch 1"],
     recorder: Recorder,
     *,
     stops: Float[Tensor, "batch stops"] | None = None,
     events: Events | None = None,
-) -> tuple[Float[Tensor, "batch state"], Float[Tensor, "batch 1"], list[Failure]]:
-    """March every sample from start to end with steps of its own; returns the states there, the times, and failures."""
-    t, proposed = start, step
-    memory = no_memory(control.controller, y[:, :1].detach())
-    between = 1 if y.device.type == "cpu" else ATTEMPTS_BETWEEN_CHECKS
+) -> tuple[Position, list[Failure]]:
+    """March every sample to its end with steps of its own; returns where they are, and those that were given up."""
+    limits = control.limits(method, now.y)
+    between = 1 if now.y.device.type == "cpu" else ATTEMPTS_BETWEEN_CHECKS
     failures: list[Failure] = []
-    attempts = 0
-    largest = y.detach().abs().amax(1)
-    while True:
-        target = end if stops is None else _next_stop(stops, t, end)
-        remaining = target - t
-        if attempts % between == 0 and not bool((end - t).any() if stops is not None else remaining.any()):
+    length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
+    for attempts in range(control.most):
+        if attempts % between == 0 and not bool((end - now.t).any()):
             break
-        if attempts >= control.most:
-            failures += _given_up("too many steps", (end - t) != 0, t, proposed)
-            break
-        attempts += 1
-        h = torch.minimum(proposed, remaining)
-        attempt = _attempt(field, method, t, y, h, carry, control)
-        error = scaled_error(attempt, y, control)
-        judged = error.detach()
-        accepted = judged <= 1.0
-        factor, memory = next_step(control.controller, method.error_order, judged, accepted, memory)
-        after = torch.where(accepted, torch.minimum(torch.add(t, h, alpha=LANDING), target), t)
-        row = Row(t, h, after, accepted, error, y, carry, attempt)
-        uncut = proposed
-        proposed = h * factor
+        target = end if stops is None else _next_stop(stops, now.t, end)
+        then, row = advance(field, method, control, limits, now, target)
         if stops is not None:
-            proposed = torch.where(accepted & (h < uncut), torch.maximum(proposed, uncut), proposed)
+            # a step that was cut says little about the next one
+            cut = row.accepted & (row.size < now.proposed)
+            then = then._replace(proposed=torch.where(cut, torch.maximum(then.proposed, now.proposed), then.proposed))
         if events is not None:
             row, end = events.follow(row, method, field, end)
-            after, attempt = row.after, row.attempt
-        y = torch.where(accepted, attempt.y, y)
-        carry = pytree.tree_map(lambda new, old, moved=accepted: _where(moved, new, old), attempt.carry, carry)
-        t = after
+            then = then._replace(t=row.after, y=torch.where(row.accepted, row.attempt.y, now.y))
+        now = then
         if recorder.add(row):
             recorder.work_up()
-            stuck = (end != t) & ~(proposed > 2e-15 * torch.maximum(t.abs(), (end - start).abs()))
-            if bool(stuck.any()):
-                grown = (y.detach().abs().amax(1) > HUGE * (1 + largest))[:, None] | ~torch.isfinite(judged)
-                failures += _given_up("blow-up", stuck & grown, t, proposed)
-                failures += _given_up("step size underflow", stuck & ~grown, t, proposed)
-                end = torch.where(stuck, t, end)
+            given_up, end = _stuck(now, row, end, length, size)
+            failures += given_up
+    else:
+        failures += _given_up("too many steps", end != now.t, now)
     recorder.work_up()
-    return y, t, sorted(failures, key=lambda failure: failure.sample)
+    return now, sorted(failures, key=lambda failure: failure.sample)
 
 
 def follow(
@@ -126,13 +153,13 @@ def follow(
     carry: Any,
     grid: Float[Tensor, "batch steps"],
     recorder: Recorder,
-    control: Control | None = None,
+    limits: Limits,
 ) -> tuple[Float[Tensor, "batch state"], Any]:
-    """March along given times, (batch, steps + 1); intervals of length zero move nothing. Errors are logged if asked."""
+    """March along given times, (batch, steps + 1); intervals of length zero move nothing."""
     always = torch.ones_like(grid[:, :1], dtype=torch.bool)
     for t, after in zip(grid[:, :-1].split(1, 1), grid[:, 1:].split(1, 1), strict=True):
         attempt = method.attempt(field, t, y, after - t, carry)
-        error = scaled_error(attempt, y, control) if control is not None and attempt.error else None
+        error = scaled_error(attempt, y, limits) if attempt.error else None
         if recorder.add(Row(t, after - t, after, always, error, y, carry, attempt)):
             recorder.work_up()
         y, carry = attempt.y, attempt.carry
@@ -140,31 +167,44 @@ def follow(
     return y, carry
 
 
-def _attempt(field: Field, method: Method, t: Tensor, y: Tensor, h: Tensor, carry: Any, control: Control) -> Attempt:
+def _attempt(field: Field, method: Method, now: Position, h: Tensor) -> Attempt:
     """An attempt; under a tape, one that overflows is made again with size zero for the samples where it did.
 
     Their step is rejected anyway, but zero times infinity would put NaN into everybody's gradient of the parameters.
     """
-    attempt = method.attempt(field, t, y, h, carry)
+    attempt = method.attempt(field, now.t, now.y, h, now.carry)
     if torch.is_grad_enabled() and attempt.y.requires_grad and not torch.compiler.is_compiling():
         fine = torch.isfinite(attempt.y.detach()).all(1, keepdim=True)
         if not bool(fine.all()):
-            again = method.attempt(field, t, y, h.where(fine, 0.0), carry)
-            broken = torch.where(fine, 0.0, torch.nan).to(y.dtype)
+            again = method.attempt(field, now.t, now.y, h.where(fine, 0.0), now.carry)
+            broken = torch.where(fine, 0.0, torch.nan).to(now.y.dtype)
             return again._replace(error=tuple(error + broken for error in again.error))
     return attempt
 
 
-def _where(moved: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(moved.view(-1, *(1,) * (new.dim() - 1)), new, old)
+def _stuck(
+    now: Position, row: Row, end: Tensor, length: Tensor, size: Tensor
+) -> tuple[list[Failure], Float[Tensor, "batch 1"]]:
+    """Samples whose step no longer moves their time are given up: their end is where they are."""
+    stuck = (end != now.t) & ~(now.proposed > 2e-15 * torch.maximum(now.t.abs(), length))
+    if not bool(stuck.any()):
+        return [], end
+    broken = row.error is None or ~torch.isfinite(row.error.detach())
+    grown = (now.y.detach().abs().amax(1, keepdim=True) > HUGE * (1 + size)) | broken
+    failures = _given_up("blow-up", stuck & grown, now) + _given_up("step size underflow", stuck & ~grown, now)
+    return failures, torch.where(stuck, now.t, end)
+
+
+def _given_up(kind: str, stuck: Tensor, now: Position) -> list[Failure]:
+    samples = stuck[:, 0].nonzero()[:, 0].tolist()
+    return [Failure(sample, float(now.t[sample, 0]), float(now.proposed[sample, 0]), kind) for sample in samples]
 
 
 def _next_stop(stops: Tensor, t: Tensor, end: Tensor) -> Tensor:
-    place = torch.searchsorted(stops, t.expand(len(stops), 1).contiguous(), right=True)
+    place = torch.searchsorted(stops, t, right=True)
     found = stops.gather(1, place.clamp_max(stops.shape[1] - 1))
     return torch.where(place < stops.shape[1], torch.minimum(found, end), end)
 
 
-def _given_up(kind: str, stuck: Tensor, t: Tensor, proposed: Tensor) -> list[Failure]:
-    samples = stuck[:, 0].nonzero()[:, 0].tolist()
-    return [Failure(sample, float(t[sample, 0]), float(proposed[sample, 0]), kind) for sample in samples]
+def _where(moved: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(moved if new.dim() == 2 else moved.view(-1, *(1,) * (new.dim() - 1)), new, old)

@@ -1,0 +1,128 @@
+"""The continuous adjoint: the gradient as another differential equation, solved backwards in time.
+
+    a' = -a (df/dy),    dL/dy(t0) = a(t0),    dL/dp = int a (df/dp) dt,
+
+with a(T) = dL/dy(T), and a jump by dL/dy(t_i) at every asked time, where y is also set back to what the forward solve
+found. The integral over the parameters steers no step (the semi-norm); it is summed up over each accepted step by
+three-point Gauss quadrature on the dense output, so that its cost does not grow with the stages.
+Sources: Chen, Rubanova, Bettencourt & Duvenaud 2018; Kidger, Chen & Lyons 2021 (semi-norm).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument
+from limitlab.solvers.failures import failed
+from limitlab.solvers.march import March, Outcome
+from limitlab.solvers.methods import ExplicitMethod, Field, Method
+from limitlab.solvers.recording import Row, interpolated
+from limitlab.solvers.step_control import first_step, no_memory
+from limitlab.solvers.stepping import Position, adapt, follow
+
+GAUSS = tuple((0.5 + offset * math.sqrt(0.15), weight / 18.0) for offset, weight in ((-1, 5.0), (0, 8.0), (1, 5.0)))
+
+
+def adjoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
+    """The states with the adjoint's gradient; the log has none."""
+    if march.events or not isinstance(march.method, ExplicitMethod):
+        raise InvalidArgument(
+            f"gradient 'adjoint' needs an explicit Runge-Kutta method and no events; got {march.method.name!r}; "
+            "use gradient='direct' or 'checkpoint'"
+        )
+    outcomes: list[Outcome] = []
+    states = _Adjoint.apply(march, outcomes, y, *parameters)
+    return outcomes[0]._replace(states=states)
+
+
+class AdjointField:
+    """Field of (y, a) in the time tau = -t."""
+
+    def __init__(self, field: Field) -> None:
+        self._field = field
+
+    def __call__(self, tau: Float[Tensor, "batch 1"], both: Float[Tensor, "batch state"]) -> Tensor:
+        y, a = both.chunk(2, 1)
+        with torch.enable_grad():
+            y = y.detach().requires_grad_()
+            slope = self._field(-tau, y)
+            if not slope.requires_grad:
+                return torch.cat([-slope, torch.zeros_like(a)], 1)
+            (pulled,) = torch.autograd.grad(slope, y, a, allow_unused=True, retain_graph=True)
+        return torch.cat([-slope.detach(), torch.zeros_like(a) if pulled is None else pulled], 1)
+
+
+class ParameterIntegral:
+    """Sums int a (df/dp) dt over the accepted steps; takes rows as a recorder does."""
+
+    def __init__(self, field: Field, method: Method, parameters: tuple[Tensor, ...]) -> None:
+        self._field, self._method, self._parameters = field, method, parameters
+        self.totals = [torch.zeros_like(parameter) for parameter in parameters]
+        self._augmented = AdjointField(field)
+
+    def add(self, row: Row) -> bool:
+        """Add the step's share; always True: the march may look for samples that are stuck."""
+        if not self._parameters:
+            return True
+        increments = self._method.complete(self._augmented, row.time, row.state, row.size, row.attempt.increments)
+        share = (row.size * row.accepted).to(row.state.dtype)
+        outputs, weights = [], []
+        for node, weight in GAUSS:
+            theta = torch.full_like(share, node)
+            y, a = interpolated(self._method.polynomials, theta, row.state, list(increments)).chunk(2, 1)
+            with torch.enable_grad():
+                outputs.append(self._field(-(row.time + node * row.size).to(y.dtype), y))
+            weights.append(weight * share * torch.where(row.accepted, a, 0.0))
+        if outputs[0].requires_grad:
+            found = torch.autograd.grad(outputs, self._parameters, weights, allow_unused=True, retain_graph=True)
+            for total, new in zip(self.totals, found, strict=True):
+                if new is not None:
+                    total += new
+        return True
+
+    def work_up(self) -> None:
+        """Nothing is kept back."""
+
+
+class _Adjoint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, march, outcomes, y, *parameters):  # type: ignore[override]
+        outcome = march.run(y, march.field(march.times[:, :1].to(y.dtype), y))
+        outcomes.append(outcome)
+        ctx.march, ctx.parameters, ctx.states = march, parameters, outcome.states
+        return outcome.states
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[override]
+        march, states = ctx.march, ctx.states.detach()
+        integral = ParameterIntegral(march.field, march.method, ctx.parameters)
+        field, method, control = AdjointField(march.field), march.method, march.control
+        a = grad[:, -1].contiguous()
+        step = None
+        for moment in range(states.shape[1] - 1, 0, -1):
+            start, end = -march.times[:, moment : moment + 1], -march.times[:, moment - 1 : moment]
+            both = torch.cat([states[:, moment], a], 1)
+            slope = field(start.to(both.dtype), both)
+            carry = method.begin(field, start, both, slope)
+            if march.step_size is not None:
+                count = max(1, math.ceil(float((end - start).max()) / march.step_size - 1e-9))
+                fractions = torch.linspace(0, 1, count + 1, dtype=start.dtype, device=start.device)
+                limits = control.limits(method, both)
+                both, _ = follow(field, method, both, carry, torch.lerp(start, end, fractions), integral, limits)
+            else:
+                if step is None:
+                    order = method.error_order
+                    step = first_step(field, start.to(both.dtype), both, slope, order, control.rtol, control.atol)
+                    step = step.to(start.dtype)
+                memory = no_memory(control.controller, method.error_order, both[:, :1])
+                begin = Position(start, step, both, carry, memory)
+                now, failures = adapt(field, method, control, begin, end, integral)
+                if failures:
+                    raise failed(failures)
+                both, step = now.y, torch.maximum(now.proposed, 0.1 * (end - start))
+            a = both.chunk(2, 1)[1] + grad[:, moment - 1]
+        return None, None, a, *integral.totals

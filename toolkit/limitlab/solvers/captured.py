@@ -1,0 +1,34 @@
+"""Which tensors a field depends on, so that no gradient is lost: registered parameters, and whatever its code closes over.
+
+The tape of one evaluation ends in the leaves that asked for a gradient; walking it finds them wherever they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def captured(outputs: Sequence[Tensor], known: Sequence[object] = ()) -> tuple[Tensor, ...]:
+    """Leaves that require a gradient in the tape of `outputs`, and the parameters of the modules in `known`.
+
+    Evaluate the outputs from detached states, so that only what the field itself holds is found.
+    """
+    leaves: dict[int, Tensor] = {}
+    for item in known:
+        if isinstance(item, nn.Module):
+            leaves |= {id(parameter): parameter for parameter in item.parameters() if parameter.requires_grad}
+    waiting = [output.grad_fn for output in outputs if output.grad_fn is not None]
+    leaves |= {id(output): output for output in outputs if output.requires_grad and output.is_leaf}
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            leaves.setdefault(id(leaf), leaf)
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return tuple(leaves.values())
