@@ -6,7 +6,7 @@ costs less than one operation an attempt, and the memory stays bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,10 +35,45 @@ class Row(NamedTuple):
     attempt: Attempt
 
 
+class Block(NamedTuple):
+    """Several attempts at once, everything (batch, attempts)."""
+
+    time: Tensor
+    size: Tensor
+    after: Tensor
+    accepted: Tensor
+    error: Tensor | None
+    stiffness: Tensor | None
+
+
+class Dense(NamedTuple):
+    """Their continuous extensions, everything (attempts, batch, state): start, end, and coefficients of theta, ..."""
+
+    state: Tensor
+    end: Tensor
+    coefficients: tuple[Tensor, ...]
+
+
+def block_of(rows: Sequence[Row]) -> Block:
+    """The rows as one block."""
+    time, size, after, accepted = (torch.cat([row[place] for row in rows], 1) for place in range(4))
+    errors = [row.error for row in rows if row.error is not None]
+    pairs = [row.attempt.stiff_pair for row in rows if row.attempt.stiff_pair is not None]
+    error = torch.cat(errors, 1) if errors else None
+    return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None)
+
+
+def dense_of(rows: Sequence[Row], polynomials: np.ndarray) -> Dense:
+    """The continuous extensions of rows whose increments are complete."""
+    increments = [torch.stack(part) for part in zip(*(row.attempt.increments for row in rows), strict=True)]
+    coefficients = tuple(_weighted(column, increments) for column in polynomials.T)
+    return Dense(torch.stack([row.state for row in rows]), torch.stack([row.attempt.y for row in rows]), coefficients)
+
+
 class Recorder:
     """Collects rows; `states` are the outputs (batch, time, state), `log` the step log.
 
-    times: (batch, time), increasing, the first being the start. dense: whether there are times between the ends.
+    times: (batch, time), increasing, the first being the start. offer: gets (state, carry) before every attempt.
     """
 
     def __init__(
@@ -50,49 +85,41 @@ class Recorder:
         controller: Controller,
         offer: Callable[[Tensor, Any], None] | None = None,
     ) -> None:
-        self._offer = offer
+        self.dense = times.shape[1] > 2
+        self.extra_calls = torch.zeros(len(y0), dtype=torch.int64, device=y0.device)
+        self._times, self._y0, self._method, self._field, self._offer = times, y0, method, field, offer
         self._limit = controller.limit(method.error_order or 1)
-        self._times, self._method, self._field = times, method, field
-        self._polynomials = method.polynomials
-        self._y0 = y0
         self._pending: list[Row] = []
         self._values: list[Tensor] = []
         self._places: list[tuple[Tensor, Tensor]] = []
         self._log: list[tuple[Tensor, ...]] = []
-        self.dense = times.shape[1] > 2
-        width = y0.numel() * (len(self._polynomials) + 4)
-        self.most_pending = max(1, min(MOST_PENDING, PENDING_ELEMENTS // max(1, width)))
-        self.extra_calls = torch.zeros(len(y0), dtype=torch.int64, device=y0.device)
+        width = y0.numel() * (len(method.polynomials) + 4)
+        self._most = max(1, min(MOST_PENDING, PENDING_ELEMENTS // max(1, width)))
 
     def add(self, row: Row) -> bool:
         """Keep an attempt; True when it is time to `work_up`."""
         if self._offer is not None:
             self._offer(row.state, row.carry)
         self._pending.append(row)
-        return len(self._pending) >= self.most_pending
+        return len(self._pending) >= self._most
 
     def work_up(self) -> None:
         """Log and outputs of the pending attempts."""
         if not self._pending:
             return
         rows, self._pending = self._pending, []
-        size = torch.cat([row.size for row in rows], 1)
-        taken = size != 0
-        blank = torch.full_like(size, torch.nan)
-        ones = blank.to(self._y0.dtype)
-        errors = [row.error for row in rows if row.error is not None]
-        error = torch.cat(errors, 1) / self._limit if errors else ones
-        self._log.append(
-            (
-                torch.cat([row.time for row in rows], 1).where(taken, blank),
-                size.where(taken, blank),
-                error.where(taken, ones),
-                _stiffness(rows, ones).where(taken, ones),
-                torch.cat([row.accepted for row in rows], 1) & taken,
-            )
-        )
-        if self.dense:
-            self._interpolate(rows, size)
+        block = block_of(rows)
+        self._write(block)
+        found = self._found(block)
+        if found is not None:
+            self._interpolate(block, dense_of(self._completed(rows, found[2]), self._method.polynomials), *found)
+
+    def add_block(self, block: Block, dense: Dense | None) -> None:
+        """Log and outputs of attempts that were stacked already."""
+        self._write(block)
+        found = self._found(block)
+        if found is not None and dense is not None:
+            self._interpolate(block, dense, *found)
 
     def states(self, end: Float[Tensor, "batch state"]) -> Float[Tensor, "batch time state"]:
         """The outputs; `end` is the state at the last time. Times that were not reached hold NaN."""
@@ -121,45 +148,69 @@ class Recorder:
             return StepLog(nothing, nothing, nothing, nothing, nothing.bool())
         return StepLog(*(torch.cat(part, 1) for part in zip(*self._log, strict=True)))
 
-    def _interpolate(self, rows: list[Row], size: Tensor) -> None:
-        """Outputs inside the pending steps, by the method's continuous extension."""
-        after = torch.cat([row.after for row in rows], 1).contiguous()
+    def _write(self, block: Block) -> None:
+        taken = block.size != 0
+        blank = torch.full_like(block.size, torch.nan)
+        low = blank.to(self._y0.dtype)
+        error = low if block.error is None else torch.where(taken, block.error / self._limit, low)
+        stiffness = low if block.stiffness is None else torch.where(taken, block.stiffness, low)
+        times = (part.where(taken, blank) for part in (block.time, block.size))
+        self._log.append((*times, error, stiffness, block.accepted & taken))
+
+    def _found(self, block: Block) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Samples, places among the times, and attempts of the outputs inside these attempts."""
+        if not self.dense:
+            return None
         # the first attempt that reaches a time is the accepted one, since a rejected one leads nowhere
-        place = torch.searchsorted(after, self._times)
-        inside = (self._times > rows[0].time) & (place < len(rows))
+        place = torch.searchsorted(block.after.contiguous(), self._times)
+        inside = (self._times > block.time[:, :1]) & (place < block.after.shape[1])
         inside[:, 0] = inside[:, -1] = False
         samples, moments = inside.nonzero(as_tuple=True)
-        if not len(samples):
-            return
-        steps = place[samples, moments]
-        flat = steps * len(size) + samples
+        return (samples, moments, place[samples, moments]) if len(samples) else None
 
-        def picked(parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
-            return torch.cat(list(parts)).index_select(0, flat)
+    def _interpolate(self, block: Block, dense: Dense, samples: Tensor, moments: Tensor, steps: Tensor) -> None:
+        """Outputs inside the steps, by the method's continuous extension."""
+        flat = steps * len(self._y0) + samples
 
-        time = picked([row.time for row in rows])
-        theta = (self._times[samples, moments, None] - time) / picked([row.size for row in rows])
-        theta = theta.to(self._y0.dtype)
+        def picked(parts: Tensor) -> Tensor:
+            return parts.flatten(0, 1).index_select(0, flat)
+
+        time, size = (part[samples, steps, None] for part in (block.time, block.size))
+        theta = ((self._times[samples, moments, None] - time) / size).to(self._y0.dtype)
         value = torch.zeros_like(theta)
-        for coefficient in reversed(self._coefficients(rows, steps)):
+        for coefficient in reversed(dense.coefficients):
             value = theta * (value + picked(coefficient))
-        value = picked([row.state for row in rows]) + value
-        self._values.append(torch.where(theta == 1.0, picked([row.attempt.y for row in rows]), value))
+        value = picked(dense.state) + value
+        self._values.append(torch.where(theta == 1.0, picked(dense.end), value))
         self._places.append((samples, moments))
 
-    def _coefficients(self, rows: list[Row], steps: Tensor) -> list[tuple[Tensor, ...]]:
-        """Of theta, theta^2, ... by attempt, (batch, state) each; stages that only they need are run where asked for."""
-        every = [row.attempt.increments for row in rows]
-        missing = len(self._polynomials) - len(every[0])
-        if missing:
-            for step in steps.unique().tolist():
-                row = rows[step]
-                every[step] = self._method.complete(self._field, row.time, row.state, row.size, every[step])
+    def _completed(self, rows: list[Row], steps: Tensor) -> list[Row]:
+        """The rows with all increments; stages that only the extension needs are run where there is output."""
+        missing = len(self._method.polynomials) - len(rows[0].attempt.increments)
+        if not missing:
+            return rows
+        wanted = set(steps.unique().tolist())
+        blank = tuple(torch.zeros_like(self._y0) for _ in range(missing))
+        done = []
+        for place, row in enumerate(rows):
+            increments = (*row.attempt.increments, *blank)
+            if place in wanted:
+                increments = self._method.complete(
+                    self._field, row.time, row.state, row.size, row.attempt.increments
+                )
                 self.extra_calls += missing * (row.size != 0)[:, 0]
-            blank = tuple(torch.zeros_like(self._y0) for _ in range(missing))
-            every = [parts if len(parts) == len(self._polynomials) else (*parts, *blank) for parts in every]
-        increments = [torch.stack(part) for part in zip(*every, strict=True)]
-        return [_weighted(column, increments).unbind(0) for column in self._polynomials.T]
+            done.append(row._replace(attempt=row.attempt._replace(increments=increments)))
+        return done
+
+
+def interpolated(
+    polynomials: np.ndarray, theta: Float[Tensor, "*points 1"], state: Tensor, increments: list[Tensor]
+) -> Float[Tensor, "*points state"]:
+    """y + sum_i P_i(theta) D_i at fractions theta of a step."""
+    value = torch.zeros_like(theta)
+    for column in reversed(polynomials.T):
+        value = theta * (value + _weighted(column, increments))
+    return state + value
 
 
 def _weighted(weights: np.ndarray, parts: list[Tensor]) -> Tensor:
@@ -170,25 +221,9 @@ def _weighted(weights: np.ndarray, parts: list[Tensor]) -> Tensor:
     return total
 
 
-def interpolated(
-    polynomials: np.ndarray, theta: Float[Tensor, "*points 1"], state: Tensor, increments: list[Tensor]
-) -> Float[Tensor, "*points state"]:
-    """y + sum_i P_i(theta) D_i at fractions theta of a step."""
-    powers = [theta]
-    for _ in range(polynomials.shape[1] - 1):
-        powers.append(powers[-1] * theta)
-    for row, increment in zip(polynomials, increments, strict=True):
-        weight = sum((float(c) * power for c, power in zip(row, powers, strict=True) if c), torch.zeros_like(theta))
-        state = torch.addcmul(state, weight, increment)
-    return state
-
-
-def _stiffness(rows: list[Row], blank: Tensor) -> Float[Tensor, "batch step"]:
-    """The methods' estimates, by sample and attempt; the floor keeps its gradient finite at zero."""
-    pairs = [row.attempt.stiff_pair for row in rows]
-    if pairs[0] is None:
-        return blank
-    slope, other, state, at = (torch.stack(part, 1) for part in zip(*(pair for pair in pairs if pair), strict=True))
+def _stiffness(pairs: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Float[Tensor, "batch attempts"]:
+    """The methods' estimates, by sample and attempt; the floor keeps the gradient finite at zero."""
+    slope, other, state, at = (torch.stack(part, 1) for part in zip(*pairs, strict=True))
     tiny = torch.finfo(slope.dtype).tiny
     top, bottom = (difference.square().sum(-1).add(tiny).sqrt() for difference in (slope - other, state - at))
     return top / bottom
