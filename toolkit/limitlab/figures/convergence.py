@@ -1,0 +1,181 @@
+"""How accurate a method is for its cost, and of what order: work-precision diagrams and errors against the step size.
+
+An error of order p is a line of slope p between log axes; the observed order is the slope of the line fitted by least
+squares,
+
+    log error = p log h + c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from limitlab.errors import check_number
+from limitlab.figures.arrays import exactly, labels, variable_of
+from limitlab.figures.solutions import compact
+from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+
+
+def work_precision(
+    results: xr.Dataset,
+    *,
+    error: str = "error",
+    cost: str = "function_evaluations",
+    title: str | None = None,
+) -> go.Figure:
+    """Error against cost, log axes, one line a method through its tolerances; the lower left is best.
+
+    results: `error` and `cost`, such as evaluations of the field or seconds, dims (method, tolerance);
+    NaN where a method failed.
+    """
+    errors, costs = (_lines_of(results, name, "tolerance") for name in (error, cost))
+    figure = go.Figure()
+    for place, name in enumerate(labels(errors, "method")):
+        own_errors, own_costs = errors.values[place], costs.values[place]
+        drawn = _positive(own_errors) & _positive(own_costs)
+        figure.add_scatter(
+            x=compact(own_costs[drawn]),
+            y=compact(own_errors[drawn]),
+            customdata=errors["tolerance"].values[drawn],
+            **_look(place, name),
+            mode="lines+markers",
+            hovertemplate=f"{name}, tolerance %{{customdata:.0e}}<br>%{{x:.4s}}: %{{y:.2e}}<extra></extra>",
+        )
+    figure.update_xaxes(title_text=axis_title(costs), **_log_axis([trace.x for trace in figure.data]))
+    figure.update_yaxes(title_text=axis_title(errors), **_log_axis([trace.y for trace in figure.data]))
+    return figure.update_layout(**heading(title), height=440, showlegend=True)
+
+
+def convergence_orders(
+    results: xr.Dataset,
+    variable: str = "error",
+    *,
+    slopes: Sequence[float] = (),
+    floor: float = 0.0,
+    title: str | None = None,
+) -> go.Figure:
+    """Error against step size, log axes, one line a method; the legend gives each observed order.
+
+    results: `variable` and perhaps its `std`, drawn as bars, dims (method, step_size). slopes: dashed lines to compare
+    with. floor: errors up to here, as of round-off, are drawn open and take no part in the fit.
+    """
+    errors = _lines_of(results, variable, "step_size")
+    deviations = _lines_of(results, "std", "step_size") if "std" in results else None
+    orders = fitted_orders(results, variable, floor=floor)
+    steps = np.asarray(errors["step_size"].values, dtype=np.float64)
+    figure = go.Figure()
+    for place, name in enumerate(labels(errors, "method")):
+        values = errors.values[place]
+        drawn = _positive(values)
+        order = float(orders[place])
+        look = _look(place, f"{name}, order {order:.2f}" if np.isfinite(order) else name)
+        look["marker"]["symbol"] = [
+            look["marker"]["symbol"] + ("" if fitted else "-open") for fitted in values[drawn] > floor
+        ]
+        figure.add_scatter(
+            x=steps[drawn],
+            y=compact(values[drawn]),
+            error_y=None if deviations is None else _bars(values[drawn], deviations.values[place][drawn]),
+            **look,
+            mode="lines+markers",
+            hovertemplate=f"{name}, h = %{{x:.3g}}: %{{y:.3e}}<extra></extra>",
+        )
+    traces = list(figure.data)
+    for slope in slopes:
+        _add_slope(figure, check_number("slopes", slope), orders, errors, floor)
+    figure.update_xaxes(title_text=axis_title(errors, "step_size"), **_log_axis([trace.x for trace in traces]))
+    figure.update_yaxes(title_text=axis_title(errors), **_log_axis([trace.y for trace in figure.data]))
+    return figure.update_layout(**heading(title), height=460, showlegend=True)
+
+
+def fitted_orders(results: xr.Dataset, variable: str = "error", *, floor: float = 0.0) -> xr.DataArray:
+    """Slope of log error against log step size of every method, from its errors above the floor; NaN below two.
+
+    results: `variable` with the dims (method, step_size).
+    """
+    import xarray as xr
+
+    errors = _lines_of(results, variable, "step_size")
+    slopes = [_fit(*_logs(errors, row, floor))[0] for row in errors.values]
+    described = {"long_name": "observed order", "units": "1"}
+    return xr.DataArray(slopes, {"method": errors["method"]}, ("method",), name="order", attrs=described)
+
+
+def _lines_of(results: xr.Dataset, name: str, along: str) -> xr.DataArray:
+    array = variable_of(results, name)
+    if "method" not in array.dims:
+        array = array.expand_dims(method=[str(results.attrs.get("method", name))])
+    return exactly(array, ("method", along)).astype(float)
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    return np.isfinite(values) & (values > 0)
+
+
+def _logs(errors: xr.DataArray, row: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    used = _positive(row) & (row > floor)
+    return np.log10(errors["step_size"].values[used]), np.log10(row[used])
+
+
+def _fit(across: np.ndarray, up: np.ndarray) -> tuple[float, float, float]:
+    """Slope of the least-squares line, and the mean point that it goes through."""
+    if len(across) < 2 or np.ptp(across) == 0:
+        return float("nan"), float("nan"), float("nan")
+    x, y = across.mean(), up.mean()
+    return float(((across - x) * (up - y)).sum() / ((across - x) ** 2).sum()), float(x), float(y)
+
+
+def _look(place: int, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "line": {"color": colour(place), "width": 2},
+        "marker": {
+            "color": colour(place),
+            "size": 9,
+            "symbol": SYMBOLS[place % len(SYMBOLS)],
+            "line": {"color": colour(place), "width": 1.5},
+        },
+    }
+
+
+def _bars(values: np.ndarray, deviations: np.ndarray) -> dict[str, Any]:
+    # a log axis has no zero: the lower end stays above a twentieth of the value
+    lower = np.minimum(deviations, 0.95 * values)
+    return {"type": "data", "symmetric": False, "array": deviations, "arrayminus": lower, "width": 4, "thickness": 1.2}
+
+
+def _log_axis(values: list[np.ndarray]) -> dict[str, Any]:
+    return {"type": "log", **log_ticks(np.concatenate([np.empty(0), *values]))}
+
+
+def _add_slope(figure: go.Figure, slope: float, orders: xr.DataArray, errors: xr.DataArray, floor: float) -> None:
+    """A dashed line of this slope, below the method whose order is nearest to it."""
+    known = np.isfinite(orders.values)
+    if not known.any():
+        return
+    nearest = int(np.argmin(np.where(known, np.abs(orders.values - slope), np.inf)))
+    across, up = _logs(errors, errors.values[nearest], floor)
+    _, x, y = _fit(across, up)
+    ends = np.array([across.min(), across.max()])
+    below = 0.35
+    figure.add_scatter(
+        x=10.0**ends,
+        y=10.0 ** (y - below + slope * (ends - x)),
+        mode="lines+text",
+        text=[f"slope {slope:g}", ""],
+        textposition="bottom right",
+        textfont={"color": REFERENCE},
+        line={"color": REFERENCE, "width": 1.5, "dash": "dash"},
+        name=f"slope {slope:g}",
+        showlegend=False,
+        hoverinfo="skip",
+    )
