@@ -90,14 +90,14 @@ class ParameterIntegral:
 
 class _Adjoint(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, march, outcomes, y, *parameters):  # type: ignore[override]
+    def forward(ctx, march, outcomes, y, *parameters):
         outcome = march.run(y, march.field(march.times[:, :1].to(y.dtype), y))
         outcomes.append(outcome)
         ctx.march, ctx.parameters, ctx.states = march, parameters, outcome.states
         return outcome.states
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[override]
+    def backward(ctx, grad):
         march, states = ctx.march, ctx.states.detach()
         integral = ParameterIntegral(march.field, march.method, ctx.parameters)
         field, method, control = AdjointField(march.field), march.method, march.control

@@ -1,7 +1,7 @@
 """Gradients of a solve: by the tape of all steps, or by replaying them in segments from a few kept states.
 
-Checkpoints: the solve runs without a tape and keeps every s-th state, s doubling so that about sqrt(2 n) of n states are
-held; the backward pass replays one segment of s steps after the other, along the times that were chosen.
+Checkpoints: the solve runs without a tape and keeps every s-th state, s doubling so that about sqrt(2 n) of n states
+are held; the backward pass replays one segment of s steps after the other, along the times that were chosen.
 Source: Griewank & Walther 2000, one level; the doubling needs no knowledge of n.
 """
 
@@ -21,7 +21,6 @@ from limitlab.solvers.captured import captured
 from limitlab.solvers.march import March, Outcome
 from limitlab.solvers.recording import Recorder
 from limitlab.solvers.reversible import reversible
-from limitlab.solvers.stepping import follow
 
 
 def direct(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
@@ -40,15 +39,16 @@ def checkpoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor,
 
 
 class Checkpoints:
-    """Every `stride`-th (state, carry) of the march, thinned out as it goes on."""
+    """Every `stride`-th (state, carry) that the march offers, thinned out as it goes on; `unit` attempts an offer."""
 
     def __init__(self) -> None:
-        self.stride = 1
+        self.stride = self.unit = 1
         self.kept: list[tuple[Tensor, Any]] = []
         self._count = 0
 
-    def offer(self, state: Tensor, carry: Any) -> None:
-        """Keep this start of a step, or not."""
+    def offer(self, state: Tensor, carry: Any, attempts: int) -> None:
+        """Keep this start of some attempts, or not."""
+        self.unit = attempts
         if self._count % self.stride == 0:
             self.kept.append((state, carry))
         self._count += 1
@@ -58,7 +58,7 @@ class Checkpoints:
 
 class _Checkpointed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, march, outcomes, y, *parameters):  # type: ignore[override]
+    def forward(ctx, march, outcomes, y, *parameters):
         ctx.checkpoints = Checkpoints()
         start = march.times[:, :1].to(y.dtype)
         outcome = march.run(y, march.field(start, y), ctx.checkpoints.offer)
@@ -72,11 +72,12 @@ class _Checkpointed(torch.autograd.Function):
         return outcome.states, outcome.log.error, outcome.log.stiffness
 
     @staticmethod
-    def backward(ctx, states, error, stiffness):  # type: ignore[override]
-        march, parameters, stride = ctx.march, ctx.parameters, ctx.checkpoints.stride
+    def backward(ctx, states, error, stiffness):
+        march, parameters, checkpoints = ctx.march, ctx.parameters, ctx.checkpoints
+        stride = checkpoints.stride * checkpoints.unit
         totals: list[Tensor | None] = [None] * len(parameters)
         incoming: list[Tensor | None] = [None if states is None else states[:, -1]]
-        for number, (state, carry) in reversed(list(enumerate(ctx.checkpoints.kept))):
+        for number, (state, carry) in reversed(list(enumerate(checkpoints.kept))):
             first, stop = number * stride, min((number + 1) * stride, ctx.grid.shape[1] - 1)
             with torch.enable_grad():
                 y = (ctx.y if number == 0 else state).detach().requires_grad_()
@@ -88,16 +89,15 @@ class _Checkpointed(torch.autograd.Function):
                     carry = tuple(part.detach().requires_grad_() for part in carry)
                     leaves = [y, *carry]
                 recorder = Recorder(march.times, y, march.method, march.field, march.control.controller)
-                grid = ctx.grid[:, first : stop + 1]
                 limits = march.control.limits(march.method, y)
-                end, last = follow(march.field, march.method, y, carry, grid, recorder, limits)
+                end, last = march.follow(y, carry, ctx.grid[:, first : stop + 1], recorder, limits)
                 samples, moments, values = recorder.values
                 log = recorder.log
                 pairs = [
                     *zip([end, *last], [*incoming, *[None] * len(last)], strict=False),
                     (values, None if states is None else states[samples, moments]),
-                    (log.error, None if error is None else error[:, first:stop]),
-                    (log.stiffness, None if stiffness is None else stiffness[:, first:stop]),
+                    (log.error[:, : stop - first], None if error is None else error[:, first:stop]),
+                    (log.stiffness[:, : stop - first], None if stiffness is None else stiffness[:, first:stop]),
                 ]
             outputs = [(output, grad) for output, grad in pairs if grad is not None and output.requires_grad]
             wanted = [*leaves, *parameters]

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.solvers.compiled import adapt_compiled, follow_compiled
 from limitlab.solvers.events import Event, Events
 from limitlab.solvers.methods import Field, Method
 from limitlab.solvers.recording import Recorder
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
 from limitlab.solvers.step_control import first_step, no_memory
-from limitlab.solvers.stepping import Control, Position, adapt, follow
+from limitlab.solvers.stepping import Control, Limits, Position, adapt, follow
 
 SLIVER = 1e-9
 
@@ -45,37 +46,45 @@ class March:
     first: float | None = None
     stops: Float[Tensor, "batch stops"] | None = None
     events: tuple[Event, ...] = ()
+    compile: bool = False
 
     def run(
         self,
         y: Float[Tensor, "batch state"],
         slope: Float[Tensor, "batch state"],
-        offer: Callable[[Tensor, Any], None] | None = None,
+        offer: Callable[[Tensor, Any, int], None] | None = None,
         last: list[Tensor] | None = None,
     ) -> Outcome:
         """Solve from y, whose slope is known.
 
-        offer: gets (state, carry) before every attempt. last: takes the state and what is carried at the end of a
+        offer: gets (state, carry, n) before every n attempts. last: takes the state and what is carried at the end of a
         uniform march.
         """
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
         recorder = Recorder(self.times, y, self.method, self.field, self.control.controller, offer)
         if self.step_size is not None:
             limits = self.control.limits(self.method, y)
-            end, carry = follow(self.field, self.method, y, carry, self.uniform_grid(), recorder, limits)
+            end, carry = self.follow(y, carry, self.uniform_grid(), recorder, limits)
             if last is not None:
                 last.extend([end, *carry])
             return self._outcome(end, recorder, 1, self._blown_up(recorder, end))
-        start, last = self.times[:, :1], self.times[:, -1:]
+        start, end = self.times[:, :1], self.times[:, -1:]
         memory = no_memory(self.control.controller, self.method.error_order, y[:, :1].detach())
         begin = Position(start, self._first(start, y, slope), y, carry, memory)
         events = Events(self.events, start.to(y.dtype), y) if self.events else None
-        now, failures = adapt(
-            self.field, self.method, self.control, begin, last, recorder, stops=self.stops, events=events
-        )
-        end = torch.where(now.t.detach() == last, now.y, torch.nan)
-        outcome = self._outcome(end, recorder, 1 if self.first else 2, failures)
+        setting = (self.field, self.method, self.control, begin, end, recorder)
+        if self.compile:
+            now, failures = adapt_compiled(*setting, stops=self.stops)
+        else:
+            now, failures = adapt(*setting, stops=self.stops, events=events)
+        state = torch.where(now.t.detach() == end, now.y, torch.nan)
+        outcome = self._outcome(state, recorder, 1 if self.first else 2, failures)
         return outcome if events is None else outcome._replace(events=events.logs())
+
+    def follow(self, y: Tensor, carry: Any, grid: Tensor, recorder: Recorder, limits: Limits) -> tuple[Tensor, Any]:
+        """March along given times (batch, steps + 1)."""
+        along = follow_compiled if self.compile else follow
+        return along(self.field, self.method, y, carry, grid, recorder, limits)
 
     def uniform_grid(self) -> Float[Tensor, "batch steps"]:
         """Times of steps of `step_size` from the start, the last one shorter, with the stops in between."""

@@ -26,10 +26,10 @@ SMALL = 2**14  # below this many numbers, adding zeros to finished stages is che
 class Attempt(NamedTuple):
     """The end of one step.
 
-    y: (batch, state) there. carry: what the method wants back in the next step, a tree of tensors of leading dim batch;
-    its first entry is the slope at y. error: local error vectors, none to two of them. increments: D_i of the
-    continuous extension y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time:
-    |k - k'| / |u - u'| estimates the largest eigenvalue. solved: whether the nonlinear equations of an implicit step were solved.
+    y: (batch, state) there. carry: what the method wants back in the next step, tensors of leading dim batch; the first
+    is the slope at y. error: local error vectors, none to two of them. increments: D_i of the continuous extension
+    y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time, whose |k - k'| / |u - u'|
+    estimates the largest eigenvalue. solved: whether the nonlinear equations of an implicit step were solved.
     """
 
     y: Float[Tensor, "batch state"]
@@ -43,8 +43,8 @@ class Attempt(NamedTuple):
 class Method(Protocol):
     """What the stepping loop asks of a method.
 
-    order: of convergence. error_order: exponent p of the local error h^p, 0 when there is no estimate. polynomials: P of
-    the continuous extension, (increments, degree). calls, jacobians, factorizations: what one attempt costs.
+    order: of convergence. error_order: exponent p of the local error h^p, 0 when there is no estimate. polynomials: P
+    of the continuous extension, (increments, degree). calls, jacobians, factorizations: what one attempt costs.
     """
 
     @property
@@ -122,6 +122,8 @@ class ExplicitMethod:
 
     def _times(self, t: Tensor, h: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
         """Times of stages two and later, then of the end, in the precision of the state."""
+        if torch.compiler.is_compiling():
+            return tuple(torch.add(t, h, alpha=node).to(dtype) for node in (*self.tableau.c[1:], 1.0))
         times = torch.addcmul(t, h, _nodes(self.tableau, t.dtype, t.device))
         return (times if times.dtype == dtype else times.to(dtype)).unbind(0)
 
@@ -183,7 +185,7 @@ def _nodes(table: Tableau, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _columns(table: Tableau, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Which sums start at y (the stages' inputs and the end; errors start at zero), and by slope the weights in them."""
+    """Which sums start at y (stages' inputs and the end do, errors do not), and by slope the weights in them."""
     stages = table.stages
     errors = [row for row in (table.error, table.second_error) if row]
     weights = np.zeros((stages + len(errors), stages + 1))

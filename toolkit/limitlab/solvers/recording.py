@@ -7,7 +7,7 @@ costs less than one operation an attempt, and the memory stays bounded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -56,24 +56,43 @@ class Dense(NamedTuple):
 
 def block_of(rows: Sequence[Row]) -> Block:
     """The rows as one block."""
-    time, size, after, accepted = (torch.cat([row[place] for row in rows], 1) for place in range(4))
+    time, size, after, accepted = (
+        torch.cat(parts, 1) for parts in zip(*((r.time, r.size, r.after, r.accepted) for r in rows), strict=True)
+    )
     errors = [row.error for row in rows if row.error is not None]
     pairs = [row.attempt.stiff_pair for row in rows if row.attempt.stiff_pair is not None]
     error = torch.cat(errors, 1) if errors else None
     return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None)
 
 
-def dense_of(rows: Sequence[Row], polynomials: np.ndarray) -> Dense:
+def columns_of(method: Method) -> tuple[tuple[float, ...], ...]:
+    """Weights of the increments in the coefficients of theta, theta^2, ... of the method's continuous extension."""
+    return tuple(map(tuple, method.polynomials.T.tolist()))
+
+
+def dense_of(rows: Sequence[Row], columns: Sequence[Sequence[float]]) -> Dense:
     """The continuous extensions of rows whose increments are complete."""
     increments = [torch.stack(part) for part in zip(*(row.attempt.increments for row in rows), strict=True)]
-    coefficients = tuple(_weighted(column, increments) for column in polynomials.T)
+    coefficients = tuple(_weighted(column, increments) for column in columns)
     return Dense(torch.stack([row.state for row in rows]), torch.stack([row.attempt.y for row in rows]), coefficients)
+
+
+class Sink(Protocol):
+    """Whatever takes the rows of a march."""
+
+    def add(self, row: Row) -> bool:
+        """Take an attempt; True when it is time to `work_up`."""
+        ...
+
+    def work_up(self) -> None:
+        """Do what was put off."""
+        ...
 
 
 class Recorder:
     """Collects rows; `states` are the outputs (batch, time, state), `log` the step log.
 
-    times: (batch, time), increasing, the first being the start. offer: gets (state, carry) before every attempt.
+    times: (batch, time), increasing, the first being the start. offer: gets (state, carry, n) before every n attempts.
     """
 
     def __init__(
@@ -83,7 +102,7 @@ class Recorder:
         method: Method,
         field: Field,
         controller: Controller,
-        offer: Callable[[Tensor, Any], None] | None = None,
+        offer: Callable[[Tensor, Any, int], None] | None = None,
     ) -> None:
         self.dense = times.shape[1] > 2
         self.extra_calls = torch.zeros(len(y0), dtype=torch.int64, device=y0.device)
@@ -98,10 +117,14 @@ class Recorder:
 
     def add(self, row: Row) -> bool:
         """Keep an attempt; True when it is time to `work_up`."""
-        if self._offer is not None:
-            self._offer(row.state, row.carry)
+        self.offer(row.state, row.carry)
         self._pending.append(row)
         return len(self._pending) >= self._most
+
+    def offer(self, state: Tensor, carry: Any, attempts: int = 1) -> None:
+        """Tell who asked for it where the next attempts start from."""
+        if self._offer is not None:
+            self._offer(state, carry, attempts)
 
     def work_up(self) -> None:
         """Log and outputs of the pending attempts."""
@@ -112,7 +135,7 @@ class Recorder:
         self._write(block)
         found = self._found(block)
         if found is not None:
-            self._interpolate(block, dense_of(self._completed(rows, found[2]), self._method.polynomials), *found)
+            self._interpolate(block, dense_of(self._completed(rows, found[2]), columns_of(self._method)), *found)
 
     def add_block(self, block: Block, dense: Dense | None) -> None:
         """Log and outputs of attempts that were stacked already."""
@@ -195,9 +218,7 @@ class Recorder:
         for place, row in enumerate(rows):
             increments = (*row.attempt.increments, *blank)
             if place in wanted:
-                increments = self._method.complete(
-                    self._field, row.time, row.state, row.size, row.attempt.increments
-                )
+                increments = self._method.complete(self._field, row.time, row.state, row.size, row.attempt.increments)
                 self.extra_calls += missing * (row.size != 0)[:, 0]
             done.append(row._replace(attempt=row.attempt._replace(increments=increments)))
         return done
@@ -208,14 +229,14 @@ def interpolated(
 ) -> Float[Tensor, "*points state"]:
     """y + sum_i P_i(theta) D_i at fractions theta of a step."""
     value = torch.zeros_like(theta)
-    for column in reversed(polynomials.T):
+    for column in reversed(polynomials.T.tolist()):
         value = theta * (value + _weighted(column, increments))
     return state + value
 
 
-def _weighted(weights: np.ndarray, parts: list[Tensor]) -> Tensor:
+def _weighted(weights: Sequence[float], parts: list[Tensor]) -> Tensor:
     total = torch.zeros_like(parts[0])
-    for weight, part in zip(weights.tolist(), parts, strict=True):
+    for weight, part in zip(weights, parts, strict=True):
         if weight:
             total = torch.add(total, part, alpha=weight)
     return total

@@ -32,7 +32,7 @@ def reversible(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor,
 
 class _Reversed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, march, outcomes, y, *parameters):  # type: ignore[override]
+    def forward(ctx, march, outcomes, y, *parameters):
         last: list[Tensor] = []
         outcome = march.run(y, march.field(march.times[:, :1].to(y.dtype), y), last=last)
         outcomes.append(outcome)
@@ -40,7 +40,7 @@ class _Reversed(torch.autograd.Function):
         return outcome.states
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[override]
+    def backward(ctx, grad):
         march, parameters = ctx.march, ctx.parameters
         grid = march.uniform_grid()
         y, _, z = ctx.last

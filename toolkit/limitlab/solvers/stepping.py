@@ -18,7 +18,7 @@ from torch import Tensor
 
 from limitlab.solvers.events import Events
 from limitlab.solvers.methods import Attempt, Field, Method
-from limitlab.solvers.recording import Recorder, Row
+from limitlab.solvers.recording import Row, Sink
 from limitlab.solvers.solution import Failure
 from limitlab.solvers.step_control import GROW, SHRINK, Controller, next_factor
 
@@ -46,7 +46,7 @@ class Control:
 
 
 class Limits(NamedTuple):
-    """Tolerances, scaled so that the norm of error / (atol + rtol |y|) is E times the limit; the limit; step factors."""
+    """Tolerances, such that the norm of error / (atol + rtol |y|) is E times the limit; the limit; step factors."""
 
     atol: Float[Tensor, ""]
     rtol: Float[Tensor, ""]
@@ -68,7 +68,7 @@ class Position(NamedTuple):
 def scaled_error(
     attempt: Attempt, y: Float[Tensor, "batch state"], limits: Limits, shared: bool = False
 ) -> Float[Tensor, "batch 1"]:
-    """E times the controller's limit; NaN where the step is not finite, infinite where its equations were not solved."""
+    """E times the controller's limit; NaN where the step is not finite, infinite where it could not be solved."""
     scale = torch.addcmul(limits.atol, limits.rtol, torch.maximum(y.abs(), attempt.y.abs()))
     if torch.is_grad_enabled() or len(attempt.error) == 2:
         # a root has no slope at zero
@@ -87,24 +87,32 @@ def scaled_error(
 def advance(
     field: Field,
     method: Method,
-    control: Control,
+    controller: Controller,
+    shared: bool,
     limits: Limits,
     now: Position,
-    target: Float[Tensor, "batch 1"],
+    end: Float[Tensor, "batch 1"],
+    stops: Float[Tensor, "batch stops"] | None = None,
 ) -> tuple[Position, Row]:
-    """One attempt of every sample towards its target."""
+    """One attempt of every sample towards its end, or its next stop."""
+    target = end if stops is None else _next_stop(stops, now.t, end)
     h = torch.minimum(now.proposed, target - now.t)
     attempt = _attempt(field, method, now, h)
-    error = scaled_error(attempt, now.y, limits, control.shared)
+    error = scaled_error(attempt, now.y, limits, shared)
     judged = error.detach() if error.requires_grad else error
     accepted = judged <= limits.limit
-    factor, memory = next_factor(control.controller, method.error_order, judged, accepted, now.memory)
+    factor, memory = next_factor(controller, method.error_order, judged, accepted, now.memory)
     factor = torch.fmin(torch.fmax(factor, limits.shrink), limits.grow)  # these pass over NaN, clamp would keep it
     after = torch.where(accepted, torch.minimum(torch.add(now.t, h, alpha=LANDING), target), now.t)
     y = torch.where(accepted, attempt.y, now.y)
     carry = tuple(_where(accepted, new, old) for new, old in zip(attempt.carry, now.carry, strict=True))
+    proposed = h * factor
+    if stops is not None:
+        # a step that was cut says little about the next one
+        cut = accepted & (h < now.proposed)
+        proposed = torch.where(cut, torch.maximum(proposed, now.proposed), proposed)
     row = Row(now.t, h, after, accepted, error, now.y, now.carry, attempt)
-    return Position(after, h * factor, y, carry, memory), row
+    return Position(after, proposed, y, carry, memory), row
 
 
 def adapt(
@@ -113,7 +121,7 @@ def adapt(
     control: Control,
     now: Position,
     end: Float[Tensor, "batch 1"],
-    recorder: Recorder,
+    recorder: Sink,
     *,
     stops: Float[Tensor, "batch stops"] | None = None,
     events: Events | None = None,
@@ -126,22 +134,17 @@ def adapt(
     for attempts in range(control.most):
         if attempts % between == 0 and not bool((end - now.t).any()):
             break
-        target = end if stops is None else _next_stop(stops, now.t, end)
-        then, row = advance(field, method, control, limits, now, target)
-        if stops is not None:
-            # a step that was cut says little about the next one
-            cut = row.accepted & (row.size < now.proposed)
-            then = then._replace(proposed=torch.where(cut, torch.maximum(then.proposed, now.proposed), then.proposed))
+        then, row = advance(field, method, control.controller, control.shared, limits, now, end, stops)
         if events is not None:
             row, end = events.follow(row, method, field, end)
             then = then._replace(t=row.after, y=torch.where(row.accepted, row.attempt.y, now.y))
         now = then
         if recorder.add(row):
             recorder.work_up()
-            given_up, end = _stuck(now, row, end, length, size)
-            failures += given_up
+            lost, end = stuck(now, row.error, end, length, size)
+            failures += lost
     else:
-        failures += _given_up("too many steps", end != now.t, now)
+        failures += given_up("too many steps", end != now.t, now)
     recorder.work_up()
     return now, sorted(failures, key=lambda failure: failure.sample)
 
@@ -152,19 +155,27 @@ def follow(
     y: Float[Tensor, "batch state"],
     carry: Any,
     grid: Float[Tensor, "batch steps"],
-    recorder: Recorder,
+    recorder: Sink,
     limits: Limits,
 ) -> tuple[Float[Tensor, "batch state"], Any]:
     """March along given times, (batch, steps + 1); intervals of length zero move nothing."""
-    always = torch.ones_like(grid[:, :1], dtype=torch.bool)
     for t, after in zip(grid[:, :-1].split(1, 1), grid[:, 1:].split(1, 1), strict=True):
-        attempt = method.attempt(field, t, y, after - t, carry)
-        error = scaled_error(attempt, y, limits) if attempt.error else None
-        if recorder.add(Row(t, after - t, after, always, error, y, carry, attempt)):
+        y, carry, row = march_on(field, method, limits, y, carry, t, after)
+        if recorder.add(row):
             recorder.work_up()
-        y, carry = attempt.y, attempt.carry
     recorder.work_up()
     return y, carry
+
+
+def march_on(
+    field: Field, method: Method, limits: Limits, y: Tensor, carry: Any, t: Tensor, after: Tensor
+) -> tuple[Float[Tensor, "batch state"], Any, Row]:
+    """One step from t to after, whatever its error."""
+    h = after - t
+    attempt = method.attempt(field, t, y, h, carry)
+    error = scaled_error(attempt, y, limits) if attempt.error else None
+    row = Row(t, h, after, torch.ones_like(h, dtype=torch.bool), error, y, carry, attempt)
+    return attempt.y, attempt.carry, row
 
 
 def _attempt(field: Field, method: Method, now: Position, h: Tensor) -> Attempt:
@@ -182,21 +193,22 @@ def _attempt(field: Field, method: Method, now: Position, h: Tensor) -> Attempt:
     return attempt
 
 
-def _stuck(
-    now: Position, row: Row, end: Tensor, length: Tensor, size: Tensor
+def stuck(
+    now: Position, error: Tensor | None, end: Tensor, length: Tensor, size: Tensor
 ) -> tuple[list[Failure], Float[Tensor, "batch 1"]]:
     """Samples whose step no longer moves their time are given up: their end is where they are."""
-    stuck = (end != now.t) & ~(now.proposed > 2e-15 * torch.maximum(now.t.abs(), length))
-    if not bool(stuck.any()):
+    still = (end != now.t) & ~(now.proposed > 2e-15 * torch.maximum(now.t.abs(), length))
+    if not bool(still.any()):
         return [], end
-    broken = row.error is None or ~torch.isfinite(row.error.detach())
+    broken = torch.zeros_like(still) if error is None else ~torch.isfinite(error.detach())
     grown = (now.y.detach().abs().amax(1, keepdim=True) > HUGE * (1 + size)) | broken
-    failures = _given_up("blow-up", stuck & grown, now) + _given_up("step size underflow", stuck & ~grown, now)
-    return failures, torch.where(stuck, now.t, end)
+    failures = given_up("blow-up", still & grown, now) + given_up("step size underflow", still & ~grown, now)
+    return failures, torch.where(still, now.t, end)
 
 
-def _given_up(kind: str, stuck: Tensor, now: Position) -> list[Failure]:
-    samples = stuck[:, 0].nonzero()[:, 0].tolist()
+def given_up(kind: str, lost: Tensor, now: Position) -> list[Failure]:
+    """A failure for every lost sample."""
+    samples = lost[:, 0].nonzero()[:, 0].tolist()
     return [Failure(sample, float(now.t[sample, 0]), float(now.proposed[sample, 0]), kind) for sample in samples]
 
 
