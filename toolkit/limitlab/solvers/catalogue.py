@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from limitlab.errors import unknown_name
+import dataclasses
+from typing import Any
+
+from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.solvers.esdirk import KVAERNO3, KVAERNO5
 from limitlab.solvers.geometric import LEAPFROG, REVERSIBLE_HEUN, YOSHIDA4
+from limitlab.solvers.jacobians import JacobianFunction
 from limitlab.solvers.methods import ExplicitMethod, Method
+from limitlab.solvers.rosenbrock import RODAS4, RODAS5P, ROSENBROCK23
+from limitlab.solvers.switching import AUTO
 from limitlab.solvers.tableaux import TABLEAUX
 
 METHODS: dict[str, Method] = {
     **{name: ExplicitMethod(tableau) for name, tableau in TABLEAUX.items()},
-    **{method.name: method for method in (REVERSIBLE_HEUN, LEAPFROG, YOSHIDA4)},
+    **{method.name: method for method in (ROSENBROCK23, RODAS4, RODAS5P, KVAERNO3, KVAERNO5)},
+    **{method.name: method for method in (REVERSIBLE_HEUN, LEAPFROG, YOSHIDA4, AUTO)},
 }
 
 
-def method_named(name: str) -> Method:
-    """The method of that name. Raises UnknownName with the nearest one."""
+def method_named(
+    name: str, jacobian: JacobianFunction | None = None, rtol: float | None = None, atol: float | None = None
+) -> Method:
+    """The method of that name; stiff ones take the Jacobian, and those that iterate the tolerances of the solve.
+
+    Raises UnknownName with the nearest one, and InvalidArgument where a Jacobian is of no use.
+    """
     if name not in METHODS:
         raise unknown_name("method", name, METHODS)
-    return METHODS[name]
+    method: Any = METHODS[name]
+    known = {field.name for field in dataclasses.fields(method)}
+    if jacobian is not None and "jacobian" not in known:
+        raise InvalidArgument(f"jacobian is for stiff methods; {name!r} has no use for it")
+    given = {"jacobian": jacobian, "rtol": rtol, "atol": atol}
+    settings = {key: value for key, value in given.items() if value is not None and key in known}
+    return dataclasses.replace(method, **settings) if settings else method
 
 
 def method_names() -> tuple[str, ...]:

@@ -18,16 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument
+from limitlab.errors import InvalidArgument, unknown_name
 from limitlab.solvers.ode import solve_ode
 from limitlab.solvers.solution import Solution
-from limitlab.spaces.paths import ControlPath
+from limitlab.spaces.paths import ControlPath, Pieces
 
 MatrixField = Callable[[Tensor, Tensor], Tensor]
 
@@ -39,13 +39,16 @@ def solve_cde(
     t: Tensor | Sequence[float] | None = None,
     *,
     method: str = "tsit5",
+    stops: Tensor | Sequence[float] | Literal["knots"] | None = "knots",
     **options: Any,
 ) -> Solution:
     """Solution of dz = field(s, z) dX(s) from z0 at the parameters t of the path, its two ends when left out.
 
-    field: s (batch, 1), z (batch, hidden) -> (batch, hidden, channels of the path). t: (time,) or (batch, time). options
-    and errors are those of `solve_ode`; where the path has kinks, steps end at them. A sample that ends before the last
-    of t stays as it is. Observation k of a rectilinear path is at s = 2k.
+    field: s (batch, 1), z (batch, hidden) -> (batch, hidden, channels of the path). t: (time,) or (batch, time). A
+    sample that ends before the last of t stays as it is. Observation k of a rectilinear path is at s = 2k.
+    stops: times that steps must end at, here all knots unless told otherwise: between them the path is a polynomial, so
+    that a method keeps its order; None allows steps longer than a piece of a smooth path, at a loss of accuracy.
+    The other options, and the errors, are those of `solve_ode`.
     """
     if not isinstance(path, ControlPath):
         raise InvalidArgument(f"path must be a ControlPath; got {type(path).__name__}")
@@ -63,25 +66,33 @@ def solve_cde(
             raise InvalidArgument(
                 f"t must lie on the path, within [{float(low):.6g}, {float(high):.6g}]; got {t.tolist()!r:.80}"
             )
-    stops = path.knots if path.has_kinks else None
+    if isinstance(stops, str):
+        if stops != "knots":
+            raise unknown_name("stops", stops, ["knots"])
+        stops = path.knots if path.knots.shape[-1] > 2 else None
     return solve_ode(DrivenField(field, path), z0, t, method=method, stops=stops, **options)
 
 
 @dataclass(frozen=True, eq=False)
 class DrivenField:
-    """The field f(s, z) X'(s) of an ordinary differential equation."""
+    """The field f(s, z) X'(s) of an ordinary differential equation; path: anything with a derivative at s."""
 
     field: MatrixField
-    path: ControlPath
+    path: ControlPath | Pieces
 
     def __call__(self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden"]:
-        matrix = self.field(s, z)
-        expected = (*z.shape, self.path.channels)
+        matrix, slope = self.field(s, z), self.path.derivative(s)
+        expected = (*z.shape, slope.shape[-1])
         if matrix.shape != expected:
             raise InvalidArgument(
                 f"field must return (batch, hidden, channels) = {expected}; got shape {tuple(matrix.shape)}"
             )
-        return (matrix * self.path.derivative(s)).sum(dim=-1)
+        return (matrix * slope).sum(dim=-1)
+
+    def within(self, s: Float[Tensor, "batch 1"], size: Float[Tensor, "batch 1"]) -> DrivenField:
+        """The same on the step from s of this size, which lies on one piece of the path: that of its middle."""
+        assert isinstance(self.path, ControlPath)
+        return DrivenField(self.field, self.path.near(s + 0.5 * size))
 
 
 def log_ode_field(field: MatrixField) -> MatrixField:

@@ -8,6 +8,7 @@ An attempt that overflows is not made again here: under a tape, fields that over
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from types import FunctionType
@@ -24,8 +25,9 @@ from limitlab.solvers.step_control import Controller
 from limitlab.solvers.stepping import Control, Limits, Position, advance, given_up, march_on, stuck
 
 ATTEMPTS = 4
-BLOCKS_BETWEEN_CHECKS = 8
+ATTEMPTS_BETWEEN_CHECKS = 32
 MOST_FIELDS = 32
+CHEAP_FIELD = 1e-4  # seconds
 
 
 class Stretch(NamedTuple):
@@ -48,21 +50,27 @@ def adapt_compiled(
 ) -> tuple[Position, list[Failure]]:
     """`limitlab.solvers.stepping.adapt`, compiled."""
     limits = control.limits(method, now.y)
-    attempts = _attempts(field, method, control.controller, control.shared, recorder.dense, torch.is_grad_enabled())
+    attempts = _attempts(
+        field, method, control.controller, control.shared, recorder.dense, torch.is_grad_enabled(), now.y.shape
+    )
+    depth = attempts.depth(now.t, now.y)
     failures: list[Failure] = []
     length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
-    for count in range(-(-control.most // ATTEMPTS)):
-        if not bool((end - now.t).any()):
+    tried = checked = 0
+    while bool((end - now.t).any()):
+        if tried >= control.most:
+            failures += given_up("too many steps", end != now.t, now)
             break
-        recorder.offer(now.y, now.carry, ATTEMPTS)
+        recorder.offer(now.y, now.carry, depth)
         now, block, dense = attempts(limits, now, end, stops)
         recorder.add_block(block, dense)
-        if count % BLOCKS_BETWEEN_CHECKS == BLOCKS_BETWEEN_CHECKS - 1:
+        tried += depth
+        if tried - checked >= ATTEMPTS_BETWEEN_CHECKS:
+            checked = tried
             last = None if block.error is None else block.error[:, -1:]
             lost, end = stuck(now, last, end, length, size)
             failures += lost
-    else:
-        failures += given_up("too many steps", end != now.t, now)
+    recorder.work_up_blocks()
     return now, sorted(failures, key=lambda failure: failure.sample)
 
 
@@ -76,46 +84,78 @@ def follow_compiled(
     limits: Limits,
 ) -> tuple[Float[Tensor, "batch state"], Any]:
     """`limitlab.solvers.stepping.follow`, compiled."""
-    steps = _steps(field, method, recorder.dense, torch.is_grad_enabled())
-    missing = -(grid.shape[1] - 1) % ATTEMPTS
+    steps = _steps(field, method, recorder.dense, torch.is_grad_enabled(), y.shape)
+    depth = steps.depth(grid[:, :1], y)
+    missing = -(grid.shape[1] - 1) % depth
     grid = torch.cat([grid, grid[:, -1:].expand(-1, missing)], 1)
-    for first in range(0, grid.shape[1] - 1, ATTEMPTS):
-        recorder.offer(y, carry, ATTEMPTS)
-        (y, carry), block, dense = steps(limits, y, carry, grid[:, first : first + ATTEMPTS + 1].contiguous())
+    for first in range(0, grid.shape[1] - 1, depth):
+        recorder.offer(y, carry, depth)
+        (y, carry), block, dense = steps(limits, y, carry, grid[:, first : first + depth + 1].contiguous())
         recorder.add_block(block, dense)
+    recorder.work_up_blocks()
     return y, carry
+
+
+class Unrolled:
+    """A function of so many steps, compiled when it is first called; how many is settled by the cost of the field."""
+
+    def __init__(self, field: Field, build: Callable[[int], Callable[..., Stretch]]) -> None:
+        self._field, self._build = field, build
+        self._depth = 0
+        self._compiled: Callable[..., Stretch] | None = None
+
+    def depth(self, t: Tensor, y: Tensor) -> int:
+        """Steps a call: several where the field is cheap against what a call costs, one where it is not."""
+        if not self._depth:
+            with torch.no_grad():
+                self._field(t.to(y.dtype), y)
+                start = time.perf_counter()
+                self._field(t.to(y.dtype), y)
+                cheap = time.perf_counter() - start < CHEAP_FIELD
+            self._depth = ATTEMPTS if cheap else 1
+        return self._depth
+
+    def __call__(self, *arguments: Any) -> Stretch:
+        if self._compiled is None:
+            self._compiled = torch.compile(_own_code(self._build(self._depth)), dynamic=False)
+        return self._compiled(*arguments)
 
 
 @lru_cache(maxsize=MOST_FIELDS)
 def _attempts(
-    field: Field, method: Any, controller: Controller, shared: bool, dense: bool, taped: bool
-) -> Callable[..., Stretch]:
+    field: Field, method: Any, controller: Controller, shared: bool, dense: bool, taped: bool, shape: torch.Size
+) -> Unrolled:
     columns = columns_of(method)
 
-    def attempts(limits: Limits, now: Position, end: Tensor, stops: Tensor | None) -> Stretch:
-        rows = []
-        for _ in range(ATTEMPTS):
-            now, row = advance(field, method, controller, shared, limits, now, end, stops)
-            rows.append(row)
-        return Stretch(now, block_of(rows), _dense(field, method, rows, columns) if dense else None)
+    def build(depth: int) -> Callable[..., Stretch]:
+        def attempts(limits: Limits, now: Position, end: Tensor, stops: Tensor | None) -> Stretch:
+            rows = []
+            for _ in range(depth):
+                now, row = advance(field, method, controller, shared, limits, now, end, stops)
+                rows.append(row)
+            return Stretch(now, block_of(rows), _dense(field, method, rows, columns) if dense else None)
 
-    return torch.compile(_own_code(attempts), dynamic=False)
+        return attempts
+
+    return Unrolled(field, build)
 
 
 @lru_cache(maxsize=MOST_FIELDS)
-def _steps(field: Field, method: Any, dense: bool, taped: bool) -> Callable[..., Stretch]:
+def _steps(field: Field, method: Any, dense: bool, taped: bool, shape: torch.Size) -> Unrolled:
     columns = columns_of(method)
 
-    def steps(limits: Limits, y: Tensor, carry: Any, grid: Tensor) -> Stretch:
-        rows = []
-        for place in range(ATTEMPTS):
-            y, carry, row = march_on(
-                field, method, limits, y, carry, grid[:, place : place + 1], grid[:, place + 1 : place + 2]
-            )
-            rows.append(row)
-        return Stretch((y, carry), block_of(rows), _dense(field, method, rows, columns) if dense else None)
+    def build(depth: int) -> Callable[..., Stretch]:
+        def steps(limits: Limits, y: Tensor, carry: Any, grid: Tensor) -> Stretch:
+            rows = []
+            for place in range(depth):
+                t, after = grid[:, place : place + 1], grid[:, place + 1 : place + 2]
+                y, carry, row = march_on(field, method, limits, y, carry, t, after)
+                rows.append(row)
+            return Stretch((y, carry), block_of(rows), _dense(field, method, rows, columns) if dense else None)
 
-    return torch.compile(_own_code(steps), dynamic=False)
+        return steps
+
+    return Unrolled(field, build)
 
 
 def _dense(field: Field, method: Method, rows: list[Row], columns: tuple[tuple[float, ...], ...]) -> Dense:

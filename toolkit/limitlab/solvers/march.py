@@ -111,12 +111,12 @@ class March:
 
     def _outcome(self, end: Tensor, recorder: Recorder, before: int, failures: list[Failure]) -> Outcome:
         log, method = recorder.log, self.method
-        attempts = log.attempted.sum(1)
-        evaluations = Evaluations(
-            before + method.calls * attempts + recorder.extra_calls,
-            method.jacobians * attempts,
-            method.factorizations * attempts,
+        calls, jacobians, factorizations = (
+            [each * log.attempted.sum(1) for each in (method.calls, method.jacobians, method.factorizations)]
+            if recorder.cost is None
+            else recorder.cost.unbind(1)
         )
+        evaluations = Evaluations(before + calls + recorder.extra_calls, jacobians, factorizations)
         return Outcome(recorder.states(end), log, evaluations, tuple(failures))
 
     def _blown_up(self, recorder: Recorder, end: Tensor) -> list[Failure]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from limitlab.solvers.tableaux import Tableau
@@ -29,7 +29,8 @@ class Attempt(NamedTuple):
     y: (batch, state) there. carry: what the method wants back in the next step, tensors of leading dim batch; the first
     is the slope at y. error: local error vectors, none to two of them. increments: D_i of the continuous extension
     y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time, whose |k - k'| / |u - u'|
-    estimates the largest eigenvalue. solved: whether the nonlinear equations of an implicit step were solved.
+    estimates the largest eigenvalue. solved: whether the equations of an implicit step were solved. cost: calls, Jacobians
+    and factorisations where they differ by sample.
     """
 
     y: Float[Tensor, "batch state"]
@@ -38,6 +39,7 @@ class Attempt(NamedTuple):
     increments: tuple[Float[Tensor, "batch state"], ...]
     stiff_pair: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     solved: Bool[Tensor, "batch 1"] | None = None
+    cost: Int[Tensor, "batch 3"] | None = None
 
 
 class Method(Protocol):

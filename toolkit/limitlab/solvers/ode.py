@@ -27,13 +27,13 @@ from limitlab.solvers.catalogue import method_named
 from limitlab.solvers.events import Event
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients import GRADIENTS, parameters_of
+from limitlab.solvers.jacobians import JacobianFunction, ReversedJacobian
 from limitlab.solvers.march import March
 from limitlab.solvers.solution import Solution
 from limitlab.solvers.step_control import CONTROLLERS
 from limitlab.solvers.stepping import Control
 
 Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
-Jacobian = Callable[[Tensor, Any], Tensor]
 
 
 def solve_ode(
@@ -50,7 +50,7 @@ def solve_ode(
     gradient: Gradient = "direct",
     events: Sequence[Event] = (),
     stops: Tensor | Sequence[float] | None = None,
-    jacobian: Jacobian | None = None,
+    jacobian: JacobianFunction | None = None,
     first_step: float | None = None,
     max_steps: int = 10_000,
     on_failure: Literal["raise", "mask"] = "raise",
@@ -58,8 +58,8 @@ def solve_ode(
 ) -> Solution:
     """Solution of y' = field(t, y) at times t, every sample with steps of its own.
 
-    field: (t, y) -> y'; y (batch, *state), or a dict or tuple of such; t (batch, 1, ..., 1), which broadcasts against y,
-    or (batch,) for a dict or tuple. y0: the state at t[0]. t: (time,) or (batch, time), strictly monotone.
+    field: (t, y) -> y'; y (batch, *state), or a dict or tuple of such; t (batch, 1, ..., 1), which broadcasts against
+    y, or (batch,) for a dict or tuple. y0: the state at t[0]. t: (time,) or (batch, time), strictly monotone.
     method: a name of `method_names()`; those without an error estimate need a step_size, which makes any method step
     uniformly. control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
     stops: times that steps must end at. jacobian: df/dy (batch, state, state) for stiff methods, by torch.func if left
@@ -77,7 +77,8 @@ def solve_ode(
         raise unknown_name("on_failure", on_failure, ("raise", "mask"))
     if control not in CONTROLLERS:
         raise unknown_name("control", control, CONTROLLERS)
-    chosen = method_named(method)
+    turned = ReversedJacobian(jacobian) if jacobian is not None and sign < 0.0 else jacobian
+    chosen = method_named(method, turned, *((rtol, atol) if step_size is None else ()))
     check_number("max_steps", max_steps, low=1, integer=True)
     tolerances = Control(
         check_number("rtol", rtol, low=0.0, high=1.0),
@@ -90,6 +91,8 @@ def solve_ode(
         step_size = check_number("step_size", step_size, low=1e-300)
     elif not chosen.error_order:
         raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
+    if compile and events:
+        raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
     if first_step is not None:
         first_step = check_number("first_step", first_step, low=1e-300)
     flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
@@ -104,6 +107,7 @@ def solve_ode(
         first=first_step,
         stops=None if stops is None else _read_stops(stops, times, sign),
         events=tuple(Event(_flat_event(event, layout, sign), event.terminal, event.direction) for event in events),
+        compile=compile,
     )
     if torch.is_grad_enabled() and (slope.requires_grad or flat.requires_grad):
         parameters = () if gradient == "direct" else parameters_of(march, flat, field)

@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Several attempts at once, everything (batch, attempts)."""
+    """Several attempts at once, everything (batch, attempts); the cost (batch, 3) is that of all of them."""
 
     time: Tensor
     size: Tensor
@@ -44,6 +44,7 @@ class Block(NamedTuple):
     accepted: Tensor
     error: Tensor | None
     stiffness: Tensor | None
+    cost: Tensor | None = None
 
 
 class Dense(NamedTuple):
@@ -62,7 +63,9 @@ def block_of(rows: Sequence[Row]) -> Block:
     errors = [row.error for row in rows if row.error is not None]
     pairs = [row.attempt.stiff_pair for row in rows if row.attempt.stiff_pair is not None]
     error = torch.cat(errors, 1) if errors else None
-    return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None)
+    costs = [row.attempt.cost * (row.size != 0) for row in rows if row.attempt.cost is not None]
+    cost = torch.stack(costs).sum(0) if costs else None
+    return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None, cost)
 
 
 def columns_of(method: Method) -> tuple[tuple[float, ...], ...]:
@@ -106,9 +109,11 @@ class Recorder:
     ) -> None:
         self.dense = times.shape[1] > 2
         self.extra_calls = torch.zeros(len(y0), dtype=torch.int64, device=y0.device)
+        self.cost: Tensor | None = None
         self._times, self._y0, self._method, self._field, self._offer = times, y0, method, field, offer
         self._limit = controller.limit(method.error_order or 1)
         self._pending: list[Row] = []
+        self._blocks: list[tuple[Block, Dense | None]] = []
         self._values: list[Tensor] = []
         self._places: list[tuple[Tensor, Tensor]] = []
         self._log: list[tuple[Tensor, ...]] = []
@@ -138,11 +143,26 @@ class Recorder:
             self._interpolate(block, dense_of(self._completed(rows, found[2]), columns_of(self._method)), *found)
 
     def add_block(self, block: Block, dense: Dense | None) -> None:
-        """Log and outputs of attempts that were stacked already."""
+        """Keep attempts that were stacked already, until there are enough of them."""
+        self._blocks.append((block, dense))
+        if sum(block.time.shape[1] for block, _ in self._blocks) >= self._most:
+            self.work_up_blocks()
+
+    def work_up_blocks(self) -> None:
+        """Log and outputs of the stacked attempts."""
+        if not self._blocks:
+            return
+        blocks = [block for block, _ in self._blocks]
+        extensions = [dense for _, dense in self._blocks if dense is not None]
+        self._blocks = []
+        block = Block(*(None if parts[0] is None else torch.cat(parts, 1) for parts in zip(*blocks, strict=True)))
         self._write(block)
         found = self._found(block)
-        if found is not None and dense is not None:
-            self._interpolate(block, dense, *found)
+        if found is None:
+            return
+        coefficients = zip(*(dense.coefficients for dense in extensions), strict=True)
+        states, ends = (torch.cat([dense[place] for dense in extensions]) for place in range(2))
+        self._interpolate(block, Dense(states, ends, tuple(map(torch.cat, coefficients))), *found)
 
     def states(self, end: Float[Tensor, "batch state"]) -> Float[Tensor, "batch time state"]:
         """The outputs; `end` is the state at the last time. Times that were not reached hold NaN."""
@@ -172,6 +192,8 @@ class Recorder:
         return StepLog(*(torch.cat(part, 1) for part in zip(*self._log, strict=True)))
 
     def _write(self, block: Block) -> None:
+        if block.cost is not None:
+            self.cost = block.cost if self.cost is None else self.cost + block.cost
         taken = block.size != 0
         blank = torch.full_like(block.size, torch.nan)
         low = blank.to(self._y0.dtype)

@@ -8,6 +8,7 @@ E_{n-1} and E_{n-2} are those of accepted steps. Sources: Gustafsson 1991
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 Field = Callable[[Tensor, Tensor], Tensor]
-SMALLEST_ERROR = 1e-10
+SMALLEST_LOGARITHM = -23.0
 SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
 
 
@@ -51,23 +52,25 @@ def next_factor(
 ) -> tuple[Float[Tensor, "batch 1"], tuple[Tensor, ...]]:
     """What to multiply the step by, before it is clipped, and the memory of accepted errors for the next call.
 
-    error: E times `controller.limit(order)`. memory: the like of earlier steps, newest first (`no_memory`).
+    error: E times `controller.limit(order)`. memory: logarithms of the like of earlier steps, newest first.
     """
+    # exp and log give a sample the same bits in any batch, torch's power does not
+    logarithm = error.log()
     own, *past = (-exponent / order for exponent in controller.exponents)
     if not memory:
-        factor = error**own
-    else:
-        error = error.clamp_min(SMALLEST_ERROR)
-        factor = error**own
-        for exponent, before in zip(past, memory, strict=False):
-            factor = factor * before**exponent
-        memory = tuple(torch.where(accepted, new, old) for new, old in zip((error, *memory), memory, strict=False))
-    return factor, memory
+        return (own * logarithm).exp(), memory
+    logarithm = logarithm.clamp_min(SMALLEST_LOGARITHM)
+    exponent = own * logarithm
+    for weight, before in zip(past, memory, strict=False):
+        exponent = torch.add(exponent, before, alpha=weight)
+    latest = zip((logarithm, *memory), memory, strict=False)
+    return exponent.exp(), tuple(torch.where(accepted, new, old) for new, old in latest)
 
 
 def no_memory(controller: Controller, order: int, like: Float[Tensor, "batch 1"]) -> tuple[Tensor, ...]:
     """The memory before the first step: errors of one."""
-    return tuple(torch.full_like(like, controller.limit(order)) for exponent in controller.exponents[1:] if exponent)
+    start = math.log(controller.limit(order))
+    return tuple(torch.full_like(like, start) for exponent in controller.exponents[1:] if exponent)
 
 
 def first_step(
@@ -86,7 +89,7 @@ def first_step(
     ahead = field(t + trial.to(t.dtype), y + trial * slope)
     bend = torch.maximum(speed, _rms((ahead - slope) / scale) / trial)
     steady = torch.maximum(trial * 1e-3, torch.full_like(trial, 1e-6))
-    chosen = torch.where(bend <= 1e-15, steady, (0.01 / bend) ** (1.0 / order))
+    chosen = torch.where(bend <= 1e-15, steady, ((0.01 / bend).log() / order).exp())
     return torch.fmin(100 * trial, chosen)
 
 

@@ -185,7 +185,7 @@ def _attempt(field: Field, method: Method, now: Position, h: Tensor) -> Attempt:
     """
     attempt = method.attempt(field, now.t, now.y, h, now.carry)
     if torch.is_grad_enabled() and attempt.y.requires_grad and not torch.compiler.is_compiling():
-        fine = torch.isfinite(attempt.y.detach()).all(1, keepdim=True)
+        fine = torch.isfinite(attempt.y.detach() + attempt.carry[0].detach()).all(1, keepdim=True)
         if not bool(fine.all()):
             again = method.attempt(field, now.t, now.y, h.where(fine, 0.0), now.carry)
             broken = torch.where(fine, 0.0, torch.nan).to(now.y.dtype)
@@ -197,7 +197,8 @@ def stuck(
     now: Position, error: Tensor | None, end: Tensor, length: Tensor, size: Tensor
 ) -> tuple[list[Failure], Float[Tensor, "batch 1"]]:
     """Samples whose step no longer moves their time are given up: their end is where they are."""
-    still = (end != now.t) & ~(now.proposed > 2e-15 * torch.maximum(now.t.abs(), length))
+    # a stiff solution over a long span may start with steps that are far below the span's round-off
+    still = (end != now.t) & ~(now.proposed > 2e-15 * torch.maximum(now.t.abs(), 1e-15 * length))
     if not bool(still.any()):
         return [], end
     broken = torch.zeros_like(still) if error is None else ~torch.isfinite(error.detach())
@@ -213,7 +214,7 @@ def given_up(kind: str, lost: Tensor, now: Position) -> list[Failure]:
 
 
 def _next_stop(stops: Tensor, t: Tensor, end: Tensor) -> Tensor:
-    place = torch.searchsorted(stops, t, right=True)
+    place = torch.searchsorted(stops, t.contiguous(), right=True)
     found = stops.gather(1, place.clamp_max(stops.shape[1] - 1))
     return torch.where(place < stops.shape[1], torch.minimum(found, end), end)
 

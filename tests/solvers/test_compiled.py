@@ -1,0 +1,49 @@
+"""Compiled marches: the same numbers, forward and backward, and nothing compiled twice."""
+
+import pytest
+import torch
+from torch import nn
+
+from limitlab.errors import InvalidArgument
+from limitlab.solvers import Event, solve_ode
+
+DOUBLE = torch.float64
+
+
+def lotka_volterra(t, y):
+    return torch.stack([1.3 * y[:, 0] - 0.9 * y[:, 0] * y[:, 1], 0.8 * y[:, 0] * y[:, 1] - 1.8 * y[:, 1]], 1)
+
+
+def compilations():
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+def test_compiled_solve_is_the_same_and_compiles_once():
+    y0 = 0.5 + torch.rand(3, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    times = torch.linspace(0, 4, 9, dtype=DOUBLE)
+    eager = solve_ode(lotka_volterra, y0, times)
+    compiled = solve_ode(lotka_volterra, y0, times, compile=True)
+    assert torch.allclose(compiled.y, eager.y, rtol=1e-9)
+    assert torch.equal(compiled.log.steps, eager.log.steps)
+    assert torch.equal(compiled.evaluations.function, eager.evaluations.function)
+    before = compilations()
+    for change in (1.1, 1.2):
+        solve_ode(lotka_volterra, change * y0, change * times, rtol=1e-5 * change, atol=1e-8 * change, compile=True)
+    assert compilations() == before
+
+
+def test_compiled_gradient_is_the_same():
+    net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    y0 = torch.ones(3, 2, dtype=DOUBLE)
+
+    def gradients(**options):
+        y = solve_ode(lambda t, y: net(y), y0, [0.0, 1.0], method="bosh3", step_size=0.25, **options).y
+        return torch.autograd.grad(y.square().sum(), list(net.parameters()))
+
+    for found, eager in zip(gradients(compile=True), gradients(), strict=True):
+        assert torch.allclose(found, eager, rtol=1e-9)
+
+
+def test_events_are_refused():
+    with pytest.raises(InvalidArgument, match="compile=True takes no events"):
+        solve_ode(lotka_volterra, torch.ones(1, 2), [0.0, 1.0], compile=True, events=[Event(lambda t, y: y[:, 0] - 2)])

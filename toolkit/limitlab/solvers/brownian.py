@@ -1,0 +1,338 @@
+"""Brownian motion that can be asked: W and its space-time area H over any interval, always of the same path.
+
+    W_{s,t} = W_t - W_s,      H_{s,t} = 1/(t-s) int_s^t (W_{s,u} - (u-s)/(t-s) W_{s,t}) du,    W and H independent,
+    W_{s,t} ~ N(0, t-s),      H_{s,t} ~ N(0, (t-s)/12).
+
+Every cell of the grid (the whole span is one cell without a grid) has W and H of its own, drawn directly, so that
+queries of the cells in order cost little more than drawing normals. Inside a cell of width h, with x in [0, 1], the
+path is W x + 6 H x (1-x) plus two independent normals for each node of the dyadic tree of the cell: a node of width v
+adds sqrt(v) (psi_1 X_1 + psi_2 X_2), the means of the path given what X_1 and X_2 do to W and H of its two halves,
+
+    W_left  = W/2 + 3 H/2 + sqrt(v)/4 X_1,      H_left  = H/4 - sqrt(v)/8 X_1 + sqrt(v/48) X_2,
+    W_right = W/2 - 3 H/2 - sqrt(v)/4 X_1,      H_right = H/4 - sqrt(v)/8 X_1 - sqrt(v/48) X_2.
+
+Only one node of every level holds a given time, so that a query is one sum over the levels: no recursion, no cache,
+and the answer is a function of (seed, sample, channel, time) alone: not of the order of the queries, of the device or
+of the other samples. Rejected steps cannot change the path. Sources: Levy's construction; Foster, Lyons & Oberhauser
+2020 (polynomials, and the split of W and H); Li et al. 2020 and Jelincic, Foster & Kidger 2024 (trees of one seed).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.solvers.counter_normals import lane_keys, mixed, normal_pairs, place_keys
+
+LEVELS = 24
+MOST_LEVELS = 48
+BLOCK_NUMBERS = 2**16
+INCREMENTS, AREAS, NODES = 0, 1, 2
+Times = Float[Tensor, " *batch"]
+
+
+class _Block(NamedTuple):
+    """Consecutive cells: their edges, increments, and areas if they were asked for."""
+
+    times: list[float]
+    w: tuple[Tensor, ...]
+    h: tuple[Tensor, ...]
+
+
+class BrownianPath:
+    """Paths of `shape` (batch, noise) on the interval `span`.
+
+    grid: times from the start to the end of span, (cells + 1,), whose intervals are drawn directly. samples: numbers of
+    the samples, (batch,), 0, 1, ... when left out; a sample's path depends on its number only. finest: the path is
+    smooth below this resolution (2^-24 of the widest cell when left out). Returns tensors (batch, noise) of dtype on
+    device. Queries backwards in time are answered with -W, and the H of the path run backwards.
+    Raises InvalidArgument for times outside of span.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        shape: tuple[int, int],
+        span: tuple[float, float],
+        *,
+        grid: Sequence[float] | np.ndarray | Tensor | None = None,
+        samples: Sequence[int] | Tensor | None = None,
+        finest: float | None = None,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.seed = int(check_number("seed", seed, integer=True))
+        self.shape = _read_shape(shape)
+        self.span = _read_span(span)
+        self.dtype, self.device = dtype, torch.device(device)
+        self._grid = _read_grid(grid, self.span)
+        batch, noise = self.shape
+        numbers = torch.arange(batch) if samples is None else torch.as_tensor(samples)
+        if tuple(numbers.shape) != (batch,) or numbers.is_floating_point():
+            raise InvalidArgument(f"samples must be {batch} whole numbers; got {tuple(numbers.shape)} {numbers.dtype}")
+        self._lanes = lane_keys(self.seed, numbers.to(self.device), noise)
+        widths = np.diff(self._grid)
+        widest = float(widths.max())
+        lowest = widest * 2.0**-MOST_LEVELS
+        finest = check_number("finest", widest * 2.0**-LEVELS if finest is None else finest, low=lowest, high=widest)
+        self.finest = finest
+        levels = torch.arange(math.ceil(math.log2(widest / finest)), device=self.device)
+        self._nodes_in_level = torch.exp2(levels.double())
+        self._widths = torch.tensor(widths, dtype=torch.float64, device=self.device)
+        self._starts = torch.tensor(self._grid[:-1], dtype=torch.float64, device=self.device)
+        self._deviations = self._widths.sqrt().to(dtype), (self._widths / 12).sqrt().to(dtype)
+        self._cells_in_block = max(2, BLOCK_NUMBERS // (batch * noise) // 2 * 2)
+        self._block = _Block([math.nan], (), ())
+        self._next = 0
+        self._edges: tuple[Tensor, Tensor] | None = None
+        self._whole: tuple[Tensor, Tensor] | None = None
+
+    def __repr__(self) -> str:
+        batch, noise = self.shape
+        return (
+            f"BrownianPath(seed {self.seed}: {batch} samples of {noise} channels on "
+            f"[{self.span[0]:g}, {self.span[1]:g}], {len(self._grid) - 1} cells, finest {self.finest:.3g})"
+        )
+
+    def increment(self, start: float | Times, end: float | Times) -> Float[Tensor, "batch noise"]:
+        """W_end - W_start; the times are numbers or (batch,)."""
+        return self._asked(start, end, area=False)[0]
+
+    def increment_and_area(
+        self, start: float | Times, end: float | Times
+    ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
+        """W_{start,end} and H_{start,end}; the times are numbers or (batch,)."""
+        return self._asked(start, end, area=True)
+
+    def increments(
+        self, times: Sequence[float] | np.ndarray, area: bool = False
+    ) -> tuple[Float[Tensor, "steps batch noise"], Float[Tensor, "steps batch noise"]]:
+        """W, and H if asked (else W again), of the intervals between `times`, (steps + 1,), increasing."""
+        moments = np.asarray(times, dtype=np.float64)
+        if moments.ndim != 1 or len(moments) < 2 or not bool((np.diff(moments) > 0).all()):
+            raise InvalidArgument(f"times must increase strictly, two at least; got {moments.flat[:4].tolist()} ...")
+        self._require_inside(float(moments[0]), float(moments[-1]))
+        edge = np.searchsorted(self._grid, moments).clip(max=len(self._grid) - 1)
+        if np.array_equal(self._grid[edge], moments):
+            first, count = int(edge[0]), len(edge) - 1
+            if edge[-1] - first == count:
+                w = self._cells(first, count, INCREMENTS)
+                return w, self._cells(first, count, AREAS) if area else w
+            value, integral = (quantity[torch.from_numpy(edge).to(self.device)] for quantity in self._at_edges())
+            width = torch.from_numpy(np.diff(moments)).to(self.device)[:, None]
+            return self._between(value[:-1], integral[:-1], value[1:], integral[1:], width)
+        cell = np.searchsorted(self._grid, moments[:-1], side="right") - 1
+        if bool((moments[1:] <= self._grid[cell + 1]).all()):
+            return self._inside_cells(cell, moments, area)
+        t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
+        return self._between(*self._primitive(t[:-1], area), *self._primitive(t[1:], area), t.diff(dim=0))
+
+    def value(self, t: float | Times) -> Float[Tensor, "batch noise"]:
+        """W_t - W at the start of the span."""
+        return self.value_and_integral(t, area=False)[0].to(self.dtype)
+
+    def value_and_integral(
+        self, t: float | Times, area: bool = True
+    ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
+        """W_t from the start of the span, and its integral if asked (else W again), in double precision."""
+        moment = torch.as_tensor(t, dtype=torch.float64, device=self.device)
+        if not isinstance(t, Tensor):
+            self._require_inside(float(t), float(t))
+        value, integral = self._primitive(moment.reshape(1, -1).contiguous(), area)
+        return value[0], integral[0]
+
+    def _asked(self, start: float | Times, end: float | Times, area: bool) -> tuple[Tensor, Tensor]:
+        if isinstance(start, Tensor) or isinstance(end, Tensor):
+            return self._of_samples(start, end, area)
+        block, place = self._block, self._next
+        following = place < len(block.w) and block.times[place] == start and block.times[place + 1] == end
+        if following and (block.h or not area):
+            self._next = place + 1
+            return block.w[place], block.h[place] if area else block.w[place]
+        if end < start:
+            w, h = self._asked(end, start, area)
+            return -w, h
+        self._require_inside(start, end)
+        cell = int(np.searchsorted(self._grid, start))
+        if self._grid[cell] != start or cell == len(self._starts) or self._grid[cell + 1] != end:
+            w, h = self.increments([start, end], area)
+            return w[0], h[0]
+        return self._in_order(cell, area)
+
+    def _of_samples(self, start: float | Times, end: float | Times, area: bool) -> tuple[Tensor, Tensor]:
+        times = [torch.as_tensor(t, dtype=torch.float64, device=self.device).reshape(1, -1) for t in (start, end)]
+        for t in times:
+            if t.shape[1] not in (1, self.shape[0]):
+                raise InvalidArgument(f"times must be numbers or of shape ({self.shape[0]},); got {t.shape[1]} of them")
+            self._require_inside(float(t.min()), float(t.max()))
+        w, h = self._between(*self._primitive(times[0], area), *self._primitive(times[1], area), times[1] - times[0])
+        return w[0], h[0]
+
+    def _between(
+        self,
+        value: Tensor,
+        integral: Tensor,
+        after: Tensor,
+        integral_after: Tensor,
+        width: Float[Tensor, "steps batch"],
+    ) -> tuple[Tensor, Tensor]:
+        """W and H from values and integrals at both ends: H is the mean of W less (W_s + W_t)/2."""
+        mean = (integral_after - integral) / width[..., None]
+        area = torch.where(width[..., None] == 0, 0.0, mean - (value + after) / 2)
+        return (after - value).to(self.dtype), area.to(self.dtype)
+
+    def _require_inside(self, start: float, end: float) -> None:
+        if not (self.span[0] <= start and end <= self.span[1]):
+            raise InvalidArgument(
+                f"times must lie in the span [{self.span[0]:g}, {self.span[1]:g}] of the path; got {start:g} to {end:g}"
+            )
+
+    def _in_order(self, cell: int, area: bool) -> tuple[Tensor, Tensor]:
+        """W and H of one cell, from a block of its neighbours that is kept until a cell outside of it is asked for."""
+        first = cell - cell % self._cells_in_block
+        count = min(self._cells_in_block, len(self._starts) - first)
+        if self._block.times[0] != self._grid[first] or (area and not self._block.h):
+            w = self._cells(first, count, INCREMENTS).unbind(0)
+            h = self._cells(first, count, AREAS).unbind(0) if area else ()
+            self._block = _Block(self._grid[first : first + count + 1].tolist(), w, h)
+        self._next = cell - first + 1
+        return self._block.w[cell - first], self._block.h[cell - first] if area else self._block.w[cell - first]
+
+    def _cells(self, first: int, count: int, stream: int) -> Float[Tensor, "cells batch noise"]:
+        """W or H of consecutive cells; two cells share a counter."""
+        below, above = first // 2, (first + count + 1) // 2
+        keys = place_keys(torch.arange(below, above, device=self.device), stream)
+        normals = normal_pairs(keys[:, None, None] + self._lanes, self.dtype).flatten(0, 1)
+        normals = normals[first - 2 * below :][:count]
+        return normals.mul_(self._deviations[stream][first : first + count, None, None])
+
+    def _scattered_cells(self, cell: Int[Tensor, "steps lane"], stream: int) -> Float[Tensor, "steps batch noise"]:
+        """W or H of any cells, the same numbers as in `_cells`, in double precision."""
+        counters = place_keys(cell // 2, stream)[..., None] + self._lanes
+        pairs = normal_pairs(counters, self.dtype)
+        normals = torch.where((cell % 2 == 0)[..., None], pairs[:, 0], pairs[:, 1])
+        return normals.mul_(self._deviations[stream][cell][..., None]).double()
+
+    def _inside_cells(self, cells: np.ndarray, moments: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
+        """W and H of intervals none of which crosses the grid; only those that are no whole cells climb the tree."""
+        cell = torch.tensor(cells, device=self.device)[:, None]
+        w = self._scattered_cells(cell, INCREMENTS).to(self.dtype)
+        h = self._scattered_cells(cell, AREAS).to(self.dtype) if area else w
+        whole = (moments[:-1] == self._grid[cells]) & (moments[1:] == self._grid[cells + 1])
+        part = torch.tensor(np.flatnonzero(~whole), device=self.device)
+        t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
+        cell, start, end = cell[part], t[:-1][part], t[1:][part]
+        fractions = [(moment - self._starts[cell]) / self._widths[cell] for moment in (start, end)]
+        before, after = (self._within(cell, x, area) for x in fractions)
+        w[part], areas = self._between(*before, *after, end - start)
+        if area:
+            h[part] = areas
+        return w, h
+
+    def _primitive(self, t: Float[Tensor, "steps lane"], area: bool) -> tuple[Tensor, Tensor]:
+        """W_t, and its integral if asked, from the start of the span, (steps, batch, noise); lane is batch or one."""
+        cell = torch.searchsorted(self._starts[1:], t, right=True)
+        start, width = self._starts[cell], self._widths[cell]
+        value, integral = self._within(cell, ((t - start) / width).clamp(0.0, 1.0), area)
+        if len(self._starts) == 1:
+            return value, integral
+        edge, edge_integral = (_rows(quantity, cell) for quantity in self._at_edges())
+        return edge + value, edge_integral + torch.addcmul(integral, edge, (t - start)[..., None])
+
+    def _at_edges(self) -> tuple[Tensor, Tensor]:
+        """W and its integral at the edges of all cells, (cells + 1, batch, noise), in double precision."""
+        if self._edges is None:
+            cells = len(self._starts)
+            value = torch.zeros(cells + 1, *self.shape, dtype=torch.float64, device=self.device)
+            integral = torch.zeros_like(value)
+            for first in range(0, cells, self._cells_in_block):
+                count = min(self._cells_in_block, cells - first)
+                w, h = (self._cells(first, count, stream).double() for stream in (INCREMENTS, AREAS))
+                self._sum_up(value, first, w.clone())
+                width = self._widths[first : first + count, None, None]
+                self._sum_up(integral, first, width * (value[first : first + count] + w / 2 + h))
+            self._edges = value, integral
+        return self._edges
+
+    @staticmethod
+    def _sum_up(total: Tensor, first: int, gains: Tensor) -> None:
+        # the carry joins the sum, so that rounding does not depend on where blocks end
+        gains[0] += total[first]
+        torch.cumsum(gains, 0, out=total[first + 1 : first + 1 + len(gains)])
+
+    def _within(
+        self, cell: Int[Tensor, "steps lane"], x: Float[Tensor, "steps lane"], area: bool
+    ) -> tuple[Float[Tensor, "steps batch noise"], Float[Tensor, "steps batch noise"]]:
+        """W, and its integral if asked (else W again), from the start of a cell to the fraction x of it, in double."""
+        w, h = self._of_cells(cell)
+        width, at, count = self._widths[cell][..., None], x[..., None], self._nodes_in_level
+        index = torch.minimum((at * count).floor(), count - 1)
+        local = 2 * (at * count - index)
+        right = local > 1
+        y = local - right.double()
+        node = mixed(place_keys(cell, NODES)[..., None] + (count + index).long())
+        normals = normal_pairs(node[:, :, None] + self._lanes[..., None], torch.float32).double()
+        node_width = width / count
+        size, bow = node_width.sqrt(), y * (1 - y)
+        first = size * (torch.where(right, 1 - y, y) / 4 - 0.75 * bow)
+        second = size * (math.sqrt(0.75) * bow)
+        bridge = 6 * at * (1 - at)
+        value = torch.addcmul(w * at, h, bridge) + _over_levels(first, second.where(~right, -second), normals)
+        if not area:
+            return value, value
+        run, size = y * y * (0.5 - y / 3), size * node_width
+        first = size * (torch.where(right, y - y * y / 2, y * y / 2) / 8 - 0.375 * run)
+        second = size * (math.sqrt(3) / 4) * torch.where(right, 1 / 6 - run, run)
+        parabola = w * (at * at / 2) + h * (at * at * (3 - 2 * at))
+        return value, width * parabola + _over_levels(first, second, normals)
+
+    def _of_cells(self, cell: Int[Tensor, "steps lane"]) -> tuple[Tensor, Tensor]:
+        """W and H of cells in double precision, (steps, batch, noise); those of a single cell are kept."""
+        if len(self._starts) > 1:
+            return self._scattered_cells(cell, INCREMENTS), self._scattered_cells(cell, AREAS)
+        if self._whole is None:
+            self._whole = self._cells(0, 1, INCREMENTS).double(), self._cells(0, 1, AREAS).double()
+        return self._whole
+
+
+def _over_levels(first: Tensor, second: Tensor, normals: Tensor) -> Float[Tensor, "steps batch noise"]:
+    """Sum over the last axis, whose order of summation does not depend on the other axes."""
+    return torch.addcmul(first[:, :, None] * normals[:, 0], second[:, :, None], normals[:, 1]).sum(-1)
+
+
+def _rows(quantity: Float[Tensor, "cells batch noise"], cell: Int[Tensor, "steps lane"]) -> Tensor:
+    """Every sample's row of its own cell; all samples' rows of one cell where lane is one."""
+    return quantity[cell[:, 0]] if cell.shape[1] == 1 else quantity[cell, torch.arange(cell.shape[1])]
+
+
+def _read_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    if len(shape) != 2 or any(not isinstance(size, int) or size < 1 for size in shape):
+        raise InvalidArgument(f"shape must be (batch, noise), two positive whole numbers; got {shape!r:.80}")
+    return int(shape[0]), int(shape[1])
+
+
+def _read_span(span: tuple[float, float]) -> tuple[float, float]:
+    start, end = (check_number("span", float(edge)) for edge in span)
+    if not start < end:
+        raise InvalidArgument(f"span must be (start, end) with start < end; got ({start:g}, {end:g})")
+    return start, end
+
+
+def _read_grid(grid: Sequence[float] | np.ndarray | Tensor | None, span: tuple[float, float]) -> np.ndarray:
+    if grid is None:
+        return np.array(span)
+    times = np.asarray(grid.detach().cpu() if isinstance(grid, Tensor) else grid, dtype=np.float64)
+    increasing = times.ndim == 1 and len(times) > 1 and bool((np.diff(times) > 0).all())
+    if not increasing or (times[0], times[-1]) != span:
+        raise InvalidArgument(
+            f"grid must increase strictly from {span[0]:g} to {span[1]:g}; got {len(np.atleast_1d(times))} times, "
+            f"{[float(f'{time:g}') for time in np.atleast_1d(times).flat[:4]]} ..."
+        )
+    return times

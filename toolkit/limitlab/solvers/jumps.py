@@ -1,0 +1,90 @@
+"""Methods on fields that jump between steps, as those driven by a path with kinks: each step sees its own side.
+
+A method calls the field at both ends of its step and takes the last slope into the next one. Where the field jumps at
+the stop between two steps, the stages at the end of the first belong to the left limit and the first stage of the
+second to the right one; a field that knows the time alone cannot tell, and any method falls to order one. Here every
+step finds its own first slope, and asks the field for its part on the step, `field.within(t, h)`; any other field gets
+its times drawn towards the middle of the step by some units in the last place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.geometric import ReversibleHeun
+from limitlab.solvers.methods import Attempt, Field, Method
+
+UNITS = 8
+
+
+@dataclass(frozen=True)
+class OneSided:
+    """A method with all its stages strictly inside the step; one field call more in every attempt."""
+
+    method: Method
+
+    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
+        return self.method.begin(field, t, y, slope)
+
+    def attempt(
+        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
+    ) -> Attempt:
+        inside = on_step(field, t, h, y.dtype)
+        at = carry[1] if isinstance(self.method, ReversibleHeun) else y
+        attempt = self.method.attempt(inside, t, y, h, (inside(t.to(y.dtype), at), *carry[1:]))
+        return (
+            attempt
+            if attempt.cost is None
+            else attempt._replace(cost=attempt.cost + attempt.cost.new_tensor([1, 0, 0]))
+        )
+
+    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
+        return self.method.complete(on_step(field, t, h, y.dtype), t, y, h, increments)
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+    @property
+    def order(self) -> int:
+        return self.method.order
+
+    @property
+    def error_order(self) -> int:
+        return self.method.error_order
+
+    @property
+    def polynomials(self) -> np.ndarray:
+        return self.method.polynomials
+
+    @property
+    def calls(self) -> int:
+        return self.method.calls + 1
+
+    @property
+    def jacobians(self) -> int:
+        return self.method.jacobians
+
+    @property
+    def factorizations(self) -> int:
+        return self.method.factorizations
+
+
+def on_step(field: Any, t: Float[Tensor, "batch 1"], h: Float[Tensor, "batch 1"], dtype: torch.dtype) -> Field:
+    """The field as it is strictly inside the step from t of size h."""
+    if hasattr(field, "within"):
+        return field.within(t, h)
+    middle = (t + 0.5 * h).to(dtype)
+    margin = UNITS * torch.finfo(dtype).eps * (middle.abs() + 0.5 * h.abs())
+    share = (margin / (0.5 * h.abs()).clamp_min(torch.finfo(dtype).tiny)).clamp_max(1.0).to(dtype)
+
+    def drawn(time: Tensor, y: Tensor) -> Tensor:
+        return field(torch.lerp(time, middle, share), y)
+
+    return drawn

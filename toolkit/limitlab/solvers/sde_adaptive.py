@@ -1,0 +1,78 @@
+"""A stochastic scheme as a method of the common stepping loop: steps by the error, every sample with times of its own.
+
+What is carried from step to step is the Brownian path's value (and integral) at the sample's time; a rejected step
+leaves it where it was, so that the path stays the same. Steps end at asked times: the continuous extension, a straight
+line, is evaluated at its end only. Source: Gaines & Lyons 1997 (variable steps need the path, not fresh noise).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.brownian import BrownianPath
+from limitlab.solvers.methods import Attempt, Field
+from limitlab.solvers.sde_fields import Fields, Interval
+from limitlab.solvers.sde_methods import Scheme, reversible_heun, reversible_start
+
+
+@dataclass(frozen=True)
+class StochasticMethod:
+    """A scheme with its fields and path, as a `Method` of the stepping loop; `estimate`: whether errors are wanted."""
+
+    name: str
+    scheme: Scheme
+    fields: Fields
+    path: BrownianPath
+    estimate: bool
+    jacobians: int = 0
+    factorizations: int = 0
+
+    @property
+    def order(self) -> int:
+        return max(1, self.error_order)
+
+    @property
+    def error_order(self) -> int:
+        return self.scheme.error_order if self.estimate else 0
+
+    @property
+    def polynomials(self) -> np.ndarray:
+        return np.ones((1, 1))
+
+    @property
+    def calls(self) -> int:
+        return self.scheme.calls[int(self.estimate)]
+
+    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
+        """Value and integral of the path, then what the scheme carries."""
+        carry = reversible_start(self.fields, t.to(y.dtype), y) if self.scheme.step is reversible_heun else ()
+        return *self.path.value_and_integral(t[:, 0], self.scheme.area), *carry
+
+    def attempt(
+        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
+    ) -> Attempt:
+        """One step; samples whose size is zero get no noise."""
+        value, integral, *carried = carry
+        after = t + h
+        value_after, integral_after = self.path.value_and_integral(after[:, 0], self.scheme.area)
+        moved = h != 0
+        w = torch.where(moved, value_after - value, 0.0)
+        area = w
+        if self.scheme.area:
+            mean = (integral_after - integral) / h.where(moved, 1.0)
+            area = torch.where(moved, mean - (value + value_after) / 2, 0.0)
+        size = h.to(y.dtype)
+        interval = Interval(t.to(y.dtype), after.to(y.dtype), size, w.to(y.dtype), area.to(y.dtype))
+        step = self.scheme.step(self.fields, interval, y, tuple(carried), self.estimate)
+        errors = () if step.error is None else (step.error,)
+        return Attempt(step.y, (value_after, integral_after, *step.carry), errors, (step.y - y,), step.stiff_pair)
+
+    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
+        """Nothing is missing."""
+        return increments

@@ -1,0 +1,151 @@
+"""Drift and diffusion of a stochastic equation, dy = f(t, y) dt + g(t, y) dW, and what schemes do with them.
+
+| noise | g returns | meaning |
+|---|---|---|
+| "diagonal" | (batch, state) | every component has a noise of its own; commutative where g_i depends on y_i only |
+| "scalar" | (batch, state, 1) | one noise for all components |
+| "additive" | (batch, state, noise), or (batch, state) as in "diagonal" | g depends on t only |
+| "commutative" | (batch, state, noise) | (Dg_j) g_k = (Dg_k) g_j for all columns |
+| "general" | (batch, state, noise) | anything |
+
+Diagonal and scalar noise are elementwise products. Source: Kloeden & Platen, Numerical Solution of SDEs, 10.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.captured import captured
+
+Field = Callable[[Tensor, Tensor], Tensor]
+Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]
+Calculus = Literal["ito", "stratonovich"]
+State = Float[Tensor, "batch state"]
+Size = float | Float[Tensor, "batch 1"]
+
+
+class Interval(NamedTuple):
+    """A step from t to `after`, both (batch, 1) or broadcast to it, of size h, with its increments W and areas H."""
+
+    t: Float[Tensor, "batch 1"]
+    after: Float[Tensor, "batch 1"]
+    h: Size
+    w: Float[Tensor, "batch noise"]
+    area: Float[Tensor, "batch noise"]
+
+
+class Step(NamedTuple):
+    """Where a step led, what the scheme carries on, and if asked the error and the slopes at states of an `Attempt`."""
+
+    y: State
+    carry: tuple[Tensor, ...] = ()
+    error: State | None = None
+    stiff_pair: tuple[State, State, State, State] | None = None
+
+
+@dataclass(frozen=True)
+class Fields:
+    """f and g; `elementwise`: g is (batch, state) and multiplies increments (batch, state) or (batch, 1).
+
+    coupled: diagonal noise where g_i depends on other components than y_i. given: drift and diffusion as they were
+    passed, which may be modules.
+    """
+
+    drift: Field
+    diffusion: Field
+    noise: Noise
+    calculus: Calculus
+    elementwise: bool
+    given: tuple[object, ...] = ()
+    coupled: bool = False
+
+    def kicked(self, y: State, g: Tensor, w: Float[Tensor, "batch noise"], scale: float = 1.0) -> State:
+        """y + scale g w."""
+        if self.elementwise:
+            return torch.addcmul(y, g, w, value=scale)
+        return torch.add(y, self.product(g, w), alpha=scale)
+
+    def product(self, g: Tensor, w: Float[Tensor, "batch noise"]) -> State:
+        """g w; the sum over the noise does not depend on the batch, as a batched matrix product may."""
+        return g * w if self.elementwise else (g * w[:, None, :]).sum(-1)
+
+    def variance(self, g: Tensor) -> State:
+        """Variance rate of each component: the diagonal of g g^T."""
+        return g.square() if self.elementwise else g.square().sum(-1)
+
+    def with_correction(self, t: Tensor, y: State) -> tuple[Tensor, State]:
+        """g and sum_j (Dg_j) g_j, twice the drift that Stratonovich's integral has more than Ito's."""
+        if self.noise == "additive":
+            g = self.diffusion(t, y)
+            return g, torch.zeros_like(y)
+        if self.noise == "diagonal":
+            return self._along_itself(t, y)
+        if self.elementwise:
+            g = self.diffusion(t, y)
+            return g, directional(self.diffusion, t, y, g)
+        g = self.diffusion(t, y)
+        columns = (directional(self.diffusion, t, y, column)[..., j] for j, column in enumerate(g.unbind(-1)))
+        return g, torch.stack(list(columns), -1).sum(-1)
+
+    def _along_itself(self, t: Tensor, y: State) -> tuple[Tensor, State]:
+        """g and g_i dg_i/dy_i for diagonal noise: one reverse pass where the Jacobian is diagonal, else one a component."""
+        tape = torch.is_grad_enabled()
+        with torch.enable_grad():
+            at = y if y.requires_grad and tape else y.detach().requires_grad_()
+            g = self.diffusion(t, at)
+            if not g.requires_grad:
+                return g, torch.zeros_like(y)
+            if self.coupled:
+                rows = (_pullback(g[:, i], at, torch.ones_like(g[:, i]), tape)[:, i] for i in range(g.shape[1]))
+                found = torch.stack(list(rows), 1) * g
+            else:
+                found = _pullback(g, at, g, tape)
+        return (g, found) if tape else (g.detach(), found.detach())
+
+
+def is_coupled(diffusion: Field, t: Float[Tensor, "batch 1"], y: State) -> bool:
+    """Whether the Jacobian of diagonal noise has entries off its diagonal: J^T v = v J^T 1 holds for diagonal ones only."""
+    with torch.enable_grad():
+        at = y.detach().requires_grad_()
+        g = diffusion(t, at)
+        if not g.requires_grad:
+            return False
+        weights = torch.linspace(1.0, 2.0, y.shape[1], dtype=y.dtype, device=y.device).expand_as(y)
+        plain, weighted = (_pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
+    size = plain.abs().amax() + weighted.abs().amax()
+    return bool((weighted - weights * plain).abs().amax() > torch.finfo(y.dtype).eps ** 0.5 * size)
+
+
+def _pullback(g: Tensor, at: State, cotangent: Tensor, tape: bool) -> State:
+    (found,) = torch.autograd.grad(g, at, cotangent, create_graph=tape, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(at) if found is None else found
+
+
+def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
+    """Every tensor that drift and diffusion hold and that asks for a gradient."""
+    with torch.enable_grad():
+        outputs = fields.drift(t, y.detach()), fields.diffusion(t, y.detach())
+    return captured(outputs, fields.given)
+
+
+def directional(field: Field, t: Tensor, y: State, direction: State) -> Tensor:
+    """(D field) direction, the derivative in y."""
+    return torch.func.jvp(lambda at: field(t, at), (y,), (direction,))[1]
+
+
+def drifted(y: State, h: Size, f: State, scale: float = 1.0) -> State:
+    """y + scale h f in one operation."""
+    if isinstance(h, float):
+        return torch.add(y, f, alpha=scale * h)
+    return torch.addcmul(y, f, h, value=scale)
+
+
+def squeezed(diffusion: Field) -> Field:
+    """Scalar noise without its axis of length one."""
+    return lambda t, y: diffusion(t, y).squeeze(-1)

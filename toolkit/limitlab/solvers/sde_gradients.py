@@ -1,0 +1,207 @@
+"""Gradients of a stochastic solve with uniform steps, other than by the tape of all of them.
+
+The stochastic adjoint is the Stratonovich equation backwards in time along the same path,
+
+    da = -a (Df dt + sum_j Dg_j o dW_j),    dL/dp = int a (d_p f dt + sum_j d_p g_j o dW_j),
+
+stepped by Heun's method together with y, which is set back at every asked time to what the forward solve found; an Ito
+drift is first turned into f - 1/2 sum_j (Dg_j) g_j. It converges with the step.
+
+Reversible Heun is undone exactly: with f+ = f(t+, z+) and g+ alike,
+
+    z = 2 y+ - z+ - h f+ - g+ W,    y = y+ - h/2 (f + f+) - 1/2 (g + g+) W,
+
+and cotangents follow by one vector-Jacobian product at z+, whose evaluation also serves the step before.
+Checkpoints keep every sqrt(n)-th state and replay what lies between.
+Sources: Li, Wong, Chen & Duvenaud 2020 (adjoint); Kidger, Foster, Li & Lyons 2021 (reversible Heun, algorithm 2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint as replayed
+
+from limitlab.errors import InvalidArgument
+from limitlab.solvers.sde_fields import Fields, Interval, State, drifted, leaves
+from limitlab.solvers.sde_march import UniformMarch
+from limitlab.solvers.sde_methods import reversible_heun
+
+Gradient = Callable[[UniformMarch, State], Tensor]
+
+
+def direct(march: UniformMarch, y0: State) -> Tensor:
+    """States (batch, time, state) with the tape of all steps."""
+    _, _, kept = march.advance(y0, march.begin(y0), 0, march.grid.steps)
+    return march.states(y0, kept)
+
+
+def checkpoint(march: UniformMarch, y0: State) -> Tensor:
+    """States whose gradient holds about the square root of the steps."""
+    steps = march.grid.steps
+    segment = max(1, math.isqrt(steps))
+    y, carry, kept = y0, march.begin(y0), []
+
+    def through(y: State, *carry: Tensor, first: int, last: int) -> tuple[Tensor, ...]:
+        y, carry, asked = march.advance(y, carry, first, last)
+        return y, *carry, *asked
+
+    for first in range(0, steps, segment):
+        last = min(first + segment, steps)
+        made = replayed(
+            through, y, *carry, first=first, last=last, use_reentrant=False, preserve_rng_state=False
+        )  # fmt: skip
+        y, *rest = made
+        carry, asked = tuple(rest[: len(carry)]), rest[len(carry) :]
+        kept += asked
+    return march.states(y0, kept)
+
+
+def adjoint(march: UniformMarch, y0: State) -> Tensor:
+    """States with the gradient of the stochastic adjoint."""
+    return _Adjoint.apply(march, y0, *leaves(march.fields, march.time(0, y0), y0))
+
+
+def reversible(march: UniformMarch, y0: State) -> Tensor:
+    """States with the gradient by reversal. Raises InvalidArgument for other schemes."""
+    if march.scheme.step is not reversible_heun:
+        raise InvalidArgument("gradient 'reversible' needs method='reversible_heun'; others cannot be undone")
+    return _Reversible.apply(march, y0, *leaves(march.fields, march.time(0, y0), y0))
+
+
+GRADIENTS: dict[str, Gradient] = {
+    "direct": direct,
+    "checkpoint": checkpoint,
+    "adjoint": adjoint,
+    "reversible": reversible,
+}
+
+
+class _Adjoint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, march, y0, *parameters):
+        states = direct(march, y0)
+        ctx.march, ctx.parameters = march, parameters
+        ctx.save_for_backward(states)
+        return states
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        march, (states,) = ctx.march, ctx.saved_tensors
+        totals = _Totals(ctx.parameters)
+        a, outputs = torch.zeros_like(states[:, 0]), march.grid.outputs.tolist()
+        y = states[:, -1]
+        for low, high in reversed(march.blocks(0, march.grid.steps)):
+            block = march.block(low, high, y)
+            for step in range(high - 1, low - 1, -1):
+                if step + 1 == outputs[-1]:
+                    y, a = states[:, len(outputs) - 1], a + grad[:, len(outputs) - 1]
+                    outputs.pop()
+                at = block[step - low]
+                moved, pulled, first = _pulled(march.fields, at, at.after, y, a, totals.leaves)
+                moved_end, pulled_end, second = _pulled(march.fields, at, at.t, y - moved, a + pulled, totals.leaves)
+                y = y - 0.5 * (moved + moved_end)
+                a = a + 0.5 * (pulled + pulled_end)
+                totals.add(first, 0.5)
+                totals.add(second, 0.5)
+        return None, a + grad[:, 0], *totals.sums
+
+
+def _pulled(
+    fields: Fields, at: Interval, t: Tensor, y: State, a: State, held: Sequence[Tensor]
+) -> tuple[State, State, Sequence[Tensor | None]]:
+    """f h + g W in Stratonovich's sense at (t, y), and a times its derivatives in y and in the leaves."""
+    with torch.enable_grad():
+        y = y.detach().requires_grad_()
+        f = fields.drift(t, y)
+        if fields.calculus == "ito":
+            g, twice_shift = fields.with_correction(t, y)
+            f = torch.sub(f, twice_shift, alpha=0.5)
+        else:
+            g = fields.diffusion(t, y)
+        moved = fields.kicked(at.h * f, g, at.w)
+        if not moved.requires_grad:
+            return moved, torch.zeros_like(y), [None] * len(held)
+        pulled, *found = torch.autograd.grad(moved, [y, *held], a, allow_unused=True, retain_graph=True)
+    return moved.detach(), torch.zeros_like(y) if pulled is None else pulled, found
+
+
+class _Reversible(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, march, y0, *parameters):
+        y, carry, kept = march.advance(y0, march.begin(y0), 0, march.grid.steps)
+        ctx.march, ctx.parameters = march, parameters
+        ctx.save_for_backward(y, carry[0])
+        return march.states(y0, kept)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        march, (y, z) = ctx.march, ctx.saved_tensors
+        fields, outputs, totals = march.fields, march.grid.outputs.tolist(), _Totals(ctx.parameters)
+        z, f, g = _evaluated(fields, march.time(march.grid.steps, y), z)
+        to_y, to_z, to_f, to_g = grad[:, -1], torch.zeros_like(y), torch.zeros_like(f), torch.zeros_like(g)
+        outputs.pop()
+        for low, high in reversed(march.blocks(0, march.grid.steps)):
+            block = march.block(low, high, y)
+            for step in range(high - 1, low - 1, -1):
+                if step + 1 == outputs[-1]:
+                    to_y = to_y + grad[:, len(outputs) - 1]
+                    outputs.pop()
+                at = block[step - low]
+                half_f, half_g = to_y * (0.5 * at.h), _outer(fields, to_y, 0.5 * at.w)
+                to_z = to_z + _pull(totals, z, f, g, to_f + half_f, to_g + half_g)
+                z, f_after, g_after = z.detach(), f.detach(), g.detach()
+                undone = drifted(torch.lerp(z, y, 2.0), at.h, f_after, -1.0)
+                z, f, g = _evaluated(fields, at.t, fields.kicked(undone, g_after, at.w, -1.0))
+                y = drifted(y, at.h, f_after + f.detach(), -0.5)
+                y = fields.kicked(y, g_after + g.detach(), at.w, -0.5)
+                to_f, to_g = drifted(half_f, at.h, to_z), half_g + _outer(fields, to_z, at.w)
+                to_y, to_z = torch.add(to_y, to_z, alpha=2.0), -to_z
+        to_y = to_y + to_z + _pull(totals, z, f, g, to_f, to_g) + grad[:, 0]
+        return None, to_y, *totals.sums
+
+
+def _evaluated(fields: Fields, t: Tensor, z: State) -> tuple[State, Tensor, Tensor]:
+    """z as a leaf, with f and g there on a tape."""
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        return z, fields.drift(t, z), fields.diffusion(t, z)
+
+
+def _pull(totals: _Totals, z: State, f: Tensor, g: Tensor, to_f: Tensor, to_g: Tensor) -> State:
+    """Cotangent of z; those of the parameters join the totals."""
+    pairs = [(output, cotangent) for output, cotangent in ((f, to_f), (g, to_g)) if output.requires_grad]
+    if not pairs:
+        return torch.zeros_like(z)
+    outputs, cotangents = zip(*pairs, strict=True)
+    found = torch.autograd.grad(outputs, [z, *totals.leaves], cotangents, allow_unused=True, retain_graph=True)
+    totals.add(found[1:])
+    return torch.zeros_like(z) if found[0] is None else found[0]
+
+
+def _outer(fields: Fields, to_y: State, w: Tensor) -> Tensor:
+    """Cotangent of g from that of g w."""
+    if not fields.elementwise:
+        return to_y[:, :, None] * w[:, None, :]
+    return to_y * w
+
+
+class _Totals:
+    """Sums of the gradients of all parameters."""
+
+    def __init__(self, held: Sequence[Tensor]) -> None:
+        self.leaves = held
+        self.sums = [torch.zeros_like(leaf) for leaf in held]
+
+    def add(self, found: Sequence[Tensor | None], weight: float = 1.0) -> None:
+        """Add those that are there."""
+        pairs = [(total, new) for total, new in zip(self.sums, found, strict=True) if new is not None]
+        if pairs:
+            totals, news = zip(*pairs, strict=True)
+            torch._foreach_add_(totals, news, alpha=weight)

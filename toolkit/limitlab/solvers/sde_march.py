@@ -1,0 +1,173 @@
+"""Uniform steps of a stochastic scheme, all samples at the same times: the fast way, with little beside the fields.
+
+Times are Python numbers on the grid t_0 + k h; asked times that are not on it end a step of their own, so that nothing
+is interpolated in the noise. Increments come in blocks; a block is checked for overflow once, and gone through again
+where a sample is lost and shall be masked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.brownian import BrownianPath
+from limitlab.solvers.failures import failed
+from limitlab.solvers.sde_fields import Fields, Interval, State
+from limitlab.solvers.sde_methods import Carry, Scheme, reversible_heun, reversible_start
+from limitlab.solvers.solution import Evaluations, Failure, StepLog
+
+SNAP = 1e-9
+BLOCK_STEPS = 64
+BLOCK_NUMBERS = 2**16
+
+
+@dataclass(frozen=True)
+class Grid:
+    """regular: t_0 + k h up to the end. times: with the asked times in between. outputs: where those are in `times`."""
+
+    regular: np.ndarray
+    times: np.ndarray
+    outputs: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        return len(self.times) - 1
+
+
+def step_grid(asked: np.ndarray, step_size: float) -> Grid:
+    """The grid of uniform steps through the asked times; those within rounding of a grid time take its place."""
+    count = max(1, int(np.ceil((asked[-1] - asked[0]) / step_size - SNAP)))
+    regular = asked[0] + step_size * np.arange(count + 1)
+    regular[-1] = asked[-1]
+    nearest = np.clip(np.rint((asked - asked[0]) / step_size).astype(np.int64), 0, count)
+    close = np.abs(regular[nearest] - asked) <= SNAP * step_size
+    regular[nearest[close]] = asked[close]
+    times = np.union1d(regular, asked)
+    return Grid(regular, times, np.searchsorted(times, asked))
+
+
+class Block:
+    """Steps `first` to `last` of a grid, made ready: sizes as numbers, times as views, increments and areas."""
+
+    def __init__(self, grid: Grid, path: BrownianPath, area: bool, first: int, last: int, like: State) -> None:
+        times = grid.times[first : last + 1]
+        self.sizes = np.diff(times).tolist()
+        moments = torch.tensor(times, dtype=like.dtype, device=like.device)[:, None, None]
+        self._moments = moments.expand(-1, len(like), 1).unbind(0)
+        w, h = path.increments(times, area)
+        self._w, self._areas = w.unbind(0), h.unbind(0)
+
+    def __getitem__(self, step: int) -> Interval:
+        after = step + 1
+        return Interval(self._moments[step], self._moments[after], self.sizes[step], self._w[step], self._areas[step])
+
+
+@dataclass
+class UniformMarch:
+    """A scheme on a grid; `mask`: lost samples are held where they were and listed in `failures`, instead of raised."""
+
+    fields: Fields
+    scheme: Scheme
+    path: BrownianPath
+    grid: Grid
+    mask: bool = False
+    failures: list[Failure] = field(default_factory=list)
+    _lost: Tensor | None = None
+
+    def begin(self, y: State) -> Carry:
+        """What the first step gets."""
+        if self.scheme.step is not reversible_heun:
+            return ()
+        return reversible_start(self.fields, self.time(0, y), y)
+
+    def time(self, step: int, like: State) -> Float[Tensor, "batch 1"]:
+        """The time at which a step starts, as the fields get it."""
+        return like.new_full((len(like), 1), float(self.grid.times[step]))
+
+    def blocks(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Steps first to last, cut into blocks of bounded memory."""
+        most = max(2, min(BLOCK_STEPS, BLOCK_NUMBERS // self.path.shape[0] // self.path.shape[1] // 2 * 2))
+        return [(low, min(low + most, last)) for low in range(first, last, most)]
+
+    def block(self, first: int, last: int, like: State) -> Block:
+        """Those steps made ready."""
+        return Block(self.grid, self.path, self.scheme.area, first, last, like)
+
+    def advance(self, y: State, carry: Carry, first: int, last: int) -> tuple[State, Carry, list[State]]:
+        """Go from the start of step `first` to that of `last`; returns the asked states on the way."""
+        kept: list[State] = []
+        for low, high in self.blocks(first, last):
+            block = self.block(low, high, y)
+            visited, carried = self._through(block, y, carry)
+            if not bool(torch.isfinite(visited[-1].detach()).all()):
+                self._lose(visited, low)
+                visited, carried = self._through(block, y, carry)
+            y, carry = visited[-1], carried
+            wanted = self.grid.outputs[(self.grid.outputs > low) & (self.grid.outputs <= high)]
+            kept += [visited[index - low - 1] for index in wanted.tolist()]
+        return y, carry, kept
+
+    def states(self, y0: State, kept: list[State]) -> Float[Tensor, "batch time state"]:
+        """The asked states, NaN where a sample was lost before."""
+        states = torch.stack([y0, *kept], 1)
+        if self._lost is None:
+            return states
+        asked = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
+        return states.where((asked <= self._end_times()[:, None])[..., None], torch.nan)
+
+    def log(self, like: State) -> StepLog:
+        """The log of all steps; nothing estimates errors here."""
+        times = torch.tensor(self.grid.times, dtype=torch.float64, device=like.device)
+        starts, sizes = times[:-1].expand(len(like), -1), times.diff().expand(len(like), -1)
+        blank = like.new_full((1, 1), torch.nan).expand(len(like), self.grid.steps)
+        accepted = torch.ones(1, 1, dtype=torch.bool, device=like.device).expand(len(like), self.grid.steps)
+        if self._lost is not None:
+            accepted = times[1:] <= self._end_times()[:, None]
+            starts, sizes = starts.where(accepted, torch.nan), sizes.where(accepted, torch.nan)
+        return StepLog(starts, sizes, blank, blank, accepted)
+
+    def evaluations(self, like: State) -> Evaluations:
+        """Drift calls of every sample, with the one that checks its shape and the one that starts reversible Heun."""
+        before = 1 + (self.scheme.step is reversible_heun)
+        calls = torch.full((len(like),), before + self.scheme.calls[0] * self.grid.steps, device=like.device)
+        return Evaluations(calls, torch.zeros_like(calls), torch.zeros_like(calls))
+
+    def _through(self, block: Block, y: State, carry: Carry) -> tuple[list[State], Carry]:
+        step, fields, lost = self.scheme.step, self.fields, self._lost
+        visited = []
+        for place in range(len(block.sizes)):
+            made = step(fields, block[place], y, carry, False)
+            if lost is None:
+                y, carry = made.y, made.carry
+            else:
+                y = torch.where(lost[:, None], y, made.y)
+                carry = tuple(_held(lost, old, new) for old, new in zip(carry, made.carry, strict=True))
+            visited.append(y)
+        return visited, carry
+
+    def _lose(self, visited: list[State], first: int) -> None:
+        """Note which samples left the numbers in which step; raise unless they shall be masked."""
+        finite = torch.stack([torch.isfinite(y.detach()).all(1) for y in visited], 1)
+        lost = ~finite[:, -1]
+        for sample in lost.nonzero()[:, 0].tolist():
+            step = first + int((~finite[sample]).nonzero()[0, 0])
+            time, after = self.grid.times[step : step + 2].tolist()
+            self.failures.append(Failure(sample, time, after - time, "blow-up"))
+        if not self.mask:
+            raise failed(self.failures)
+        self._lost = lost if self._lost is None else self._lost | lost
+
+    def _end_times(self) -> Float[Tensor, " batch"]:
+        """Until when every sample is good."""
+        ends = torch.full((self.path.shape[0],), torch.inf, dtype=torch.float64, device=self.path.device)
+        for failure in self.failures:
+            ends[failure.sample] = failure.time
+        return ends
+
+
+def _held(lost: Tensor, old: Tensor, new: Tensor) -> Tensor:
+    return torch.where(lost.view(-1, *(1,) * (new.dim() - 1)), old, new)
