@@ -18,6 +18,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.failures import failed
+from limitlab.solvers.jumps import OneSided
 from limitlab.solvers.march import March, Outcome
 from limitlab.solvers.methods import ExplicitMethod, Field, Method
 from limitlab.solvers.recording import Row, interpolated
@@ -29,7 +30,8 @@ GAUSS = tuple((0.5 + offset * math.sqrt(0.15), weight / 18.0) for offset, weight
 
 def adjoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
     """The states with the adjoint's gradient; the log has none."""
-    if march.events or not isinstance(march.method, ExplicitMethod):
+    method = march.method.method if isinstance(march.method, OneSided) else march.method
+    if march.events or not isinstance(method, ExplicitMethod):
         raise InvalidArgument(
             f"gradient 'adjoint' needs an explicit Runge-Kutta method and no events; got {march.method.name!r}; "
             "use gradient='direct' or 'checkpoint'"
@@ -101,6 +103,7 @@ class _Adjoint(torch.autograd.Function):
         march, states = ctx.march, ctx.states.detach()
         integral = ParameterIntegral(march.field, march.method, ctx.parameters)
         field, method, control = AdjointField(march.field), march.method, march.control
+        stops = None if march.stops is None else -march.stops.flip(1)
         a = grad[:, -1].contiguous()
         step = None
         for moment in range(states.shape[1] - 1, 0, -1):
@@ -112,7 +115,8 @@ class _Adjoint(torch.autograd.Function):
                 count = max(1, math.ceil(float((end - start).max()) / march.step_size - 1e-9))
                 fractions = torch.linspace(0, 1, count + 1, dtype=start.dtype, device=start.device)
                 limits = control.limits(method, both)
-                both, _ = follow(field, method, both, carry, torch.lerp(start, end, fractions), integral, limits)
+                grid = _with_stops(torch.lerp(start, end, fractions), stops)
+                both, _ = follow(field, method, both, carry, grid, integral, limits)
             else:
                 if step is None:
                     order = method.error_order
@@ -120,9 +124,17 @@ class _Adjoint(torch.autograd.Function):
                     step = step.to(start.dtype)
                 memory = no_memory(control.controller, method.error_order, both[:, :1])
                 begin = Position(start, step, both, carry, memory)
-                now, failures = adapt(field, method, control, begin, end, integral)
+                now, failures = adapt(field, method, control, begin, end, integral, stops=stops)
                 if failures:
                     raise failed(failures)
                 both, step = now.y, torch.maximum(now.proposed, 0.1 * (end - start))
             a = both.chunk(2, 1)[1] + grad[:, moment - 1]
         return None, None, a, *integral.totals
+
+
+def _with_stops(grid: Float[Tensor, "batch steps"], stops: Float[Tensor, "batch stops"] | None) -> Tensor:
+    """The grid and the stops between its ends."""
+    if stops is None:
+        return grid
+    inside = torch.minimum(torch.maximum(stops, grid[:, :1]), grid[:, -1:])
+    return torch.cat([grid, inside], 1).sort(1).values

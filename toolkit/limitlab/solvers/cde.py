@@ -10,14 +10,15 @@ log-ODE method is the same equation driven by a path of log-signatures (`limitla
 
 where g is free to be learnt, or the exact one, of f and its Lie brackets (`log_ode_field`).
 
-Sources: Kidger, Morrill, Foster, Lyons, Neural controlled differential equations (2020); Morrill, Salvi, Kidger, Foster,
-Lyons, Neural rough differential equations (2021).
+Sources: Kidger, Morrill, Foster & Lyons 2020 (neural controlled differential equations); Morrill, Salvi, Kidger, Foster
+& Lyons 2021 (neural rough differential equations).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -39,16 +40,16 @@ def solve_cde(
     t: Tensor | Sequence[float] | None = None,
     *,
     method: str = "tsit5",
-    stops: Tensor | Sequence[float] | Literal["knots"] | None = "knots",
+    stops: Literal["knots"] | None = "knots",
     **options: Any,
 ) -> Solution:
     """Solution of dz = field(s, z) dX(s) from z0 at the parameters t of the path, its two ends when left out.
 
     field: s (batch, 1), z (batch, hidden) -> (batch, hidden, channels of the path). t: (time,) or (batch, time). A
     sample that ends before the last of t stays as it is. Observation k of a rectilinear path is at s = 2k.
-    stops: times that steps must end at, here all knots unless told otherwise: between them the path is a polynomial, so
-    that a method keeps its order; None allows steps longer than a piece of a smooth path, at a loss of accuracy.
-    The other options, and the errors, are those of `solve_ode`.
+    stops: steps end at the knots, between which the path is a polynomial, so that a method keeps its order; None allows
+    steps longer than a piece of a smooth path, at a loss of accuracy.
+    The other options, and the errors, are those of `solve_ode`; compile=True serves all paths of one shape.
     """
     if not isinstance(path, ControlPath):
         raise InvalidArgument(f"path must be a ControlPath; got {type(path).__name__}")
@@ -66,14 +67,18 @@ def solve_cde(
             raise InvalidArgument(
                 f"t must lie on the path, within [{float(low):.6g}, {float(high):.6g}]; got {t.tolist()!r:.80}"
             )
-    if isinstance(stops, str):
-        if stops != "knots":
-            raise unknown_name("stops", stops, ["knots"])
-        stops = path.knots if path.knots.shape[-1] > 2 else None
-    return solve_ode(DrivenField(field, path), z0, t, method=method, stops=stops, **options)
+    if stops not in ("knots", None):
+        raise unknown_name("stops", stops, ["knots", "None"])
+    driven = DrivenField(field, path)
+    if options.get("compile"):
+        if options.get("gradient", "direct") != "direct":
+            raise InvalidArgument(f"compile needs gradient 'direct' along a path; got {options['gradient']!r}")
+        driven = _compiled_field(field)
+        driven.path = path
+    return solve_ode(driven, z0, t, method=method, stops=path.knots if stops else None, **options)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class DrivenField:
     """The field f(s, z) X'(s) of an ordinary differential equation; path: anything with a derivative at s."""
 
@@ -93,6 +98,12 @@ class DrivenField:
         """The same on the step from s of this size, which lies on one piece of the path: that of its middle."""
         assert isinstance(self.path, ControlPath)
         return DrivenField(self.field, self.path.near(s + 0.5 * size))
+
+
+@lru_cache(maxsize=32)
+def _compiled_field(field: MatrixField) -> DrivenField:
+    """One for each field: what is compiled belongs to the object, and the path in it is data."""
+    return DrivenField(field, Pieces(torch.zeros(0), ()))
 
 
 def log_ode_field(field: MatrixField) -> MatrixField:

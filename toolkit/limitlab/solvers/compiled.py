@@ -67,7 +67,7 @@ def adapt_compiled(
         tried += depth
         if tried - checked >= ATTEMPTS_BETWEEN_CHECKS:
             checked = tried
-            last = None if block.error is None else block.error[:, -1:]
+            last = None if block.error is None else block.error[-1][:, None]
             lost, end = stuck(now, last, end, length, size)
             failures += lost
     recorder.work_up_blocks()

@@ -28,7 +28,7 @@ from limitlab.solvers.linear_small import Factors, factorized
 from limitlab.solvers.methods import Attempt, Field
 
 TableRow = tuple[float, ...]
-MOST_ITERATIONS = 10
+MOST_ITERATIONS = 40
 NEWTON_TOLERANCE = 0.03  # of the step's own
 
 
@@ -66,9 +66,7 @@ class EsdirkTable:
         c, rows = self.c, []
         for stage in range(1, len(c)):
             nodes = c[:stage]
-            rows.append(
-                tuple(float(np.prod([(c[stage] - m) / (n - m) for m in nodes if m != n])) for n in nodes)
-            )
+            rows.append(tuple(float(np.prod([(c[stage] - m) / (n - m) for m in nodes if m != n])) for n in nodes))
         return tuple(rows)
 
     @cached_property
@@ -125,7 +123,12 @@ class Esdirk:
         return (slope,)
 
     def attempt(
-        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: tuple[Tensor]
+        self,
+        field: Field,
+        t: Float[Tensor, "batch 1"],
+        y: Float[Tensor, "batch state"],
+        h: Tensor,
+        carry: tuple[Tensor],
     ) -> Attempt:
         table, slope, step = self.table, carry[0], h.to(y.dtype)
         jacobian = linearized(field, t, y, self.jacobian, autonomous=True).jacobian
@@ -139,7 +142,8 @@ class Esdirk:
                 first = _combined(torch.zeros_like(y), guess, increments)
                 solved = newton.solve(time, known.detach(), first)
             increments.append(newton.with_gradient(time, known, solved) if torch.is_grad_enabled() else solved)
-        end = torch.add(known, increments[-1], alpha=table.gamma)
+        # steps of given size have no other way to tell
+        end = torch.add(known, increments[-1], alpha=table.gamma).where(newton.converged, torch.nan)
         moved = step != 0
         slope = torch.where(moved, increments[-1] / torch.where(moved, step, 1.0), slope)
         error = _combined(torch.zeros_like(y), table.error, increments)

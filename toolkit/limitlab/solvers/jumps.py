@@ -38,11 +38,9 @@ class OneSided:
         inside = on_step(field, t, h, y.dtype)
         at = carry[1] if isinstance(self.method, ReversibleHeun) else y
         attempt = self.method.attempt(inside, t, y, h, (inside(t.to(y.dtype), at), *carry[1:]))
-        return (
-            attempt
-            if attempt.cost is None
-            else attempt._replace(cost=attempt.cost + attempt.cost.new_tensor([1, 0, 0]))
-        )
+        if attempt.cost is None:
+            return attempt
+        return attempt._replace(cost=attempt.cost + attempt.cost.new_tensor([1, 0, 0]))
 
     def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
         return self.method.complete(on_step(field, t, h, y.dtype), t, y, h, increments)

@@ -29,8 +29,8 @@ class Attempt(NamedTuple):
     y: (batch, state) there. carry: what the method wants back in the next step, tensors of leading dim batch; the first
     is the slope at y. error: local error vectors, none to two of them. increments: D_i of the continuous extension
     y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time, whose |k - k'| / |u - u'|
-    estimates the largest eigenvalue. solved: whether the equations of an implicit step were solved. cost: calls, Jacobians
-    and factorisations where they differ by sample.
+    estimates the largest eigenvalue. solved: whether the equations of an implicit step were solved. cost: calls,
+    Jacobians and factorisations where they differ by sample.
     """
 
     y: Float[Tensor, "batch state"]

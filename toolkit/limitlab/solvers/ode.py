@@ -28,6 +28,7 @@ from limitlab.solvers.events import Event
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients import GRADIENTS, parameters_of
 from limitlab.solvers.jacobians import JacobianFunction, ReversedJacobian
+from limitlab.solvers.jumps import OneSided
 from limitlab.solvers.march import March
 from limitlab.solvers.solution import Solution
 from limitlab.solvers.step_control import CONTROLLERS
@@ -100,7 +101,7 @@ def solve_ode(
     slope = sign * require_slope("field", field(start, y0), flat, layout)
     march = March(
         flat_field,
-        chosen,
+        chosen if stops is None else OneSided(chosen),
         times,
         tolerances,
         step_size=step_size,

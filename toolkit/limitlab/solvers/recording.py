@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Several attempts at once, everything (batch, attempts); the cost (batch, 3) is that of all of them."""
+    """Several attempts at once, everything (attempts, batch); the cost (batch, 3) is that of all of them."""
 
     time: Tensor
     size: Tensor
@@ -47,25 +47,31 @@ class Block(NamedTuple):
     cost: Tensor | None = None
 
 
-class Dense(NamedTuple):
-    """Their continuous extensions, everything (attempts, batch, state): start, end, and coefficients of theta, ..."""
-
-    state: Tensor
-    end: Tensor
-    coefficients: tuple[Tensor, ...]
+# The continuous extensions of attempts, (attempts, batch, degree + 2, state): start, end, coefficients of theta, ...
+Dense = Float[Tensor, "attempts batch row state"]
 
 
 def block_of(rows: Sequence[Row]) -> Block:
     """The rows as one block."""
-    time, size, after, accepted = (
-        torch.cat(parts, 1) for parts in zip(*((r.time, r.size, r.after, r.accepted) for r in rows), strict=True)
-    )
+    columns = zip(*((row.time, row.size, row.after, row.accepted) for row in rows), strict=True)
+    time, size, after, accepted = (torch.cat(parts).view(len(rows), -1) for parts in columns)
     errors = [row.error for row in rows if row.error is not None]
     pairs = [row.attempt.stiff_pair for row in rows if row.attempt.stiff_pair is not None]
-    error = torch.cat(errors, 1) if errors else None
+    error = torch.cat(errors).view(len(rows), -1) if errors else None
     costs = [row.attempt.cost * (row.size != 0) for row in rows if row.attempt.cost is not None]
     cost = torch.stack(costs).sum(0) if costs else None
     return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None, cost)
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    """Blocks one after the other as one."""
+
+    def along(parts: list[Tensor | None]) -> Any:
+        return None if parts[0] is None else torch.cat([part for part in parts if part is not None])
+
+    series = (along(list(parts)) for parts in zip(*(block[:-1] for block in blocks), strict=True))
+    costs = [block.cost for block in blocks if block.cost is not None]
+    return Block(*series, torch.stack(costs).sum(0) if costs else None)  # type: ignore[call-arg]
 
 
 def columns_of(method: Method) -> tuple[tuple[float, ...], ...]:
@@ -76,8 +82,8 @@ def columns_of(method: Method) -> tuple[tuple[float, ...], ...]:
 def dense_of(rows: Sequence[Row], columns: Sequence[Sequence[float]]) -> Dense:
     """The continuous extensions of rows whose increments are complete."""
     increments = [torch.stack(part) for part in zip(*(row.attempt.increments for row in rows), strict=True)]
-    coefficients = tuple(_weighted(column, increments) for column in columns)
-    return Dense(torch.stack([row.state for row in rows]), torch.stack([row.attempt.y for row in rows]), coefficients)
+    ends = (torch.stack([row.state for row in rows]), torch.stack([row.attempt.y for row in rows]))
+    return torch.stack([*ends, *(_weighted(column, increments) for column in columns)], 2)
 
 
 class Sink(Protocol):
@@ -145,7 +151,7 @@ class Recorder:
     def add_block(self, block: Block, dense: Dense | None) -> None:
         """Keep attempts that were stacked already, until there are enough of them."""
         self._blocks.append((block, dense))
-        if sum(block.time.shape[1] for block, _ in self._blocks) >= self._most:
+        if sum(len(block.time) for block, _ in self._blocks) >= self._most:
             self.work_up_blocks()
 
     def work_up_blocks(self) -> None:
@@ -155,14 +161,12 @@ class Recorder:
         blocks = [block for block, _ in self._blocks]
         extensions = [dense for _, dense in self._blocks if dense is not None]
         self._blocks = []
-        block = Block(*(None if parts[0] is None else torch.cat(parts, 1) for parts in zip(*blocks, strict=True)))
+        block = _joined(blocks)
         self._write(block)
         found = self._found(block)
         if found is None:
             return
-        coefficients = zip(*(dense.coefficients for dense in extensions), strict=True)
-        states, ends = (torch.cat([dense[place] for dense in extensions]) for place in range(2))
-        self._interpolate(block, Dense(states, ends, tuple(map(torch.cat, coefficients))), *found)
+        self._interpolate(block, torch.cat(extensions), *found)
 
     def states(self, end: Float[Tensor, "batch state"]) -> Float[Tensor, "batch time state"]:
         """The outputs; `end` is the state at the last time. Times that were not reached hold NaN."""
@@ -171,7 +175,7 @@ class Recorder:
         states[:, 0] = self._y0
         if self._values:
             samples, moments, values = self.values
-            states = states.index_put((samples, moments), values)
+            states = states.flatten(0, 1).index_copy(0, samples * count + moments, values).view_as(states)
         return torch.cat([states[:, :-1], end[:, None]], 1) if count > 1 else states
 
     @property
@@ -189,7 +193,7 @@ class Recorder:
         if not self._log:
             nothing = self._times.new_zeros(len(self._times), 0)
             return StepLog(nothing, nothing, nothing, nothing, nothing.bool())
-        return StepLog(*(torch.cat(part, 1) for part in zip(*self._log, strict=True)))
+        return StepLog(*(torch.cat(part).T for part in zip(*self._log, strict=True)))
 
     def _write(self, block: Block) -> None:
         if block.cost is not None:
@@ -207,26 +211,23 @@ class Recorder:
         if not self.dense:
             return None
         # the first attempt that reaches a time is the accepted one, since a rejected one leads nowhere
-        place = torch.searchsorted(block.after.contiguous(), self._times)
-        inside = (self._times > block.time[:, :1]) & (place < block.after.shape[1])
+        place = torch.searchsorted(block.after.T.contiguous(), self._times)
+        inside = (self._times > block.time[0][:, None]) & (place < len(block.after))
         inside[:, 0] = inside[:, -1] = False
         samples, moments = inside.nonzero(as_tuple=True)
         return (samples, moments, place[samples, moments]) if len(samples) else None
 
     def _interpolate(self, block: Block, dense: Dense, samples: Tensor, moments: Tensor, steps: Tensor) -> None:
         """Outputs inside the steps, by the method's continuous extension."""
-        flat = steps * len(self._y0) + samples
-
-        def picked(parts: Tensor) -> Tensor:
-            return parts.flatten(0, 1).index_select(0, flat)
-
-        time, size = (part[samples, steps, None] for part in (block.time, block.size))
-        theta = ((self._times[samples, moments, None] - time) / size).to(self._y0.dtype)
-        value = torch.zeros_like(theta)
-        for coefficient in reversed(dense.coefficients):
-            value = theta * (value + picked(coefficient))
-        value = picked(dense.state) + value
-        self._values.append(torch.where(theta == 1.0, picked(dense.end), value))
+        time, size = block.time[steps, samples], block.size[steps, samples]
+        theta = ((self._times[samples, moments] - time) / size).to(self._y0.dtype)
+        picked = dense.flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
+        # the many outputs last, so that they are what the arithmetic runs along
+        start, end, *coefficients = picked.permute(1, 2, 0).contiguous().unbind(0)
+        value = torch.zeros_like(start)
+        for coefficient in reversed(coefficients):
+            value = theta * (value + coefficient)
+        self._values.append(torch.where(theta == 1.0, end, start + value).T)
         self._places.append((samples, moments))
 
     def _completed(self, rows: list[Row], steps: Tensor) -> list[Row]:
@@ -256,7 +257,7 @@ def interpolated(
     return state + value
 
 
-def _weighted(weights: Sequence[float], parts: list[Tensor]) -> Tensor:
+def _weighted(weights: Sequence[float], parts: Sequence[Tensor]) -> Tensor:
     total = torch.zeros_like(parts[0])
     for weight, part in zip(weights, parts, strict=True):
         if weight:
@@ -264,9 +265,12 @@ def _weighted(weights: Sequence[float], parts: list[Tensor]) -> Tensor:
     return total
 
 
-def _stiffness(pairs: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Float[Tensor, "batch attempts"]:
-    """The methods' estimates, by sample and attempt; the floor keeps the gradient finite at zero."""
-    slope, other, state, at = (torch.stack(part, 1) for part in zip(*pairs, strict=True))
+def _stiffness(pairs: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Float[Tensor, "attempts batch"]:
+    """The methods' estimates, by attempt and sample; the floor keeps the gradient finite at zero."""
+    slope, other, state, at = (torch.stack(part) for part in zip(*pairs, strict=True))
     tiny = torch.finfo(slope.dtype).tiny
-    top, bottom = (difference.square().sum(-1).add(tiny).sqrt() for difference in (slope - other, state - at))
-    return top / bottom
+    if torch.is_grad_enabled():
+        top, bottom = (difference.square().sum(-1).add(tiny).sqrt() for difference in (slope - other, state - at))
+        return top / bottom
+    top, bottom = (torch.linalg.vector_norm(difference, dim=-1) for difference in (slope - other, state - at))
+    return top / (bottom + tiny)

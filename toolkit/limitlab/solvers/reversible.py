@@ -22,7 +22,7 @@ def reversible(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor,
     """The states with the gradient by reversal; the log has none."""
     if march.step_size is None or march.events or not isinstance(march.method, ReversibleHeun):
         raise InvalidArgument(
-            f"gradient 'reversible' needs method='reversible_heun' with a step_size, and no events; got "
+            f"gradient 'reversible' needs method='reversible_heun' with a step_size, no stops and no events; got "
             f"{march.method.name!r}; use gradient='direct' or 'checkpoint'"
         )
     outcomes: list[Outcome] = []

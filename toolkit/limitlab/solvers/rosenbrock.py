@@ -5,8 +5,9 @@ With J = df/dy and f_t = df/dt at (t, y), stages u_i and W = I / gamma - h J (Ha
     W u_i = h f(t + c_i h, y + sum_j a_ij u_j) + sum_j m_ij u_j + h^2 d_i f_t,
     y+ = y + sum_i b_i u_i,    error = sum_i e_i u_i,    y(t + theta h) = y + sum_i P_i(theta) u_i.
 
-All methods are L-stable. Sources: Shampine & Reichelt 1997 (Rosenbrock23, of ode23s); Hairer & Wanner, Solving ODEs II,
-IV.7 and IV.10 (Rodas4); Steinebach 2023 (Rodas5P, of order 5 also on Prothero & Robinson's problem where others lose it).
+All methods are L-stable. On Prothero & Robinson's problem, for steps much longer than 1 / |lambda|, the error of Rodas4
+falls with h / |lambda| and that of Rodas5P with h^3 / |lambda|. Sources: Shampine & Reichelt 1997 (Rosenbrock23, of
+ode23s); Hairer & Wanner, Solving ODEs II, IV.7 and IV.10 (Rodas4); Steinebach 2023 (Rodas5P).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TableRow = tuple[float, ...]
 
 @dataclass(frozen=True)
 class RosenbrockTable:
-    """Coefficients of the formulas above: a and m have rows for the stages 2 to s, polynomials for theta, theta^2, ..."""
+    """Coefficients of the formulas above; a and m have a row for each of the stages 2 to s."""
 
     gamma: float
     a: tuple[TableRow, ...]
@@ -74,7 +75,12 @@ class Rosenbrock:
         return (slope,)
 
     def attempt(
-        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: tuple[Tensor]
+        self,
+        field: Field,
+        t: Float[Tensor, "batch 1"],
+        y: Float[Tensor, "batch state"],
+        h: Tensor,
+        carry: tuple[Tensor],
     ) -> Attempt:
         table, slope, step = self.table, carry[0], h.to(y.dtype)
         jacobian, in_time = linearized(field, t, y, self.jacobian)
@@ -83,7 +89,8 @@ class Rosenbrock:
         times = torch.addcmul(t, h, nodes.to(t.dtype)).to(y.dtype).unbind(0)
         factors = factorized(identity - step[..., None] * jacobian)
         bend = None if in_time is None else step * step * in_time
-        sums, stages = start * y, []
+        sums = start * y
+        stages: list[Tensor] = []
         at, right = y, step * slope
         for stage in range(table.stages):
             if stage:
@@ -105,7 +112,8 @@ class Rosenbrock:
     def amplification(self, z: np.ndarray) -> np.ndarray:
         """Stability function R(z): what one step does to y' = lambda y, with z = lambda h complex."""
         table = self.table
-        zero, stages = np.zeros_like(z), []
+        zero = np.zeros_like(z)
+        stages: list[np.ndarray] = []
         for a, m in zip(((), *table.a), ((), *table.m), strict=True):
             at = 1.0 + sum((weight * u for weight, u in zip(a, stages, strict=True)), zero)
             right = z * at + sum((weight * u for weight, u in zip(m, stages, strict=True)), zero)
@@ -154,7 +162,12 @@ def _shampine_reichelt() -> RosenbrockTable:
 
 
 def _stiffly_accurate(
-    gamma: float, a: tuple[TableRow, ...], m: tuple[TableRow, ...], c: TableRow, d: TableRow, dense: tuple[TableRow, ...]
+    gamma: float,
+    a: tuple[TableRow, ...],
+    m: tuple[TableRow, ...],
+    c: TableRow,
+    d: TableRow,
+    dense: tuple[TableRow, ...],
 ) -> RosenbrockTable:
     """The last stages correct the one before: each starts from its predecessor's input plus u, and so does the end.
 

@@ -15,6 +15,7 @@ and the step sizes are constants of the gradient. Noise and calculus: see `limit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -29,10 +30,10 @@ from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients import checkpoint
 from limitlab.solvers.march import March
 from limitlab.solvers.sde_adaptive import StochasticMethod
-from limitlab.solvers.sde_fields import Calculus, Field, Fields, Noise, leaves, squeezed
+from limitlab.solvers.sde_fields import Calculus, Field, Fields, Noise, is_coupled, leaves, squeezed
 from limitlab.solvers.sde_gradients import GRADIENTS
 from limitlab.solvers.sde_march import UniformMarch, step_grid
-from limitlab.solvers.sde_methods import SCHEMES, Scheme, scheme_named
+from limitlab.solvers.sde_methods import SCHEMES, Scheme, milstein, scheme_named
 from limitlab.solvers.solution import Solution
 from limitlab.solvers.step_control import CONTROLLERS
 from limitlab.solvers.stepping import Control
@@ -68,8 +69,8 @@ def solve_sde(
     state) for "diagonal" noise, (batch, state, 1) for "scalar", (batch, state, noise) for "commutative" and "general",
     either for "additive". t: (time,) or (batch, time), strictly increasing. step_size: uniform steps from t[0], which
     every scheme takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or "pid".
-    shared_steps: one step size for the batch. first_step: a thousandth of the span if left out. max_steps: attempts of
-    a sample, when steps follow the error. on_failure: "mask" leaves NaN in the samples that fail.
+    shared_steps: one step size for the batch. first_step: a thousandth of the path's span if left out. max_steps:
+    attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the samples that fail.
     Steps end at the asked times. A sample's path depends on the seed and its place in the batch, or on the numbers that
     `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian` is passed.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
@@ -98,9 +99,8 @@ def solve_sde(
             + (f"methods that can: {', '.join(able)}" if able else f"nor would any other for calculus={calculus!r}")
         )
     start, end = float(times[:, 0].min()), float(times[:, -1].max())
-    first_step = check_number(
-        "first_step", (end - start) * FIRST_STEP if first_step is None else first_step, low=1e-300
-    )
+    if first_step is not None:
+        first_step = check_number("first_step", first_step, low=1e-300)
     tolerances = Control(
         check_number("rtol", rtol, low=0.0, high=1.0),
         check_number("atol", atol, low=1e-300),
@@ -109,8 +109,12 @@ def solve_sde(
         int(check_number("max_steps", max_steps, low=1, integer=True)),
     )
     fields, channels, tape = _read_fields(drift, diffusion, y0, times, noise, calculus)
+    if noise == "diagonal" and (scheme.step is milstein or (gradient, calculus) == ("adjoint", "ito")):
+        fields = replace(fields, coupled=is_coupled(diffusion, times[:, :1].to(y0.dtype), y0))
     shape = len(y0), channels
     uniform = step_size if given.dim() == 1 else None
+    if gradient in ("adjoint", "reversible") and on_failure == "mask":
+        raise InvalidArgument(f"on_failure 'mask' needs gradient 'direct' or 'checkpoint'; got {gradient!r}")
     if gradient in ("adjoint", "reversible") and uniform is None:
         raise InvalidArgument(
             f"gradient {gradient!r} needs a step_size and times (time,); use 'direct' or 'checkpoint'"
@@ -125,7 +129,8 @@ def solve_sde(
             return Solution(given, states, march.log(y0), march.evaluations(y0), method, failures=failures)
         path = _path(seed, brownian, shape, (start, end), y0, None)
         stepped = StochasticMethod(method, scheme, fields, path, estimate=step_size is None)
-        general = March(fields.drift, stepped, times, tolerances, step_size=step_size, first=first_step, stops=times)
+        first = (path.span[1] - path.span[0]) * FIRST_STEP if first_step is None else first_step
+        general = March(fields.drift, stepped, times, tolerances, step_size=step_size, first=first, stops=times)
         if tape and gradient == "checkpoint":
             outcome = checkpoint(general, y0, y0, leaves(fields, times[:, :1].to(y0.dtype), y0))
         else:

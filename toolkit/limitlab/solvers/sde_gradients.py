@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.utils.checkpoint import checkpoint as replayed
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.sde_fields import Fields, Interval, State, drifted, leaves
@@ -42,23 +43,7 @@ def direct(march: UniformMarch, y0: State) -> Tensor:
 
 def checkpoint(march: UniformMarch, y0: State) -> Tensor:
     """States whose gradient holds about the square root of the steps."""
-    steps = march.grid.steps
-    segment = max(1, math.isqrt(steps))
-    y, carry, kept = y0, march.begin(y0), []
-
-    def through(y: State, *carry: Tensor, first: int, last: int) -> tuple[Tensor, ...]:
-        y, carry, asked = march.advance(y, carry, first, last)
-        return y, *carry, *asked
-
-    for first in range(0, steps, segment):
-        last = min(first + segment, steps)
-        made = replayed(
-            through, y, *carry, first=first, last=last, use_reentrant=False, preserve_rng_state=False
-        )  # fmt: skip
-        y, *rest = made
-        carry, asked = tuple(rest[: len(carry)]), rest[len(carry) :]
-        kept += asked
-    return march.states(y0, kept)
+    return _Checkpointed.apply(march, y0, *leaves(march.fields, march.time(0, y0), y0))
 
 
 def adjoint(march: UniformMarch, y0: State) -> Tensor:
@@ -79,6 +64,48 @@ GRADIENTS: dict[str, Gradient] = {
     "adjoint": adjoint,
     "reversible": reversible,
 }
+
+
+class _Checkpointed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, march, y0, *parameters):
+        steps = march.grid.steps
+        ctx.edges = [*range(0, steps, max(1, math.isqrt(steps))), steps]
+        ctx.march, ctx.parameters, ctx.starts = march, parameters, []
+        y, carry, kept = y0, march.begin(y0), []
+        for first, last in pairwise(ctx.edges):
+            ctx.starts.append((y, carry, march.lost))
+            y, carry, asked = march.advance(y, carry, first, last)
+            kept += asked
+        return march.states(y0, kept)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        totals = _Totals(ctx.parameters)
+        incoming, asked_below = [torch.zeros_like(grad[:, 0])], grad.shape[1]
+        segments = list(zip(pairwise(ctx.edges), ctx.starts, strict=True))
+        for (first, last), (y, carry, lost) in reversed(segments):
+            march = replace(ctx.march, failures=[], lost=lost)
+            with torch.enable_grad():
+                y = y.detach().requires_grad_()
+                carry = tuple(part.detach().requires_grad_() for part in carry) if first else march.begin(y)
+                states = [y, *carry] if first else [y]
+                end, carried, asked = march.advance(y, carry, first, last)
+            asked_below -= len(asked)
+            later = [*incoming, *(torch.zeros_like(part) for part in carried[len(incoming) - 1 :])]
+            later += grad[:, asked_below : asked_below + len(asked)].unbind(1)
+            outputs = [end, *carried, *asked]
+            taped = [place for place, output in enumerate(outputs) if output.requires_grad]
+            found = torch.autograd.grad(
+                [outputs[place] for place in taped], [*states, *totals.leaves], [later[place] for place in taped],
+                allow_unused=True, retain_graph=True,
+            )  # fmt: skip
+            incoming = [
+                torch.zeros_like(state) if new is None else new for state, new in zip(states, found, strict=False)
+            ]
+            totals.add(found[len(states) :])
+        return None, incoming[0] + grad[:, 0], *totals.sums
 
 
 class _Adjoint(torch.autograd.Function):

@@ -68,7 +68,10 @@ class Block:
 
 @dataclass
 class UniformMarch:
-    """A scheme on a grid; `mask`: lost samples are held where they were and listed in `failures`, instead of raised."""
+    """A scheme on a grid; `mask`: lost samples are held where they were and listed in `failures`, instead of raised.
+
+    lost: which samples, (batch,), None while there are none.
+    """
 
     fields: Fields
     scheme: Scheme
@@ -76,7 +79,7 @@ class UniformMarch:
     grid: Grid
     mask: bool = False
     failures: list[Failure] = field(default_factory=list)
-    _lost: Tensor | None = None
+    lost: Tensor | None = None
 
     def begin(self, y: State) -> Carry:
         """What the first step gets."""
@@ -114,7 +117,7 @@ class UniformMarch:
     def states(self, y0: State, kept: list[State]) -> Float[Tensor, "batch time state"]:
         """The asked states, NaN where a sample was lost before."""
         states = torch.stack([y0, *kept], 1)
-        if self._lost is None:
+        if self.lost is None:
             return states
         asked = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
         return states.where((asked <= self._end_times()[:, None])[..., None], torch.nan)
@@ -125,7 +128,7 @@ class UniformMarch:
         starts, sizes = times[:-1].expand(len(like), -1), times.diff().expand(len(like), -1)
         blank = like.new_full((1, 1), torch.nan).expand(len(like), self.grid.steps)
         accepted = torch.ones(1, 1, dtype=torch.bool, device=like.device).expand(len(like), self.grid.steps)
-        if self._lost is not None:
+        if self.lost is not None:
             accepted = times[1:] <= self._end_times()[:, None]
             starts, sizes = starts.where(accepted, torch.nan), sizes.where(accepted, torch.nan)
         return StepLog(starts, sizes, blank, blank, accepted)
@@ -137,7 +140,7 @@ class UniformMarch:
         return Evaluations(calls, torch.zeros_like(calls), torch.zeros_like(calls))
 
     def _through(self, block: Block, y: State, carry: Carry) -> tuple[list[State], Carry]:
-        step, fields, lost = self.scheme.step, self.fields, self._lost
+        step, fields, lost = self.scheme.step, self.fields, self.lost
         visited = []
         for place in range(len(block.sizes)):
             made = step(fields, block[place], y, carry, False)
@@ -159,7 +162,7 @@ class UniformMarch:
             self.failures.append(Failure(sample, time, after - time, "blow-up"))
         if not self.mask:
             raise failed(self.failures)
-        self._lost = lost if self._lost is None else self._lost | lost
+        self.lost = lost if self.lost is None else self.lost | lost
 
     def _end_times(self) -> Float[Tensor, " batch"]:
         """Until when every sample is good."""

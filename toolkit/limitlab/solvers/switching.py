@@ -1,8 +1,8 @@
 """method="auto": Tsit5 until stability, not accuracy, limits a sample's step; from there on Rodas5P, for that sample.
 
-Shampine's estimate of the largest eigenvalue times the step stays at the end of the stability interval, 3.5 for Tsit5,
-while a problem is stiff. A sample that is there for most of a dozen steps has shown that it is stiff, and never goes back:
-Rodas5P is of the same order, and as good on the rest. Steps, log and continuous extension are one.
+Where a problem is stiff, Shampine's estimate of the largest eigenvalue times the step stays at the end of the stability
+interval, 3.5 for Tsit5. A sample that is there for most of a dozen steps goes on with Rodas5P and never comes back, since
+that is of the same order and as good on the rest. Steps, log and continuous extension are one.
 
 Source: Shampine 1977 (the estimate); Hairer & Wanner, Solving ODEs II, IV.2 (the test, of DOPRI5).
 """
@@ -95,14 +95,17 @@ class Switching:
             *(gentle.increments if gentle else (zero,) * len(self.gentle.polynomials)),
             *(firm.increments if firm else (zero,) * len(self.firm.polynomials)),
         )
-        costs = [
+        expensive, cheap = (
             stiff.new_tensor((each.calls, each.jacobians, each.factorizations), dtype=torch.int64)
             for each in (self.firm, self.gentle)
-        ]
-        one = one._replace(carry=(*one.carry, *rest), increments=increments, cost=torch.where(stiff, *costs))
+        )
+        cost = torch.where(stiff, expensive, cheap)
+        one = one._replace(carry=(*one.carry, *rest), increments=increments, cost=cost)
         if gentle is None or firm is None:
             return one
-        assert gentle.stiff_pair is not None and firm.stiff_pair is not None and firm.solved is not None
+        assert gentle.stiff_pair is not None
+        assert firm.stiff_pair is not None
+        assert firm.solved is not None
         pairs = zip(firm.stiff_pair, gentle.stiff_pair, strict=True)
         first, second, third, fourth = (torch.where(stiff, *pair) for pair in pairs)
         return one._replace(
@@ -120,8 +123,7 @@ def _near_limit(attempt: Attempt, y: Tensor, h: Tensor, floor: Tensor) -> Float[
     slope, other, state, at = (part.detach() for part in attempt.stiff_pair)
     scale = floor + y.detach().abs()
     top, bottom = (
-        torch.linalg.vector_norm(difference / scale, dim=1, keepdim=True)
-        for difference in (slope - other, state - at)
+        torch.linalg.vector_norm(difference / scale, dim=1, keepdim=True) for difference in (slope - other, state - at)
     )
     return (h * top > NEAR_THE_LIMIT * bottom).to(y.dtype) * 2.0 - 1.0
 

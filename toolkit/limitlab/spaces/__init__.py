@@ -1,9 +1,11 @@
-"""Where functions live: grids, transforms, differences, norms and random fields."""
+"""Where functions live: grids, transforms, differences, norms, random fields; paths and their log-signatures."""
 
 from limitlab.spaces.differences import block_average, finite_difference
 from limitlab.spaces.fields import gaussian_field
 from limitlab.spaces.grid import Axis, AxisKind, Grid
 from limitlab.spaces.norms import lp_norm, relative_l2, relative_lp, relative_sobolev, sobolev_norm
+from limitlab.spaces.paths import ControlPath, Interpolation, control_path
+from limitlab.spaces.signatures import compose_log_signatures, log_signature, log_signature_path, log_signature_size
 from limitlab.spaces.transforms import (
     cosine_transform,
     dealias_mask,
@@ -21,8 +23,12 @@ from limitlab.spaces.transforms import (
 __all__ = [
     "Axis",
     "AxisKind",
+    "ControlPath",
     "Grid",
+    "Interpolation",
     "block_average",
+    "compose_log_signatures",
+    "control_path",
     "cosine_transform",
     "dealias_mask",
     "derivative_symbol",
@@ -32,6 +38,9 @@ __all__ = [
     "inverse_cosine_transform",
     "inverse_fourier",
     "inverse_sine_transform",
+    "log_signature",
+    "log_signature_path",
+    "log_signature_size",
     "lp_norm",
     "relative_l2",
     "relative_lp",
