@@ -26,6 +26,15 @@ def test_catalogue_holds_what_the_experiments_need_under_unique_names():
     assert set(problems.catalogue("steady")).isdisjoint(problems.catalogue("evolution"))
 
 
+def test_kinds_part_the_catalogue():
+    kinds = ("pde", "ode", "sde", "integral")
+    assert sorted(name for kind in kinds for name in problems.names(kind)) == sorted(problems.names())
+    assert all(problem.kind == kind for kind in kinds for problem in problems.catalogue(kind))
+    assert len(problems.names("ode")) >= 45
+    assert len(problems.names("sde")) >= 16
+    assert len(problems.names("integral")) == 10
+
+
 @pytest.mark.parametrize("name", problems.names())
 def test_every_problem_reads_its_own_text_and_has_a_spec_in_json(name):
     problem = problems.get(name)

@@ -38,6 +38,8 @@ def read(text):
         ("dx(dx(u*u_x))", sympy.Derivative(u * sympy.Derivative(u, x), x, 2)),
         ("dx(3*pi)", sympy.Integer(0)),
         (".5e1*u", sympy.Float(5.0) * u),
+        ("exprel(0)", sympy.Float(1.0)),
+        ("pos(-2) + pos(3)", sympy.Float(3.0)),
     ],
 )
 def test_text_means_what_mathematics_means(text, expected):

@@ -21,14 +21,15 @@ def compilations():
 def test_compiled_solve_is_the_same_and_compiles_once():
     y0 = 0.5 + torch.rand(3, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
     times = torch.linspace(0, 4, 9, dtype=DOUBLE)
-    eager = solve_ode(lotka_volterra, y0, times)
-    compiled = solve_ode(lotka_volterra, y0, times, compile=True)
+    eager = solve_ode(lotka_volterra, y0, times, method="heun", rtol=1e-4)
+    compiled = solve_ode(lotka_volterra, y0, times, method="heun", rtol=1e-4, compile=True)
     assert torch.allclose(compiled.y, eager.y, rtol=1e-9)
     assert torch.equal(compiled.log.steps, eager.log.steps)
     assert torch.equal(compiled.evaluations.function, eager.evaluations.function)
     before = compilations()
     for change in (1.1, 1.2):
-        solve_ode(lotka_volterra, change * y0, change * times, rtol=1e-5 * change, atol=1e-8 * change, compile=True)
+        tolerances = {"rtol": 1e-4 * change, "atol": 1e-8 * change}
+        solve_ode(lotka_volterra, change * y0, change * times, method="heun", compile=True, **tolerances)
     assert compilations() == before
 
 
@@ -37,7 +38,7 @@ def test_compiled_gradient_is_the_same():
     y0 = torch.ones(3, 2, dtype=DOUBLE)
 
     def gradients(**options):
-        y = solve_ode(lambda t, y: net(y), y0, [0.0, 1.0], method="bosh3", step_size=0.25, **options).y
+        y = solve_ode(lambda t, y: net(y), y0, [0.0, 1.0], method="midpoint", step_size=0.25, **options).y
         return torch.autograd.grad(y.square().sum(), list(net.parameters()))
 
     for found, eager in zip(gradients(compile=True), gradients(), strict=True):

@@ -32,7 +32,7 @@ def test_a_problem_with_an_experiment_uses_it(opened):
     assert opened("darcy").experiment is experiments.get("darcy_fno")
 
 
-@pytest.mark.parametrize("name", problems.names())
+@pytest.mark.parametrize("name", problems.names("pde"))
 def test_every_problem_of_the_catalogue_has_a_plan(opened, name):
     experiment, settings = opened(name, size="smoke").plan()
     assert settings.models == ("fno",)

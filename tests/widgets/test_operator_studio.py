@@ -125,7 +125,7 @@ def test_a_problem_brings_its_equation_its_sliders_and_its_settings(opened):
     assert studio.options["modes"].value == studio.state.defaults.modes
 
 
-@pytest.mark.parametrize("name", problems.names())
+@pytest.mark.parametrize("name", problems.names("pde"))
 def test_parameter_sliders_span_their_ranges(opened, name):
     studio = opened(name, size="smoke")
     for parameter in studio.state.problem.parameters:

@@ -39,14 +39,14 @@ def test_a_parameter_tells_its_meaning_and_unit():
 
 
 def test_a_problem_panel_gives_the_problem_at_its_sliders():
-    panel = ProblemPanel(problems.catalogue(), problems.get("burgers"))
+    panel = ProblemPanel(problems.catalogue("pde"), problems.get("burgers"), tooltip="what is learned")
     panel.sliders["nu"].value = 0.05
     assert panel.problem == problems.get("burgers", nu=0.05)
 
 
 def test_a_problem_of_ones_own_is_among_the_choices():
     own = problems.parse("u_t = D*u_xx", {"D": 0.01})
-    panel = ProblemPanel(problems.catalogue(), own)
+    panel = ProblemPanel(problems.catalogue("pde"), own, tooltip="what is learned")
     assert panel.problem is own
     panel.chooser.value = "burgers"
     assert panel.problem.name == "burgers"

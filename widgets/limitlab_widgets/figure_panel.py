@@ -7,6 +7,7 @@ widget brings all of plotly with it, a second or two in the browser; so a panel 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -23,7 +24,7 @@ class FigurePanel(widgets.VBox):
 
     def __init__(self, *, height: int | None = None) -> None:
         self.figure: Any = None
-        self._height = height
+        self.height = height
         self._lock = threading.Lock()
         self._fit = _Fit()
         super().__init__([self._fit], layout=widgets.Layout(overflow="hidden", min_width="0"))
@@ -34,8 +35,8 @@ class FigurePanel(widgets.VBox):
         """Show this figure instead of the one that is there."""
         import plotly.graph_objects as go
 
-        if self._height:
-            figure.update_layout(height=self._height)
+        if self.height:
+            figure.update_layout(height=self.height)
         if self._fit.width:
             figure.update_layout(width=self._fit.width)
         with self._lock:
@@ -53,6 +54,13 @@ class FigurePanel(widgets.VBox):
                     shown.update(_changes(shown.to_plotly_json(), new.to_plotly_json()), overwrite=True)
                 layout = _changes(self.figure.layout.to_plotly_json(), figure.layout.to_plotly_json())
                 self.figure.layout.update(layout, overwrite=True)
+
+    def change(self, edit: Callable[[Any], None]) -> None:
+        """Let `edit` change the figure that is there, in one message to the page."""
+        with self._lock:
+            if self.figure is not None:
+                with self.figure.batch_update():
+                    edit(self.figure)
 
     def _resize(self, change: dict[str, Any]) -> None:
         with self._lock:

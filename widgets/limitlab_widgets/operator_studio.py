@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from limitlab import figures, problems
 from limitlab_widgets.figure_panel import FigurePanel
 from limitlab_widgets.operator_state import BASELINE, OPERATORS, OperatorState
-from limitlab_widgets.panels import STYLE, ProblemPanel, TrainingPanel, described, option_control
+from limitlab_widgets.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
 
 NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
@@ -41,7 +41,9 @@ class OperatorStudio(widgets.VBox):
     def __init__(self, problem: str | problems.PDEProblem = "burgers", size: str = "course", **options: Any) -> None:
         self.state = OperatorState(problem, size, **options)
         state = self.state
-        self.problem = ProblemPanel(problems.catalogue(), state.problem)
+        self.problem = ProblemPanel(
+            problems.catalogue("pde"), state.problem, tooltip="the equation whose solution operator is learned"
+        )
         self.operator = described(
             widgets.Dropdown, "operator", "what to train next", options=[(NAMES[o], o) for o in OPERATORS]
         )
@@ -69,16 +71,16 @@ class OperatorStudio(widgets.VBox):
 
     def _arranged(self) -> list[widgets.Widget]:
         cards = [
-            _card("1 &nbsp; Equation and data", [self.problem, self._data_rows], "1.4 1 310px"),
-            _card("2 &nbsp; Operator", [self.operator, self._model_rows], "1 1 280px"),
-            _card("3 &nbsp; Training", [self.training], "1.3 1 310px"),
+            card("1 &nbsp; Equation and data", [self.problem, self._data_rows], "1.4 1 310px"),
+            card("2 &nbsp; Operator", [self.operator, self._model_rows], "1 1 280px"),
+            card("3 &nbsp; Training", [self.training], "1.3 1 310px"),
         ]
         sliders = [self.shown, self.sample, self.resolution]
         pair = [self.against_resolution, self.spectrum]
         for panel in pair:
             panel.layout = widgets.Layout(flex="1 1 400px", min_width="0", overflow="hidden")
-        look = [_row(sliders), self.verdict, self.triptych, _row(pair)]
-        return [widgets.HTML(STYLE), _row(cards), _card("4 &nbsp; Prediction of test functions", look)]
+        look = [row(sliders), self.verdict, self.triptych, row(pair)]
+        return [widgets.HTML(STYLE), row(cards), card("4 &nbsp; Prediction of test functions", look)]
 
     def _connect(self) -> None:
         state = self.state
@@ -122,8 +124,8 @@ class OperatorStudio(widgets.VBox):
             self.options[name] = control
         self._data_rows.children = tuple(self.options[name] for name in DATA_CONTROLS)
         self._model_rows.children = tuple(self.options[name] for name in MODEL_CONTROLS)
-        for row in old:
-            row.close()
+        for control in old:
+            control.close()
 
     def _take_option(self, name: str, value: Any) -> None:
         self.state.options = {**self.state.options, name: value}
@@ -178,16 +180,3 @@ class OperatorStudio(widgets.VBox):
             control.options = options
         if control.value != value:
             control.value = value
-
-
-def _card(title: str, children: list[widgets.Widget], flex: str = "0 0 auto") -> widgets.VBox:
-    layout = widgets.Layout(flex=flex, margin="3px", overflow="visible", min_width="0")
-    card = widgets.VBox([widgets.HTML(f"<h4>{title}</h4>"), *children], layout=layout)
-    card.add_class("limitlab-card")
-    return card
-
-
-def _row(children: list[widgets.Widget]) -> widgets.HBox:
-    row = widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", overflow="visible"))
-    row.add_class("limitlab-row")
-    return row

@@ -1,4 +1,4 @@
-"""Panels that studios are built from: a problem with its parameters, a training with its buttons; and their controls.
+"""Panels that studios are built from: a problem with its parameters, a training with its buttons; cards and controls.
 
 A panel shows state and sends commands to it; it has no numbers of its own.
 """
@@ -19,7 +19,7 @@ from limitlab_widgets.figure_panel import FigurePanel
 
 if TYPE_CHECKING:
     from limitlab.experiments import Option
-    from limitlab.problems import Parameter, PDEProblem
+    from limitlab.problems import Parameter, Problem
     from limitlab_widgets.state import TrainingState
 
 DESCRIPTION = "108px"
@@ -30,28 +30,40 @@ STYLE = """<style>
 .limitlab-note { opacity: 0.75; font-size: 90%; }
 .limitlab-row > .widget-inline-hbox { flex: 1 1 280px; }
 .limitlab-error { color: #b3261e; font-weight: 600; white-space: pre-wrap; }
+.limitlab-table { border-collapse: collapse; width: 100%; line-height: 1.5; font-variant-numeric: tabular-nums; }
+.limitlab-table th, .limitlab-table td { padding: 1px 8px; text-align: right; white-space: nowrap; }
+.limitlab-table th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color2, #d0d7de); }
+.limitlab-table th:first-child, .limitlab-table td:first-child { text-align: left; padding-left: 0; }
 </style>"""
 
 
 class ProblemPanel(widgets.VBox):
-    """Pick a problem and move its parameters; `problem` is the choice at its parameters."""
+    """Pick a problem and move its parameters; `problem` is the choice at its parameters.
 
-    problem = AnyTrait(help="the PDEProblem that is picked, at the sliders' parameters")
+    tooltip: what the problem is picked for. continuous: whether a slider speaks while it is dragged.
+    """
 
-    def __init__(self, choices: Sequence[PDEProblem], problem: PDEProblem) -> None:
-        self._choices = {choice.name: choice for choice in choices} | {problem.name: problem}
-        self.chooser = described(
-            widgets.Dropdown,
-            "problem",
-            "the equation whose solution operator is learned",
-            options=[(choice.title, name) for name, choice in self._choices.items()],
-            value=problem.name,
-        )
+    problem = AnyTrait(help="the problem that is picked, at the sliders' parameters")
+
+    def __init__(self, choices: Sequence[Problem], problem: Problem, *, tooltip: str, continuous: bool = False) -> None:
+        self._choices: dict[str, Problem] = {}
+        self._continuous = continuous
+        self.chooser = described(widgets.Dropdown, "problem", tooltip)
         self.chooser.style.description_width = "60px"
-        self.equation = widgets.HTMLMath(layout=widgets.Layout(margin="0 0 4px 0"))
+        self.chooser.observe(self._choose, "value")
+        self.equation = widgets.HTMLMath(layout=widgets.Layout(margin="0 0 4px 0", overflow="auto hidden"))
         self.sliders: dict[str, widgets.Widget] = {}
         self._rows = widgets.VBox()
-        super().__init__([self.chooser, self.equation, self._rows], problem=problem)
+        super().__init__([self.chooser, self.equation, self._rows])
+        self.offer(choices, problem)
+
+    def offer(self, choices: Sequence[Problem], problem: Problem) -> None:
+        """Let the reader pick from these and from `problem`, which is picked."""
+        self._choices = {choice.name: choice for choice in choices} | {problem.name: problem}
+        self.chooser.unobserve(self._choose, "value")
+        self.chooser.options = [(choice.title, name) for name, choice in self._choices.items()]
+        self.chooser.value = problem.name
+        self.problem = problem
         self._draw()
         self.chooser.observe(self._choose, "value")
 
@@ -65,10 +77,12 @@ class ProblemPanel(widgets.VBox):
         self._draw()
 
     def _draw(self) -> None:
-        problem: PDEProblem = self.problem
+        problem: Problem = self.problem
         old = tuple(self._rows.children)
         self.equation.value = f"$\\displaystyle {problem.latex()}$"
-        self.sliders = {p.name: parameter_slider(p, problem.values[p.name]) for p in problem.parameters}
+        self.sliders = {
+            p.name: parameter_slider(p, problem.values[p.name], continuous=self._continuous) for p in problem.parameters
+        }
         for slider in self.sliders.values():
             slider.observe(self._move, "value")
         meanings = [f"${p.latex or p.name}$&ensp;{html.escape(meaning_of(p))}" for p in problem.parameters]
@@ -131,10 +145,30 @@ class TrainingPanel(widgets.VBox):
         self.status.value = f"{state.activity or 'no data yet'}{left}{ending}"
 
     def _tell(self, change: dict[str, Any]) -> None:
-        self.error.value = f'<div class="limitlab-error">{html.escape(change["new"])}</div>' if change["new"] else ""
+        self.error.value = error_text(change["new"])
 
     def _draw_curve(self, _change: dict[str, Any] | None = None) -> None:
         self.curve.show(figures.training_curves(curves_of(self._state.logs)))
+
+
+def card(title: str, children: Sequence[widgets.Widget], flex: str = "0 0 auto") -> widgets.VBox:
+    """A framed part of a studio under its title."""
+    layout = widgets.Layout(flex=flex, margin="3px", overflow="visible", min_width="0")
+    framed = widgets.VBox([widgets.HTML(f"<h4>{title}</h4>"), *children], layout=layout)
+    framed.add_class("limitlab-card")
+    return framed
+
+
+def row(children: Sequence[widgets.Widget]) -> widgets.HBox:
+    """Parts side by side, one below the other where the page is narrow."""
+    beside = widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", overflow="visible"))
+    beside.add_class("limitlab-row")
+    return beside
+
+
+def error_text(message: str) -> str:
+    """A message in red, as HTML that shows any text as it is; nothing for an empty one."""
+    return f'<div class="limitlab-error">{html.escape(message)}</div>' if message else ""
 
 
 def described(kind: type, description: str, tooltip: str, **options: Any) -> Any:
@@ -144,9 +178,9 @@ def described(kind: type, description: str, tooltip: str, **options: Any) -> Any
     return kind(description=description, tooltip=tooltip, style=style, layout=layout, **options)
 
 
-def parameter_slider(parameter: Parameter, value: float) -> Any:
-    """A slider over a parameter's range, logarithmic where the parameter is."""
-    shared = {"value": value, "readout_format": ".3g", "continuous_update": False}
+def parameter_slider(parameter: Parameter, value: float, *, continuous: bool = False) -> Any:
+    """A slider over a parameter's range, logarithmic where the parameter is; continuous: speaks while it is dragged."""
+    shared = {"value": value, "readout_format": ".3g", "continuous_update": continuous}
     name = f"${parameter.latex or parameter.name}$"
     if parameter.scale == "log":
         ends = {"min": math.log10(parameter.low), "max": math.log10(parameter.high), "step": 0.01}

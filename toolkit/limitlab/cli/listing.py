@@ -27,14 +27,14 @@ def show(options: argparse.Namespace) -> int:
 
 
 def problems() -> Table:
-    """Problems: name, equation, parameters with their ranges."""
+    """Problems: name, kind, equation, parameters with their ranges."""
     from limitlab import problems
 
     rows: list[Sequence[str]] = []
     for problem in problems.catalogue():
         ranges = ", ".join(f"{p.name}={p.default:g} [{p.low:g}, {p.high:g}]" for p in problem.parameters)
-        rows.append((problem.name, problem.title, problem.equation, ranges))
-    return ("name", "title", "equation", "parameters"), rows
+        rows.append((problem.name, problem.kind, problem.title, problem.equation, ranges))
+    return ("name", "kind", "title", "equation", "parameters"), rows
 
 
 def operators() -> Table:

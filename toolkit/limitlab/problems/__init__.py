@@ -1,30 +1,74 @@
 """What to solve: the catalogue of equations, and problems from a person's own text.
 
 problems.get("burgers", nu=0.05).dataset(100, seed=0)
-problems.parse("u_t = D*u_xx + u*(1 - u)", {"D": 0.01}).simulate(4)
+problems.get("lorenz", rho=20.0).simulate(4)
+problems.parse("x' = y; y' = mu*(1 - x^2)*y - x", {"mu": 2.0}, initial={"x": 1.0, "y": 0.0}).simulate(4)
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, overload
 
 from limitlab.errors import unknown_name
-from limitlab.problems import elliptic, navier_stokes, periodic
-from limitlab.problems.custom import parse
+from limitlab.problems import (
+    elliptic,
+    integral,
+    navier_stokes,
+    ode_chaos,
+    ode_growth,
+    ode_kinetics,
+    ode_mechanics,
+    periodic,
+    sde_catalogue,
+)
+from limitlab.problems.base import Field, Parameter, Problem
 from limitlab.problems.difficulty import difficulty
-from limitlab.problems.problem import Field, Parameter, PDEProblem
+from limitlab.problems.dynamical import DynamicalProblem
+from limitlab.problems.integral import IntegralProblem
+from limitlab.problems.ode import ODEProblem
+from limitlab.problems.own import parse
+from limitlab.problems.problem import PDEProblem
+from limitlab.problems.prose import prose_family, prose_rules
+from limitlab.problems.sde import SDEProblem
+from limitlab.problems.sde_catalogue import linear_sde
 
-__all__ = ["Field", "PDEProblem", "Parameter", "catalogue", "difficulty", "get", "names", "parse"]
+__all__ = [
+    "DynamicalProblem",
+    "Field",
+    "IntegralProblem",
+    "ODEProblem",
+    "PDEProblem",
+    "Parameter",
+    "Problem",
+    "SDEProblem",
+    "catalogue",
+    "difficulty",
+    "get",
+    "linear_sde",
+    "names",
+    "parse",
+    "prose_family",
+    "prose_rules",
+]
 
-Kind = Literal["evolution", "steady"]
-_DOMAIN = ("length", "span", "frames")
-_CATALOGUE: dict[str, PDEProblem] = {
-    problem.name: problem for problem in (*periodic.PROBLEMS, *elliptic.PROBLEMS, *navier_stokes.PROBLEMS)
-}
+Kind = Literal["pde", "evolution", "steady", "ode", "sde", "integral"]
+_DOMAIN = ("length", "span", "frames", "sites")
+_TABLES: tuple[tuple[Problem, ...], ...] = (
+    periodic.PROBLEMS,
+    elliptic.PROBLEMS,
+    navier_stokes.PROBLEMS,
+    ode_growth.PROBLEMS,
+    ode_mechanics.PROBLEMS,
+    ode_kinetics.PROBLEMS,
+    ode_chaos.PROBLEMS,
+    sde_catalogue.PROBLEMS,
+    integral.PROBLEMS,
+)
+_CATALOGUE: dict[str, Problem] = {problem.name: problem for table in _TABLES for problem in table}
 
 
-def get(name: str, **parameters: float) -> PDEProblem:
-    """The problem of that name at these parameters; `length`, `span` and `frames` change its domain.
+def get(name: str, **parameters: float) -> Any:
+    """The problem of that name at these parameters; `length`, `span`, `frames` and `sites` change its domain.
 
     Raises UnknownName, with the nearest name, for a problem or a parameter that does not exist; InvalidArgument for a
     value outside its range.
@@ -34,16 +78,34 @@ def get(name: str, **parameters: float) -> PDEProblem:
     problem = _CATALOGUE[name]
     own = {parameter.name for parameter in problem.parameters}
     domain: dict[str, Any] = {key: parameters.pop(key) for key in _DOMAIN if key in parameters and key not in own}
-    return problem.with_domain(**domain).with_parameters(**parameters)
+    if domain:
+        if not isinstance(problem, PDEProblem | DynamicalProblem):
+            raise unknown_name(f"parameter of {name}", next(iter(domain)), own)
+        problem = problem.with_domain(**domain)
+    return problem.with_parameters(**parameters)
 
 
-def catalogue(kind: Kind | None = None) -> tuple[PDEProblem, ...]:
-    """All problems, or those that evolve in time ("evolution"), or that do not ("steady")."""
+@overload
+def catalogue(kind: Literal["pde", "evolution", "steady"]) -> tuple[PDEProblem, ...]: ...
+@overload
+def catalogue(kind: Literal["ode"]) -> tuple[ODEProblem, ...]: ...
+@overload
+def catalogue(kind: Literal["sde"]) -> tuple[SDEProblem, ...]: ...
+@overload
+def catalogue(kind: Literal["integral"]) -> tuple[IntegralProblem, ...]: ...
+@overload
+def catalogue(kind: None = None) -> tuple[Problem, ...]: ...
+def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
+    """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady")."""
     if kind is not None and kind not in get_args(Kind):
         raise unknown_name("kind of problem", kind, get_args(Kind))
-    return tuple(p for p in _CATALOGUE.values() if kind is None or (p.span > 0) == (kind == "evolution"))
+    chosen = "pde" if kind in ("evolution", "steady") else kind
+    found = [p for p in _CATALOGUE.values() if chosen is None or p.kind == chosen]
+    if kind in ("evolution", "steady"):
+        found = [p for p in found if isinstance(p, PDEProblem) and (p.span > 0) == (kind == "evolution")]
+    return tuple(found)
 
 
-def names() -> tuple[str, ...]:
-    """The names that `get` knows."""
-    return tuple(_CATALOGUE)
+def names(kind: Kind | None = None) -> tuple[str, ...]:
+    """The names that `get` knows, or those of a kind."""
+    return tuple(problem.name for problem in catalogue(kind))

@@ -51,13 +51,13 @@ def parse(
     check_number("span", span, low=1e-9, high=1e6)
     check_number("frames", frames, low=2, high=10_000, integer=True)
     check_number("resolution", resolution, low=8, high=FINEST_RESOLUTION, integer=True)
-    declared = tuple(_declared(key, value) for key, value in (parameters or {}).items())
+    typed = tuple(declared(key, value) for key, value in (parameters or {}).items())
     law = (FourierLaw() if initial == "random" else TextLaw(initial)) if isinstance(initial, str) else initial
     problem = PeriodicProblem(
         name=name,
         title="Your equation",
         equation=text,
-        parameters=declared,
+        parameters=typed,
         initial=law,
         dt=span / FEWEST_STEPS if dt is None else float(check_number("dt", dt, low=1e-9)),
         lengths=(float(length),),
@@ -72,7 +72,8 @@ def parse(
     return problem if nonlinear is None or dt is not None else _settled(problem)
 
 
-def _declared(name: str, value: float | Parameter) -> Parameter:
+def declared(name: str, value: float | Parameter) -> Parameter:
+    """A parameter of that value, with a range from a tenth to ten times of it."""
     if isinstance(value, Parameter):
         return value
     number = float(check_number(f"parameter {name}", value, low=-1e12, high=1e12))

@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.problems.special import exprel_of_number, symbolic_functions
 
 if TYPE_CHECKING:
     import sympy
@@ -45,10 +46,12 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
     "sinh": math.sinh,
     "cosh": math.cosh,
     "abs": math.fabs,
+    "exprel": exprel_of_number,
+    "pos": lambda value: max(value, 0.0),
 }
 COORDINATES = ("t", "x", "y", "z")
 _TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z][A-Za-z0-9_]*)|(\*\*|[-+*/^()=,]))"
+    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z][A-Za-z0-9_]*)|(\*\*|[-+*/^()=,\[\]]))"
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
 
@@ -62,7 +65,7 @@ def parse_equation(
     """
     import sympy
 
-    parser = _Parser(text, fields, parameters, dimension)
+    parser = Parser(text, fields, parameters, dimension)
     left = parser.sum()
     parser.expect("=", "an equation reads left = right")
     right = parser.sum()
@@ -74,7 +77,7 @@ def parse_expression(
     text: str, *, fields: Sequence[str] = (), parameters: Sequence[str] = (), dimension: int = 1
 ) -> sympy.Expr:
     """The expression in coordinates, parameters and fields; errors as for `parse_equation`."""
-    parser = _Parser(text, fields, parameters, dimension)
+    parser = Parser(text, fields, parameters, dimension)
     expression = parser.sum()
     parser.expect_end()
     return expression
@@ -110,7 +113,7 @@ def _tokens(text: object) -> list[_Token]:
     return [*tokens, _Token("end", "the end", len(text) + 1)]
 
 
-class _Parser:
+class Parser:
     """Recursive descent over the tokens; every method reads one rule of the grammar and returns its sympy node."""
 
     def __init__(self, text: str, fields: Sequence[str], parameters: Sequence[str], dimension: int) -> None:
@@ -120,7 +123,7 @@ class _Parser:
         import sympy
 
         self._coordinates = {name: sympy.Symbol(name, real=True) for name in COORDINATES[: dimension + 1]}
-        reserved = {*FUNCTIONS, *self._coordinates, "pi", *(f"d{name}" for name in COORDINATES)}
+        reserved = {*FUNCTIONS, *self._coordinates, "pi", *(f"d{name}" for name in COORDINATES[1:])}
         for name in (*fields, *parameters):
             if not isinstance(name, str) or not _NAME.match(name):
                 raise InvalidArgument(f"a name is a letter, then at most 31 letters, digits or _; got {name!r:.60}")
@@ -223,7 +226,7 @@ class _Parser:
             return self._raised(argument, sympy.Rational(1, 2))
         if not argument.free_symbols:
             return self._numeric(FUNCTIONS[token.text], argument)
-        function = sympy.Abs if token.text == "abs" else getattr(sympy, token.text)
+        function = symbolic_functions().get(token.text) or getattr(sympy, token.text.replace("abs", "Abs"))
         return self._checked(function(argument))
 
     def _named(self, token: _Token) -> sympy.Expr:
@@ -239,9 +242,11 @@ class _Parser:
         if field in self._fields and subscripts and set(subscripts) <= set(self._coordinates):
             variables = [self._coordinates[letter] for letter in subscripts]
             return self._checked(sympy.Derivative(self._fields[field], *variables))
+        raise unknown_name("name", name, self._known())
+
+    def _known(self) -> list[str]:
         derivatives = [f"{field}_{coordinate}" for field in self._fields for coordinate in self._coordinates]
-        known = [*self._fields, *derivatives, *self._parameters, *self._coordinates, "pi"]
-        raise unknown_name("name", name, known)
+        return [*self._fields, *derivatives, *self._parameters, *self._coordinates, "pi"]
 
     def _numeric(self, function: Callable[[float], float], argument: sympy.Expr) -> sympy.Expr:
         import sympy

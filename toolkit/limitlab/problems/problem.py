@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.problems.base import Field, GenerativeProblem, Kind, Parameter, library_version
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.differences import block_average
 from limitlab.spaces.grid import Grid
@@ -29,66 +30,31 @@ if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A number of the equation with the range that sliders and checks use; `scale` says how a slider should move."""
-
-    name: str
-    default: float
-    low: float
-    high: float
-    meaning: str
-    unit: str = "1"
-    latex: str | None = None
-    scale: Literal["linear", "log"] = "linear"
-
-
-@dataclass(frozen=True)
-class Field:
-    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it."""
-
-    name: str
-    meaning: str
-    unit: str = "1"
-    latex: str | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
-class PDEProblem(ABC):
+class PDEProblem(GenerativeProblem):
     """An equation on a box, with everything that decides the numbers it generates.
 
     equation: text of the grammar of `limitlab.problems.grammar`, for example "u_t = -dx(u^2/2) + nu*u_xx".
-    values: current parameter values (the defaults when left out). lengths, starts: one number an axis.
+    lengths, starts: one number an axis.
     frames: stored times, equally spaced on [0, span], both ends included. operator: the fields (input, target) of the
     operator to learn; a field with a time axis enters at its first frame and is the target at its last.
-    version: raised whenever the generator's numbers change, so that caches forget.
     """
 
-    name: str
-    title: str
-    equation: str
+    kind: ClassVar[Kind] = "pde"
+    descriptive: ClassVar[frozenset[str]] = GenerativeProblem.descriptive | {"fields"}
+
     fields: tuple[Field, ...]
     operator: tuple[str, str]
-    parameters: tuple[Parameter, ...] = ()
-    values: Mapping[str, float] = field(default_factory=dict, hash=False)
     lengths: tuple[float, ...] = (1.0,)
     starts: tuple[float, ...] = (0.0,)
-    kind: Literal["periodic", "cells", "nodes"] = "periodic"
+    axis_kind: Literal["periodic", "cells", "nodes"] = "periodic"
     boundary: str = "periodic"
     default_resolution: int = 128
     span: float = 0.0
     frames: int = 1
-    source: str = ""
-    version: int = 1
 
     def __post_init__(self) -> None:
-        known = {parameter.name: parameter for parameter in self.parameters}
-        values = {name: parameter.default for name, parameter in known.items()}
-        for name, value in self.values.items():
-            if name not in known:
-                raise unknown_name(f"parameter of {self.name}", name, known)
-            values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
-        object.__setattr__(self, "values", values)
+        super().__post_init__()
         check_number("span", self.span, low=0.0)
         check_number("frames", self.frames, low=2 if self.span > 0 else 1, integer=True)
         for length in self.lengths:
@@ -103,10 +69,6 @@ class PDEProblem(ABC):
     def times(self) -> Float[np.ndarray, " time"]:
         """The stored times: `frames` of them on [0, span]."""
         return np.linspace(0.0, self.span, self.frames)
-
-    @abstractmethod
-    def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
-        """Samples first ... first+samples-1 of the family `seed`; sample i depends only on (seed, first + i)."""
 
     @abstractmethod
     def residual_of(self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor) -> Tensor:
@@ -136,12 +98,8 @@ class PDEProblem(ABC):
             dimension=self.dimension,
             lengths=self.lengths,
             starts=self.starts,
-            kind=self.kind,
+            kind=self.axis_kind,
         )
-
-    def with_parameters(self, **values: float) -> Self:
-        """The same problem at other parameter values; raises UnknownName, or InvalidArgument outside their range."""
-        return dataclasses.replace(self, values={**self.values, **values})
 
     def with_domain(self, *, length: float | None = None, span: float | None = None, frames: int | None = None) -> Self:
         """The same equation on a box of another length (every axis), over another time span, or with other frames."""
@@ -173,12 +131,6 @@ class PDEProblem(ABC):
         items: list[Field | Parameter] = [*self.fields, *self.parameters]
         names = {item.name: item.latex for item in items if item.latex}
         return equation_latex(self.expression(), names)
-
-    def spec(self) -> dict[str, Any]:
-        """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
-        shown = {"title", "source", "parameters", "fields"}
-        decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in shown}
-        return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
 
     def label(
         self,
@@ -224,7 +176,7 @@ class PDEProblem(ABC):
                 "solver": solver,
                 "solver_resolution": solver_resolution,
                 "dt": dt,
-                "limitlab_version": _version(),
+                "limitlab_version": library_version(),
             },
         )
 
@@ -234,9 +186,11 @@ class PDEProblem(ABC):
 
         fine = Grid.from_json(dataset.attrs["grid"])
         coarse = fine.at(resolution)
-        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.kind)
+        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.axis_kind)
         if reduce is None:
-            raise InvalidArgument(f"{self.name} lives on {self.kind}; generate it at resolution {resolution} instead")
+            raise InvalidArgument(
+                f"{self.name} lives on {self.axis_kind}; generate it at resolution {resolution} instead"
+            )
         variables = {}
         for name, array in dataset.data_vars.items():
             values = torch.tensor(array.values, dtype=torch.float64)
@@ -258,29 +212,9 @@ class PDEProblem(ABC):
             variables[role] = array.astype("float32").expand_dims(channel=1, axis=1)
         return xarray.Dataset(variables, attrs=dataset.attrs)
 
-    def dataset(
-        self,
-        samples: int,
-        seed: int = 0,
-        resolution: int | None = None,
-        *,
-        split: Literal["train", "validation", "test"] = "train",
-        **options: Any,
-    ) -> xarray.Dataset:
-        """`limitlab.data.generate` of this problem: cached, in chunks, with disjoint samples for each split."""
-        from limitlab.data import generate
-
-        return generate(self, samples, seed, resolution, split=split, **options)
-
 
 def _space_coordinates(grid: Grid) -> dict[str, Any]:
     return {
         name: (name, values, {"long_name": f"position {name}", "units": "1"})
         for name, values in grid.coordinates().items()
     }
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("limitlab")

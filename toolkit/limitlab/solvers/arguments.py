@@ -21,7 +21,7 @@ MOST_SHOWN = 4
 class Layout:
     """How a state of any structure lies in a (batch, state) tensor.
 
-    shapes: of every leaf without the batch. A single tensor may have any shape; its time argument broadcasts against it.
+    shapes: of every leaf without the batch. The time argument broadcasts against a single tensor of any shape.
     """
 
     structure: Any
@@ -85,7 +85,7 @@ def read_state(name: str, y: Any) -> tuple[Float[Tensor, "batch state"], Layout]
     layout = Layout(structure, tuple(tuple(leaf.shape[1:]) for leaf in leaves))
     flat = layout.flatten(y) if layout.plain or not structure.is_leaf() else leaves[0].reshape(len(leaves[0]), -1)
     require_finite(name, flat)
-    return flat, layout
+    return flat.contiguous(), layout
 
 
 def read_times(
@@ -122,7 +122,7 @@ def require_finite(name: str, values: Tensor) -> None:
 def require_slope(
     name: str, slope: Any, y: Float[Tensor, "batch state"], layout: Layout
 ) -> Float[Tensor, "batch state"]:
-    """The slope of the first call, flattened. Raises InvalidArgument when it is not shaped like the state or not finite."""
+    """The slope of the first call, flattened. Raises InvalidArgument unless it is shaped like the state and finite."""
     leaves, structure = pytree.tree_flatten(slope)
     shapes = [tuple(leaf.shape[1:]) if isinstance(leaf, Tensor) and leaf.dim() else None for leaf in leaves]
     if structure != layout.structure or shapes != list(layout.shapes) or any(len(leaf) != len(y) for leaf in leaves):

@@ -12,8 +12,9 @@ adds sqrt(v) (psi_1 X_1 + psi_2 X_2), the means of the path given what X_1 and X
     W_right = W/2 - 3 H/2 - sqrt(v)/4 X_1,      H_right = H/4 - sqrt(v)/8 X_1 - sqrt(v/48) X_2.
 
 Only one node of every level holds a given time, so that a query is one sum over the levels: no recursion, no cache,
-and the answer is a function of (seed, sample, channel, time) alone: not of the order of the queries, of the device or
-of the other samples. Rejected steps cannot change the path. Sources: Levy's construction; Foster, Lyons & Oberhauser
+and the answer is a function of (grid, seed, sample, channel, time) alone: not of the order of the queries, of the
+device or of the other samples. Rejected steps cannot change the path. Normals of the nodes are drawn in single
+precision, in which they are as random; sums are in double. Sources: Levy's construction; Foster, Lyons & Oberhauser
 2020 (polynomials, and the split of W and H); Li et al. 2020 and Jelincic, Foster & Kidger 2024 (trees of one seed).
 """
 
@@ -49,7 +50,8 @@ class _Block(NamedTuple):
 class BrownianPath:
     """Paths of `shape` (batch, noise) on the interval `span`.
 
-    grid: times from the start to the end of span, (cells + 1,), whose intervals are drawn directly. samples: numbers of
+    grid: times from the start to the end of span, (cells + 1,), whose intervals are drawn directly; another grid is
+    another path. samples: numbers of
     the samples, (batch,), 0, 1, ... when left out; a sample's path depends on its number only. finest: the path is
     smooth below this resolution (2^-24 of the widest cell when left out). Returns tensors (batch, noise) of dtype on
     device. Queries backwards in time are answered with -W, and the H of the path run backwards.
@@ -71,7 +73,7 @@ class BrownianPath:
         self.seed = int(check_number("seed", seed, integer=True))
         self.shape = _read_shape(shape)
         self.span = _read_span(span)
-        self.dtype, self.device = dtype, torch.device(device)
+        self.dtype, self.device = dtype, torch.empty(0, device=device).device
         self._grid = _read_grid(grid, self.span)
         batch, noise = self.shape
         numbers = torch.arange(batch) if samples is None else torch.as_tensor(samples)
@@ -89,6 +91,7 @@ class BrownianPath:
         self._starts = torch.tensor(self._grid[:-1], dtype=torch.float64, device=self.device)
         self._deviations = self._widths.sqrt().to(dtype), (self._widths / 12).sqrt().to(dtype)
         self._cells_in_block = max(2, BLOCK_NUMBERS // (batch * noise) // 2 * 2)
+        self._keys: dict[int, Tensor] = {}
         self._block = _Block([math.nan], (), ())
         self._next = 0
         self._edges: tuple[Tensor, Tensor] | None = None
@@ -208,8 +211,10 @@ class BrownianPath:
     def _cells(self, first: int, count: int, stream: int) -> Float[Tensor, "cells batch noise"]:
         """W or H of consecutive cells; two cells share a counter."""
         below, above = first // 2, (first + count + 1) // 2
-        keys = place_keys(torch.arange(below, above, device=self.device), stream)
-        normals = normal_pairs(keys[:, None, None] + self._lanes, self.dtype).flatten(0, 1)
+        if stream not in self._keys:
+            pairs = torch.arange((len(self._starts) + 1) // 2, device=self.device)
+            self._keys[stream] = place_keys(pairs, stream)[:, None, None]
+        normals = normal_pairs(self._keys[stream][below:above] + self._lanes, self.dtype).flatten(0, 1)
         normals = normals[first - 2 * below :][:count]
         return normals.mul_(self._deviations[stream][first : first + count, None, None])
 

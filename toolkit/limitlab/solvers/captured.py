@@ -1,4 +1,4 @@
-"""Which tensors a field depends on, so that no gradient is lost: registered parameters, and whatever its code closes over.
+"""Which tensors a field depends on, so that no gradient is lost: parameters, and whatever its code closes over.
 
 The tape of one evaluation ends in the leaves that asked for a gradient; walking it finds them wherever they are kept.
 """

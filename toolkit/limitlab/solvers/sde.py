@@ -3,7 +3,7 @@
 | gradient | steps | cost beside the solve | memory | exactness |
 |---|---|---|---|---|
 | "direct" | any | one backward pass | all steps | exact for the steps taken |
-| "checkpoint" | any | one more solve, one backward pass | square root of the steps | equal to direct |
+| "checkpoint" | any | one more solve, one backward pass | square root of the steps | exact for the steps taken |
 | "adjoint" | uniform | two evaluations and products a step | one step | converges with the step |
 | "reversible" | uniform | one evaluation and product a step | one step | equal to direct up to round-off |
 
@@ -87,6 +87,7 @@ def solve_sde(
             raise unknown_name(name, got, known)
     scheme = scheme_named(method, calculus, noise)
     _check_state(y0, scheme, method)
+    y0 = y0.contiguous()  # forward mode refuses an expanded one
     given, times, sign = read_times("t", t, y0)
     if sign < 0:
         raise InvalidArgument("t must increase for a stochastic equation, whose noise has a direction of time")

@@ -2,7 +2,9 @@
 
 What is carried from step to step is the Brownian path's value (and integral) at the sample's time; a rejected step
 leaves it where it was, so that the path stays the same. Steps end at asked times: the continuous extension, a straight
-line, is evaluated at its end only. Source: Gaines & Lyons 1997 (variable steps need the path, not fresh noise).
+line, is evaluated at its end only. The path is rough: a solve that rounds differently (on another device, with a tape
+or without) soon takes other steps, and finds another solution within the tolerance.
+Source: Gaines & Lyons 1997 (variable steps need the path, not fresh noise).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class StepLog:
 
     time: where the attempt started. size: its length, negative when time runs backwards. error: scaled error estimate,
     at most 1 where accepted by a controller. stiffness: estimate of the largest |eigenvalue| of the Jacobian. Both are
-    differentiable when the solve was, and NaN where the method has no such estimate. accepted: whether the sample moved.
+    differentiable when the solve was, and NaN where the method has no such estimate. accepted: whether it moved.
     A sample that needs fewer attempts than others has NaN and False in its last columns.
     """
 

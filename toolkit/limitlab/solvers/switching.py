@@ -1,8 +1,8 @@
 """method="auto": Tsit5 until stability, not accuracy, limits a sample's step; from there on Rodas5P, for that sample.
 
 Where a problem is stiff, Shampine's estimate of the largest eigenvalue times the step stays at the end of the stability
-interval, 3.5 for Tsit5. A sample that is there for most of a dozen steps goes on with Rodas5P and never comes back, since
-that is of the same order and as good on the rest. Steps, log and continuous extension are one.
+interval, 3.5 for Tsit5. A sample that is there for most of a dozen steps goes on with Rodas5P and does not come back,
+since that is of the same order and as good on the rest. Steps, log and continuous extension are one.
 
 Source: Shampine 1977 (the estimate); Hairer & Wanner, Solving ODEs II, IV.2 (the test, of DOPRI5).
 """

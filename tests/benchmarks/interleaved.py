@@ -1,0 +1,62 @@
+"""What the benchmarks of solvers share: contestants in one process, in turn, and ratios taken within a round."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def interleave(contestants: dict[str, Callable[[], object]], rounds: int, warm: int = 2) -> dict[str, list[float]]:
+    """Wall seconds of every contestant in every round; the order turns round from round to round."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for index in range(rounds + warm):
+        for name in sorted(contestants, reverse=bool(index % 2)):
+            start = time.perf_counter()
+            contestants[name]()
+            if index >= warm:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def against(seconds: dict[str, list[float]], ours: str, peer: str) -> dict[str, float]:
+    """Quartiles over the rounds of peer / ours: above one, we are faster."""
+    low, middle, high = statistics.quantiles([p / o for p, o in zip(seconds[peer], seconds[ours], strict=True)], n=4)
+    return {"median": middle, "lower_quartile": low, "upper_quartile": high}
+
+
+def row(name: str, seconds: dict[str, list[float]], pairs: list[tuple[str, str]], **facts: object) -> dict[str, object]:
+    """One line of a result file, printed as it is made."""
+    ratios = {f"{peer} / {ours}": against(seconds, ours, peer) for ours, peer in pairs}
+    shown = ", ".join(f"{pair} {ratio['median']:.2f}" for pair, ratio in ratios.items())
+    medians = {contestant: statistics.median(times) for contestant, times in seconds.items()}
+    print(f"{name}: {', '.join(f'{k} {1e3 * v:.1f} ms' for k, v in medians.items())}; {shown}", flush=True)
+    return {"name": name, "wall_seconds": medians, "ratios": ratios, **facts}
+
+
+def run(name: str, description: str | None, benchmarks: dict[str, Callable[[int], dict]], packages: list[str]) -> None:
+    """The command line of a benchmark: all its rows, or some of them, stored as JSON after each."""
+    from importlib.metadata import version
+
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", nargs="+", choices=list(benchmarks), default=list(benchmarks))
+    parser.add_argument("--output", type=Path, default=RESULTS / f"{name}.json")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    kept = json.loads(arguments.output.read_text())["results"] if arguments.output.exists() else []
+    versions = {package: version(package) for package in ("torch", *packages)}
+    setting = {"threads": 1, "machine": platform.machine(), "python": platform.python_version()}
+    for chosen in arguments.only:
+        result = {**benchmarks[chosen](arguments.rounds), "load": os.getloadavg()[0]}
+        kept = [old for old in kept if old["name"] != result["name"]] + [result]
+        record = {"versions": versions, "setting": setting, "results": kept}
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(json.dumps(record, indent=1) + "\n")

@@ -1,0 +1,114 @@
+"""What every problem is, whatever its kind: a text with parameters, values for them, LaTeX, a spec for the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from limitlab.errors import check_number, unknown_name
+
+if TYPE_CHECKING:
+    import xarray
+
+Kind = Literal["pde", "ode", "sde", "integral"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number of the equation with the range that sliders and checks use; `scale` says how a slider should move."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    meaning: str
+    unit: str = "1"
+    latex: str | None = None
+    scale: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class Field:
+    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it."""
+
+    name: str
+    meaning: str
+    unit: str = "1"
+    latex: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(ABC):
+    """An equation with everything that decides the numbers it generates.
+
+    equation: text of the grammar. values: current parameter values (the defaults when left out).
+    version: raised whenever the generator's numbers change, so that caches forget.
+    """
+
+    kind: ClassVar[Kind]
+    descriptive: ClassVar[frozenset[str]] = frozenset({"title", "source", "parameters"})
+    """Fields that decide no numbers."""
+
+    name: str
+    title: str
+    equation: str
+    parameters: tuple[Parameter, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict, hash=False)
+    source: str = ""
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        known = {parameter.name: parameter for parameter in self.parameters}
+        values = {name: parameter.default for name, parameter in known.items()}
+        for name, value in self.values.items():
+            if name not in known:
+                raise unknown_name(f"parameter of {self.name}", name, known)
+            values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
+        object.__setattr__(self, "values", values)
+
+    def with_parameters(self, **values: float) -> Self:
+        """The same problem at other parameter values; raises UnknownName, or InvalidArgument outside their range."""
+        return dataclasses.replace(self, values={**self.values, **values})
+
+    @abstractmethod
+    def latex(self) -> str:
+        """The equation as LaTeX."""
+
+    def spec(self) -> dict[str, Any]:
+        """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
+        decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
+        return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerativeProblem(Problem):
+    """A problem that makes data."""
+
+    @abstractmethod
+    def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
+        """Samples first ... first+samples-1 of the family `seed`; sample i depends only on (seed, first + i)."""
+
+    def dataset(
+        self,
+        samples: int,
+        seed: int = 0,
+        resolution: int | None = None,
+        *,
+        split: Literal["train", "validation", "test"] = "train",
+        **options: Any,
+    ) -> xarray.Dataset:
+        """`limitlab.data.generate` of this problem: cached, in chunks, with disjoint samples for each split."""
+        from limitlab.data import generate
+
+        return generate(self, samples, seed, resolution, split=split, **options)
+
+
+def library_version() -> str:
+    """The version that every dataset carries."""
+    from importlib.metadata import version
+
+    return version("limitlab")

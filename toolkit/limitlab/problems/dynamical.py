@@ -1,0 +1,272 @@
+"""What ordinary and stochastic problems share: states that move in time, initial values and their law, labels.
+
+A problem without sites has one number a state; with sites its equations hold for each of N sites, and a state is N
+numbers ("theta_1", "theta_2", ...).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.problems.base import Field, GenerativeProblem, library_version
+from limitlab.problems.dynamics import Dynamics, parse_dynamics, parse_scalar
+from limitlab.problems.laws import Nearby, StateLaw, streams
+from limitlab.problems.vector_field import INTEGRAL, Ends, Function, Layout, Values, evaluator, vector_field
+
+if TYPE_CHECKING:
+    import xarray
+
+NEARBY = Nearby()
+LABELS = ("sample", "time", "state", "unit", "y")
+Times = Float[np.ndarray, " time"]
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """A quantity that solutions keep, as text in states and parameters; where `only_if_zero` parameters are 0."""
+
+    name: str
+    text: str
+    meaning: str
+    only_if_zero: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicalProblem(GenerativeProblem):
+    """A system of equations in time with its initial value and law.
+
+    states: the unknowns, in the order of the text. initial: default initial value, numbers or texts in the parameters
+    (with sites: in i = 1 .. N and N). frames: stored times, equally spaced on [0, span]. sites: N, or 0 for a problem
+    without sites; ends: what is beyond the first and the last site. spread: every sample has parameters of its own,
+    each U(1 - spread, 1 + spread) times its value.
+    """
+
+    descriptive: ClassVar[frozenset[str]] = GenerativeProblem.descriptive | {"states", "invariants", "time_unit"}
+
+    states: tuple[Field, ...]
+    initial: tuple[float | str, ...]
+    law: StateLaw = NEARBY
+    span: float = 10.0
+    frames: int = 201
+    time_unit: str = "1"
+    sites: int = 0
+    site_range: tuple[int, int] = (0, 0)
+    ends: Ends = "cyclic"
+    spread: float = 0.0
+    invariants: tuple[Invariant, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("span", self.span, low=1e-12, high=1e15)
+        check_number("frames", self.frames, low=2, high=10**6, integer=True)
+        check_number("sites", self.sites, low=self.site_range[0], high=self.site_range[1], integer=True)
+        check_number("spread", self.spread, low=0.0, high=1.0)
+        if len(self.initial) != len(self.states):
+            names = ", ".join(state.name for state in self.states)
+            raise InvalidArgument(f"initial must hold one value for each of {names}; got {len(self.initial)}")
+        for name in self.values:
+            if name in LABELS:
+                raise InvalidArgument(f"a parameter cannot be called {name!r}: the labels of datasets are")
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of a state vector."""
+        return len(self.states) * (self.sites or 1)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """A name for each number of a state vector."""
+        if not self.sites:
+            return tuple(state.name for state in self.states)
+        return tuple(f"{state.name}_{site}" for state in self.states for site in range(1, self.sites + 1))
+
+    @property
+    def times(self) -> Times:
+        """The stored times: `frames` of them on [0, span]."""
+        return np.linspace(0.0, self.span, self.frames)
+
+    @property
+    def initial_value(self) -> Float[Tensor, " state"]:
+        """The default initial value at the problem's parameters, float64."""
+        return self.start(self.values)
+
+    def start(self, values: Values) -> Float[Tensor, "*samples state"]:
+        """The default initial value at parameters that may differ from sample to sample."""
+        return self.evaluate(tuple(str(part) for part in self.initial), values, {})
+
+    def with_domain(self, *, span: float | None = None, frames: int | None = None, sites: int | None = None) -> Self:
+        """The same equations over another time span, with other frames, or with another number of sites."""
+        given: dict[str, Any] = {"span": span, "frames": frames, "sites": sites}
+        return dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def with_initial(self, *initial: float | str) -> Self:
+        """The same problem from another initial value, a number or text for each state."""
+        return dataclasses.replace(self, initial=tuple(initial))
+
+    def dynamics(self) -> Dynamics:
+        """The equations as sympy expressions; parsed once. Raises InvalidArgument, quoting the equation."""
+        found = parse_dynamics(self.equation, tuple(self.values))
+        declared = tuple(state.name for state in self.states)
+        if found.states != declared or found.indexed != bool(self.sites):
+            raise InvalidArgument(f"the states of {self.name} are {found.states}; got {declared}")
+        return found
+
+    def layout(self, extras: tuple[str, ...] = (), *, states: bool = True) -> Layout:
+        """How a state vector holds the states; extras: names of further inputs."""
+        names = tuple(state.name for state in self.states) if states else ()
+        return Layout(names, tuple(self.values), self.sites, self.ends, extras)
+
+    def field(self, values: Values | None = None) -> Function:
+        """Right side (drift) field(t, y): y (..., state) to its time derivative; t broadcasts against y.
+
+        values: parameters that differ from the problem's: numbers, or tensors of one value a sample.
+        """
+        return vector_field(self.dynamics().drift, self.layout(), self.merged(values))
+
+    def merged(self, values: Values | None) -> dict[str, float | Tensor]:
+        """The problem's parameter values with some replaced. Raises UnknownName."""
+        for name in values or {}:
+            if name not in self.values:
+                raise unknown_name(f"parameter of {self.name}", name, self.values)
+        return {**self.values, **(values or {})}
+
+    def evaluate(
+        self, texts: Sequence[str], values: Values, extras: Mapping[str, Tensor]
+    ) -> Float[Tensor, "*samples state"]:
+        """One text a state, in parameters and extra numbers, one a sample, or with sites one a sample and site."""
+        layout = self.layout(tuple(extras), states=False)
+        expressions = tuple(parse_scalar(text, (*self.values, *extras), indexed=bool(self.sites)) for text in texts)
+        sites = torch.zeros(self.sites, dtype=torch.float64)
+        found = evaluator(expressions, layout).bind(values)(0.0, sites, *extras.values())
+        numbers = [torch.as_tensor(value, dtype=torch.float64) for value in found]
+        parts = torch.broadcast_tensors(*numbers, *extras.values(), *([sites] if self.sites else []))[: len(texts)]
+        return torch.cat(parts, -1) if self.sites else torch.stack(parts, -1)
+
+    def formula(
+        self,
+        texts: Sequence[str],
+        t: Float[Tensor, " time"],
+        y0: Float[Tensor, "batch state"],
+        values: Values,
+        paths: Mapping[str, Tensor] | None = None,
+    ) -> Float[Tensor, "batch time state"]:
+        """One text a state in t, parameters, initial values ("x0" for the state x) and integral(...) from 0 to t.
+
+        paths: further inputs by name, (batch, time), with sites (batch, time, site).
+        """
+        numbers = {
+            name: value[:, None] if isinstance(value, Tensor) and value.dim() else value
+            for name, value in values.items()
+        }
+        starts = y0[:, None].expand(-1, t.shape[0], -1)
+        inputs = {f"{s.name}0": part for s, part in zip(self.states, self.layout().parts(starts), strict=True)}
+        inputs.update(paths or {})
+        expressions = tuple(
+            parse_scalar(text, (*self.values, *inputs), indexed=bool(self.sites), reductions=(INTEGRAL,))
+            for text in texts
+        )
+        run = evaluator(expressions, self.layout(tuple(inputs), states=False)).bind(numbers)
+        return self.layout().joined(run(t[:, None], y0, *inputs.values()), next(iter(inputs.values())))
+
+    def sample(
+        self, samples: int, seed: int = 0, *, first: int = 0, attempt: int = 0
+    ) -> tuple[Float[Tensor, "samples state"], dict[str, float | Tensor]]:
+        """Initial values and parameters of samples first, first + 1, ...; parameters vary where `spread` > 0."""
+        check_number("samples", samples, low=1, integer=True)
+        check_number("first", first, low=0, integer=True)
+        drawn = streams(samples, seed, first, attempt)
+        values: dict[str, float | Tensor] = dict(self.values)
+        if self.spread > 0:
+            factors = np.stack([stream.uniform(1 - self.spread, 1 + self.spread, len(values)) for stream in drawn])
+            values = {
+                name: value * torch.from_numpy(factors[:, k].copy())
+                for k, (name, value) in enumerate(self.values.items())
+            }
+        return self.law.draw(self, drawn, values), values
+
+    def label(
+        self,
+        y: Float[Tensor, "sample time state"],
+        times: Times,
+        values: Values,
+        *,
+        seed: int,
+        first: int,
+        **attrs: Any,
+    ) -> xarray.Dataset:
+        """States as the variable `y` (sample, time, state), float64; coordinates hold the parameters of each sample."""
+        import xarray
+
+        count = y.shape[0]
+        known = {parameter.name: parameter for parameter in self.parameters}
+        parameters = {
+            name: (
+                "sample",
+                np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)).copy(),
+                {"long_name": known[name].meaning, "units": known[name].unit},
+            )
+            for name, value in values.items()
+        }
+        units = [state.unit for state in self.states for _ in range(self.sites or 1)]
+        shared = units[0] if len(set(units)) == 1 else "see the coordinate unit"
+        return xarray.Dataset(
+            {"y": (("sample", "time", "state"), y.detach().cpu().numpy(), {"long_name": "state", "units": shared})},
+            coords={
+                "sample": ("sample", np.arange(first, first + count), {"long_name": "sample", "units": "1"}),
+                "time": ("time", np.asarray(times), {"long_name": "time", "units": self.time_unit}),
+                "state": ("state", np.array(self.components, dtype=object), {"long_name": "component", "units": "1"}),
+                "unit": ("state", np.array(units, dtype=object), {"long_name": "unit of the component", "units": "1"}),
+                **parameters,
+            },
+            attrs={
+                "problem": self.name,
+                "equation": self.equation,
+                "parameters": json.dumps(dict(self.values)),
+                "seed": seed,
+                "first": first,
+                **attrs,
+                "limitlab_version": library_version(),
+            },
+        )
+
+    def conserved(self, dataset: xarray.Dataset) -> xarray.Dataset:
+        """The invariants along the trajectories of a dataset of this problem: variables (sample, time) by name."""
+        import xarray
+
+        if not self.invariants:
+            raise InvalidArgument(f"no invariant of {self.name} is known here")
+        y = torch.tensor(dataset["y"].transpose("sample", "time", "state").values, dtype=torch.float64)
+        time = torch.tensor(dataset["time"].values, dtype=torch.float64)[None, :, None]
+        values = {name: torch.tensor(dataset[name].values)[:, None] for name in self.values}
+        states = tuple(state.name for state in self.states)
+        texts = [
+            parse_scalar(i.text, tuple(self.values), states=states, indexed=bool(self.sites)) for i in self.invariants
+        ]
+        found = evaluator(tuple(texts), self.layout()).bind(values)(time, y)
+        coordinates = {name: dataset[name] for name in ("sample", "time")}
+        variables = {
+            invariant.name: (
+                ("sample", "time"),
+                torch.as_tensor(value).reshape(y.shape[:2]).numpy(),
+                {"long_name": invariant.meaning, "units": "1"},
+            )
+            for invariant, value in zip(self.invariants, found, strict=True)
+        }
+        return xarray.Dataset(variables, coords=coordinates, attrs=dataset.attrs)
+
+    def stored_times(self, resolution: int | None, times: Sequence[float] | Times | Tensor | None) -> Times:
+        """The times of a dataset: those given, or `resolution` (else `frames`) equally spaced ones."""
+        if times is not None:
+            return np.array(times, dtype=np.float64)
+        count = self.frames if resolution is None else check_number("resolution", resolution, low=2, integer=True)
+        return np.linspace(0.0, self.span, int(count))

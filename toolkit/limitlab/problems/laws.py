@@ -1,0 +1,102 @@
+"""Laws of initial values in R^d: data, not functions, so that a problem's hash covers them.
+
+Each sample has a random stream of its own, so that it depends only on (seed, its number).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from limitlab.problems.dynamical import DynamicalProblem
+    from limitlab.problems.vector_field import Values
+
+Stream = np.random.Generator
+
+
+def streams(samples: int, seed: int, first: int, attempt: int = 0) -> list[Stream]:
+    """Independent random streams of samples first, first + 1, ...; another attempt at a sample has another stream."""
+    tail = [attempt] if attempt else []
+    return [Stream(np.random.PCG64([seed, first + sample, *tail])) for sample in range(samples)]
+
+
+class StateLaw(Protocol):
+    """Anything that draws initial values."""
+
+    def draw(
+        self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values
+    ) -> Float[Tensor, "samples state"]:
+        """One initial value a stream, float64; `values` are the parameters, numbers or one a sample."""
+
+
+@dataclass(frozen=True)
+class Nearby:
+    """The problem's own initial value, each component times its own factor from U(1 - spread, 1 + spread)."""
+
+    spread: float = 0.1
+
+    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
+        center = problem.start(values).expand(len(streams), -1)
+        factors = [stream.uniform(1 - self.spread, 1 + self.spread, center.shape[1]) for stream in streams]
+        return center * torch.from_numpy(np.stack(factors))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Independent uniform components: one interval for all, or one a component."""
+
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
+
+    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
+        size = problem.dimension
+        return torch.from_numpy(np.stack([stream.uniform(self.low, self.high, size) for stream in streams]))
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Independent normal components of one mean and one standard deviation."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
+        size = problem.dimension
+        return torch.from_numpy(np.stack([stream.normal(self.mean, self.deviation, size) for stream in streams]))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A random number of a `Drawn` law: uniform on [low, high], or normal with mean low and standard deviation high."""
+
+    name: str
+    low: float
+    high: float
+    kind: Literal["uniform", "normal"] = "uniform"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Initial values as texts, one a state, in random numbers, parameters and, with sites, i, N and mean(...).
+
+    per_site: with sites, one independent number a site.
+    """
+
+    texts: tuple[str, ...]
+    draws: tuple[Draw, ...]
+    per_site: bool = True
+
+    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
+        shape = (problem.sites,) if problem.sites and self.per_site else (1,) if problem.sites else ()
+        numbers = [
+            [getattr(stream, draw.kind)(draw.low, draw.high, shape) for draw in self.draws] for stream in streams
+        ]
+        extras = torch.from_numpy(np.asarray(numbers)).unbind(1)
+        return problem.evaluate(self.texts, values, {d.name: e for d, e in zip(self.draws, extras, strict=True)})

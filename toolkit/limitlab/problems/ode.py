@@ -1,0 +1,175 @@
+"""Ordinary differential equations y' = f(t, y): one text gives the field, its Jacobian, LaTeX, data and answer keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument
+from limitlab.problems.base import Kind
+from limitlab.problems.dynamical import DynamicalProblem, Times
+from limitlab.problems.vector_field import Function, Values, jacobian
+
+if TYPE_CHECKING:
+    import xarray
+
+    from limitlab.solvers.solution import Solution
+
+MOST_ATTEMPTS = 10
+Formula = Callable[[Tensor, Tensor, Mapping[str, float | Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A state that is known to more digits than solvers are asked for: at `time`, from `initial` (else the problem's).
+
+    error: relative error of its numbers. values: parameters that differ from the defaults.
+    """
+
+    time: float
+    state: tuple[float, ...]
+    error: float = 1e-8
+    initial: tuple[float, ...] | None = None
+    values: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ODEProblem(DynamicalProblem):
+    """A system y' = f(t, y), such as "x' = y; y' = mu*(1 - x^2)*y - x".
+
+    solution: one text a state, in t, parameters and initial values ("x0" for the state x), or "linear" for y' = A y,
+    whose solution is exp(A t) y0, or a function (t (time,), y0 (batch, state), values) -> (batch, time, state).
+    rtol, atol: tolerances of its data. bound: samples that reach it, or fail, are drawn again.
+    """
+
+    kind: ClassVar[Kind] = "ode"
+    descriptive: ClassVar[frozenset[str]] = DynamicalProblem.descriptive | {"solution", "references"}
+
+    stiff: bool = False
+    rtol: float = 1e-8
+    atol: float = 1e-10
+    bound: float | None = None
+    solution: tuple[str, ...] | Literal["linear"] | Formula | None = None
+    references: tuple[Reference, ...] = ()
+
+    def jacobian(self, values: Values | None = None) -> Function:
+        """jacobian(t, y): y (..., state) to df/dy (..., state, state), analytic; `values` as for `field`."""
+        return jacobian(self.dynamics().drift, self.layout(), self.merged(values))
+
+    def latex(self) -> str:
+        """The system as an array of aligned equations."""
+        from limitlab.problems.notation import system_latex
+
+        return system_latex(self.dynamics(), self.states, self.parameters)
+
+    def solve(
+        self,
+        initial: Float[Tensor, "batch state"] | None = None,
+        times: Times | Sequence[float] | Tensor | None = None,
+        *,
+        method: str | None = None,
+        values: Values | None = None,
+        **options: Any,
+    ) -> Solution:
+        """`limitlab.solvers.solve_ode` of this problem, from its initial value and at its stored times when left out.
+
+        method: "rodas5" for stiff problems and "dopri8" for others when left out. options: of `solve_ode`.
+        """
+        from limitlab.solvers.catalogue import method_named
+        from limitlab.solvers.ode import solve_ode
+
+        chosen = method or ("rodas5" if self.stiff else "dopri8")
+        y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
+        moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
+        given: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
+        if hasattr(method_named(chosen), "jacobian"):
+            given["jacobian"] = self.jacobian(values)
+        return solve_ode(
+            self.field(values),
+            y0,
+            moments,
+            method=chosen,
+            **{**given, **options},
+        )
+
+    def simulate(
+        self,
+        samples: int,
+        seed: int = 0,
+        resolution: int | None = None,
+        *,
+        first: int = 0,
+        times: Times | Sequence[float] | None = None,
+        method: str | None = None,
+        rtol: float | None = None,
+        atol: float | None = None,
+    ) -> xarray.Dataset:
+        """Trajectories `y` (sample, time, state), float64; sample i depends only on (seed, first + i).
+
+        resolution: number of stored times. Samples that fail, or leave `bound`, are drawn again where there is a bound;
+        else a failure raises SolveFailed. Raises InvalidArgument when ten draws of a sample all leave it.
+        """
+        moments = self.stored_times(resolution, times)
+        options = {"rtol": rtol or self.rtol, "atol": atol or self.atol}
+        y0, values = self.sample(samples, seed, first=first)
+        failing = "raise" if self.bound is None else "mask"
+        solution = self.solve(y0, moments, method=method, values=values, on_failure=failing, **options)
+        y = solution.y
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            left = torch.nonzero(self._left_bound(y)).flatten().tolist()
+            if not left:
+                break
+            if attempt == MOST_ATTEMPTS:
+                raise InvalidArgument(
+                    f"sample {first + left[0]} of {self.name} (seed {seed}) fails or leaves [-{self.bound:g}, "
+                    f"{self.bound:g}] in {MOST_ATTEMPTS} draws: choose another law, a shorter span or a larger bound"
+                )
+            for sample in left:
+                start, own = self.sample(1, seed, first=first + sample, attempt=attempt)
+                y[sample] = self.solve(start, moments, method=method, values=own, on_failure="mask", **options).y[0]
+                for name, value in own.items():
+                    if isinstance(value, Tensor):
+                        values[name][sample] = value[0]  # type: ignore[index]
+        return self.label(y, moments, values, seed=seed, first=first, solver=solution.method, **options)
+
+    def exact(
+        self,
+        samples: int | None = None,
+        seed: int = 0,
+        resolution: int | None = None,
+        *,
+        first: int = 0,
+        times: Times | Sequence[float] | None = None,
+    ) -> xarray.Dataset:
+        """The samples of `simulate` by the known formula; from the default initial value if `samples` is left out."""
+        moments = self.stored_times(resolution, times)
+        y0, values = (
+            (self.initial_value[None], self.values) if samples is None else self.sample(samples, seed, first=first)
+        )
+        y = self.solution_at(torch.from_numpy(moments), y0, values)
+        return self.label(y, moments, values, seed=seed, first=first, solver="exact", rtol=0.0, atol=0.0)
+
+    def solution_at(
+        self, t: Float[Tensor, " time"], y0: Float[Tensor, "batch state"] | None = None, values: Values | None = None
+    ) -> Float[Tensor, "batch time state"]:
+        """The solution from y0 (else the default initial value) at times t; InvalidArgument where none is known."""
+        if self.solution is None:
+            raise InvalidArgument(f"no exact solution of {self.name} is known here")
+        values = self.merged(values)
+        y0 = self.start(values).reshape(-1, self.dimension) if y0 is None else y0
+        if callable(self.solution):
+            return self.solution(t, y0, values)
+        if self.solution == "linear":
+            matrix = self.jacobian(values)(t.new_zeros(()), y0)
+            return torch.einsum("btij,bj->bti", torch.linalg.matrix_exp(matrix[:, None] * t[:, None, None]), y0)
+        return self.formula(self.solution, t, y0, values)
+
+    def _left_bound(self, y: Float[Tensor, "sample time state"]) -> Tensor:
+        if self.bound is None:
+            return torch.zeros(y.shape[0], dtype=torch.bool)
+        return ~(y.abs() < self.bound).flatten(1).all(1)

@@ -1,0 +1,311 @@
+"""Symbolic expressions as a straight line of torch operations: common subexpressions once, products fused into sums.
+
+A field is called thousands of times on small batches, where every kernel costs about a microsecond whatever its size:
+what counts is their number. So subexpressions are shared (sympy's cse), whatever holds parameters alone is computed
+once (`bind`), and a term c*p*q of a sum is one `addcmul`. All operations act element by element: a sample's numbers
+never depend on its batch. No source text is generated or run; the program is a list of closures over registers.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument
+from limitlab.problems import special
+
+if TYPE_CHECKING:
+    import sympy
+
+Step = Callable[[list[Any]], None]
+Run = Callable[..., list[Any]]
+
+_FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[float], float]]] = {
+    "sin": (torch.sin, math.sin),
+    "cos": (torch.cos, math.cos),
+    "tan": (torch.tan, math.tan),
+    "exp": (torch.exp, math.exp),
+    "log": (torch.log, math.log),
+    "tanh": (torch.tanh, math.tanh),
+    "sinh": (torch.sinh, math.sinh),
+    "cosh": (torch.cosh, math.cosh),
+    "Abs": (torch.abs, math.fabs),
+    "sign": (torch.sign, lambda value: math.copysign(1.0, value) if value else 0.0),
+    "exprel": (special.exprel, special.exprel_of_number),
+    "exprel2": (special.exprel2, lambda value: float(special.exprel2(torch.tensor(value, dtype=torch.float64)))),
+    "pos": (torch.relu, lambda value: max(value, 0.0)),
+    "step": (special.step, lambda value: float(value > 0)),
+}
+
+
+class Program:
+    """Several expressions as one program.
+
+    inputs: names of what changes from call to call (states, time). constants: names that `bind` fixes (parameters).
+    """
+
+    def __init__(self, expressions: Sequence[sympy.Expr], inputs: Sequence[str], constants: Sequence[str]) -> None:
+        import sympy
+
+        self._inputs, self._constants = tuple(inputs), tuple(constants)
+        named = [sympy.Symbol(name, real=True) for name in (*inputs, *constants)]
+        self._register: dict[Any, int] = {symbol: place for place, symbol in enumerate(named)}
+        self._size = len(named)
+        self._varying = set(range(len(inputs)))
+        self._numbers: dict[int, float] = {}
+        self._prelude: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
+        self._body: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], int]] = []
+        shared, reduced = sympy.cse(list(expressions), symbols=sympy.numbered_symbols(cls=sympy.Dummy), order="none")
+        inlined: dict[sympy.Symbol, sympy.Expr] = {}
+        for symbol, expression in shared:
+            whole = expression.xreplace(inlined)
+            # a number times a symbol is no work worth sharing: sums take the number into their fused operations
+            if whole.is_Mul and len(whole.args) == 2 and whole.args[0].is_Number and whole.args[1].is_Symbol:
+                inlined[symbol] = whole
+            else:
+                self._register[symbol] = self._emit(whole)
+        self._outputs = tuple(self._emit(expression.xreplace(inlined)) for expression in reduced)
+        self.varying = tuple(register in self._varying for register in self._outputs)
+
+    def bind(self, values: Mapping[str, float | Tensor]) -> Run:
+        """Function of the inputs, in their order, to the list of values; those of constants alone may be numbers."""
+        registers: list[Any] = [None] * self._size
+        for place, name in enumerate(self._constants, len(self._inputs)):
+            registers[place] = values[name]
+        for place, number in self._numbers.items():
+            registers[place] = number
+        try:
+            for function, sources, target in self._prelude:
+                registers[target] = function(*(registers[source] for source in sources))
+        except (ArithmeticError, ValueError):
+            shown = ", ".join(f"{name}={values[name]}" for name in self._constants)
+            raise InvalidArgument(f"a term of parameters alone is not a finite number at {shown:.200}") from None
+        steps = tuple(
+            _step(make(*(registers[source] for source in fixed)), sources, target)
+            for make, fixed, sources, target in self._body
+        )
+        after = tuple(registers[len(self._inputs) :])
+        outputs = self._outputs
+
+        def run(*inputs: Any) -> list[Any]:
+            registers = [*inputs, *after]
+            for step in steps:
+                step(registers)
+            return [registers[place] for place in outputs]
+
+        return run
+
+    def _emit(self, expression: sympy.Expr) -> int:
+        if expression not in self._register:
+            self._register[expression] = self._emitted(expression)
+        return self._register[expression]
+
+    def _emitted(self, expression: sympy.Expr) -> int:
+        import sympy
+
+        if expression.is_number:
+            return self._number(float(expression))
+        if expression.is_Symbol:
+            raise InvalidArgument(f"no value is given for {expression.name!r}")
+        if expression.is_Add:
+            return self._sum(expression.args)
+        if expression.is_Mul:
+            return self._product(expression.args)
+        if expression.is_Pow:
+            return self._power(*expression.args)
+        name = type(expression).__name__
+        if isinstance(expression, sympy.Derivative) or name not in _FUNCTIONS or len(expression.args) != 1:
+            raise InvalidArgument(f"{expression!s:.60} cannot be computed here")
+        of_tensor, of_number = _FUNCTIONS[name]
+        argument = self._emit(expression.args[0])
+        if argument in self._varying:
+            return self._varied(lambda: of_tensor, (), (argument,))
+        return self._fixed(lambda x: of_tensor(x) if isinstance(x, Tensor) else of_number(x), argument)
+
+    def _sum(self, terms: Sequence[sympy.Expr]) -> int:
+        constant: int | None = None
+        split = []
+        for term in terms:
+            if self._is_varying(term):
+                split.append(self._split(term))
+            else:
+                place = self._emit(term)
+                constant = place if constant is None else self._fixed(operator.add, constant, place)
+        if not split:
+            return self._emit(terms[0]) if constant is None else constant
+        # a term without a coefficient starts the sum for nothing
+        split.sort(key=lambda parts: (parts[0] is not None, len(parts[1]) + len(parts[2])))
+        coefficient, numerator, denominator = split[0]
+        if self._is_minus(coefficient) and constant is not None:
+            first = self._quotient(None, numerator, denominator)
+            total = self._varied(lambda c: lambda x: c - x, (constant,), (first,))
+            constant = None
+        else:
+            total = self._quotient(coefficient, numerator, denominator)
+        for coefficient, numerator, denominator in split[1:]:
+            total = self._added(total, coefficient, numerator, denominator)
+        return total if constant is None else self._varied(lambda c: lambda x: x + c, (constant,), (total,))
+
+    def _added(self, total: int, coefficient: int | None, numerator: list[int], denominator: list[int]) -> int:
+        """total + coefficient*numerator/denominator in as few operations as there are."""
+        if denominator and not (len(denominator) == 1 and numerator):
+            numerator, denominator = [self._quotient(None, numerator, denominator)], []
+        if denominator:
+            over = self._chain(numerator)
+            return self._with_scale(torch.addcdiv, coefficient, total, over, denominator[0])
+        if len(numerator) > 1:
+            return self._with_scale(torch.addcmul, coefficient, total, self._chain(numerator[:-1]), numerator[-1])
+        (term,) = numerator
+        if coefficient is None or self._is_minus(coefficient):
+            return self._varied(lambda: operator.add if coefficient is None else operator.sub, (), (total, term))
+        return self._varied(_scaled_add, (coefficient,), (total, term))
+
+    def _with_scale(self, fused: Callable[..., Tensor], coefficient: int | None, total: int, p: int, q: int) -> int:
+        if coefficient is None:
+            return self._varied(lambda: fused, (), (total, p, q))
+        return self._varied(lambda c: _fused(fused, c), (coefficient,), (total, p, q))
+
+    def _product(self, factors: Sequence[sympy.Expr]) -> int:
+        coefficient, numerator, denominator = self._split_factors(factors)
+        if not numerator and not denominator:
+            assert coefficient is not None
+            return coefficient
+        return self._quotient(coefficient, numerator, denominator)
+
+    def _split(self, term: sympy.Expr) -> tuple[int | None, list[int], list[int]]:
+        """Constant coefficient, factors above and factors below the line of a term of a sum."""
+        return self._split_factors(term.args if term.is_Mul else (term,))
+
+    def _split_factors(self, factors: Sequence[sympy.Expr]) -> tuple[int | None, list[int], list[int]]:
+        coefficient: int | None = None
+        numerator, denominator = [], []
+        # cse leaves products in products, such as -1*(b*z)
+        flat = [inner for factor in factors for inner in (factor.args if factor.is_Mul else (factor,))]
+        for factor in flat:
+            if not self._is_varying(factor):
+                place = self._emit(factor)
+                coefficient = place if coefficient is None else self._fixed(operator.mul, coefficient, place)
+            elif factor.is_Pow and factor.exp.is_number and factor.exp < 0:
+                denominator.append(self._power(factor.base, -factor.exp))
+            else:
+                numerator.append(self._emit(factor))
+        return coefficient, numerator, denominator
+
+    def _quotient(self, coefficient: int | None, numerator: list[int], denominator: list[int]) -> int:
+        if not denominator:
+            value = self._chain(numerator)
+        elif numerator:
+            value = self._varied(lambda: operator.truediv, (), (self._chain(numerator), self._chain(denominator)))
+        else:
+            value = self._varied(lambda: torch.reciprocal, (), (self._chain(denominator),))
+        if coefficient is None:
+            return value
+        if self._is_minus(coefficient):
+            return self._varied(lambda: operator.neg, (), (value,))
+        return self._varied(lambda c: lambda x: x * c, (coefficient,), (value,))
+
+    def _chain(self, factors: list[int]) -> int:
+        value = factors[0]
+        for factor in factors[1:]:
+            value = self._varied(lambda: operator.mul, (), (value, factor))
+        return value
+
+    def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> int:
+        if exponent == 1:
+            return self._emit(base)
+        place = self._emit(base)
+        if place not in self._varying and not self._is_varying(exponent):
+            return self._fixed(operator.pow, place, self._emit(exponent))
+        if not exponent.is_number:
+            power = self._emit(exponent)
+            if place in self._varying and power in self._varying:
+                return self._varied(lambda: torch.pow, (), (place, power))
+            if place in self._varying:
+                return self._varied(lambda c: lambda x: x**c, (power,), (place,))
+            return self._varied(lambda c: lambda x: c**x, (place,), (power,))
+        value = float(exponent)
+        if value < 0:
+            return self._varied(lambda: torch.reciprocal, (), (self._power(base, -exponent),))
+        if value.is_integer():
+            return self._integer_power(place, int(value))
+        if value == 0.5:
+            return self._varied(lambda: torch.sqrt, (), (place,))
+        return self._varied(lambda: lambda x: x**value, (), (place,))
+
+    def _integer_power(self, base: int, exponent: int) -> int:
+        """Repeated squaring; powers of one base share their squares."""
+        if exponent == 1:
+            return base
+        key = ("power", base, exponent)
+        if key not in self._register:
+            half = self._integer_power(base, exponent // 2)
+            square = self._varied(lambda: operator.mul, (), (half, half))
+            self._register[key] = self._chain([square, base]) if exponent % 2 else square
+        return self._register[key]
+
+    def _is_varying(self, expression: sympy.Expr) -> bool:
+        return any(self._register.get(symbol, -1) in self._varying for symbol in expression.free_symbols)
+
+    def _is_minus(self, coefficient: int | None) -> bool:
+        return coefficient is not None and self._numbers.get(coefficient) == -1.0
+
+    def _number(self, value: float) -> int:
+        place = self._register.setdefault(("number", value), self._size)
+        if place == self._size:
+            self._numbers[self._new()] = value
+        return place
+
+    def _fixed(self, function: Callable[..., Any], *sources: int) -> int:
+        target = self._new()
+        self._prelude.append((function, sources, target))
+        return target
+
+    def _varied(self, make: Callable[..., Any], fixed: tuple[int, ...], sources: tuple[int, ...]) -> int:
+        target = self._new()
+        self._varying.add(target)
+        self._body.append((make, fixed, sources, target))
+        return target
+
+    def _new(self) -> int:
+        self._size += 1
+        return self._size - 1
+
+
+def _step(function: Callable[..., Any], sources: tuple[int, ...], target: int) -> Step:
+    if len(sources) == 1:
+        (a,) = sources
+
+        def unary(registers: list[Any]) -> None:
+            registers[target] = function(registers[a])
+
+        return unary
+    if len(sources) == 2:
+        a, b = sources
+
+        def binary(registers: list[Any]) -> None:
+            registers[target] = function(registers[a], registers[b])
+
+        return binary
+    a, b, c = sources
+
+    def ternary(registers: list[Any]) -> None:
+        registers[target] = function(registers[a], registers[b], registers[c])
+
+    return ternary
+
+
+def _scaled_add(c: float | Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    if isinstance(c, Tensor):
+        return lambda total, x: torch.addcmul(total, x, c)
+    return lambda total, x: torch.add(total, x, alpha=c)
+
+
+def _fused(fused: Callable[..., Tensor], c: float | Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    if isinstance(c, Tensor):
+        return lambda total, p, q: fused(total, p * c, q)
+    return lambda total, p, q: fused(total, p, q, value=c)

@@ -1,0 +1,85 @@
+"""A box for an equation of one's own: its text, parameters, initial values and span; what is wrong with it, in red."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from limitlab.errors import InvalidArgument
+from limitlab_widgets.panels import described, error_text
+from limitlab_widgets.solver_state import SolverState
+
+CALCULUS = [("Itô", "ito"), ("Stratonovich", "stratonovich")]
+
+
+class OwnEquation(widgets.Accordion):
+    """Type a system; `solve` gives it to the state. The text is parsed, never run."""
+
+    def __init__(self, state: SolverState) -> None:
+        self._state = state
+        self.text = described(
+            widgets.Textarea,
+            "equations",
+            "x' = ..., or dX = ...*dt + ...*dW; one a line, or with semicolons",
+            value="x' = y; y' = mu*(1 - x^2)*y - x",
+            rows=3,
+        )
+        self.parameters = described(widgets.Text, "parameters", "such as mu = 2, k = 0.5", value="mu = 2")
+        self.initial = described(widgets.Text, "initial values", "such as x = 1, y = 0; 1 if left out", value="x = 1, y = 0")
+        self.span = described(widgets.FloatText, "until time", "the end of time", value=20.0)
+        self.calculus = described(widgets.Dropdown, "noise of", "the sense of dW, if there is noise", options=CALCULUS)
+        fit = widgets.Layout(width="auto")
+        self.solve = widgets.Button(
+            description="Solve it", button_style="primary", tooltip="take these equations", layout=fit
+        )
+        self.copy = widgets.Button(
+            description="Copy the one above", tooltip="begin with the problem that is picked", layout=fit
+        )
+        self.error = widgets.HTML()
+        self.solve.on_click(self._solve)
+        self.copy.on_click(self._copy)
+        fields = [self.text, self.parameters, self.initial, self.span, self.calculus]
+        super().__init__([widgets.VBox([*fields, widgets.HBox([self.solve, self.copy]), self.error])])
+        self.set_title(0, "My own equation")
+        state.observe(self._tell, "complaint")
+
+    def _solve(self, _button: Any) -> None:
+        try:
+            parameters, initial = read_numbers("parameters", self.parameters.value), read_numbers(
+                "initial values", self.initial.value
+            )
+        except InvalidArgument as error:
+            self._state.complaint = str(error)
+            return
+        self._state.choose_text(self.text.value, parameters, initial, self.span.value, self.calculus.value)
+
+    def _copy(self, _button: Any) -> None:
+        state = self._state
+        self.text.value = state.problem.equation.replace("; ", "\n")
+        self.parameters.value = _written(state.problem.values)
+        if not state.problem.sites:
+            self.initial.value = _written(dict(zip(state.problem.components, state.start[0].tolist(), strict=True)))
+        self.span.value = state.span
+        self.calculus.value = getattr(state.problem, "calculus", "ito")
+
+    def _tell(self, change: dict[str, Any]) -> None:
+        self.error.value = error_text(change["new"])
+
+
+def read_numbers(what: str, text: str) -> dict[str, float]:
+    """Numbers by name from text such as "mu = 2, k = 0.5". Raises InvalidArgument, quoting what cannot be read."""
+    numbers: dict[str, float] = {}
+    for part in text.replace(";", ",").replace("\n", ",").split(","):
+        if not part.strip():
+            continue
+        name, _, value = part.partition("=")
+        try:
+            numbers[name.strip()] = float(value)
+        except ValueError:
+            raise InvalidArgument(f"{what} must be like 'a = 2, b = 0.5'; cannot read {part.strip()!r:.60}") from None
+    return numbers
+
+
+def _written(numbers: Any) -> str:
+    return ", ".join(f"{name} = {value:.8g}" for name, value in numbers.items())

@@ -1,0 +1,208 @@
+"""Controls of the solver studio: where a solution starts and ends, and the methods with what decides their steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from limitlab.problems import Parameter, SDEProblem
+from limitlab_widgets.panels import described, parameter_slider
+from limitlab_widgets.solver_methods import ABOUT, GROUPS, System, refusal
+from limitlab_widgets.solver_state import STEPS, SolverState
+
+MOST_STARTS = 8
+DRAWS = 64
+ATTEMPTS = (500, 1000, 2000, 5000, 10_000)
+PATHS = (1, 10, 30, 100, 300, 1000)
+
+
+class StartPanel(widgets.VBox):
+    """Sliders of the initial state, as far as there are no more than eight, and of the span."""
+
+    def __init__(self, state: SolverState) -> None:
+        self._state = state
+        self._shown: System | None = None
+        self._following = False
+        self.initial: list[Any] = []
+        self.span: Any = None
+        self.log_time = described(
+            widgets.Checkbox, "logarithmic time", "times that are dense at the start, on a logarithmic axis", indent=False
+        )
+        super().__init__([])
+        widgets.link((state, "log_time"), (self.log_time, "value"))
+        state.observe(self._follow, ["problem", "initial", "span"])
+        self._follow()
+
+    def _follow(self, _change: dict[str, Any] | None = None) -> None:
+        base = dataclasses.replace(self._state.problem, values={})
+        if base != self._shown:
+            self._shown = base
+            self._draw()
+        self._following = True
+        for slider, value in zip(self.initial, self._state.start[0].tolist(), strict=False):
+            _show(slider, value)
+        _show(self.span, self._state.span)
+        self._following = False
+
+    def _draw(self) -> None:
+        state, problem, old = self._state, self._state.problem, self.children
+        self.initial = []
+        if not problem.sites and problem.dimension <= MOST_STARTS:
+            self.initial = [parameter_slider(start, start.default, continuous=True) for start in initial_ranges(problem)]
+        note = f"{problem.dimension} components start by the formula of the problem"
+        end = Parameter("T", state.span, state.span / 20, 2 * state.span, "the end of time", problem.time_unit)
+        self.span = parameter_slider(end, state.span, continuous=True)
+        for slider in (*self.initial, self.span):
+            slider.observe(self._move, "value")
+        ode = not isinstance(problem, SDEProblem)
+        self.children = (
+            *(self.initial or [widgets.HTML(f'<span class="limitlab-note">{note}</span>')]),
+            self.span,
+            *([self.log_time] if ode else []),
+        )
+        for control in old:
+            if control is not self.log_time:
+                control.close()
+
+    def _move(self, change: dict[str, Any]) -> None:
+        if self._following:
+            return
+        if change["owner"] is self.span:
+            self._state.span = self.span.value
+        else:
+            self._state.initial = tuple(float(slider.value) for slider in self.initial)
+
+
+class MethodPanel(widgets.VBox):
+    """What decides the steps, and a box for each method; those that cannot be used are off, and say why."""
+
+    def __init__(self, state: SolverState) -> None:
+        self._state = state
+        self.control = widgets.ToggleButtons(
+            options=[("tolerance", "tolerance"), ("fixed steps", "steps")],
+            tooltips=["steps that keep the estimated error below a tolerance", "steps of one size"],
+            style={"button_width": "110px"},
+        )
+        self.tolerance = described(
+            widgets.FloatLogSlider,
+            "tolerance",
+            "relative tolerance of a step; the absolute one is a part of it",
+            base=10,
+            min=-10,
+            max=-1,
+            step=0.25,
+            readout_format=".1e",
+        )
+        self.steps = described(widgets.SelectionSlider, "steps", "number of steps up to the end", options=STEPS)
+        self.max_steps = described(
+            widgets.SelectionSlider, "most steps", "attempts before a solve is given up", options=ATTEMPTS
+        )
+        self.paths = described(widgets.SelectionSlider, "paths", "how often the noise is drawn", options=PATHS)
+        self.seed = described(widgets.BoundedIntText, "seed", "of the noise: the same seed, the same paths", max=10**6)
+        self.step_size = widgets.HTML()
+        self.noise = widgets.HTML()
+        self.boxes: dict[str, widgets.Checkbox] = {}
+        self._groups = widgets.VBox()
+        self._following = False
+        super().__init__(
+            [
+                *(self.control, self.tolerance, self.max_steps, self.steps, self.step_size),
+                *(self._groups, self.noise, self.paths, self.seed),
+            ]
+        )
+        for name in ("control", "tolerance", "steps", "max_steps", "paths", "seed"):
+            widgets.link((state, name), (getattr(self, name), "value"))
+        state.observe(self._follow, ["problem", "control", "methods", "span", "steps"])
+        self._follow()
+
+    def _follow(self, _change: dict[str, Any] | None = None) -> None:
+        state = self._state
+        fixed, stochastic = state.control == "steps", isinstance(state.problem, SDEProblem)
+        for control in (self.tolerance, self.max_steps):
+            control.layout.display = "none" if fixed else None
+        for control in (self.steps, self.step_size):
+            control.layout.display = None if fixed else "none"
+        for control in (self.noise, self.paths, self.seed):
+            control.layout.display = None if stochastic else "none"
+        self.step_size.value = f'<span class="limitlab-note">step size h = {state.span / state.steps:.4g}</span>'
+        if isinstance(state.problem, SDEProblem):
+            sense = {"ito": "Itô", "stratonovich": "Stratonovich"}[state.problem.calculus]
+            self.noise.value = f'<span class="limitlab-note">{sense} sense, {state.problem.noise} noise</span>'
+        self._offer(GROUPS[state.kind])
+        self._following = True
+        for method, box in self.boxes.items():
+            reason = refusal(state.problem, method, state.control)
+            box.disabled, box.value = bool(reason), method in state.methods
+            box.tooltip = reason or f"solve with {method}"
+        self._following = False
+
+    def _offer(self, groups: dict[str, tuple[str, ...]]) -> None:
+        if list(self.boxes) == [method for group in groups.values() for method in group]:
+            return
+        old = self._groups.children
+        self.boxes = {
+            method: widgets.Checkbox(description=method, indent=False, layout=widgets.Layout(width="auto"))
+            for group in groups.values()
+            for method in group
+        }
+        for box in self.boxes.values():
+            box.add_class("limitlab-choice")
+            box.observe(self._toggle, "value")
+        wrapped = widgets.Layout(flex_flow="row wrap", overflow="visible")
+        rows: list[widgets.Widget] = []
+        for name, group in groups.items():
+            label = widgets.HTML(f'<span class="limitlab-note" title="{ABOUT[name]}">{name}</span>')
+            rows += [label, widgets.HBox([self.boxes[method] for method in group], layout=wrapped)]
+        self._groups.children = tuple(rows)
+        for row in old:
+            row.close()
+
+    def _toggle(self, change: dict[str, Any]) -> None:
+        if self._following:
+            return
+        method, methods = change["owner"].description, self._state.methods
+        if change["new"]:
+            self._state.methods = (*methods, method)
+        elif len(methods) > 1:
+            self._state.methods = tuple(name for name in methods if name != method)
+        else:
+            change["owner"].value = True
+
+
+def initial_ranges(problem: System) -> list[Parameter]:
+    """A range for each component of the initial state: where the problem's own law draws it, or up to twice its value.
+
+    States that are never negative in that law stay so.
+    """
+    drawn = problem.sample(DRAWS)[0].numpy()
+    value = problem.initial_value.numpy()
+    low, high = np.minimum(drawn.min(0), value), np.maximum(drawn.max(0), value)
+    positive, scale = bool((low >= 0).all()), float(np.abs(value).max()) or 1.0
+    ranges = []
+    for place, state in enumerate(problem.states):
+        least, most = float(low[place]), float(high[place])
+        if most - least < 0.5 * max(abs(least), abs(most)) or most == least:
+            reach = abs(float(value[place])) or scale
+            least, most = float(value[place]) - reach, float(value[place]) + reach
+        letter = state.latex or state.name
+        ranges.append(
+            Parameter(
+                state.name,
+                float(value[place]),
+                max(least, 0.0) if positive else least,
+                most,
+                f"{state.meaning} at the start",
+                state.unit,
+                f"{letter}(0)",
+            )
+        )
+    return ranges
+
+
+def _show(slider: Any, value: float) -> None:
+    """Let a slider show a value, widening its range where need be."""
+    slider.min, slider.max = min(slider.min, value), max(slider.max, value)
+    slider.value = value

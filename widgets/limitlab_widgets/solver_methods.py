@@ -1,0 +1,105 @@
+"""Which methods can be asked for a problem, which are shown at first, and what a failure means to the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from limitlab.problems import ODEProblem, SDEProblem
+from limitlab.solvers.catalogue import METHODS
+from limitlab.solvers.geometric import SymplecticMethod
+from limitlab.solvers.sde_methods import SCHEMES
+from limitlab.solvers.tableaux import TABLEAUX
+
+if TYPE_CHECKING:
+    from limitlab.solvers.solution import Failure
+
+System = ODEProblem | SDEProblem
+STIFF = tuple(name for name, method in METHODS.items() if hasattr(method, "jacobian"))
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ode": {
+        "explicit": tuple(TABLEAUX),
+        "stiff": STIFF,
+        "geometric": tuple(name for name in METHODS if name not in (*TABLEAUX, *STIFF)),
+    },
+    "sde": {"schemes": tuple(SCHEMES)},
+}
+ABOUT = {
+    "explicit": "explicit Runge-Kutta methods: cheap steps, held back by stability where the problem is stiff",
+    "stiff": "methods that solve linear systems with the Jacobian; auto begins explicit and changes when it must",
+    "geometric": "methods that keep a structure: symplectic, or exactly reversible",
+    "schemes": "schemes for stochastic equations, along the same Brownian paths",
+}
+
+
+def refusal(problem: System, method: str, control: str) -> str:
+    """Why a method cannot be used for a problem, empty where it can."""
+    if isinstance(problem, SDEProblem):
+        scheme = SCHEMES[method]
+        if not scheme.fits(problem.calculus, problem.noise):
+            return f"does not converge for {problem.noise} noise in the sense of {problem.calculus.title()}"
+        if scheme.positive and not bool((problem.initial_value > 0).all()):
+            return "needs a state that is positive"
+        adaptive = problem.noise in scheme.adaptive
+        return (
+            "" if adaptive or control == "steps" else f"has no error estimate that converges for {problem.noise} noise"
+        )
+    found = METHODS[method]
+    if not found.error_order and control == "tolerance":
+        return "has no error estimate: it needs fixed steps"
+    if isinstance(found, SymplecticMethod) and not _is_separable(problem):
+        return "needs positions and momenta, q' = f(p) and p' = g(q)"
+    return ""
+
+
+def usable(problem: System, methods: Sequence[str], control: str) -> tuple[str, ...]:
+    """Those of the methods that can be used, or else the ones a reader should meet first."""
+    known = {method for group in GROUPS[problem.kind].values() for method in group}
+    kept = tuple(method for method in methods if method in known and not refusal(problem, method, control))
+    return kept or first_methods(problem, control)
+
+
+def first_methods(problem: System, control: str) -> tuple[str, ...]:
+    """Two methods to compare: of different orders, or for a stiff problem of different kinds; perhaps none."""
+    if isinstance(problem, SDEProblem):
+        fitting = [name for name in SCHEMES if not refusal(problem, name, control)]
+        own = [problem.method] if problem.method in fitting else []
+        best = sorted(fitting[1:], key=lambda name: -SCHEMES[name].strong_order)[:1]
+        return tuple(own or fitting[:1] + best)
+    if problem.stiff:
+        return ("rodas5", "kvaerno5")
+    return ("tsit5", "dopri8") if control == "tolerance" else ("heun", "rk4")
+
+
+def failure_text(method: str, failures: Sequence[Failure], samples: int, attempts: int) -> str:
+    """What went wrong in a solve, and what to try."""
+    first = min(failures, key=lambda failure: failure.time)
+    where = f"{method}: {first.kind}"
+    if first.kind == "too many steps":
+        where += f" ({attempts})"
+    where += f" at t = {first.time:.4g}"
+    if samples > 1:
+        where += f", {len(failures)} of {samples} paths"
+    return f"{where}: {_advice(method, first.kind)}"
+
+
+def _advice(method: str, kind: str) -> str:
+    explicit = method in TABLEAUX
+    if kind == "too many steps":
+        return "stiff? try rodas5" if explicit else "loosen the tolerance, shorten the span, or allow more steps"
+    if kind == "blow-up":
+        stiff = ", or stiff? try rodas5" if explicit else ""
+        return f"a singularity, or steps too long for the method{stiff}"
+    return "the right side may jump there, or the tolerance is below round-off"
+
+
+@lru_cache(maxsize=64)
+def _is_separable(problem: ODEProblem) -> bool:
+    """Whether q' depends on p alone and p' on q alone, the state being (q, p): seen from Jacobians at a few states."""
+    half, odd = divmod(problem.dimension, 2)
+    if odd:
+        return False
+    states = problem.sample(4)[0]
+    jacobian = problem.jacobian()(states.new_zeros(4, 1), states)
+    return not bool(jacobian[:, :half, :half].any() or jacobian[:, half:, half:].any())
