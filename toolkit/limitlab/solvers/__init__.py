@@ -1,12 +1,17 @@
-"""How to solve: ordinary differential equations with every step in view, spectral time stepping, elliptic solvers."""
+"""How to solve: ordinary, stochastic and controlled equations with every step in view; spectral time stepping."""
 
+from limitlab.solvers.brownian import BrownianPath
 from limitlab.solvers.catalogue import method_names
+from limitlab.solvers.cde import solve_cde
 from limitlab.solvers.events import Event
 from limitlab.solvers.failures import SolutionBlewUp, SolveFailed, StepSizeUnderflow, TooManySteps
 from limitlab.solvers.ode import solve_ode
+from limitlab.solvers.sde import solve_sde
+from limitlab.solvers.sde_methods import sde_method_names
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, Solution, StepLog
 
 __all__ = [
+    "BrownianPath",
     "Evaluations",
     "Event",
     "EventLog",
@@ -18,5 +23,8 @@ __all__ = [
     "StepSizeUnderflow",
     "TooManySteps",
     "method_names",
+    "sde_method_names",
+    "solve_cde",
     "solve_ode",
+    "solve_sde",
 ]

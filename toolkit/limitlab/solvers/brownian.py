@@ -34,7 +34,7 @@ from limitlab.solvers.counter_normals import lane_keys, mixed, normal_pairs, pla
 
 LEVELS = 24
 MOST_LEVELS = 48
-BLOCK_NUMBERS = 2**16
+BLOCK_NUMBERS = 2**17
 INCREMENTS, AREAS, NODES = 0, 1, 2
 Times = Float[Tensor, " *batch"]
 
@@ -51,10 +51,9 @@ class BrownianPath:
     """Paths of `shape` (batch, noise) on the interval `span`.
 
     grid: times from the start to the end of span, (cells + 1,), whose intervals are drawn directly; another grid is
-    another path. samples: numbers of
-    the samples, (batch,), 0, 1, ... when left out; a sample's path depends on its number only. finest: the path is
-    smooth below this resolution (2^-24 of the widest cell when left out). Returns tensors (batch, noise) of dtype on
-    device. Queries backwards in time are answered with -W, and the H of the path run backwards.
+    another path. samples: numbers of the samples, (batch,), 0, 1, ... when left out; a sample's path depends on its
+    number only. finest: the path is smooth below this resolution (2^-24 of the widest cell when left out). Returns
+    tensors (batch, noise) of dtype on device. Backwards in time the answer is -W, and the H of the path run backwards.
     Raises InvalidArgument for times outside of span.
     """
 

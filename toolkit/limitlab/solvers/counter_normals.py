@@ -41,7 +41,8 @@ def mixed(counters: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 
 def lane_keys(seed: int, samples: Int[Tensor, " batch"], channels: int) -> Int[Tensor, "batch channels"]:
     """A key for every sample and channel; a function of the seed, the sample's number and the channel's alone."""
-    signed = (seed + 2**63) % 2**64 - 2**63
+    # zero mixes to zero, and then to the largest normal there is: seed 0 starts elsewhere
+    signed = (seed + 2**63) % 2**64 - 2**63 or _GOLDEN
     root = mixed(torch.full((1,), signed, dtype=torch.int64, device=samples.device))
     rows = mixed(samples.to(torch.int64) * _GOLDEN + root)
     return mixed(torch.arange(channels, device=samples.device) * _SILVER + rows[:, None])

@@ -81,9 +81,19 @@ def columns_of(method: Method) -> tuple[tuple[float, ...], ...]:
 
 def dense_of(rows: Sequence[Row], columns: Sequence[Sequence[float]]) -> Dense:
     """The continuous extensions of rows whose increments are complete."""
-    increments = [torch.stack(part) for part in zip(*(row.attempt.increments for row in rows), strict=True)]
-    ends = (torch.stack([row.state for row in rows]), torch.stack([row.attempt.y for row in rows]))
-    return torch.stack([*ends, *(_weighted(column, increments) for column in columns)], 2)
+    parts = [(row.state, row.attempt.y, *row.attempt.increments) for row in rows]
+    if torch.compiler.is_compiling():
+        # fused anyway, where stacks of their own would be written and read again
+        return torch.stack([_extension(part, columns) for part in parts])
+    return _extension([torch.stack(part) for part in zip(*parts, strict=True)], columns)
+
+
+def _extension(
+    parts: Sequence[Tensor], columns: Sequence[Sequence[float]]
+) -> Float[Tensor, "*attempts batch row state"]:
+    """Start, end and coefficients of attempts from their start, end and increments."""
+    state, end, *increments = parts
+    return torch.stack([state, end, *(_weighted(column, increments) for column in columns)], -2)
 
 
 class Sink(Protocol):
@@ -266,8 +276,14 @@ def _weighted(weights: Sequence[float], parts: Sequence[Tensor]) -> Tensor:
 
 
 def _stiffness(pairs: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Float[Tensor, "attempts batch"]:
-    """The methods' estimates, by attempt and sample; the floor keeps the gradient finite at zero."""
-    slope, other, state, at = (torch.stack(part) for part in zip(*pairs, strict=True))
+    """The methods' estimates, by attempt and sample."""
+    if torch.compiler.is_compiling():
+        return torch.stack([_estimate(*pair) for pair in pairs])
+    return _estimate(*(torch.stack(part) for part in zip(*pairs, strict=True)))
+
+
+def _estimate(slope: Tensor, other: Tensor, state: Tensor, at: Tensor) -> Float[Tensor, "*attempts batch"]:
+    """Ratio of the norms of the differences; the floor keeps its gradient finite at zero."""
     tiny = torch.finfo(slope.dtype).tiny
     if torch.is_grad_enabled():
         top, bottom = (difference.square().sum(-1).add(tiny).sqrt() for difference in (slope - other, state - at))

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.brownian import BrownianPath
+from limitlab.solvers.brownian import BLOCK_NUMBERS, BrownianPath
 from limitlab.solvers.failures import failed
 from limitlab.solvers.sde_fields import Fields, Interval, State
 from limitlab.solvers.sde_methods import Carry, Scheme, reversible_heun, reversible_start
@@ -22,7 +22,6 @@ from limitlab.solvers.solution import Evaluations, Failure, StepLog
 
 SNAP = 1e-9
 BLOCK_STEPS = 64
-BLOCK_NUMBERS = 2**16
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,202 @@
+"""Brownian paths: the law of W and H, one path for every query, and nothing that depends on batch, order or depth."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from limitlab.errors import InvalidArgument
+from limitlab.solvers.brownian import BrownianPath
+from limitlab.solvers.counter_normals import lane_keys, normal_pairs, place_keys
+
+DOUBLE = torch.float64
+GRID = np.linspace(0.0, 1.0, 51)
+IRREGULAR = np.array([0.0, 0.013, 0.1, 0.1001, 0.37, 0.5, 0.555, 0.83, 0.999, 1.0])
+
+
+def paths(batch=4000, noise=1, grid=None, seed=3, **options):
+    return BrownianPath(seed, (batch, noise), (0.0, 1.0), grid=grid, **options)
+
+
+def whitened(path, times):
+    """W and H of all intervals, scaled to unit variance, (2 intervals, paths)."""
+    width = torch.tensor(np.diff(times))[:, None, None]
+    w, h = path.increments(times, area=True)
+    return torch.cat([w / width.sqrt(), h / (width / 12).sqrt()]).flatten(1)
+
+
+def test_normals_of_a_counter_are_standard_normal_and_independent():
+    from scipy.stats import kstest
+
+    lanes = lane_keys(7, torch.arange(500), 4)
+    normals = normal_pairs(place_keys(torch.arange(100), 0)[:, None, None] + lanes, DOUBLE)
+    flat = normals.flatten()
+    count = flat.numel()
+    assert kstest(flat.numpy(), "norm").pvalue > 1e-3
+    for one, other in (
+        (normals[:, 0], normals[:, 1]),
+        (normals[1:], normals[:-1]),
+        (normals[:, :, 1:], normals[:, :, :-1]),
+        (normals[..., 1:], normals[..., :-1]),
+    ):
+        # four standard errors, for the values and for their squares
+        assert abs(float((one * other).mean())) < 4 / math.sqrt(count / 2)
+        assert abs(float(((one**2 - 1) * (other**2 - 1)).mean())) < 8 / math.sqrt(count / 2)
+
+
+def test_first_increment_of_no_small_seed_is_an_outlier():
+    first = torch.cat([paths(1, seed=seed).increment(0.0, 1.0) for seed in range(200)])
+    assert float(first.abs().max()) < 4
+
+
+@pytest.mark.parametrize("grid", [None, GRID], ids=["tree", "grid"])
+def test_variances_of_increment_and_area_are_those_of_the_theory(grid):
+    w, h = paths(grid=grid).increment_and_area(0.2, 0.7)
+    assert float(w.var()) == pytest.approx(0.5, abs=0.03)
+    assert float(h.var()) == pytest.approx(0.5 / 12, rel=0.06)
+    # three standard errors of 4000 paths are 0.05
+    assert abs(float(torch.corrcoef(torch.cat([w, h], 1).T)[0, 1])) < 0.05
+
+
+@pytest.mark.parametrize("grid", [None, GRID], ids=["tree", "grid"])
+def test_increments_and_areas_of_disjoint_intervals_are_independent(grid):
+    covariance = torch.cov(whitened(paths(8000, grid=grid), IRREGULAR))
+    # the largest of 171 entries of 8000 paths lies near four standard errors
+    assert float((covariance - torch.eye(len(covariance))).abs().max()) < 5 / math.sqrt(4000)
+
+
+@pytest.mark.parametrize("grid", [None, GRID], ids=["tree", "grid"])
+def test_increments_and_areas_add_up_in_any_order_of_the_queries(grid):
+    for order in (0, 1):
+        path = paths(64, 2, grid=grid)
+        queries = [(0.1, 0.456789), (0.456789, 0.9), (0.1, 0.9)]
+        answers = {query: path.increment_and_area(*query) for query in (queries[::-1] if order else queries)}
+        (w, h), (v, k), (whole, area) = (answers[query] for query in queries)
+        assert float((w + v - whole).abs().max()) <= 1e-12
+        first, second = 0.356789, 0.443211
+        integral = first * (w / 2 + h) + second * (w + v / 2 + k)
+        assert float((integral / 0.8 - whole / 2 - area).abs().max()) <= 1e-12
+
+
+@pytest.mark.parametrize("grid", [None, GRID], ids=["tree", "grid"])
+def test_a_query_asked_again_gives_identical_numbers_whatever_was_asked_between(grid):
+    path = paths(16, 2, grid=grid)
+    before = path.increment(0.31, 0.62), path.increment(0.02, 0.04)
+    for start in np.random.default_rng(0).random(20) / 2:
+        path.increment_and_area(start, start + 0.3)
+    fresh = paths(16, 2, grid=grid)
+    after = path.increment(0.31, 0.62), path.increment(0.02, 0.04)
+    last = fresh.increment(0.02, 0.04), fresh.increment(0.31, 0.62)
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(before, last[::-1], strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_a_sample_does_not_depend_on_its_batch(dtype):
+    samples = [5, 17, 200]
+    for grid in (None, GRID):
+        whole = paths(256, 3, grid=grid, dtype=dtype)
+        part = paths(3, 3, grid=grid, dtype=dtype, samples=samples)
+        starts = torch.linspace(0.0, 0.6, 256, dtype=DOUBLE)
+        for one, other in zip(
+            whole.increment_and_area(starts, starts + 0.25),
+            part.increment_and_area(starts[samples], starts[samples] + 0.25),
+            strict=True,
+        ):
+            assert torch.equal(one[samples], other)
+        assert torch.equal(whole.increments(GRID)[0][:, samples], part.increments(GRID)[0])
+
+
+def test_times_of_samples_and_times_of_all_ask_the_same_path():
+    path = paths(8, 2, grid=GRID)
+    starts, ends = torch.linspace(0.0, 0.5, 8, dtype=DOUBLE), torch.linspace(0.51, 1.0, 8, dtype=DOUBLE)
+    w, h = path.increment_and_area(starts, ends)
+    for sample in range(8):
+        alone, area = path.increment_and_area(float(starts[sample]), float(ends[sample]))
+        assert float((w[sample] - alone[sample]).abs().max()) <= 1e-14
+        assert float((h[sample] - area[sample]).abs().max()) <= 1e-14
+
+
+def test_backwards_in_time_the_increment_turns_and_the_area_stays():
+    for path in (paths(8), paths(8, grid=GRID)):
+        for start, end in ((0.02, 0.04), (0.1, 0.77), (torch.tensor(0.1), torch.tensor(0.77))):
+            w, h = path.increment_and_area(start, end)
+            turned, area = path.increment_and_area(end, start)
+            assert torch.equal(turned, -w)
+            assert torch.equal(area, h)
+
+
+def test_cells_in_order_are_the_same_as_in_one_block_and_backwards():
+    path = paths(16, 2, grid=GRID)
+    block, areas = path.increments(GRID, area=True)
+    places = [*range(50), *reversed(range(50))]
+    for place in places:
+        w, h = path.increment_and_area(GRID[place], GRID[place + 1])
+        assert torch.equal(w, block[place])
+        assert torch.equal(h, areas[place])
+
+
+def test_off_grid_times_refine_a_grid_without_changing_it():
+    path = paths(16, 2, grid=GRID)
+    whole, _ = path.increments(GRID)
+    refined, _ = path.increments(np.union1d(GRID, [0.013]))
+    assert torch.equal(refined[2:], whole[1:])
+    assert float((refined[0] + refined[1] - whole[0]).abs().max()) <= 1e-15
+
+
+def test_coarse_increments_and_areas_are_made_of_the_fine_ones():
+    path = paths(16, 2, grid=GRID)
+    w, h = path.increments(GRID, area=True)
+    coarse, areas = path.increments(GRID[::25], area=True)
+    w, h = w.unflatten(0, (2, 25)), h.unflatten(0, (2, 25))
+    mean = (w.cumsum(1) - w / 2 + h).mean(1)
+    assert float((coarse - w.sum(1)).abs().max()) <= 1e-14
+    assert float((areas - (mean - coarse / 2)).abs().max()) <= 1e-14
+
+
+def test_a_bridge_has_the_mean_and_variance_of_the_theory():
+    path = paths(8000)
+    s, whole = 0.3, path.increment(0.0, 1.0)
+    rest = path.increment(0.0, s) - s * whole
+    assert float(rest.var()) == pytest.approx(s * (1 - s), rel=0.05)
+    assert abs(float((rest * whole).mean())) < 0.025
+
+
+def test_long_spans_with_tiny_steps_need_no_recursion():
+    cells = 2_000_000
+    grid = np.arange(cells + 1) * 1e-3
+    path = BrownianPath(1, (1, 1), (0.0, float(grid[-1])), grid=grid)
+    near_the_end = path.increment(grid[-2], grid[-1])
+    assert float(near_the_end.abs()) < 7 * math.sqrt(1e-3)
+    deep = BrownianPath(1, (1, 1), (0.0, 1e4), finest=1e-9)
+    assert math.isfinite(float(deep.increment(0.1, 0.1 + 1e-7)))
+
+
+def test_single_precision_agrees_with_double():
+    double, single = paths(64, 2, grid=GRID), paths(64, 2, grid=GRID, dtype=torch.float32)
+    w, v = double.increment(0.123, 0.8), single.increment(0.123, 0.8)
+    assert v.dtype == torch.float32
+    # the radius of Box & Muller loses half the digits where it is near zero
+    assert float((w - v).abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("ask", "named"),
+    [
+        (lambda: paths(4).increment(0.5, 1.5), "span"),
+        (lambda: paths(4).increment(math.nan, 0.5), "span"),
+        (lambda: paths(4).increment(torch.zeros(3), torch.ones(3)), "times"),
+        (lambda: paths(4).increments([0.0, 0.5, 0.4]), "times"),
+        (lambda: paths(4, grid=[0.0, 0.5, 0.4, 1.0]), "grid"),
+        (lambda: paths(4, grid=[0.0, 0.5]), "grid"),
+        (lambda: paths(4, samples=[1, 2]), "samples"),
+        (lambda: paths(0), "shape"),
+        (lambda: paths(4, seed=0.5), "seed"),
+        (lambda: paths(4, finest=2.0), "finest"),
+        (lambda: BrownianPath(0, (1, 1), (1.0, 0.0)), "span"),
+    ],
+)
+def test_bad_input_is_named(ask, named):
+    with pytest.raises(InvalidArgument, match=named):
+        ask()
