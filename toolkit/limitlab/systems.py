@@ -83,7 +83,9 @@ SYSTEMS: tuple[System, ...] = (
         "Oh, Lim, Kim", "ICLR", 2024, "2402.14989")),
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
-        "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435")),
+        "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
+        remark="its solvers work ([steps](notebooks/neural_des/01-solvers-and-their-steps.ipynb), "
+        "[noise](notebooks/neural_des/02-noise.ipynb)); the models are to come"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918")),

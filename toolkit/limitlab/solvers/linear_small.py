@@ -2,8 +2,8 @@
 
 Up to `MOST_INVERTED` unknowns the inverse is formed: its product with b is one call, where a pair of triangular solves
 costs more to start than to do. Larger matrices keep their LU factors. Both pivot partially (LAPACK). A compiler gets,
-up to `MOST_UNROLLED` unknowns, the elimination written out in elementwise operations, which it fuses with whatever
-stands around it. No matrix sees another: a sample's x does not depend on its batch.
+up to `MOST_WRITTEN_OUT` unknowns, the elimination in elementwise operations, which it fuses with whatever stands around
+it. No matrix sees another: a sample's x does not depend on its batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 MOST_INVERTED = 8
-MOST_UNROLLED = 6
+MOST_WRITTEN_OUT = 4
 
 
 class Factors(Protocol):
@@ -33,7 +33,7 @@ class Factors(Protocol):
 def factorized(matrix: Float[Tensor, "batch n n"]) -> Factors:
     """The factors of every matrix; a singular one spoils its own sample only."""
     size = matrix.shape[-1]
-    if torch.compiler.is_compiling() and size <= MOST_UNROLLED:
+    if torch.compiler.is_compiling() and size <= MOST_WRITTEN_OUT:
         return _eliminated(matrix)
     if size <= MOST_INVERTED:
         inverse, info = torch.linalg.inv_ex(matrix)
@@ -50,6 +50,8 @@ class Inverse:
     inverse: Float[Tensor, "batch n n"]
 
     def solve(self, b: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
+        if torch.compiler.is_compiling():
+            return (self.inverse * b[:, None]).sum(-1)
         return torch.bmm(self.inverse, b[..., None])[..., 0]
 
 
@@ -65,59 +67,31 @@ class LowerUpper:
         return torch.linalg.lu_solve(self.factors, self.pivots, b[..., None])[..., 0]
 
 
-@dataclass(frozen=True)
-class Elimination:
-    """Gauss elimination as lists of (batch,) vectors.
+def _eliminated(matrix: Float[Tensor, "batch n n"]) -> Inverse:
+    """Gauss & Jordan on (A, I), written out in (batch,) vectors.
 
-    exchanges: for every column, which of the later rows took the pivot's place, one after the other. multipliers: of
-    the pivot row in every later row. rows: of U, whose diagonal is kept inverted.
+    The pivot's row changes places with every later row that has a larger entry: partial pivoting.
     """
-
-    regular: Bool[Tensor, "batch 1"]
-    exchanges: list[list[Tensor]]
-    multipliers: list[list[Tensor]]
-    rows: list[list[Tensor]]
-
-    def solve(self, b: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
-        x = list(b.unbind(1))
-        size = len(x)
-        for column in range(size):
-            for row, exchanged in enumerate(self.exchanges[column], start=column + 1):
-                x[column], x[row] = _exchanged(exchanged, x[column], x[row])
-            for row, multiplier in enumerate(self.multipliers[column], start=column + 1):
-                x[row] = x[row] - multiplier * x[column]
-        for row in reversed(range(size)):
-            for column in range(row + 1, size):
-                x[row] = x[row] - self.rows[row][column] * x[column]
-            x[row] = x[row] * self.rows[row][row]
-        return torch.stack(x, 1)
-
-
-def _eliminated(matrix: Float[Tensor, "batch n n"]) -> Elimination:
-    """Partial pivoting by exchanging the pivot's row with every later row that has a larger entry."""
-    rows = [list(row.unbind(1)) for row in matrix.unbind(1)]
-    size = len(rows)
-    exchanges: list[list[Tensor]] = []
-    multipliers: list[list[Tensor]] = []
+    size = matrix.shape[-1]
+    zero, one = torch.zeros_like(matrix[:, 0, 0]), torch.ones_like(matrix[:, 0, 0])
+    rows = [
+        [*row.unbind(1), *(one if place == i else zero for i in range(size))]
+        for place, row in enumerate(matrix.unbind(1))
+    ]
+    regular = torch.isfinite(one)
     for column in range(size):
-        taken = []
         for row in range(column + 1, size):
-            taken.append(rows[row][column].abs() > rows[column][column].abs())
-            for entry in range(column, size):
-                pair = _exchanged(taken[-1], rows[column][entry], rows[row][entry])
-                rows[column][entry], rows[row][entry] = pair
-        exchanges.append(taken)
-        inverse = 1.0 / rows[column][column]
-        multipliers.append([rows[row][column] * inverse for row in range(column + 1, size)])
-        for row, multiplier in enumerate(multipliers[-1], start=column + 1):
-            for entry in range(column + 1, size):
-                rows[row][entry] = rows[row][entry] - multiplier * rows[column][entry]
-        rows[column][column] = inverse
-    regular = torch.isfinite(rows[0][0])
-    for place in range(1, size):
-        regular = regular & torch.isfinite(rows[place][place])
-    return Elimination(regular[:, None], exchanges, multipliers, rows)
-
-
-def _exchanged(which: Tensor, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.where(which, other, one), torch.where(which, one, other)
+            larger = rows[row][column].abs() > rows[column][column].abs()
+            for entry in range(column, 2 * size):
+                above, below = rows[column][entry], rows[row][entry]
+                rows[column][entry] = torch.where(larger, below, above)
+                rows[row][entry] = torch.where(larger, above, below)
+        scale = 1.0 / rows[column][column]
+        regular = regular & torch.isfinite(scale)
+        for entry in range(column + 1, 2 * size):
+            rows[column][entry] = rows[column][entry] * scale
+            for row in range(size):
+                if row != column:
+                    rows[row][entry] = rows[row][entry] - rows[row][column] * rows[column][entry]
+    inverse = torch.stack([entry for row in rows for entry in row[size:]], 1).view(-1, size, size)
+    return Inverse(regular[:, None], inverse)

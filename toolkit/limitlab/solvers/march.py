@@ -68,7 +68,8 @@ class March:
             if last is not None:
                 last.extend([end, *carry])
             return self._outcome(end, recorder, 1, self._blown_up(recorder, end))
-        start, end = self.times[:, :1], self.times[:, -1:]
+        # in the layout that a compiled call returns, or it would be compiled for both
+        start, end = self.times[:, :1].contiguous(), self.times[:, -1:].contiguous()
         memory = no_memory(self.control.controller, self.method.error_order, y[:, :1].detach())
         begin = Position(start, self._first(start, y, slope), y, carry, memory)
         events = Events(self.events, start.to(y.dtype), y) if self.events else None

@@ -43,12 +43,13 @@ class Attempt(NamedTuple):
 
 
 class Method(Protocol):
-    """What the stepping loop asks of a method.
+    """What the stepping loop asks of a method; hashable, since a compiled loop is kept for each.
 
     order: of convergence. error_order: exponent p of the local error h^p, 0 when there is no estimate. polynomials: P
     of the continuous extension, (increments, degree). calls, jacobians, factorizations: what one attempt costs.
     """
 
+    def __hash__(self) -> int: ...
     @property
     def name(self) -> str: ...
     @property
