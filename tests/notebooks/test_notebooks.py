@@ -12,6 +12,32 @@ from limitlab.reports.parameters import read_parameters
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SMOKE = {
     "00-start-here.ipynb": {"seed": 1, "deepest": 32, "finest": 64, "widest": 64},
+    "neural_des/02-noise.ipynb": {
+        "seed": 1,
+        "problem": "ginzburg_landau",
+        "sigma": 0.6,
+        "paths": 100,
+        "coarsest_level": 3,
+        "finest_level": 5,
+        "weak_paths": 1000,
+        "adaptive_paths": 8,
+        "round_trip_steps": 100,
+        "ensemble": 200,
+    },
+    "neural_des/01-solvers-and-their-steps.ipynb": {
+        "seed": 1,
+        "problem": "fitzhugh_nagumo",
+        "rtol": 1e-3,
+        "samples": 4,
+        "halvings": 1,
+        "methods": ["dopri5", "rosenbrock23"],
+        "tolerances": [1e-2, 1e-3],
+        "dampings": [10.0],
+        "mu": 300.0,
+        "periods": 4,
+        "most_steps": 64,
+        "section_time": 20.0,
+    },
     "operators/08-fourier-neural-operator.ipynb": {
         "seed": 1,
         "seeds": 1,

@@ -26,9 +26,11 @@ class OwnEquation(widgets.Accordion):
             rows=3,
         )
         self.parameters = described(widgets.Text, "parameters", "such as mu = 2, k = 0.5", value="mu = 2")
-        self.initial = described(widgets.Text, "initial values", "such as x = 1, y = 0; 1 if left out", value="x = 1, y = 0")
+        self.initial = described(
+            widgets.Text, "initial values", "such as x = 1, y = 0; 1 if left out", value="x = 1, y = 0"
+        )
         self.span = described(widgets.FloatText, "until time", "the end of time", value=20.0)
-        self.calculus = described(widgets.Dropdown, "noise of", "the sense of dW, if there is noise", options=CALCULUS)
+        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW, if there is noise", options=CALCULUS)
         fit = widgets.Layout(width="auto")
         self.solve = widgets.Button(
             description="Solve it", button_style="primary", tooltip="take these equations", layout=fit
@@ -46,9 +48,8 @@ class OwnEquation(widgets.Accordion):
 
     def _solve(self, _button: Any) -> None:
         try:
-            parameters, initial = read_numbers("parameters", self.parameters.value), read_numbers(
-                "initial values", self.initial.value
-            )
+            parameters = read_numbers("parameters", self.parameters.value)
+            initial = read_numbers("initial values", self.initial.value)
         except InvalidArgument as error:
             self._state.complaint = str(error)
             return

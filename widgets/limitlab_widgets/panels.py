@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from limitlab_widgets.state import TrainingState
 
 DESCRIPTION = "108px"
+STOPS = 200
 STYLE = """<style>
 .limitlab-card { border: 1px solid var(--jp-border-color2, #d0d7de); border-radius: 6px; padding: 10px 14px; }
 .limitlab-card .widget-html-content { line-height: 1.45; }
@@ -30,6 +31,7 @@ STYLE = """<style>
 .limitlab-note { opacity: 0.75; font-size: 90%; }
 .limitlab-row > .widget-inline-hbox { flex: 1 1 280px; }
 .limitlab-error { color: #b3261e; font-weight: 600; white-space: pre-wrap; }
+.limitlab-choice:has(input:disabled) { opacity: 0.45; }
 .limitlab-table { border-collapse: collapse; width: 100%; line-height: 1.5; font-variant-numeric: tabular-nums; }
 .limitlab-table th, .limitlab-table td { padding: 1px 8px; text-align: right; white-space: nowrap; }
 .limitlab-table th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color2, #d0d7de); }
@@ -83,22 +85,21 @@ class ProblemPanel(widgets.VBox):
         self.sliders = {
             p.name: parameter_slider(p, problem.values[p.name], continuous=self._continuous) for p in problem.parameters
         }
-        for slider in self.sliders.values():
-            slider.observe(self._move, "value")
+        for name, slider in self.sliders.items():
+            slider.observe(lambda change, name=name: self._move(name, change), "value")
         meanings = [f"${p.latex or p.name}$&ensp;{html.escape(meaning_of(p))}" for p in problem.parameters]
         legend = widgets.HTMLMath(f'<span class="limitlab-note">{"; ".join(meanings) or "no parameters"}</span>')
         self._rows.children = (*self.sliders.values(), legend)
         for row in old:
             row.close()
 
-    def _move(self, _change: dict[str, Any]) -> None:
-        ranges = {p.name: p for p in self.problem.parameters}
+    def _move(self, name: str, change: dict[str, Any]) -> None:
+        if is_echo(change):
+            return
+        (parameter,) = (p for p in self.problem.parameters if p.name == name)
         # ten to the power of a logarithm can land a rounding error outside the range
-        values = {
-            name: min(max(float(slider.value), ranges[name].low), ranges[name].high)
-            for name, slider in self.sliders.items()
-        }
-        self.problem = self.problem.with_parameters(**values)
+        value = min(max(float(change["new"]), parameter.low), parameter.high)
+        self.problem = self.problem.with_parameters(**{name: value})
 
 
 class TrainingPanel(widgets.VBox):
@@ -180,14 +181,26 @@ def described(kind: type, description: str, tooltip: str, **options: Any) -> Any
 
 def parameter_slider(parameter: Parameter, value: float, *, continuous: bool = False) -> Any:
     """A slider over a parameter's range, logarithmic where the parameter is; continuous: speaks while it is dragged."""
-    shared = {"value": value, "readout_format": ".3g", "continuous_update": continuous}
-    name = f"${parameter.latex or parameter.name}$"
+    shared = {"value": value, "continuous_update": continuous}
+    name, low, high = f"${parameter.latex or parameter.name}$", parameter.low, parameter.high
     if parameter.scale == "log":
-        ends = {"min": math.log10(parameter.low), "max": math.log10(parameter.high), "step": 0.01}
+        ends = {"min": math.log10(low), "max": math.log10(high), "step": 0.01, "readout_format": ".3g"}
         return described(widgets.FloatLogSlider, name, meaning_of(parameter), base=10, **ends, **shared)
-    step = (parameter.high - parameter.low) / 200
-    ends = {"min": parameter.low, "max": parameter.high, "step": step}
+    # the value is one of the slider's stops, so that the page shows it as it is
+    stops = round(STOPS * (value - low) / (high - low))
+    step = (value - low) / stops if stops else (high - low) / STOPS
+    digits = -math.floor(math.log10(step))
+    readout = f".{max(digits, 0)}f" if digits < 6 and abs(high) < 1e5 else ".3g"
+    ends = {"min": low, "max": high, "step": step, "readout_format": readout}
     return described(widgets.FloatSlider, name, meaning_of(parameter), **ends, **shared)
+
+
+def is_echo(change: dict[str, Any]) -> bool:
+    """Whether a page only answered a slider's value with the nearest stop of its track, which nobody moved."""
+    slider, old, new = change["owner"], change["old"], change["new"]
+    if isinstance(slider, widgets.FloatLogSlider):
+        old, new = (math.log(value, slider.base) for value in (old, new))
+    return bool(abs(new - old) < 0.5 * slider.step)
 
 
 def meaning_of(parameter: Parameter) -> str:

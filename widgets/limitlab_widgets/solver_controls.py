@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from limitlab.problems import Parameter, SDEProblem
-from limitlab_widgets.panels import described, parameter_slider
+from limitlab_widgets.panels import described, is_echo, parameter_slider
 from limitlab_widgets.solver_methods import ABOUT, GROUPS, System, refusal
 from limitlab_widgets.solver_state import STEPS, SolverState
 
@@ -28,12 +28,16 @@ class StartPanel(widgets.VBox):
         self._following = False
         self.initial: list[Any] = []
         self.span: Any = None
+        self._beside: list[Any] = []
         self.log_time = described(
-            widgets.Checkbox, "logarithmic time", "times that are dense at the start, on a logarithmic axis", indent=False
+            widgets.Checkbox,
+            "logarithmic time",
+            "times that are dense at the start, on a logarithmic axis",
+            indent=False,
         )
         super().__init__([])
         widgets.link((state, "log_time"), (self.log_time, "value"))
-        state.observe(self._follow, ["problem", "initial", "span"])
+        state.observe(self._follow, "revision")
         self._follow()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
@@ -48,32 +52,34 @@ class StartPanel(widgets.VBox):
         self._following = False
 
     def _draw(self) -> None:
-        state, problem, old = self._state, self._state.problem, self.children
+        state, problem = self._state, self._state.problem
+        old = [*self.initial, *self._beside]
         self.initial = []
         if not problem.sites and problem.dimension <= MOST_STARTS:
-            self.initial = [parameter_slider(start, start.default, continuous=True) for start in initial_ranges(problem)]
+            self.initial = [
+                parameter_slider(start, start.default, continuous=True) for start in initial_ranges(problem)
+            ]
         note = f"{problem.dimension} components start by the formula of the problem"
         end = Parameter("T", state.span, state.span / 20, 2 * state.span, "the end of time", problem.time_unit)
         self.span = parameter_slider(end, state.span, continuous=True)
         for slider in (*self.initial, self.span):
             slider.observe(self._move, "value")
         ode = not isinstance(problem, SDEProblem)
-        self.children = (
-            *(self.initial or [widgets.HTML(f'<span class="limitlab-note">{note}</span>')]),
-            self.span,
-            *([self.log_time] if ode else []),
-        )
+        told = [] if self.initial else [widgets.HTML(f'<span class="limitlab-note">{note}</span>')]
+        self._beside = [*told, self.span]
+        self.children = (*self.initial, *self._beside, *([self.log_time] if ode else []))
         for control in old:
-            if control is not self.log_time:
-                control.close()
+            control.close()
 
     def _move(self, change: dict[str, Any]) -> None:
-        if self._following:
+        if self._following or is_echo(change):
             return
         if change["owner"] is self.span:
-            self._state.span = self.span.value
-        else:
-            self._state.initial = tuple(float(slider.value) for slider in self.initial)
+            self._state.span = change["new"]
+            return
+        start = self._state.start[0].tolist()
+        start[self.initial.index(change["owner"])] = change["new"]
+        self._state.initial = tuple(start)
 
 
 class MethodPanel(widgets.VBox):
@@ -104,18 +110,20 @@ class MethodPanel(widgets.VBox):
         self.seed = described(widgets.BoundedIntText, "seed", "of the noise: the same seed, the same paths", max=10**6)
         self.step_size = widgets.HTML()
         self.noise = widgets.HTML()
+        self.refused = widgets.HTML()
         self.boxes: dict[str, widgets.Checkbox] = {}
         self._groups = widgets.VBox()
         self._following = False
         super().__init__(
             [
                 *(self.control, self.tolerance, self.max_steps, self.steps, self.step_size),
-                *(self._groups, self.noise, self.paths, self.seed),
+                *(self._groups, self.refused, self.noise, self.paths, self.seed),
             ]
         )
-        for name in ("control", "tolerance", "steps", "max_steps", "paths", "seed"):
+        for name in ("control", "steps", "max_steps", "paths", "seed"):
             widgets.link((state, name), (getattr(self, name), "value"))
-        state.observe(self._follow, ["problem", "control", "methods", "span", "steps"])
+        self.tolerance.observe(self._take_tolerance, "value")
+        state.observe(self._follow, "revision")
         self._follow()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
@@ -133,11 +141,18 @@ class MethodPanel(widgets.VBox):
             self.noise.value = f'<span class="limitlab-note">{sense} sense, {state.problem.noise} noise</span>'
         self._offer(GROUPS[state.kind])
         self._following = True
+        self.tolerance.value = state.tolerance
+        refused: dict[str, list[str]] = {}
         for method, box in self.boxes.items():
             reason = refusal(state.problem, method, state.control)
             box.disabled, box.value = bool(reason), method in state.methods
             box.tooltip = reason or f"solve with {method}"
+            if reason:
+                refused.setdefault(reason, []).append(method)
         self._following = False
+        # a page shows no tooltip of a box that has a description
+        reasons = "<br>".join(f"{', '.join(methods)}: {reason}" for reason, methods in refused.items())
+        self.refused.value = f'<span class="limitlab-note">{reasons}</span>'
 
     def _offer(self, groups: dict[str, tuple[str, ...]]) -> None:
         if list(self.boxes) == [method for group in groups.values() for method in group]:
@@ -151,14 +166,18 @@ class MethodPanel(widgets.VBox):
         for box in self.boxes.values():
             box.add_class("limitlab-choice")
             box.observe(self._toggle, "value")
-        wrapped = widgets.Layout(flex_flow="row wrap", overflow="visible")
         rows: list[widgets.Widget] = []
         for name, group in groups.items():
             label = widgets.HTML(f'<span class="limitlab-note" title="{ABOUT[name]}">{name}</span>')
-            rows += [label, widgets.HBox([self.boxes[method] for method in group], layout=wrapped)]
+            columns = widgets.Layout(grid_template_columns=f"repeat({4 if name == 'explicit' else 2}, 1fr)")
+            rows += [label, widgets.GridBox([self.boxes[method] for method in group], layout=columns)]
         self._groups.children = tuple(rows)
         for row in old:
             row.close()
+
+    def _take_tolerance(self, change: dict[str, Any]) -> None:
+        if not self._following and not is_echo(change):
+            self._state.tolerance = float(f"{change['new']:.2e}")
 
     def _toggle(self, change: dict[str, Any]) -> None:
         if self._following:
@@ -169,7 +188,7 @@ class MethodPanel(widgets.VBox):
         elif len(methods) > 1:
             self._state.methods = tuple(name for name in methods if name != method)
         else:
-            change["owner"].value = True
+            self._follow()
 
 
 def initial_ranges(problem: System) -> list[Parameter]:

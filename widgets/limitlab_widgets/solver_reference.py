@@ -80,10 +80,10 @@ def sde_reference(
     return solution.y[:, -1].numpy()
 
 
-def ode_error(solution: xr.Dataset, reference: States) -> float:
-    """The largest relative error over the times that both reached."""
+def ode_error(solution: xr.Dataset, reference: States, times: Times) -> float:
+    """The largest relative error over the times of the reference, as far as both reached."""
     size = np.abs(np.where(np.isfinite(reference), reference, 0.0)).max(axis=1, keepdims=True)
-    apart = np.abs(solution["y"].values - reference) / np.where(size > 0, size, 1.0)
+    apart = np.abs(solution["y"].sel(time=times).values - reference) / np.where(size > 0, size, 1.0)
     return float(apart[np.isfinite(apart)].max())
 
 

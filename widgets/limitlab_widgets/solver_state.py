@@ -27,17 +27,19 @@ from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.solvers.brownian import BrownianPath
 from limitlab.solvers.solution import Solution
 from limitlab_widgets.latest import Check, Latest
-from limitlab_widgets.solver_methods import System, failure_text, first_methods, usable
+from limitlab_widgets.solver_methods import STIFF, System, failure_text, first_methods, usable
 from limitlab_widgets.solver_noise import brownian_path, refinement
 from limitlab_widgets.solver_reference import ode_error, ode_reference, sde_error, sde_reference, tightness
+from limitlab_widgets.step_ends import StepEnds
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FIRST = {"ode": ("van_der_pol_mild", {"mu": 3.0}), "sde": ("geometric_brownian", {})}
+FIRST = {"ode": ("van_der_pol_mild", {"mu": 2.0}), "sde": ("geometric_brownian", {})}
 FEWEST_FRAMES, MOST_FRAMES, SDE_FRAMES, ADAPTIVE_FRAMES = 401, 2001, 256, 64
 STEPS = tuple(2**k for k in range(3, 12))
-PAUSE = 0.4
+PAUSE = 1.0
+TOLERANCE = {"ode": 1e-3, "sde": 1e-2}
 ABSOLUTE = {"ode": 1e-3, "sde": 0.1}
 DECIDE = (
     *("problem", "initial", "span", "methods", "control", "tolerance", "steps", "max_steps", "log_time"),
@@ -56,7 +58,7 @@ class SolverState(HasTraits):
     span = FloatTrait(1.0, help="the end of time")
     methods = Tuple(help="the methods that are looked at, in the order of their colours")
     control = Enum(("tolerance", "steps"), "tolerance", help="what decides the steps")
-    tolerance = FloatTrait(1e-4, help="relative tolerance; the absolute one is ABSOLUTE times it")
+    tolerance = FloatTrait(1e-3, help="relative tolerance; the absolute one is ABSOLUTE times it")
     steps = Int(256, help="number of fixed steps, a power of two")
     max_steps = Int(2000, help="attempts before an adaptive solve is given up")
     log_time = Bool(False, help="times that are dense at the start, and a logarithmic axis")
@@ -72,11 +74,14 @@ class SolverState(HasTraits):
         super().__init__()
         self.solutions: dict[str, xr.Dataset] = {}
         self.milliseconds: dict[str, float] = {}
+        self._merged: xr.Dataset | None = None
         self._solved_for: tuple[Any, ...] = ()
+        self._asked: tuple[Any, ...] = ()
         self._reference: tuple[tuple[Any, ...], np.ndarray] | None = None
         self._path: tuple[tuple[Any, ...], BrownianPath] | None = None
         self._latest, self._lock = Latest(PAUSE), threading.RLock()
-        self._changing = False
+        self.changing = False
+        """Whether several traits are about to change, and solutions with them."""
         self.choose(_first("ode") if problem is None else problem)
 
     @property
@@ -92,7 +97,9 @@ class SolverState(HasTraits):
     @property
     def solution(self) -> xr.Dataset | None:
         """The solutions of all methods on the dim `method`."""
-        return figures.by_method(self.solutions) if self.solutions else None
+        if self._merged is None and self.solutions:
+            self._merged = figures.by_method(self.solutions)
+        return self._merged
 
     @property
     def times(self) -> Float[np.ndarray, " time"]:
@@ -115,7 +122,7 @@ class SolverState(HasTraits):
             self.problem, self.initial, self.log_time, self.complaint = chosen, (), False, ""
             if before is None or _class_of(before) != _class_of(chosen) or not first_methods(chosen, self.control):
                 self.control = "tolerance" if isinstance(chosen, ODEProblem) else "steps"
-                self.tolerance = 1e-4 if isinstance(chosen, ODEProblem) else 1e-2
+                self.tolerance = TOLERANCE["ode" if isinstance(chosen, ODEProblem) else "sde"]
                 self.methods = first_methods(chosen, self.control)
             self.span, self.steps = _suiting(chosen)
             self.cursor = 0.4 * self.span
@@ -144,8 +151,9 @@ class SolverState(HasTraits):
         return True
 
     def refinement(self, component: str) -> xr.Dataset:
-        """The first path at the steps, a quarter and a sixteenth of them, by the first of the methods."""
-        levels = [steps for steps in (self.steps, 4 * self.steps, 16 * self.steps) if steps <= STEPS[-1]]
+        """The first path by the first of the methods, at three numbers of steps, up to sixteen times those chosen."""
+        finest = min(16 * self.steps, STEPS[-1])
+        levels = [finest // 16, finest // 4, finest]
         method = next(iter(self.solutions))
         return refinement(self.problem, self.start, component, method, levels, seed=self.seed, span=self.span)
 
@@ -162,24 +170,24 @@ class SolverState(HasTraits):
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Solve once after several changes."""
-        self._changing = True
+        self.changing = True
         try:
             yield
         finally:
-            self._changing = False
+            self.changing = False
         self._answer()
 
     @observe(*DECIDE)
     def _follow(self, _change: dict[str, Any]) -> None:
-        if not self._changing:
+        if not self.changing:
             self._answer()
 
     def _answer(self) -> None:
         """Solve with the methods whose answer is not known yet."""
         methods = usable(self.problem, self.methods, self.control)
-        self._changing = True
+        self.changing = True
         self.methods, self.cursor = methods, min(self.cursor, self.span)
-        self._changing = False
+        self.changing = False
         asked = tuple(getattr(self, name) for name in DECIDE if name != "methods")
         known = self.solutions if asked == self._solved_for else {}
         solutions: dict[str, xr.Dataset] = {}
@@ -193,30 +201,39 @@ class SolverState(HasTraits):
                 continue
             begun = time.perf_counter()
             try:
-                solution = self._solve(method)
+                solution, solutions[method] = self._solve(method)
             except LimitlabError as error:
                 told[method] = f"{method}: {error}"
                 continue
             self.milliseconds[method] = 1e3 * (time.perf_counter() - begun)
-            solutions[method] = self._labelled(solution)
             if solution.failures:
                 samples = len(solution.log.size)
                 told[method] = failure_text(method, solution.failures, samples, self.max_steps)
         with self._lock:
-            self.solutions, self._solved_for, self.failures = solutions, asked, told
+            self.solutions, self._merged, self._solved_for, self.failures = solutions, None, asked, told
+            # the thread must not read traits that are about to change
+            self._asked = self._question(), self.problem, self.start, self.times
             self._compare()
         self.revision += 1
 
-    def _solve(self, method: str) -> Solution:
+    def _solve(self, method: str) -> tuple[Solution, xr.Dataset]:
         options: dict[str, Any] = {"method": method, "on_failure": "mask"}
-        if self.control == "tolerance":
-            adaptive = {"rtol": self.tolerance, "atol": ABSOLUTE[self.kind] * self.tolerance}
-            options |= {"step_size": None, "max_steps": self.max_steps, **adaptive}
+        adaptive = self.control == "tolerance"
+        if adaptive:
+            options |= {"step_size": None, "max_steps": self.max_steps}
+            options |= {"rtol": self.tolerance, "atol": ABSOLUTE[self.kind] * self.tolerance}
         else:
             options |= {"step_size": self.span / self.steps, "max_steps": 2 * self.steps}
-        if isinstance(self.problem, ODEProblem):
-            return self.problem.solve(self.start, self.times, **options)
-        return self.problem.solve(self.start.expand(self.paths, -1), self.times, brownian=self._noise(), **options)
+        if isinstance(self.problem, SDEProblem):
+            y0 = self.start.expand(self.paths, -1)
+            solution = self.problem.solve(y0, self.times, brownian=self._noise(), **options)
+            return solution, self._labelled(solution)
+        if not (adaptive and method in STIFF):
+            solution = self.problem.solve(self.start, self.times, **options)
+            return solution, self._labelled(solution)
+        ends = StepEnds()
+        solution = self.problem.solve(self.start, self.times, events=[ends.event], **options)
+        return solution, ends.added_to(self._labelled(solution))
 
     def _noise(self) -> BrownianPath:
         wanted = (self.problem.noises, self.seed, self.paths, self.span)
@@ -240,15 +257,17 @@ class SolverState(HasTraits):
         return (*shared, self.log_time, tightness(self.tolerance))
 
     def _compare(self) -> None:
-        """The errors if the reference is known; else find it."""
-        question = self._question()
+        """The errors of the solutions there are, if their reference is known; else find it."""
+        question, problem, y0, times = self._asked
         if self._reference is None or self._reference[0] != question:
             self.errors = {}
-            self._latest.submit(partial(self._find_reference, question, self.problem, self.start, self.times))
+            self._latest.submit(partial(self._find_reference, question, problem, y0, times))
             return
-        reference = self._reference[1]
-        error = ode_error if isinstance(self.problem, ODEProblem) else sde_error
-        self.errors = {method: error(solution, reference) for method, solution in self.solutions.items()}
+        found = self._reference[1]
+        if isinstance(problem, ODEProblem):
+            self.errors = {name: ode_error(solution, found, times) for name, solution in self.solutions.items()}
+        else:
+            self.errors = {name: sde_error(solution, found) for name, solution in self.solutions.items()}
 
     def _find_reference(
         self, question: tuple[Any, ...], problem: System, y0: Tensor, times: np.ndarray, check: Check
@@ -273,7 +292,9 @@ def _first(kind: str) -> System:
 
 def _class_of(problem: System) -> tuple[Any, ...]:
     """Problems of one class are solved by the same methods."""
-    return ("ode", problem.stiff) if isinstance(problem, ODEProblem) else ("sde", problem.noise, problem.calculus)
+    if isinstance(problem, ODEProblem):
+        return "ode", problem.stiff
+    return "sde", problem.noise, problem.calculus, problem.method
 
 
 def _suiting(problem: System) -> tuple[float, int]:

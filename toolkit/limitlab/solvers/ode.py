@@ -63,8 +63,9 @@ def solve_ode(
     y, or (batch,) for a dict or tuple. y0: the state at t[0]. t: (time,) or (batch, time), strictly monotone.
     method: a name of `method_names()`; those without an error estimate need a step_size, which makes any method step
     uniformly. control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
-    stops: times that steps must end at. jacobian: df/dy (batch, state, state) for stiff methods, by torch.func if left
-    out. first_step: its size, estimated if left out. max_steps: attempts of a sample.
+    stops: times that steps must end at. jacobian: (t, y) -> df/dy (batch, n, n), for stiff methods, of the flattened
+    state y (batch, n), t (batch, 1); by automatic differentiation if left out. first_step: its size, estimated if left
+    out. max_steps: attempts of a sample.
     on_failure: "mask" leaves NaN in the samples that fail, and lists them in `failures`. compile: run through
     torch.compile, some tens of seconds when a field is first seen.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.

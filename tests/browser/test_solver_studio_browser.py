@@ -1,0 +1,149 @@
+"""The solver studio as a reader has it: a notebook in JupyterLab, real sliders, boxes and a typed equation."""
+
+import os
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+STUDIO = """from limitlab_widgets import SolverStudio
+studio = SolverStudio()
+studio"""
+PLOTS = "[...document.querySelectorAll('.js-plotly-plot')].filter(p => p.offsetParent)"
+TITLE = "(p, axis) => p.layout[axis]?.title?.text ?? ''"
+PLOT = {
+    "time": f"{PLOTS}.find(p => p.layout.xaxis2 && ({TITLE})(p, 'yaxis') === 'x')",
+    "phase": f"{PLOTS}.find(p => ({TITLE})(p, 'xaxis') === 'x')",
+    "ladder": f"{PLOTS}.find(p => ({TITLE})(p, 'yaxis').startsWith('step size'))",
+}
+# the state at three quarters of the time, of the first method
+ANSWER = f"() => {{ const p = {PLOT['time']}; const y = p.data.find(t => t.name === 'tsit5').y; return y[375]; }}"
+CURSOR = f"""() => {{
+    const mark = ({PLOT["phase"]}).data.find(t => t.name === 'cursor');
+    const line = p => p.layout.shapes.find(s => s.name === 'cursor').x0;
+    return [line({PLOT["time"]}), line({PLOT["ladder"]}), mark.x[0], mark.y[0]];
+}}"""
+WATCH = f"""() => {{
+    window.pressed = {{}}; window.latencies = {{time: [], phase: [], ladder: []}};
+    document.addEventListener('keydown', () => {{
+        for (const name in window.latencies) window.pressed[name] = performance.now();
+    }}, true);
+    const plots = {{time: {PLOT["time"]}, phase: {PLOT["phase"]}, ladder: {PLOT["ladder"]}}};
+    for (const name in plots) plots[name].on('plotly_afterplot', () => {{
+        if (!window.pressed[name]) return;
+        window.latencies[name].push(performance.now() - window.pressed[name]);
+        window.pressed[name] = 0;
+    }});
+}}"""
+
+
+def slider(page, tooltip):
+    return page.locator(f".widget-inline-hbox:has([title='{tooltip}']) .noUi-handle")
+
+
+def field(page, label, kind):
+    return page.locator(f".widget-inline-hbox:has(> .widget-label:text-is('{label}')) {kind}")
+
+
+def box(page, name):
+    return page.locator(f".limitlab-choice:has-text('{name}') input[type=checkbox]")
+
+
+def picture(page, name):
+    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
+    if "LIMITLAB_SCREENSHOTS" in os.environ:
+        page.wait_for_timeout(1500)
+        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
+
+
+def opened(open_notebook, **size):
+    page = open_notebook(STUDIO, **size)
+    page.wait_for_function(f"() => {PLOTS}.length === 3 && {PLOT['ladder']}", timeout=90_000)
+    fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 6)"
+    page.wait_for_function(f"() => {fills}", timeout=20_000)
+    return page
+
+
+def pressed(page, key, times, question):
+    """Press a key several times, each after the answer to the one before; median milliseconds of each figure."""
+    page.wait_for_timeout(1500)
+    page.evaluate(WATCH)
+    for count in range(1, times + 1):
+        old = page.evaluate(question)
+        page.keyboard.press(key)
+        page.wait_for_function(
+            f"old => JSON.stringify(({question})()) !== JSON.stringify(old)", arg=old, timeout=20_000
+        )
+        page.wait_for_function(f"() => Object.values(window.latencies).every(l => l.length >= {count})", timeout=20_000)
+        page.wait_for_timeout(300)
+    return {name: statistics.median(values) for name, values in page.evaluate("window.latencies").items()}
+
+
+def test_a_reader_moves_a_parameter_adds_a_stiff_method_and_moves_the_cursor(open_notebook, capsys):
+    page = opened(open_notebook, width=1600, height=1500)
+    picture(page, "solver-1-opened")
+
+    slider(page, "nonlinear damping").focus()
+    parameter = pressed(page, "ArrowRight", 7, ANSWER)
+    picture(page, "solver-2-parameter")
+
+    box(page, "rodas5").click()
+    page.locator(".limitlab-table td", has_text="rodas5").wait_for(timeout=20_000)
+    page.wait_for_function(f"() => ({PLOT['time']}).data.some(t => t.name === 'rodas5')", timeout=20_000)
+    assert page.locator(".limitlab-choice", has_text="rk4").locator("input").is_disabled()
+    picture(page, "solver-3-stiff-method")
+
+    slider(page, "the time that every figure marks").focus()
+    table = page.locator(".limitlab-table").inner_text()
+    cursor = pressed(page, "ArrowRight", 7, CURSOR)
+    in_time, in_ladder, *_ = page.evaluate(CURSOR)
+    assert in_time == in_ladder
+    assert page.locator(".limitlab-table").inner_text() == table
+    with capsys.disabled():
+        for move, latencies in (("parameter", parameter), ("cursor", cursor)):
+            print(f"\n{move} to new figure: {', '.join(f'{n} {ms:.0f} ms' for n, ms in latencies.items())}", end="")
+        print()
+
+
+def test_a_reader_types_an_equation_and_is_told_what_is_wrong_with_another(open_notebook):
+    page = opened(open_notebook, width=1600, height=1900)
+    page.get_by_text("My own equation").click()
+    equations, solve = field(page, "equations", "textarea"), page.locator("button", has_text="Solve it")
+    equations.fill("x' = y\ny' = -k*x")
+    field(page, "parameters", "input").fill("k = 2")
+    solve.click()
+    page.wait_for_function(f"() => ({PLOT['phase']})?.layout.yaxis.title.text === 'y'", timeout=20_000)
+    picture(page, "solver-4-own-equation")
+
+    before = page.locator(".limitlab-table").inner_text()
+    equations.fill("x' = q*y\ny' = -k*x")
+    solve.click()
+    error = page.locator(".limitlab-error", has_text="unknown name 'q'")
+    error.wait_for(timeout=10_000)
+    assert error.evaluate("e => getComputedStyle(e).color") == "rgb(179, 38, 30)"
+    assert page.locator(".limitlab-table").inner_text() == before
+    picture(page, "solver-5-wrong-equation")
+
+
+def test_a_reader_looks_at_noise_and_nothing_is_cut(open_notebook):
+    page = opened(open_notebook, width=1600, height=1900)
+    cut = "e => e.scrollWidth > e.clientWidth + 1"
+    texts = "'.widget-label, .widget-toggle-button, .jupyter-button, .limitlab-choice, .limitlab-table, .limitlab-note'"
+    cut_texts = (
+        f"[...document.querySelectorAll({texts})].filter(e => e.offsetParent && !e.querySelector('mjx-container'))"
+        f".filter({cut}).map(e => e.innerText)"
+    )
+    output = "document.querySelector('.jp-OutputArea-output')"
+    assert page.evaluate(cut_texts) == []
+    page.locator("button", has_text=re.compile("^stochastic$")).click()
+    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'median'))", timeout=20_000)
+    page.locator(".widget-checkbox", has_text="refine one Brownian path").locator("input").click()
+    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === '512 steps'))", timeout=20_000)
+    picture(page, "solver-6-noise")
+    assert page.evaluate(cut_texts) == []
+    assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
+    ticks = f"{PLOTS}.every(p => [...p.querySelectorAll('.xtitle, .ytitle')].every(e => e.getBBox().width > 0))"
+    assert page.evaluate(ticks)

@@ -1,0 +1,253 @@
+import numpy as np
+import pytest
+
+from limitlab import problems
+from limitlab_widgets import SolverStudio
+
+
+@pytest.fixture
+def opened():
+    studios = []
+
+    def make(*arguments):
+        studios.append(SolverStudio(*arguments))
+        return studios[-1]
+
+    yield make
+    for studio in studios:
+        studio.close()
+
+
+def line(panel, name, number=0):
+    """The number-th highlighted line of a method in a figure."""
+    return [trace for trace in panel.figure.data if trace.name == name][number]
+
+
+def cursor_times(panel):
+    return {shape.x0 for shape in panel.figure.layout.shapes if shape.name == "cursor"}
+
+
+def shown(part):
+    return part.layout.display != "none"
+
+
+def test_all_figures_show_the_solutions_of_the_state(opened):
+    studio = opened("damped_oscillator")
+    state, views = studio.state, studio.figures
+    assert state.methods == ("tsit5", "dopri8")
+    for method in state.methods:
+        own = state.solution.sel({"method": method}).isel(sample=0)
+        for number, component in enumerate(("x", "v")):
+            path = line(views.time, method, number)
+            np.testing.assert_array_equal(path.x, own["time"])
+            np.testing.assert_allclose(path.y, own["y"].sel(state=component), rtol=1e-6, atol=1e-6)
+        phase = line(views.phase, method)
+        np.testing.assert_allclose(phase.x, own["y"].sel(state="x"), rtol=1e-6, atol=1e-6)
+        sizes = own["step_size"].where(own["accepted"]).dropna("step")
+        np.testing.assert_allclose(line(views.ladder, method).y[:-1], sizes, rtol=1e-6)
+
+
+def test_a_parameter_moves_every_figure_in_place(opened):
+    studio = opened("damped_oscillator")
+    views = studio.figures
+    panels = (views.time, views.phase, views.ladder)
+    before = [panel.figure for panel in panels]
+    old = [np.array(line(panel, "tsit5").y) for panel in panels]
+    studio.problem.sliders["zeta"].value = 0.3
+    assert studio.state.problem.values["zeta"] == 0.3
+    assert [panel.figure for panel in panels] == before
+    for panel, values in zip(panels, old, strict=True):
+        assert not np.array_equal(line(panel, "tsit5").y, values)
+
+
+def test_the_cursor_moves_lines_and_mark_without_solving(opened):
+    studio = opened("damped_oscillator")
+    state, views = studio.state, studio.figures
+    revision = state.revision
+    studio.cursor.value = 125
+    assert state.cursor == pytest.approx(state.span / 4)
+    assert state.revision == revision
+    for panel in (views.time, views.ladder):
+        assert cursor_times(panel) == {state.cursor}
+    mark = line(views.phase, "cursor")
+    here = state.solution["y"].isel(sample=0).interp(time=state.cursor)
+    np.testing.assert_allclose(mark.x, here.sel(state="x"), atol=1e-6)
+    np.testing.assert_allclose(mark.y, here.sel(state="v"), atol=1e-6)
+    assert studio.time.value == f"{state.cursor:.4g}"
+
+
+def test_the_first_point_is_the_initial_state_of_the_sliders(opened):
+    studio = opened("damped_oscillator")
+    studio.start.initial[1].value = -1.0
+    assert studio.state.initial == (1.0, -1.0)
+    assert line(studio.figures.phase, "tsit5").y[0] == -1.0
+    studio.problem.chooser.value = "lotka_volterra"
+    assert studio.state.initial == ()
+    assert [slider.value for slider in studio.start.initial] == pytest.approx(studio.state.start[0].tolist())
+
+
+def test_a_page_that_rounds_a_slider_changes_nothing(opened):
+    studio = opened("damped_oscillator")
+    revision = studio.state.revision
+    slider = studio.problem.sliders["omega"]
+    slider.value = slider.value + 0.3 * slider.step
+    studio.start.span.value -= 0.3 * studio.start.span.step
+    studio.methods.tolerance.value = 9.99999999999998e-05
+    assert studio.state.revision == revision
+    assert studio.state.problem.values["omega"] == 2.0
+
+
+def test_a_box_adds_a_method_and_one_stays(opened):
+    studio = opened("linear_decay")
+    studio.methods.boxes["rodas5"].value = True
+    assert studio.state.methods == ("tsit5", "dopri8", "rodas5")
+    assert [name for name, box in studio.methods.boxes.items() if box.value] == ["tsit5", "dopri8", "rodas5"]
+    for method in ("rodas5", "dopri8", "tsit5"):
+        studio.methods.boxes[method].value = False
+    assert studio.state.methods == ("tsit5",)
+    assert studio.methods.boxes["tsit5"].value
+
+
+def test_boxes_of_methods_that_cannot_be_used_are_off_and_say_why(opened):
+    studio = opened("linear_decay")
+    boxes = studio.methods.boxes
+    assert boxes["rk4"].disabled
+    assert "fixed steps" in boxes["rk4"].tooltip
+    assert boxes["leapfrog"].disabled
+    assert f"euler, midpoint, rk4, leapfrog, yoshida4: {boxes['rk4'].tooltip}" in studio.methods.refused.value
+    studio.methods.control.value = "steps"
+    assert not boxes["rk4"].disabled
+    assert boxes["leapfrog"].disabled
+    assert shown(studio.methods.steps)
+    assert not shown(studio.methods.tolerance)
+
+
+def test_the_table_counts_what_the_log_holds_and_knows_the_error(opened):
+    studio = opened("linear_decay")
+    assert studio.state.wait(30)
+    solution = studio.state.solutions["tsit5"]
+    (row,) = (row for row in studio.table.value.split("<tr>") if "tsit5" in row)
+    for count in (solution["accepted"].sum(), solution["function_evaluations"].sum()):
+        assert f"<td>{int(count)}</td>" in row
+    assert f"{studio.state.errors['tsit5']:.1e}" in row
+    assert "the exact solution" in studio.table.value
+
+
+def test_a_failure_is_shown_and_goes_away(opened):
+    studio = opened("blow_up")
+    studio.start.span.value = studio.start.span.max
+    assert "dopri8: blow-up at t = 1" in studio.failures.value
+    studio.problem.chooser.value = "linear_decay"
+    assert studio.failures.value == ""
+
+
+def test_an_own_equation_is_solved_and_shown(opened):
+    studio = opened("linear_decay")
+    own = studio.own
+    own.text.value, own.parameters.value, own.initial.value = "x' = y\ny' = -k*x", "k = 4", "x = 1; y = 0"
+    own.span.value = 3.0
+    own.solve.click()
+    assert own.error.value == ""
+    assert studio.state.span == 3.0
+    assert studio.problem.chooser.value == "own_equation"
+    assert list(studio.problem.sliders) == ["k"]
+    assert studio.state.problem.latex() in studio.problem.equation.value
+    np.testing.assert_allclose(line(studio.figures.phase, "dopri8").x[-1], np.cos(6.0), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("box", "text", "message"),
+    [
+        ("text", "x' = <b>", "unexpected"),
+        ("parameters", "k is 4", "parameters must be like &#x27;a = 2, b = 0.5&#x27;; cannot read &#x27;k is 4&#x27;"),
+        ("initial", "z = 1", "unknown state &#x27;z&#x27;"),
+    ],
+)
+def test_a_wrong_entry_is_told_in_red_and_the_old_problem_stays(opened, box, text, message):
+    studio = opened("linear_decay")
+    getattr(studio.own, box).value = text
+    studio.own.solve.click()
+    assert 'class="limitlab-error"' in studio.own.error.value
+    assert message in studio.own.error.value
+    assert "<b>" not in studio.own.error.value
+    assert studio.state.problem.name == "linear_decay"
+
+
+def test_the_problem_that_is_picked_can_be_edited(opened):
+    studio = opened("lotka_volterra")
+    studio.own.copy.click()
+    before = studio.state.solutions["dopri8"]["y"]
+    studio.own.solve.click()
+    assert studio.state.problem.title == "Your system"
+    np.testing.assert_allclose(studio.state.solutions["dopri8"]["y"][0, -1], before[0, -1], rtol=1e-6)
+
+
+def test_a_stochastic_problem_shows_its_spread_and_its_noise(opened):
+    studio = opened("linear_decay")
+    studio.kind.value = "sde"
+    state, views = studio.state, studio.figures
+    assert state.problem.name == "geometric_brownian"
+    assert [shown(part) for part in (views.fan, views.marginal, views.ladder)] == [True, True, False]
+    studio.cursor.value = 250
+    assert cursor_times(views.fan) == cursor_times(views.time) == {0.5}
+    first = state.solutions["euler_maruyama"]["y"].isel(state=0)
+    np.testing.assert_allclose(line(views.fan, "median").y, first.median("sample"), rtol=1e-6)
+    (bars,) = views.marginal.figure.data
+    assert np.sum(np.array(bars.y) * bars.width) == pytest.approx(1.0, abs=0.05)
+    assert not shown(views.refinement)
+    views.refine.value = True
+    assert shown(views.refinement)
+    assert len(views.noise.figure.data) == len(views.refined.figure.data) == 3
+
+
+def test_half_the_step_sees_the_same_noise(opened):
+    studio = opened("ornstein_uhlenbeck")
+    ends = []
+    for steps in (128, 256):
+        studio.methods.steps.value = steps
+        ends.append(studio.state.solutions["sra1"]["y"][:, -1])
+    np.testing.assert_allclose(*ends, atol=2e-3)
+
+
+def test_three_components_are_shown_in_space_and_two_of_them_in_a_plane(opened):
+    studio = opened("sir")
+    assert studio.figures.components == ["S", "I", "R"]
+    assert line(studio.figures.phase, "tsit5").type == "scatter3d"
+    studio.figures.axes[2].value = "plane"
+    assert line(studio.figures.phase, "tsit5").type == "scatter"
+    studio.figures.axes[0].value = "R"
+    own = studio.state.solutions["tsit5"]["y"].sel(state="R").isel(sample=0)
+    np.testing.assert_allclose(line(studio.figures.phase, "tsit5").x, own, rtol=1e-6, atol=1e-6)
+
+
+def test_arrows_are_the_field_of_plane_systems_that_do_not_change_with_time(opened):
+    def arrows(studio):
+        return [trace for trace in studio.figures.phase.figure.data if trace.name == "direction field"]
+
+    assert arrows(opened("damped_oscillator"))
+    driven = problems.parse("x' = y; y' = -x + cos(3*t)", initial={"x": 1.0, "y": 0.0}, span=5.0)
+    assert not arrows(opened(driven))
+
+
+def test_a_problem_on_many_sites_shows_the_components_that_are_picked(opened):
+    studio = opened("lorenz_96")
+    assert studio.start.initial == []
+    assert {trace.yaxis for trace in studio.figures.time.figure.data} == {"y", "y2"}
+
+
+def test_every_control_has_a_description_and_a_tooltip(opened):
+    studio = opened("geometric_brownian")
+    methods, own = studio.methods, studio.own
+    controls = [studio.problem.chooser, studio.cursor, studio.figures.refine, *studio.problem.sliders.values()]
+    controls += [methods.tolerance, methods.steps, methods.max_steps, methods.paths, methods.seed]
+    controls += [*methods.boxes.values(), *studio.start.initial, studio.start.span]
+    controls += [own.text, own.parameters, own.initial, own.span, own.calculus, own.solve, own.copy]
+    assert all(control.description and control.tooltip for control in controls)
+    assert all(axis.tooltip for axis in studio.figures.axes)
+
+
+def test_closing_releases_the_thread(opened):
+    studio = opened("lotka_volterra")
+    thread = studio.state._latest._thread
+    studio.close()
+    assert not thread.is_alive()
