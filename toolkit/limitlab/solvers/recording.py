@@ -47,8 +47,8 @@ class Block(NamedTuple):
     cost: Tensor | None = None
 
 
-# The continuous extensions of attempts, (attempts, batch, degree + 2, state): start, end, coefficients of theta, ...
-Dense = Float[Tensor, "attempts batch row state"]
+# The continuous extensions of attempts, (attempts, degree + 2, batch, state): start, end, coefficients of theta, ...
+Dense = Float[Tensor, "attempts row batch state"]
 
 
 def block_of(rows: Sequence[Row]) -> Block:
@@ -90,10 +90,10 @@ def dense_of(rows: Sequence[Row], columns: Sequence[Sequence[float]]) -> Dense:
 
 def _extension(
     parts: Sequence[Tensor], columns: Sequence[Sequence[float]]
-) -> Float[Tensor, "*attempts batch row state"]:
+) -> Float[Tensor, "*attempts row batch state"]:
     """Start, end and coefficients of attempts from their start, end and increments."""
     state, end, *increments = parts
-    return torch.stack([state, end, *(_weighted(column, increments) for column in columns)], -2)
+    return torch.stack([state, end, *(_weighted(column, increments) for column in columns)], -3)
 
 
 class Sink(Protocol):
@@ -231,7 +231,7 @@ class Recorder:
         """Outputs inside the steps, by the method's continuous extension."""
         time, size = block.time[steps, samples], block.size[steps, samples]
         theta = ((self._times[samples, moments] - time) / size).to(self._y0.dtype)
-        picked = dense.flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
+        picked = dense.transpose(1, 2).flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
         # the many outputs last, so that they are what the arithmetic runs along
         start, end, *coefficients = picked.permute(1, 2, 0).contiguous().unbind(0)
         value = torch.zeros_like(start)
