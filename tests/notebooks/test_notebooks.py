@@ -35,6 +35,7 @@ SMOKE = {
         "dampings": [10.0],
         "mu": 300.0,
         "periods": 4,
+        "there_and_back": 500,
         "most_steps": 64,
         "section_time": 20.0,
     },

@@ -208,7 +208,8 @@ def test_gradients_of_data_start_and_field_agree_with_finite_differences(kind):
 def test_gradients_of_field_and_data_are_the_same_by_every_way(kind, gradient):
     times, values, z0 = uneven_times(4), normal(3, 4, 1).requires_grad_(), normal(3, 3, seed=2)
     layer = torch.nn.Linear(3, 6).double()
-    torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(3))
+    for number, parameter in enumerate(layer.parameters()):
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(3 + number))
 
     def field(s, z):
         return torch.tanh(layer(z)).unflatten(1, (3, 2))

@@ -92,7 +92,7 @@ def test_a_page_that_rounds_a_slider_changes_nothing(opened):
     slider = studio.problem.sliders["omega"]
     slider.value = slider.value + 0.3 * slider.step
     studio.start.span.value -= 0.3 * studio.start.span.step
-    studio.methods.tolerance.value = 9.99999999999998e-05
+    studio.methods.tolerance.value = 9.99999999999998e-04
     assert studio.state.revision == revision
     assert studio.state.problem.values["omega"] == 2.0
 

@@ -8,9 +8,8 @@ import ipywidgets as widgets
 
 from limitlab.errors import InvalidArgument
 from limitlab_widgets.panels import described, error_text
+from limitlab_widgets.solver_methods import SENSE
 from limitlab_widgets.solver_state import SolverState
-
-CALCULUS = [("Itô", "ito"), ("Stratonovich", "stratonovich")]
 
 
 class OwnEquation(widgets.Accordion):
@@ -30,7 +29,8 @@ class OwnEquation(widgets.Accordion):
             widgets.Text, "initial values", "such as x = 1, y = 0; 1 if left out", value="x = 1, y = 0"
         )
         self.span = described(widgets.FloatText, "until time", "the end of time", value=20.0)
-        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW, if there is noise", options=CALCULUS)
+        senses = [(sense, name) for name, sense in SENSE.items()]
+        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW, if there is noise", options=senses)
         fit = widgets.Layout(width="auto")
         self.solve = widgets.Button(
             description="Solve it", button_style="primary", tooltip="take these equations", layout=fit

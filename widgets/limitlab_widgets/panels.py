@@ -184,15 +184,20 @@ def parameter_slider(parameter: Parameter, value: float, *, continuous: bool = F
     shared = {"value": value, "continuous_update": continuous}
     name, low, high = f"${parameter.latex or parameter.name}$", parameter.low, parameter.high
     if parameter.scale == "log":
-        ends = {"min": math.log10(low), "max": math.log10(high), "step": 0.01, "readout_format": ".3g"}
+        least, most = math.log10(low), math.log10(high)
+        ends = {"min": least, "max": most, "step": _step(least, math.log10(value), 0.01), "readout_format": ".3g"}
         return described(widgets.FloatLogSlider, name, meaning_of(parameter), base=10, **ends, **shared)
-    # the value is one of the slider's stops, so that the page shows it as it is
-    stops = round(STOPS * (value - low) / (high - low))
-    step = (value - low) / stops if stops else (high - low) / STOPS
+    step = _step(low, value, (high - low) / STOPS)
     digits = -math.floor(math.log10(step))
     readout = f".{max(digits, 0)}f" if digits < 6 and abs(high) < 1e5 else ".3g"
     ends = {"min": low, "max": high, "step": step, "readout_format": readout}
     return described(widgets.FloatSlider, name, meaning_of(parameter), **ends, **shared)
+
+
+def _step(low: float, value: float, about: float) -> float:
+    """A step that leads from the low end to the value, so that a page shows the value and not the stop next to it."""
+    stops = round((value - low) / about)
+    return (value - low) / stops if stops else about
 
 
 def is_echo(change: dict[str, Any]) -> bool:

@@ -9,8 +9,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from limitlab.problems import Parameter, SDEProblem
+from limitlab.problems.dynamical import NEARBY
 from limitlab_widgets.panels import described, is_echo, parameter_slider
-from limitlab_widgets.solver_methods import ABOUT, GROUPS, System, refusal
+from limitlab_widgets.solver_methods import ABOUT, GROUPS, SENSE, System, refusal
 from limitlab_widgets.solver_state import STEPS, SolverState
 
 MOST_STARTS = 8
@@ -137,8 +138,8 @@ class MethodPanel(widgets.VBox):
             control.layout.display = None if stochastic else "none"
         self.step_size.value = f'<span class="limitlab-note">step size h = {state.span / state.steps:.4g}</span>'
         if isinstance(state.problem, SDEProblem):
-            sense = {"ito": "Itô", "stratonovich": "Stratonovich"}[state.problem.calculus]
-            self.noise.value = f'<span class="limitlab-note">{sense} sense, {state.problem.noise} noise</span>'
+            noise = f"{state.problem.noise} noise in the sense of {SENSE[state.problem.calculus]}"
+            self.noise.value = f'<span class="limitlab-note">{noise}</span>'
         self._offer(GROUPS[state.kind])
         self._following = True
         self.tolerance.value = state.tolerance
@@ -194,12 +195,12 @@ class MethodPanel(widgets.VBox):
 def initial_ranges(problem: System) -> list[Parameter]:
     """A range for each component of the initial state: where the problem's own law draws it, or up to twice its value.
 
-    States that are never negative in that law stay so.
+    States that are never negative in a law of their own stay so.
     """
     drawn = problem.sample(DRAWS)[0].numpy()
     value = problem.initial_value.numpy()
     low, high = np.minimum(drawn.min(0), value), np.maximum(drawn.max(0), value)
-    positive, scale = bool((low >= 0).all()), float(np.abs(value).max()) or 1.0
+    positive, scale = problem.law != NEARBY and bool((low >= 0).all()), float(np.abs(value).max()) or 1.0
     ranges = []
     for place, state in enumerate(problem.states):
         least, most = float(low[place]), float(high[place])

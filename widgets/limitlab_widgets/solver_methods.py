@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from limitlab.solvers.solution import Failure
 
 System = ODEProblem | SDEProblem
+SENSE = {"ito": "Itô", "stratonovich": "Stratonovich"}
 STIFF = tuple(name for name, method in METHODS.items() if hasattr(method, "jacobian"))
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "ode": {
@@ -38,7 +39,7 @@ def refusal(problem: System, method: str, control: str) -> str:
     if isinstance(problem, SDEProblem):
         scheme = SCHEMES[method]
         if not scheme.fits(problem.calculus, problem.noise):
-            return f"does not converge for {problem.noise} noise in the sense of {problem.calculus.title()}"
+            return f"does not converge for {problem.noise} noise in the sense of {SENSE[problem.calculus]}"
         if scheme.positive and not bool((problem.initial_value > 0).all()):
             return "needs a state that is positive"
         adaptive = problem.noise in scheme.adaptive

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FIRST = {"ode": ("van_der_pol_mild", {"mu": 2.0}), "sde": ("geometric_brownian", {})}
-FEWEST_FRAMES, MOST_FRAMES, SDE_FRAMES, ADAPTIVE_FRAMES = 401, 2001, 256, 64
+FEWEST_FRAMES, MOST_FRAMES, SDE_FRAMES, ADAPTIVE_FRAMES = 801, 2001, 256, 64
 STEPS = tuple(2**k for k in range(3, 12))
 PAUSE = 1.0
 TOLERANCE = {"ode": 1e-3, "sde": 1e-2}
@@ -107,7 +107,7 @@ class SolverState(HasTraits):
         if isinstance(self.problem, SDEProblem):
             steps = self.steps if self.control == "steps" else ADAPTIVE_FRAMES
             return np.linspace(0.0, self.span, steps + 1)[:: max(1, steps // SDE_FRAMES)]
-        frames = int(np.clip(self.problem.frames, FEWEST_FRAMES, MOST_FRAMES))
+        frames = int(np.clip(2 * self.problem.frames, FEWEST_FRAMES, MOST_FRAMES))
         if self.log_time:
             return np.append(0.0, np.geomspace(1e-7 * self.span, self.span, frames))
         return np.linspace(0.0, self.span, frames)
@@ -122,7 +122,7 @@ class SolverState(HasTraits):
             self.problem, self.initial, self.log_time, self.complaint = chosen, (), False, ""
             if before is None or _class_of(before) != _class_of(chosen) or not first_methods(chosen, self.control):
                 self.control = "tolerance" if isinstance(chosen, ODEProblem) else "steps"
-                self.tolerance = TOLERANCE["ode" if isinstance(chosen, ODEProblem) else "sde"]
+                self.tolerance = TOLERANCE[self.kind]
                 self.methods = first_methods(chosen, self.control)
             self.span, self.steps = _suiting(chosen)
             self.cursor = 0.4 * self.span
@@ -194,18 +194,17 @@ class SolverState(HasTraits):
         told = (
             {} if methods else {"": f"no scheme can choose its steps for {self.problem.noise} noise: take fixed steps"}
         )
+        self._warm_up()
         for method in methods:
             if method in known:
                 solutions[method] = known[method]
                 told |= {method: self.failures[method]} if method in self.failures else {}
                 continue
-            begun = time.perf_counter()
             try:
                 solution, solutions[method] = self._solve(method)
             except LimitlabError as error:
                 told[method] = f"{method}: {error}"
                 continue
-            self.milliseconds[method] = 1e3 * (time.perf_counter() - begun)
             if solution.failures:
                 samples = len(solution.log.size)
                 told[method] = failure_text(method, solution.failures, samples, self.max_steps)
@@ -218,22 +217,30 @@ class SolverState(HasTraits):
 
     def _solve(self, method: str) -> tuple[Solution, xr.Dataset]:
         options: dict[str, Any] = {"method": method, "on_failure": "mask"}
-        adaptive = self.control == "tolerance"
+        adaptive, stochastic = self.control == "tolerance", isinstance(self.problem, SDEProblem)
         if adaptive:
             options |= {"step_size": None, "max_steps": self.max_steps}
             options |= {"rtol": self.tolerance, "atol": ABSOLUTE[self.kind] * self.tolerance}
         else:
             options |= {"step_size": self.span / self.steps, "max_steps": 2 * self.steps}
-        if isinstance(self.problem, SDEProblem):
-            y0 = self.start.expand(self.paths, -1)
-            solution = self.problem.solve(y0, self.times, brownian=self._noise(), **options)
-            return solution, self._labelled(solution)
-        if not (adaptive and method in STIFF):
-            solution = self.problem.solve(self.start, self.times, **options)
-            return solution, self._labelled(solution)
-        ends = StepEnds()
-        solution = self.problem.solve(self.start, self.times, events=[ends.event], **options)
-        return solution, ends.added_to(self._labelled(solution))
+        ends = StepEnds() if adaptive and method in STIFF else None
+        if ends is not None:
+            options["events"] = [ends.event]
+        if stochastic:
+            options["brownian"] = self._noise()
+        y0 = self.start.expand(self.paths, -1) if stochastic else self.start
+        begun = time.perf_counter()
+        solution = self.problem.solve(y0, self.times, **options)
+        self.milliseconds[method] = 1e3 * (time.perf_counter() - begun)
+        dataset = self._labelled(solution)
+        return solution, dataset if ends is None else ends.added_to(dataset)
+
+    def _warm_up(self) -> None:
+        """Do what is done once for a problem, which is no cost of its first method."""
+        t = torch.zeros(1, 1, dtype=torch.float64)
+        self.problem.field()(t, self.start)
+        other = self.problem.diffusion() if isinstance(self.problem, SDEProblem) else self.problem.jacobian()
+        other(t, self.start)
 
     def _noise(self) -> BrownianPath:
         wanted = (self.problem.noises, self.seed, self.paths, self.span)

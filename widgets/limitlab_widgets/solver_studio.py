@@ -55,14 +55,14 @@ class SolverStudio(widgets.VBox):
         self.failures = widgets.HTML()
         self.figures = SolverFigures(state)
         self.table = widgets.HTML()
-        controls = widgets.VBox(
+        controls = row(
             [
-                card("1 &nbsp; Equation", [self.kind, self.problem, self.own]),
-                card("2 &nbsp; Start and end", [self.start]),
-                card("3 &nbsp; Methods", [self.methods]),
-            ],
-            layout=widgets.Layout(flex="1 1 350px", max_width="420px", min_width="0"),
+                card("1 &nbsp; Equation", [self.kind, self.problem, self.own], "1 1 330px"),
+                card("2 &nbsp; Start and end", [self.start], "1 1 330px"),
+                card("3 &nbsp; Methods", [self.methods], "1 1 330px"),
+            ]
         )
+        controls.layout.flex = "1 1 350px"
         look = card(
             "4 &nbsp; Solutions",
             [widgets.HBox([self.cursor, self.time]), self.failures, self.figures, self.table],

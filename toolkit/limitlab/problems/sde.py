@@ -128,7 +128,10 @@ class SDEProblem(DynamicalProblem):
         values: Values | None = None,
         **options: Any,
     ) -> Solution:
-        """`limitlab.solvers.solve_sde` of this problem; what is left out is the problem's. options: of `solve_sde`."""
+        """`limitlab.solvers.solve_sde` of this problem; what is left out is the problem's. options: of `solve_sde`.
+
+        Another calculus is another way to the same process: the drift is converted.
+        """
         from limitlab.solvers.sde import solve_sde
 
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
