@@ -15,6 +15,7 @@ _PIECES = (
     "errors",
     "experiments",
     "figures",
+    "infinite_width",
     "operators",
     "problems",
     "reports",

@@ -1,0 +1,103 @@
+"""The linearised twin of a network, and gradient descent on either.
+
+    f_lin(x; theta) = f(x; theta_0) + J(x) (theta - theta_0)
+
+J is the Jacobian at theta_0, of which only its product with one vector is formed (a jvp). The twin trains with any
+optimiser; under gradient descent its outputs obey the closed form of `prediction` for the empirical kernel at theta_0.
+A wide network stays within O(n^(-1/2)) of it.
+
+Source: Lee et al., Wide neural networks of any depth evolve as linear models, arXiv 1902.06720.
+"""
+
+import copy
+from collections.abc import Generator, Mapping
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.training import Progress, fit
+
+LossScale = Literal["sum", "mean"]
+
+
+class Linearized(nn.Module):
+    """The network's first-order expansion at its present weights; its own parameters start there and are trained.
+
+    The network itself is copied, and stays as it is.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.origin = copy.deepcopy(network).requires_grad_(False)
+        self.moving = copy.deepcopy(network)
+
+    def forward(self, x: Float[Tensor, "batch *inputs"]) -> Float[Tensor, "batch outputs"]:
+        start = dict(self.origin.named_parameters())
+        change = {name: p - start[name] for name, p in self.moving.named_parameters()}
+        expansion = torch.func.jvp(lambda p: torch.func.functional_call(self.origin, p, (x,)), (start,), (change,))
+        return expansion[0] + expansion[1]
+
+
+def descend(
+    model: nn.Module,
+    x: Float[Tensor, "n *inputs"],
+    y: Float[Tensor, "n outputs"],
+    *,
+    rate: float,
+    steps: int,
+    loss: LossScale = "sum",
+    batch: int | None = None,
+    seed: int = 0,
+) -> Generator[Progress, None, None]:
+    """Gradient descent of constant rate on 1/2 sum |f - y|^2 (or its mean over points and outputs), step by step.
+
+    batch: points of a stochastic step, drawn from `seed` without replacement within an epoch; the loss of a step is
+    then that of its batch, for "sum" times n/batch. Full batches where left out. The model stays on the device of x.
+    Raises InvalidArgument; TrainingDiverged where the rate is too high for the losses to stay finite.
+    """
+    if loss not in get_args(LossScale):
+        raise unknown_name("loss", loss, get_args(LossScale))
+    if len(x) != len(y):
+        raise InvalidArgument(f"x and y must have as many points; got {len(x)} and {len(y)}")
+    points = _Points(x, y, batch, seed)
+    weight = 0.5 * len(x) / points.size if loss == "sum" else 0.5 / (points.size * y[0].numel())
+
+    def squared_error(network: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"loss": weight * (network(rows["input"]) - rows["target"]).square().sum()}
+
+    return fit(
+        model,
+        squared_error,
+        points,
+        steps=steps,
+        learning_rate=rate,
+        weight_decay=0.0,
+        schedule="constant",
+        optimizer="sgd",
+        device=x.device.type,
+        seed=seed,
+    )
+
+
+class _Points:
+    """Batches of the rows of two tensors, as `fit` takes them; every epoch in an order of its own."""
+
+    def __init__(self, x: Tensor, y: Tensor, batch: int | None, seed: int) -> None:
+        self.x, self.y, self.seed = x, y, seed
+        wanted = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
+        self.size = wanted
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        if self.size == len(self.x):
+            return {"input": self.x, "target": self.y}
+        epoch, position = divmod(step, len(self.x) // self.size)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.x))
+        rows = torch.from_numpy(order[position * self.size : (position + 1) * self.size]).to(self.x.device)
+        return {"input": self.x[rows], "target": self.y[rows]}
+
+    def shard(self, rank: int, world: int) -> "_Points":
+        raise InvalidArgument("gradient descent on a few points runs in one process")
