@@ -470,6 +470,7 @@ def test_a_field_that_turns_nan_on_the_way_is_a_blow_up():
         ({"step_size": -0.1}, "step_size must be"),
         ({"method": "rk4"}, "step_size must be given for 'rk4'"),
         ({"max_steps": 0}, "max_steps must be"),
+        ({"step_size": 0.1, "events": [Event(lambda t, y: y[:, 0])]}, "step_size takes no events"),
         ({"first_step": 0.0}, "first_step must be"),
         ({"stops": [torch.nan]}, "stops must be"),
         ({"method": "leapfrog", "step_size": 0.1, "y0": torch.ones(2, 3), "field": lambda t, y: y}, "two halves"),

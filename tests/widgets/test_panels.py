@@ -1,9 +1,11 @@
+import math
+
 import ipywidgets as widgets
 import pytest
 
 from limitlab import experiments, problems
 from limitlab.problems import Parameter
-from limitlab_widgets.panels import ProblemPanel, option_control, parameter_slider, seconds_text
+from limitlab_widgets.panels import ProblemPanel, is_echo, option_control, parameter_slider, seconds_text
 
 OPTIONS = {option.name: option for option in experiments.get("darcy_fno").options()}
 
@@ -57,3 +59,26 @@ def test_a_problem_of_ones_own_is_among_the_choices():
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (12.0, "12 s"), (89.5, "90 s"), (600.0, "10 min")])
 def test_durations_read_as_people_say_them(seconds, text):
     assert seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        (Parameter("mu", 0.43, 0.1, 8.0, "damping"), 3.0),
+        (Parameter("k", 0.04, 0.01, 0.1, "rate", scale="log"), 0.04),
+        (Parameter("v", 0.0, -1.87, 1.95, "speed"), 0.0),
+    ],
+)
+def test_the_value_is_a_stop_of_its_slider(parameter, value):
+    slider = parameter_slider(parameter, value)
+    place = math.log10(value) if parameter.scale == "log" else value
+    stops = (place - slider.min) / slider.step
+    assert stops == pytest.approx(round(stops))
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_an_echo_is_nearer_than_half_a_stop_and_a_move_is_not(scale):
+    slider = parameter_slider(Parameter("k", 1.0, 0.1, 10.0, "rate", scale=scale), 1.0)
+    for stops, echo in ((0.4, True), (1.0, False), (-3.0, False)):
+        new = 10 ** (stops * slider.step) if scale == "log" else 1.0 + stops * slider.step
+        assert is_echo({"owner": slider, "old": 1.0, "new": new}) == echo

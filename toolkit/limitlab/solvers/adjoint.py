@@ -21,7 +21,7 @@ from limitlab.solvers.failures import failed
 from limitlab.solvers.jumps import OneSided
 from limitlab.solvers.march import March, Outcome
 from limitlab.solvers.methods import ExplicitMethod, Field, Method
-from limitlab.solvers.recording import Row, interpolated
+from limitlab.solvers.recording import Row, continuous
 from limitlab.solvers.step_control import first_step, no_memory
 from limitlab.solvers.stepping import Position, adapt, follow
 
@@ -71,11 +71,12 @@ class ParameterIntegral:
         if not self._parameters:
             return True
         increments = self._method.complete(self._augmented, row.time, row.state, row.size, row.attempt.increments)
+        extension = continuous(self._method.polynomials, row.state, increments)
         share = (row.size * row.accepted).to(row.state.dtype)
         outputs, weights = [], []
         for node, weight in GAUSS:
             theta = torch.full_like(share, node)
-            y, a = interpolated(self._method.polynomials, theta, row.state, list(increments)).chunk(2, 1)
+            y, a = extension(theta).chunk(2, 1)
             with torch.enable_grad():
                 outputs.append(self._field(-(row.time + node * row.size).to(y.dtype), y))
             weights.append(weight * share * torch.where(row.accepted, a, 0.0))

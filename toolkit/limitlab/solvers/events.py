@@ -17,7 +17,7 @@ from torch import Tensor
 
 from limitlab.errors import unknown_name
 from limitlab.solvers.methods import Field, Method
-from limitlab.solvers.recording import Row, interpolated
+from limitlab.solvers.recording import Row, continuous
 from limitlab.solvers.solution import EventLog
 
 Direction = Literal["both", "up", "down"]
@@ -64,10 +64,12 @@ class Events:
         )
         if not bool(torch.cat(crossed, 1).any()):
             return row, end
-        increments = list(method.complete(field, row.time, row.state, row.size, row.attempt.increments))
+        increments = method.complete(field, row.time, row.state, row.size, row.attempt.increments)
+
+        extension = continuous(method.polynomials, row.state, increments)
 
         def state_at(theta: Tensor) -> Tensor:
-            return interpolated(method.polynomials, theta.to(row.state.dtype), row.state, increments)
+            return extension(theta.to(row.state.dtype))
 
         roots = []
         for event, hit, old in zip(self._events, crossed, before, strict=True):

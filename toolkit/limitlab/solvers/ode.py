@@ -93,6 +93,8 @@ def solve_ode(
         step_size = check_number("step_size", step_size, low=1e-300)
     elif not chosen.error_order:
         raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
+    if step_size is not None and events:
+        raise InvalidArgument("step_size takes no events: they are looked for where steps follow the error")
     if compile and events:
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
     if first_step is not None:

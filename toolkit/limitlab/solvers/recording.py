@@ -257,14 +257,19 @@ class Recorder:
         return done
 
 
-def interpolated(
-    polynomials: np.ndarray, theta: Float[Tensor, "*points 1"], state: Tensor, increments: list[Tensor]
-) -> Float[Tensor, "*points state"]:
-    """y + sum_i P_i(theta) D_i at fractions theta of a step."""
-    value = torch.zeros_like(theta)
-    for column in reversed(polynomials.T.tolist()):
-        value = theta * (value + _weighted(column, increments))
-    return state + value
+def continuous(
+    polynomials: np.ndarray, state: Float[Tensor, "batch state"], increments: Sequence[Tensor]
+) -> Callable[[Tensor], Tensor]:
+    """y + sum_i P_i(theta) D_i as a function of fractions theta (batch, 1) of a step."""
+    coefficients = [_weighted(column, increments) for column in polynomials.T.tolist()]
+
+    def at(theta: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch state"]:
+        value = torch.zeros_like(theta)
+        for coefficient in reversed(coefficients):
+            value = theta * (value + coefficient)
+        return state + value
+
+    return at
 
 
 def _weighted(weights: Sequence[float], parts: Sequence[Tensor]) -> Tensor:
