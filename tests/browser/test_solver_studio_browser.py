@@ -107,6 +107,7 @@ def test_a_reader_moves_a_parameter_adds_a_stiff_method_and_moves_the_cursor(ope
     picture(page, "solver-3-stiff-method")
 
     slider(page, "the time that every figure marks").focus()
+    page.wait_for_function("() => !document.querySelector('.limitlab-table').innerText.includes('…')", timeout=60_000)
     table = page.locator(".limitlab-table").inner_text()
     cursor = pressed(page, "ArrowRight", 7, CURSOR)
     in_time, in_ladder, *_ = page.evaluate(CURSOR)

@@ -21,6 +21,7 @@ from limitlab.infinite_width import (
     activation,
     chain,
     empirical_ntk,
+    kernel_function,
     kernels,
     mlp,
     parallel,
@@ -253,9 +254,10 @@ BAD_CALLS = {
     "layer 3, erf, must come after Dense or Conv": lambda: chain(Dense(), "relu", "erf"),
     "layer 3, LayerNorm, must come after Dense or Conv": lambda: chain(Dense(), "relu", LayerNorm()),
     "layer 3, relu, comes after Flatten": lambda: chain(Conv(), Flatten(), "relu"),
+    "unknown kind of kernel 'ntkk'; did you mean 'ntk'": lambda: kernel_function(mlp(1, "erf"), "ntkk"),
     "layer 1, Sum, must come after Dense or Conv": lambda: chain(residual("relu", Dense())),
     "all but one ending in Dense or Conv": lambda: chain(Dense(), residual("relu")),
-    "a layer must be Dense, Conv ... or the name": lambda: chain(Dense(), 3),
+    "a layer must be Dense, Conv ... or, in chain": lambda: chain(Dense(), 3),
 }
 
 

@@ -154,6 +154,10 @@ def follow(layers: Iterable[Layer], values: Values) -> Values:
 
 
 def _after(layer: Layer, values: Values, where: str) -> Values:
+    if not isinstance(layer, Layer):
+        raise InvalidArgument(
+            f"a layer must be Dense, Conv ... or, in chain(...), an activation's name; got {layer!r:.60}"
+        )
     if isinstance(layer, Dense):
         return "gaussian"
     if values == "pooled":
@@ -181,9 +185,6 @@ def _is_fresh(branch: Sequence[Layer]) -> bool:
 
 
 def _layers(layers: Sequence[Layer | str]) -> tuple[Layer, ...]:
-    for layer in layers:
-        if not isinstance(layer, Layer | str):
-            raise InvalidArgument(f"a layer must be Dense, Conv ... or the name of an activation; got {layer!r:.60}")
     return tuple(activation(layer) if isinstance(layer, str) else layer for layer in layers)
 
 
