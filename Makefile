@@ -32,7 +32,7 @@ check: setup
 	$(RUN)/lint-imports
 
 bench: setup
-	for benchmark in operators solvers stochastic; do OMP_NUM_THREADS=1 $(RUN)/python tests/benchmarks/$$benchmark.py || exit 1; done
+	for benchmark in operators solvers stochastic width; do OMP_NUM_THREADS=1 $(RUN)/python tests/benchmarks/$$benchmark.py || exit 1; done
 
 clean:
 	rm -rf .venv .tools reports runs

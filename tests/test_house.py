@@ -31,7 +31,7 @@ def test_house_rule_holds(command):
         ("from limitlab.cli import main; main(['list', 'systems'])", HEAVY),
         ("from limitlab.cli import main; main(['list', 'notebooks'])", HEAVY),
         ("from limitlab import reports", HEAVY),
-        ("from limitlab import spaces, problems, training, operators", tuple(set(HEAVY) - {"torch"})),
+        ("from limitlab import spaces, problems, training, operators, infinite_width", tuple(set(HEAVY) - {"torch"})),
     ],
 )
 def test_import_loads_only_what_it_needs(statement, forbidden):
