@@ -6,6 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING
 
+from limitlab.figures.steps import REJECTED
 from limitlab.figures.template import colour
 from limitlab.problems import SDEProblem
 from limitlab_widgets.solver_reference import tightness
@@ -50,7 +51,7 @@ def legend(state: SolverState, marked: bool) -> str:
     """The colours of the methods and the marks of their steps, for all figures; marked: whether steps are."""
     names = [f"{_dot(place)}&nbsp;{html.escape(method)}" for place, method in enumerate(state.solutions)]
     marks = ["&#9675;&nbsp;a step begins"] if marked else []
-    marks += ['<span style="color: #C1121F">&#10006;</span>&nbsp;rejected'] if state.control == "tolerance" else []
+    marks += [f'<span style="color: {REJECTED}">&#10006;</span>&nbsp;rejected'] if state.control == "tolerance" else []
     return " &emsp; ".join([*names, *marks])
 
 
