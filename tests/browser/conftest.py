@@ -137,7 +137,11 @@ def run_cell(page, number: int) -> None:
     """Press Shift+Enter until the cell has run: the lab drops the key while the kernel is still connecting."""
     prompt = page.locator(".jp-NotebookPanel .jp-Cell .jp-InputPrompt").nth(number)
     deadline = time.monotonic() + 90
+    # a key that comes before the kernel is assigned opens a dialog, which then stands before the cell
+    choose_kernel = page.locator(".jp-Dialog .jp-mod-accept")
     while time.monotonic() < deadline:
+        if choose_kernel.count():
+            choose_kernel.first.click()
         page.locator(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor").nth(number).click()
         page.keyboard.press("Shift+Enter")
         page.wait_for_timeout(500)
