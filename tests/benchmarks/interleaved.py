@@ -1,4 +1,4 @@
-"""What the benchmarks of solvers share: contestants in one process, in turn, and ratios taken within a round."""
+"""What the benchmarks share: contestants in one process, in turn, ratios taken within a round, and peak memory."""
 
 import argparse
 import json
@@ -39,6 +39,28 @@ def row(name: str, seconds: dict[str, list[float]], pairs: list[tuple[str, str]]
     medians = {contestant: statistics.median(times) for contestant, times in seconds.items()}
     print(f"{name}: {', '.join(f'{k} {1e3 * v:.1f} ms' for k, v in medians.items())}; {shown}", flush=True)
     return {"name": name, "wall_seconds": medians, "ratios": ratios, **facts}
+
+
+def peak_memory(compute: Callable[[], object], warm: int) -> dict[str, int]:
+    """Bytes: growth of the peak resident set over `warm` calls, then the most that the allocator held in one more."""
+    resident = peak_resident_set()
+    for _ in range(warm):
+        compute()
+    resident = peak_resident_set() - resident
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        compute()
+    held = largest = 0
+    for event in profiler.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            largest = max(largest, held)
+    return {"resident_growth_bytes": resident, "allocator_peak_bytes": largest}
+
+
+def peak_resident_set() -> int:
+    """Bytes; ru_maxrss would not do, since a spawned process starts with its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def run(name: str, description: str | None, benchmarks: dict[str, Callable[[int], dict]], packages: list[str]) -> None:

@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
+from interleaved import peak_memory
 from torch import Tensor, nn
 
 from limitlab.operators.fno import FNO
@@ -119,35 +120,17 @@ def ratio(times: dict[str, list[float]]) -> dict[str, float]:
     return {"median": middle, "lower_quartile": low, "upper_quartile": high}
 
 
-def peak_memory(name: str, n: int, modes: int, threads: int) -> dict[str, int]:
+def memory_of(name: str, n: int, modes: int, threads: int) -> dict[str, int]:
     torch.set_num_threads(threads)
     u, y = data(n)
-    step = training_step(models(modes)[name], u, y)
-    resident = peak_resident_set()
-    for _ in range(3):
-        step()
-    resident = peak_resident_set() - resident
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
-        step()
-    held = largest = 0
-    for event in profiler.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            largest = max(largest, held)
-    return {"resident_growth_bytes": resident, "allocator_peak_bytes": largest}
-
-
-def peak_resident_set() -> int:
-    """Bytes; ru_maxrss would not do, since a spawned process starts with its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return peak_memory(training_step(models(modes)[name], u, y), warm=3)
 
 
 def measure_memory(n: int, modes: int, threads: int) -> dict[str, dict[str, int]]:
     results = {}
     for name in ("peer", "ours"):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as processes:
-            results[name] = processes.submit(peak_memory, name, n, modes, threads).result()
+            results[name] = processes.submit(memory_of, name, n, modes, threads).result()
     return results
 
 

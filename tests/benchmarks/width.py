@@ -13,10 +13,9 @@ import math
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import torch
-from interleaved import interleave, row, run
+from interleaved import interleave, peak_memory, row, run
 from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
 
@@ -109,7 +108,7 @@ def empirical(rounds: int) -> dict:
     memory = {}
     for name in every:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as processes:
-            memory[name] = processes.submit(peak_memory, name).result()
+            memory[name] = processes.submit(memory_of, name).result()
     print(
         "peak memory:", {name: f"{m['allocator_peak_bytes'] / 2**20:.0f} MiB" for name, m in memory.items()}, flush=True
     )
@@ -118,26 +117,9 @@ def empirical(rounds: int) -> dict:
     return row("empirical_ntk", seconds, pairs, **facts)
 
 
-def peak_memory(name: str) -> dict[str, int]:
+def memory_of(name: str) -> dict[str, int]:
     torch.set_num_threads(1)
-    compute = contestants()[name]
-    resident = peak_resident_set()
-    compute()
-    resident = peak_resident_set() - resident
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
-        compute()
-    held = largest = 0
-    for event in profiler.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            largest = max(largest, held)
-    return {"resident_growth_bytes": resident, "allocator_peak_bytes": largest}
-
-
-def peak_resident_set() -> int:
-    """Bytes; ru_maxrss would not do, since a spawned process starts with its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return peak_memory(contestants()[name], warm=1)
 
 
 BENCHMARKS = {

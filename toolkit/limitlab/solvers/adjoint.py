@@ -15,8 +15,10 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
+from limitlab.solvers.captured import Totals
 from limitlab.solvers.failures import failed
 from limitlab.solvers.jumps import OneSided
 from limitlab.solvers.march import March, Outcome
@@ -62,13 +64,13 @@ class ParameterIntegral:
     """Sums int a (df/dp) dt over the accepted steps; takes rows as a recorder does."""
 
     def __init__(self, field: Field, method: Method, parameters: tuple[Tensor, ...]) -> None:
-        self._field, self._method, self._parameters = field, method, parameters
-        self.totals = [torch.zeros_like(parameter) for parameter in parameters]
+        self._field, self._method = field, method
+        self.totals = Totals(parameters)
         self._augmented = AdjointField(field)
 
     def add(self, row: Row) -> bool:
         """Add the step's share; always True: the march may look for samples that are stuck."""
-        if not self._parameters:
+        if not self.totals.leaves:
             return True
         increments = self._method.complete(self._augmented, row.time, row.state, row.size, row.attempt.increments)
         extension = continuous(self._method.polynomials, row.state, increments)
@@ -81,10 +83,8 @@ class ParameterIntegral:
                 outputs.append(self._field(-(row.time + node * row.size).to(y.dtype), y))
             weights.append(weight * share * torch.where(row.accepted, a, 0.0))
         if outputs[0].requires_grad:
-            found = torch.autograd.grad(outputs, self._parameters, weights, allow_unused=True, retain_graph=True)
-            for total, new in zip(self.totals, found, strict=True):
-                if new is not None:
-                    total += new
+            leaves = self.totals.leaves
+            self.totals.add(torch.autograd.grad(outputs, leaves, weights, allow_unused=True, retain_graph=True))
         return True
 
     def work_up(self) -> None:
@@ -100,6 +100,7 @@ class _Adjoint(torch.autograd.Function):
         return outcome.states
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         march, states = ctx.march, ctx.states.detach()
         integral = ParameterIntegral(march.field, march.method, ctx.parameters)
@@ -130,7 +131,7 @@ class _Adjoint(torch.autograd.Function):
                     raise failed(failures)
                 both, step = now.y, torch.maximum(now.proposed, 0.1 * (end - start))
             a = both.chunk(2, 1)[1] + grad[:, moment - 1]
-        return None, None, a, *integral.totals
+        return None, None, a, *integral.totals.sums
 
 
 def _with_stops(grid: Float[Tensor, "batch steps"], stops: Float[Tensor, "batch stops"] | None) -> Tensor:

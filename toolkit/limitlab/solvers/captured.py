@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,3 +33,18 @@ def captured(outputs: Sequence[Tensor], known: Sequence[object] = ()) -> tuple[T
                 seen.add(following)
                 waiting.append(following)
     return tuple(leaves.values())
+
+
+class Totals:
+    """Sums of the gradients of all leaves, as a backward pass finds them part by part."""
+
+    def __init__(self, leaves: Sequence[Tensor]) -> None:
+        self.leaves = leaves
+        self.sums = [torch.zeros_like(leaf) for leaf in leaves]
+
+    def add(self, found: Sequence[Tensor | None], weight: float = 1.0) -> None:
+        """Add those that are there."""
+        pairs = [(total, new) for total, new in zip(self.sums, found, strict=True) if new is not None]
+        if pairs:
+            totals, news = zip(*pairs, strict=True)
+            torch._foreach_add_(totals, news, alpha=weight)

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from limitlab.solvers.jacobians import JacobianFunction, linearized, stiff_vectors
 from limitlab.solvers.linear_small import Factors, factorized
-from limitlab.solvers.methods import Attempt, Field
+from limitlab.solvers.methods import Attempt, Field, combined
 
 TableRow = tuple[float, ...]
 MOST_ITERATIONS = 40
@@ -137,16 +137,16 @@ class Esdirk:
         known = y
         for row, guess, node in zip(table.lower, table.guesses, table.c[1:], strict=True):
             time = torch.add(t, h, alpha=node).to(y.dtype)
-            known = _combined(y, row, increments)
+            known = combined(y, row, increments)
             with torch.no_grad():
-                first = _combined(torch.zeros_like(y), guess, increments)
+                first = combined(torch.zeros_like(y), guess, increments)
                 solved = newton.solve(time, known.detach(), first)
             increments.append(newton.with_gradient(time, known, solved) if torch.is_grad_enabled() else solved)
         # steps of given size have no other way to tell
         end = torch.add(known, increments[-1], alpha=table.gamma).where(newton.converged, torch.nan)
         moved = step != 0
         slope = torch.where(moved, increments[-1] / torch.where(moved, step, 1.0), slope)
-        error = _combined(torch.zeros_like(y), table.error, increments)
+        error = combined(torch.zeros_like(y), table.error, increments)
         return Attempt(
             end, (slope,), (error,), tuple(increments), stiff_vectors(jacobian), newton.converged, newton.cost
         )
@@ -225,13 +225,6 @@ class Newton:
     def _factorized(self, jacobian: Float[Tensor, "batch n n"]) -> Factors:
         identity = torch.eye(jacobian.shape[-1], dtype=jacobian.dtype, device=jacobian.device)
         return factorized(identity - (self._gamma * self._step)[..., None] * jacobian)
-
-
-def _combined(start: Tensor, row: TableRow, increments: list[Tensor]) -> Float[Tensor, "batch state"]:
-    for weight, increment in zip(row, increments, strict=True):
-        if weight:
-            start = torch.add(start, increment, alpha=weight)
-    return start
 
 
 def _kvaerno3() -> EsdirkTable:

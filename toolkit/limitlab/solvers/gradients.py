@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.adjoint import adjoint
@@ -72,6 +73,7 @@ class _Checkpointed(torch.autograd.Function):
         return outcome.states, outcome.log.error, outcome.log.stiffness
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, states, error, stiffness):
         march, parameters, checkpoints = ctx.march, ctx.parameters, ctx.checkpoints
         stride = checkpoints.stride * checkpoints.unit

@@ -22,7 +22,7 @@ SLIVER = 1e-9
 
 
 class Outcome(NamedTuple):
-    """States (batch, time, state) with their log; `reached` (batch, 1) is where every sample stopped."""
+    """States (batch, time, state) with the log, the costs, what was given up, and the events."""
 
     states: Float[Tensor, "batch time state"]
     log: StepLog

@@ -7,7 +7,7 @@ where they are. No method looks at another sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -120,7 +120,7 @@ class ExplicitMethod:
     def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
         table, done = self.tableau, list(increments)
         for node, row in zip(table.extra_c, table.extra_a, strict=True):
-            done.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), _combined(y, row, done)))
+            done.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, done)))
         return tuple(done)
 
     def _times(self, t: Tensor, h: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -135,14 +135,14 @@ class ExplicitMethod:
         increments = [h * slope]
         at, slopes = y, [slope]
         for time, row in zip(times, table.a, strict=False):
-            at = _combined(y, row, increments)
+            at = combined(y, row, increments)
             slopes.append(field(time, at))
             increments.append(h * slopes[-1])
-        end = _combined(y, table.b, increments)
+        end = combined(y, table.b, increments)
         slopes.append(field(times[-1], end))
         increments.append(h * slopes[-1])
         zero = torch.zeros_like(y)
-        errors = tuple(_combined(zero, row, increments) for row in (table.error, table.second_error) if row)
+        errors = tuple(combined(zero, row, increments) for row in (table.error, table.second_error) if row)
         return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
 
     def _in_place(self, field: Field, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
@@ -174,11 +174,12 @@ class ExplicitMethod:
         return slopes[-1], slopes[-2], end, last_input
 
 
-def _combined(y: Tensor, row: tuple[float, ...], increments: list[Tensor]) -> Tensor:
+def combined(start: Tensor, row: Sequence[float], increments: Sequence[Tensor]) -> Tensor:
+    """start + sum_j row_j increments_j, one after the other, zeros left out."""
     for weight, increment in zip(row, increments, strict=True):
         if weight:
-            y = torch.add(y, increment, alpha=weight)
-    return y
+            start = torch.add(start, increment, alpha=weight)
+    return start
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods import Attempt, Field, Method
+from limitlab.solvers.methods import Attempt, Field, Method, combined
 from limitlab.solvers.solution import StepLog
 from limitlab.solvers.step_control import Controller
 
@@ -93,7 +93,8 @@ def _extension(
 ) -> Float[Tensor, "*attempts row batch state"]:
     """Start, end and coefficients of attempts from their start, end and increments."""
     state, end, *increments = parts
-    return torch.stack([state, end, *(_weighted(column, increments) for column in columns)], -3)
+    zero = torch.zeros_like(state)
+    return torch.stack([state, end, *(combined(zero, column, increments) for column in columns)], -3)
 
 
 class Sink(Protocol):
@@ -152,11 +153,8 @@ class Recorder:
         if not self._pending:
             return
         rows, self._pending = self._pending, []
-        block = block_of(rows)
-        self._write(block)
-        found = self._found(block)
-        if found is not None:
-            self._interpolate(block, dense_of(self._completed(rows, found[2]), columns_of(self._method)), *found)
+        columns = columns_of(self._method)
+        self._record(block_of(rows), lambda steps: dense_of(self._completed(rows, steps), columns))
 
     def add_block(self, block: Block, dense: Dense | None) -> None:
         """Keep attempts that were stacked already, until there are enough of them."""
@@ -171,12 +169,7 @@ class Recorder:
         blocks = [block for block, _ in self._blocks]
         extensions = [dense for _, dense in self._blocks if dense is not None]
         self._blocks = []
-        block = _joined(blocks)
-        self._write(block)
-        found = self._found(block)
-        if found is None:
-            return
-        self._interpolate(block, torch.cat(extensions), *found)
+        self._record(_joined(blocks), lambda steps: torch.cat(extensions))
 
     def states(self, end: Float[Tensor, "batch state"]) -> Float[Tensor, "batch time state"]:
         """The outputs; `end` is the state at the last time. Times that were not reached hold NaN."""
@@ -204,6 +197,13 @@ class Recorder:
             nothing = self._times.new_zeros(len(self._times), 0)
             return StepLog(nothing, nothing, nothing, nothing, nothing.bool())
         return StepLog(*(torch.cat(part).T for part in zip(*self._log, strict=True)))
+
+    def _record(self, block: Block, extensions: Callable[[Tensor], Dense]) -> None:
+        """Log and outputs of attempts; `extensions` are asked for where there is output, given in which attempts."""
+        self._write(block)
+        found = self._found(block)
+        if found is not None:
+            self._interpolate(block, extensions(found[2]), *found)
 
     def _write(self, block: Block) -> None:
         if block.cost is not None:
@@ -234,10 +234,8 @@ class Recorder:
         picked = dense.transpose(1, 2).flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
         # the many outputs last, so that they are what the arithmetic runs along
         start, end, *coefficients = picked.permute(1, 2, 0).contiguous().unbind(0)
-        value = torch.zeros_like(start)
-        for coefficient in reversed(coefficients):
-            value = theta * (value + coefficient)
-        self._values.append(torch.where(theta == 1.0, end, start + value).T)
+        value = start + _without_constant(coefficients, theta)
+        self._values.append(torch.where(theta == 1.0, end, value).T)
         self._places.append((samples, moments))
 
     def _completed(self, rows: list[Row], steps: Tensor) -> list[Row]:
@@ -261,23 +259,17 @@ def continuous(
     polynomials: np.ndarray, state: Float[Tensor, "batch state"], increments: Sequence[Tensor]
 ) -> Callable[[Tensor], Tensor]:
     """y + sum_i P_i(theta) D_i as a function of fractions theta (batch, 1) of a step."""
-    coefficients = [_weighted(column, increments) for column in polynomials.T.tolist()]
-
-    def at(theta: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch state"]:
-        value = torch.zeros_like(theta)
-        for coefficient in reversed(coefficients):
-            value = theta * (value + coefficient)
-        return state + value
-
-    return at
+    zero = torch.zeros_like(state)
+    coefficients = [combined(zero, column, increments) for column in polynomials.T.tolist()]
+    return lambda theta: state + _without_constant(coefficients, theta)
 
 
-def _weighted(weights: Sequence[float], parts: Sequence[Tensor]) -> Tensor:
-    total = torch.zeros_like(parts[0])
-    for weight, part in zip(weights, parts, strict=True):
-        if weight:
-            total = torch.add(total, part, alpha=weight)
-    return total
+def _without_constant(coefficients: Sequence[Tensor], theta: Tensor) -> Tensor:
+    """sum_k coefficients_k theta^(k + 1), by Horner."""
+    value = torch.zeros_like(theta)
+    for coefficient in reversed(coefficients):
+        value = theta * (value + coefficient)
+    return value
 
 
 def _stiffness(pairs: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Float[Tensor, "attempts batch"]:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
+from limitlab.solvers.captured import Totals
 from limitlab.solvers.geometric import HERMITE, ReversibleHeun
 from limitlab.solvers.march import March, Outcome
 
@@ -40,11 +42,12 @@ class _Reversed(torch.autograd.Function):
         return outcome.states
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         march, parameters = ctx.march, ctx.parameters
         grid = march.uniform_grid()
         y, _, z = ctx.last
-        totals = [torch.zeros_like(parameter) for parameter in parameters]
+        totals = Totals(parameters)
         to_y, to_z, to_v = grad[:, -1].clone(), torch.zeros_like(y), torch.zeros_like(y)
 
         def slope_at(t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,9 +59,7 @@ class _Reversed(torch.autograd.Function):
             if not v.requires_grad:
                 return torch.zeros_like(z)
             to_state, *found = torch.autograd.grad(v, [z, *parameters], cotangent, allow_unused=True, retain_graph=True)
-            for total, new in zip(totals, found, strict=True):
-                if new is not None:
-                    total += new
+            totals.add(found)
             return torch.zeros_like(z) if to_state is None else to_state
 
         z, v = slope_at(grid[:, -1:], z)
@@ -77,7 +78,7 @@ class _Reversed(torch.autograd.Function):
             to_v_before = to_v_before + torch.where(moved, 0.5 * h * to_y + h * to_z, to_v)
             to_y, to_z = torch.where(moved, to_y_before + 2 * to_z, to_y), torch.where(moved, -to_z, to_z)
             to_v, y, z, v = to_v_before, y_before, z_before, v_before
-        return None, None, to_y + to_z + pull(z, v, to_v) + grad[:, 0], *totals
+        return None, None, to_y + to_z + pull(z, v, to_v) + grad[:, 0], *totals.sums
 
 
 def _output_shares(times: Tensor, grad: Tensor, t: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
+from limitlab.solvers.captured import Totals
 from limitlab.solvers.sde_fields import Fields, Interval, State, drifted, leaves
 from limitlab.solvers.sde_march import UniformMarch
 from limitlab.solvers.sde_methods import reversible_heun
@@ -82,7 +83,7 @@ class _Checkpointed(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        totals = _Totals(ctx.parameters)
+        totals = Totals(ctx.parameters)
         incoming, asked_below = [torch.zeros_like(grad[:, 0])], grad.shape[1]
         segments = list(zip(pairwise(ctx.edges), ctx.starts, strict=True))
         for (first, last), (y, carry, lost) in reversed(segments):
@@ -120,7 +121,7 @@ class _Adjoint(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         march, (states,) = ctx.march, ctx.saved_tensors
-        totals = _Totals(ctx.parameters)
+        totals = Totals(ctx.parameters)
         a, outputs = torch.zeros_like(states[:, 0]), march.grid.outputs.tolist()
         y = states[:, -1]
         for low, high in reversed(march.blocks(0, march.grid.steps)):
@@ -170,7 +171,7 @@ class _Reversible(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         march, (y, z) = ctx.march, ctx.saved_tensors
-        fields, outputs, totals = march.fields, march.grid.outputs.tolist(), _Totals(ctx.parameters)
+        fields, outputs, totals = march.fields, march.grid.outputs.tolist(), Totals(ctx.parameters)
         z, f, g = _evaluated(fields, march.time(march.grid.steps, y), z)
         to_y, to_z, to_f, to_g = grad[:, -1], torch.zeros_like(y), torch.zeros_like(f), torch.zeros_like(g)
         outputs.pop()
@@ -201,7 +202,7 @@ def _evaluated(fields: Fields, t: Tensor, z: State) -> tuple[State, Tensor, Tens
         return z, fields.drift(t, z), fields.diffusion(t, z)
 
 
-def _pull(totals: _Totals, z: State, f: Tensor, g: Tensor, to_f: Tensor, to_g: Tensor) -> State:
+def _pull(totals: Totals, z: State, f: Tensor, g: Tensor, to_f: Tensor, to_g: Tensor) -> State:
     """Cotangent of z; those of the parameters join the totals."""
     pairs = [(output, cotangent) for output, cotangent in ((f, to_f), (g, to_g)) if output.requires_grad]
     if not pairs:
@@ -217,18 +218,3 @@ def _outer(fields: Fields, to_y: State, w: Tensor) -> Tensor:
     if not fields.elementwise:
         return to_y[:, :, None] * w[:, None, :]
     return to_y * w
-
-
-class _Totals:
-    """Sums of the gradients of all parameters."""
-
-    def __init__(self, held: Sequence[Tensor]) -> None:
-        self.leaves = held
-        self.sums = [torch.zeros_like(leaf) for leaf in held]
-
-    def add(self, found: Sequence[Tensor | None], weight: float = 1.0) -> None:
-        """Add those that are there."""
-        pairs = [(total, new) for total, new in zip(self.sums, found, strict=True) if new is not None]
-        if pairs:
-            totals, news = zip(*pairs, strict=True)
-            torch._foreach_add_(totals, news, alpha=weight)
