@@ -34,7 +34,7 @@ def test_arxiv_identifier_is_not_later_than_the_publication():
 
 def test_a_system_works_exactly_when_it_has_experiments_and_a_notebook():
     for system in systems.SYSTEMS:
-        assert (system.state == "works") == bool(system.experiments) == (system.notebook is not None)
+        assert (system.state == "works") == bool(system.experiments) == bool(system.notebooks)
 
 
 @pytest.mark.parametrize("system", WORKING, ids=lambda system: system.name)
@@ -45,9 +45,15 @@ def test_experiments_of_a_working_system_exist_and_name_it(system):
 
 
 @pytest.mark.parametrize("system", WORKING, ids=lambda system: system.name)
-def test_notebook_of_a_working_system_is_in_the_folder_of_its_family(system):
-    assert (ROOT / "notebooks" / system.notebook).is_file()
-    assert system.notebook.startswith(f"{system.family}/{system.number:02d}-")
+def test_notebooks_of_a_working_system_are_in_the_folder_of_its_family(system):
+    for notebook in system.notebooks:
+        assert (ROOT / "notebooks" / notebook).is_file()
+        assert re.fullmatch(rf"{system.family}/\d\d-[a-z0-9-]+\.ipynb", notebook)
+
+
+def test_no_two_systems_share_a_notebook():
+    notebooks = [notebook for system in systems.SYSTEMS for notebook in system.notebooks]
+    assert len(set(notebooks)) == len(notebooks)
 
 
 def test_every_experiment_belongs_to_a_system():

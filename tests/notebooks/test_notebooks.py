@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from limitlab import reports, systems
+from limitlab import reports
 from limitlab.reports.parameters import read_parameters
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -59,7 +59,11 @@ def notebook(name):
 
 
 def test_every_notebook_is_tested_at_smoke_size():
-    found = {str(path.relative_to(NOTEBOOKS)) for path in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts}
+    found = {
+        str(path.relative_to(NOTEBOOKS))
+        for path in NOTEBOOKS.rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+    }
     assert found == set(SMOKE)
 
 
@@ -89,9 +93,3 @@ def test_report_with_other_parameters(name, tmp_path, monkeypatch):
     made = reports.report(NOTEBOOKS / name, SMOKE[name], folder=tmp_path, progress=False)
     assert made.page is not None
     assert "<html" in made.page.read_text(encoding="utf-8")[:200]
-
-
-def test_notebooks_of_working_systems_exist():
-    for system in systems.SYSTEMS:
-        if system.notebook is not None:
-            assert (NOTEBOOKS / system.notebook).is_file()

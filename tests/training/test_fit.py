@@ -56,6 +56,49 @@ def test_first_steps_are_those_of_a_hand_written_adamw():
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
 
 
+def test_groups_are_those_of_a_hand_written_optimiser():
+    def groups(model):
+        first, *rest = model.parameters()
+        return [{"params": [first], "rate": 0.25, "weight_decay": 0.2}, {"params": rest, "betas": (0.5, 0.9)}]
+
+    ours, theirs = ShiftNet(), ShiftNet()
+    for _ in train(ours, steps=5, schedule="constant", optimizer="adam", weight_decay=0.0, groups=groups):
+        pass
+    first, *rest = theirs.parameters()
+    by_hand = [{"params": [first], "lr": 0.25e-2, "weight_decay": 0.2}, {"params": rest, "betas": (0.5, 0.9)}]
+    optimizer = torch.optim.Adam(by_hand, lr=1e-2)
+    for step in range(5):
+        optimizer.zero_grad()
+        LOSS(theirs, ShiftBatches().batch(step))["relative_l2"].backward()
+        optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+def test_resumed_groups_give_the_same_weights(tmp_path):
+    def groups(model):
+        return [{"params": [p], "rate": 2.0**-k} for k, p in enumerate(model.parameters())]
+
+    whole, halved, options = ShiftNet(), ShiftNet(), {"optimizer": "adam", "groups": groups}
+    for _ in train(whole, **options):
+        pass
+    run = runs.create(tmp_path / "run", {}, "toy", 0)
+    training = train(halved, run=run, **options)
+    for _ in range(5):
+        next(training)
+    training.close()
+    resumed = ShiftNet()
+    with pytest.raises(InvalidArgument, match="groups was"):
+        next(train(resumed, run=run, resume=True, optimizer="adam"))
+    for _ in train(resumed, run=run, resume=True, **options):
+        pass
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def test_groups_must_hold_every_parameter():
+    with pytest.raises(InvalidArgument, match="every trained parameter"):
+        next(train(groups=lambda model: [{"params": list(model.parameters())[:1]}]))
+
+
 def test_weight_decay_shrinks_complex_weights_by_rate_times_decay():
     model = ShiftNet()
     before = model.spectrum.detach().clone()

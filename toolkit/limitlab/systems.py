@@ -6,6 +6,7 @@ A system is a published idea that lives here as a model, an experiment and a not
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 from limitlab.errors import unknown_name
@@ -33,7 +34,8 @@ class Paper:
 class System:
     """One line of the table: the paper, and what of it runs here.
 
-    experiments: names for `limitlab run`. notebook: path below notebooks/. remark: what of the paper is still missing.
+    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first. remark:
+    what of the paper is still missing.
     """
 
     number: int
@@ -43,7 +45,7 @@ class System:
     paper: Paper
     state: State = "planned"
     experiments: tuple[str, ...] = ()
-    notebook: str | None = None
+    notebooks: tuple[str, ...] = ()
     remark: str = ""
 
 
@@ -64,12 +66,15 @@ def markdown_table() -> str:
     """The systems as a Markdown table, as the README shows them between `<!-- systems -->` and `<!-- /systems -->`."""
     lines = ["| | system | family | paper | state |", "|---:|---|---|---|---|"]
     for system in SYSTEMS:
-        title = f"[{system.title}](notebooks/{system.notebook})" if system.notebook else system.title
+        title = f"[{system.title}](notebooks/{system.notebooks[0]})" if system.notebooks else system.title
         paper = system.paper
         source = f"[{paper.authors}, {paper.venue}, {paper.year}]({paper.link})"
         state: str = system.state
         if system.experiments:
             state = f"**{state}**: {', '.join(f'`{name}`' for name in system.experiments)}"
+        if len(system.notebooks) > 1:
+            more = (f"[{PurePosixPath(path).stem}](notebooks/{path})" for path in system.notebooks[1:])
+            state += f"; with {', '.join(more)}"
         if system.remark:
             state += f"; {system.remark}"
         lines.append(f"| {system.number} | {title} | `{system.family}` | {paper.title} ({source}) | {state} |")
@@ -105,7 +110,7 @@ SYSTEMS: tuple[System, ...] = (
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
         state="works", experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
-        notebook="operators/08-fourier-neural-operator.ipynb",
+        notebooks=("operators/08-fourier-neural-operator.ipynb",),
         remark="the plain FNO; the tensorised and multi-grid parts are to come"),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",

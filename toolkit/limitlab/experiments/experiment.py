@@ -31,7 +31,8 @@ class Prepared:
     """An experiment at given settings, its data made, nothing trained yet.
 
     build(model, seed) gives a fresh model; training(model) the arguments of `fit` for it, or None for one that has
-    nothing to learn; measure(model) an xarray.Dataset of metrics. `data` is what figures and studios look at.
+    nothing to learn: `loss` and `batches` among them replace the shared ones. measure(model) is an xarray.Dataset of
+    metrics, with scalar coordinates where models form a grid. `data` is what figures and studios look at.
     """
 
     settings: Settings
@@ -182,9 +183,8 @@ class Training:
             arguments = prepared.training(name)
             if arguments is not None:
                 steps = []
-                with closing(
-                    fit(model, prepared.loss, prepared.batches, run=part, resume=self.resume, seed=seed, **arguments)
-                ) as training:
+                given = {"loss": prepared.loss, "batches": prepared.batches, **arguments}
+                with closing(fit(model, run=part, resume=self.resume, seed=seed, **given)) as training:
                     for step in training:
                         steps.append(step)
                         yield Stage(name, seed, number, len(pairs), step)
@@ -208,7 +208,10 @@ def collect(prepared: Prepared, models: Mapping[tuple[str, int], nn.Module]) -> 
 
 
 def curves_of(logs: Mapping[tuple[str, int], list[dict[str, Any]]]) -> "xr.Dataset":
-    """Logged losses with the dims (model, seed, step); NaN where a model has no such step or term."""
+    """Logged losses and metrics with the dims (model, seed, step); NaN where a model has no such step or term.
+
+    The attribute `kind` of a variable is "loss" or "metric".
+    """
     import numpy as np
     import xarray as xr
 
@@ -216,15 +219,19 @@ def curves_of(logs: Mapping[tuple[str, int], list[dict[str, Any]]]) -> "xr.Datas
     models = list(dict.fromkeys(name for name, _ in trained))
     seeds = list(dict.fromkeys(seed for _, seed in trained))
     steps = sorted({record["step"] for log in trained.values() for record in log})
-    terms = sorted({term for log in trained.values() for record in log for term in record["losses"]})
     place = {step: position for position, step in enumerate(steps)}
-    values = {term: np.full((len(models), len(seeds), len(steps)), np.nan) for term in terms}
-    for (name, seed), log in trained.items():
-        for record in log:
-            for term, value in record["losses"].items():
-                values[term][models.index(name), seeds.index(seed), place[record["step"]]] = value
     dims = ("model", "seed", "step")
+    variables = {}
+    for kind, entry in (("loss", "losses"), ("metric", "metrics")):
+        for term in sorted({term for log in trained.values() for record in log for term in record[entry]}):
+            values = np.full((len(models), len(seeds), len(steps)), np.nan)
+            for (name, seed), log in trained.items():
+                logged = [(place[record["step"]], record[entry][term]) for record in log if term in record[entry]]
+                if logged:
+                    at, numbers = zip(*logged, strict=True)
+                    values[models.index(name), seeds.index(seed), list(at)] = numbers
+            variables[term] = (dims, values, {"long_name": term.replace("_", " "), "units": "1", "kind": kind})
     return xr.Dataset(
-        {term: (dims, array, {"long_name": term.replace("_", " "), "units": "1"}) for term, array in values.items()},
+        variables,
         coords={"model": models, "seed": seeds, "step": ("step", steps, {"long_name": "training step", "units": "1"})},
     )

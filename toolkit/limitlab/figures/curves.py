@@ -24,9 +24,10 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
     """Loss against step, log scale, one line a model, the range over seeds as a band.
 
     log: variables (model, step) or (model, seed, step), NaN where a model has no value; without `variable`, the sum of
-    all of them, which is what was minimised.
+    all but those whose attribute `kind` is "metric", which is what was minimised.
     """
-    terms = [variable_of(log, variable)] if variable else [log[name] for name in log.data_vars]
+    losses = [log[name] for name in log.data_vars if log[name].attrs.get("kind") != "metric"]
+    terms = [variable_of(log, variable)] if variable else losses
     figure = go.Figure()
     for term in terms:
         require_dims(term, "model", "step")

@@ -13,7 +13,7 @@ reals.
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from limitlab.training.runs import Run
 
 Loss = Callable[[nn.Module, Mapping[str, Any]], Mapping[str, Tensor]]
+Groups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]
 Evaluate = Callable[[nn.Module], Mapping[str, float]]
 OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
@@ -57,6 +58,7 @@ def fit(
     weight_decay: float = 1e-4,
     schedule: str | schedules.Schedule = "one_cycle",
     optimizer: str = "adamw",
+    groups: Groups | None = None,
     clip: float | None = None,
     evaluate: Evaluate | None = None,
     evaluate_every: int | None = None,
@@ -73,6 +75,8 @@ def fit(
     loss(model, batch) returns named scalar terms, whose sum is minimised. `evaluate(model)` gives metrics every
     `evaluate_every` steps and after the last; it sees the model in eval mode without gradients, and what it draws at
     random does not touch the training. The global random generators are seeded with `seed` at the start.
+    groups(model) gives the optimiser's groups of parameters, of all parameters if left out; `rate` in one multiplies
+    the learning rate of that group, and what else it holds (weight_decay, betas ...) is the optimiser's.
 
     With a `run` every step is logged, and a checkpoint is written every `checkpoint_every` steps (default: ten times),
     when the generator is closed, and at the end, together with the weights. `resume` goes on from the newest good one,
@@ -118,7 +122,7 @@ def fit(
     )
     if run is not None and not resume and is_main_process() and (run.log or checkpoints.paths(run.checkpoints)):
         raise InvalidArgument(f"{run.folder} already holds a training; resume it, or train in run.child(name)")
-    return _train(model, loss, batches, plan, evaluate, run, log_every, resume, device)
+    return _train(model, loss, batches, plan, groups, evaluate, run, log_every, resume, device)
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,7 @@ def _train(
     loss: Loss,
     batches: Batches,
     plan: _Plan,
+    groups: Groups | None,
     evaluate: Evaluate | None,
     run: "Run | None",
     log_every: int | None,
@@ -163,8 +168,8 @@ def _train(
 ) -> Generator[Progress, None, None]:
     face = accelerator(device, plan.precision)
     model.to(face.device)
-    optimizer = OPTIMIZERS[plan.optimizer](model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    recipe = plan.recipe(face.num_processes)
+    optimizer = _optimizer(model, plan, groups)
+    recipe = plan.recipe(face.num_processes) | {"groups": [_settings_of(group) for group in optimizer.param_groups]}
     step, seconds = _begin(model, optimizer, recipe, run, resume, face.process_index)
     shard = batches.shard(face.process_index, face.num_processes) if face.num_processes > 1 else batches
     log_every = log_every or (1 if face.device.type == "cpu" else 20)
@@ -193,7 +198,7 @@ def _train(
                 batch = _to_device(shard.batch(step), face.device)
                 rate = plan.rate(step)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group["rate"]
                 optimizer.zero_grad(set_to_none=True)
                 terms = _required_terms(loss(network, batch))
                 torch.stack(list(terms.values())).sum().backward()
@@ -257,6 +262,25 @@ def _begin(
     if run is not None:
         run.truncate_log(step)
     return step, seconds
+
+
+def _optimizer(model: nn.Module, plan: _Plan, groups: Groups | None) -> torch.optim.Optimizer:
+    given = [{"params": list(model.parameters())}] if groups is None else [dict(group) for group in groups(model)]
+    grouped = [{"rate": 1.0, **group, "params": list(group["params"])} for group in given]
+    for group in grouped:
+        check_number("rate of a group", group["rate"], low=0)
+    listed = [id(parameter) for group in grouped for parameter in group["params"]]
+    trained = {id(parameter): name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    left_out = [name for key, name in trained.items() if key not in set(listed)]
+    if left_out:
+        raise InvalidArgument(f"groups must hold every trained parameter of the model; {', '.join(left_out)} missing")
+    return OPTIMIZERS[plan.optimizer](grouped, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+
+
+def _settings_of(group: Mapping[str, Any]) -> dict[str, Any]:
+    """What a group has of its own, as a checkpoint's JSON holds it: numbers and lists of them."""
+    own = {key: value for key, value in group.items() if key not in ("params", "lr") and value is not None}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in sorted(own.items())}
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""Data that ships are those of their cards."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from limitlab import data
+from limitlab.data import shipped
+
+DATASETS = Path(__file__).parents[2] / "datasets"
+
+
+def test_digits_are_1797_images_of_ten_classes():
+    digits = data.digits()
+    assert digits.image.dims == ("sample", "y", "x")
+    assert digits.image.shape == (1797, 8, 8)
+    assert (float(digits.image.min()), float(digits.image.max())) == (0.0, 16.0)
+    assert np.bincount(digits.label).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_card_states_the_checksum_that_is_tested():
+    assert re.search(r"`([0-9a-f]{64})`", (DATASETS / "digits" / "card.md").read_text()).group(1) == shipped._DIGITS
+
+
+def test_every_data_set_has_a_card():
+    assert all((folder / "card.md").is_file() for folder in DATASETS.iterdir() if folder.is_dir())
+
+
+def test_an_altered_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "folder", lambda: tmp_path)
+    with pytest.raises(data.DataMissing, match="missing"):
+        data.digits()
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "digits.csv.gz").write_bytes(b"nonsense")
+    with pytest.raises(data.DataMissing, match="SHA-256"):
+        data.digits()

@@ -1,0 +1,63 @@
+"""Small real data that ships with the project, each with a card (origin, licence, checksum) in `datasets/`.
+
+A file is compared with the SHA-256 of its card before it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from limitlab.errors import LimitlabError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_DIGITS = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+
+
+class DataMissing(LimitlabError):
+    """A file that ships is not there, or is not the one that its card describes."""
+
+
+def digits() -> xr.Dataset:
+    """Handwritten digits: image (sample, y, x), 1797 of 8 x 8 counts from 0 to 16, and label (sample).
+
+    Source: Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
+    Raises DataMissing.
+    """
+    import xarray as xr
+
+    table = np.loadtxt(_checked("digits/digits.csv.gz", _DIGITS), delimiter=",", dtype=np.float32)
+    return xr.Dataset(
+        {
+            "image": (
+                ("sample", "y", "x"),
+                table[:, :64].reshape(-1, 8, 8),
+                {"long_name": "black pixels of a block", "units": "1"},
+            ),
+            "label": ("sample", table[:, 64].astype(np.int64), {"long_name": "digit", "units": "1"}),
+        },
+        coords={"sample": np.arange(len(table))},
+        attrs={"title": "Optical recognition of handwritten digits", "licence": "CC BY 4.0"},
+    )
+
+
+def folder() -> Path:
+    """Where the data lie: inside of an installed package, else beside the toolkit of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "datasets"
+    return installed if installed.is_dir() else package.parents[1] / "datasets"
+
+
+def _checked(name: str, checksum: str) -> Path:
+    path = folder() / name
+    if not path.is_file():
+        raise DataMissing(f"{path} is missing; it ships with the project: install it again")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != checksum:
+        raise DataMissing(f"{path} is not the file of its card (SHA-256 {found[:12]}..., not {checksum[:12]}...)")
+    return path
