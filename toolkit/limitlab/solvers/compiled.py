@@ -31,11 +31,12 @@ CHEAP_FIELD = 1e-4  # seconds
 
 
 class Stretch(NamedTuple):
-    """Where a compiled call led, and what it did."""
+    """Where a compiled call led, and what it did; `extra` stages of every attempt were for the output alone."""
 
     now: Any
     block: Block
     dense: Dense | None
+    extra: int
 
 
 def adapt_compiled(
@@ -62,8 +63,8 @@ def adapt_compiled(
             failures += given_up("too many steps", end != now.t, now)
             break
         recorder.offer(now.y, now.carry, depth)
-        now, block, dense = attempts(limits, now, end, stops)
-        recorder.add_block(block, dense)
+        now, block, dense, extra = attempts(limits, now, end, stops)
+        recorder.add_block(block, dense, extra)
         tried += depth
         if tried - checked >= ATTEMPTS_BETWEEN_CHECKS:
             checked = tried
@@ -90,8 +91,8 @@ def follow_compiled(
     grid = torch.cat([grid, grid[:, -1:].expand(-1, missing)], 1)
     for first in range(0, grid.shape[1] - 1, depth):
         recorder.offer(y, carry, depth)
-        (y, carry), block, dense = steps(limits, y, carry, grid[:, first : first + depth + 1].contiguous())
-        recorder.add_block(block, dense)
+        (y, carry), block, dense, extra = steps(limits, y, carry, grid[:, first : first + depth + 1].contiguous())
+        recorder.add_block(block, dense, extra)
     recorder.work_up_blocks()
     return y, carry
 
@@ -133,7 +134,7 @@ def _attempts(
             for _ in range(depth):
                 now, row = advance(field, method, controller, shared, limits, now, end, stops)
                 rows.append(row)
-            return Stretch(now, block_of(rows), _dense(field, method, rows, columns) if dense else None)
+            return Stretch(now, block_of(rows), *_extended(field, method, rows, columns, dense))
 
         return attempts
 
@@ -151,19 +152,24 @@ def _steps(field: Field, method: Any, dense: bool, taped: bool, shape: torch.Siz
                 t, after = grid[:, place : place + 1], grid[:, place + 1 : place + 2]
                 y, carry, row = march_on(field, method, limits, y, carry, t, after)
                 rows.append(row)
-            return Stretch((y, carry), block_of(rows), _dense(field, method, rows, columns) if dense else None)
+            return Stretch((y, carry), block_of(rows), *_extended(field, method, rows, columns, dense))
 
         return steps
 
     return Unrolled(field, build)
 
 
-def _dense(field: Field, method: Method, rows: list[Row], columns: tuple[tuple[float, ...], ...]) -> Dense:
+def _extended(
+    field: Field, method: Method, rows: list[Row], columns: tuple[tuple[float, ...], ...], dense: bool
+) -> tuple[Dense | None, int]:
+    """The continuous extension of every attempt where there is output, and the stages that it alone needs."""
+    if not dense:
+        return None, 0
     completed = []
     for row in rows:
         increments = method.complete(field, row.time, row.state, row.size, row.attempt.increments)
         completed.append(row._replace(attempt=row.attempt._replace(increments=increments)))
-    return dense_of(completed, columns)
+    return dense_of(completed, columns), len(completed[0].attempt.increments) - len(rows[0].attempt.increments)
 
 
 def _own_code(function: Any) -> Any:

@@ -156,8 +156,9 @@ class Recorder:
         columns = columns_of(self._method)
         self._record(block_of(rows), lambda steps: dense_of(self._completed(rows, steps), columns))
 
-    def add_block(self, block: Block, dense: Dense | None) -> None:
-        """Keep attempts that were stacked already, until there are enough of them."""
+    def add_block(self, block: Block, dense: Dense | None, extra: int) -> None:
+        """Keep attempts that were stacked already, `extra` stages each for the output, until there are enough."""
+        self.extra_calls += extra * (block.size != 0).sum(0)
         self._blocks.append((block, dense))
         if sum(len(block.time) for block, _ in self._blocks) >= self._most:
             self.work_up_blocks()
