@@ -120,7 +120,12 @@ SYSTEMS: tuple[System, ...] = (
         "Kaneda, Akar, Chen, Trevino Kala, Hyde, Teran", "ICML", 2023, "2205.10763")),
     System(11, "feature-learning", "Feature learning at infinite width", "infinite_width", Paper(
         "Feature Learning in Infinite-Width Neural Networks",
-        "Yang, Hu", "ICML", 2021, "2011.14522")),
+        "Yang, Hu", "ICML", 2021, "2011.14522"),
+        state="works",
+        experiments=("abc_regimes", "coordinate_check", "learning_rate_transfer", "maml_glyphs", "word2vec_cbow"),
+        notebooks=("infinite_width/04-feature-learning.ipynb",
+                   "infinite_width/05-infinite-width-word2vec-and-maml.ipynb"),
+        remark="no transformer in the learning-rate transfer"),
     System(12, "neural-integral-equations", "Neural integral equations", "neural_des", Paper(
         "Learning Integral Operators via Neural Integral Equations",
         "Zappala, Fonseca, Caro, Moberly, Higley, Cardin, van Dijk",
@@ -179,6 +184,10 @@ SYSTEMS: tuple[System, ...] = (
         "Gu, Johnson, Goel, Saab, Dao, Rudra, Ré", "NeurIPS", 2021, "2110.13985")),
     System(30, "ntk", "Neural tangent kernel", "infinite_width", Paper(
         "Neural Tangent Kernel: Convergence and Generalization in Neural Networks",
-        "Jacot, Gabriel, Hongler", "NeurIPS", 2018, "1806.07572")),
+        "Jacot, Gabriel, Hongler", "NeurIPS", 2018, "1806.07572"),
+        state="works", experiments=("ntk_circle", "ntk_digits", "ntk_pinn"),
+        notebooks=("infinite_width/02-neural-tangent-kernel.ipynb",
+                   "infinite_width/01-networks-as-gaussian-processes.ipynb",
+                   "infinite_width/03-training-as-a-linear-ode.ipynb")),
 )
 # fmt: on

@@ -3,7 +3,10 @@
 from limitlab.figures.brownian import brownian_refinement, fan_chart, marginals
 from limitlab.figures.convergence import convergence_orders, fitted_orders, work_precision
 from limitlab.figures.curves import error_against_resolution, error_distribution, training_curves
+from limitlab.figures.embeddings import accuracy_against_width, embedding_map
 from limitlab.figures.fields import field_2d, profiles, space_time, triptych
+from limitlab.figures.kernels import eigenvalue_decay, kernel_heatmaps, pinn_spectra
+from limitlab.figures.parametrization import coordinate_fan, learning_rate_curves, regime_plane
 from limitlab.figures.phase import phase_plane, phase_space
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solutions import by_method, states_at
@@ -12,26 +15,38 @@ from limitlab.figures.stability import stability_regions
 from limitlab.figures.steps import step_errors, step_ladder, step_sizes, step_stiffness
 from limitlab.figures.template import DARK, LIGHT, axis_title, register
 from limitlab.figures.trajectories import trajectories
+from limitlab.figures.width import dying_modes, ensemble_functions, kernel_slices, width_laws, width_slopes
 
 register()
 
 __all__ = [
     "DARK",
     "LIGHT",
+    "accuracy_against_width",
     "axis_title",
     "brownian_refinement",
     "by_method",
     "convergence_orders",
+    "coordinate_fan",
+    "dying_modes",
+    "eigenvalue_decay",
+    "embedding_map",
+    "ensemble_functions",
     "error_against_resolution",
     "error_distribution",
     "error_spectrum",
     "fan_chart",
     "field_2d",
     "fitted_orders",
+    "kernel_heatmaps",
+    "kernel_slices",
+    "learning_rate_curves",
     "marginals",
     "phase_plane",
     "phase_space",
+    "pinn_spectra",
     "profiles",
+    "regime_plane",
     "space_time",
     "spectrum",
     "stability_regions",
@@ -43,6 +58,8 @@ __all__ = [
     "training_curves",
     "trajectories",
     "triptych",
+    "width_laws",
+    "width_slopes",
     "with_slider",
     "work_precision",
 ]

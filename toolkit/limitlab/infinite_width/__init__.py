@@ -4,6 +4,7 @@ An architecture without a width (`chain`, `mlp`) has kernels (`kernels`), finite
 their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`).
 """
 
+from limitlab.infinite_width.abc_networks import ABCMLP
 from limitlab.infinite_width.activations import ACTIVATIONS, Activation, activation, from_function
 from limitlab.infinite_width.architecture import (
     Chain,
@@ -18,9 +19,30 @@ from limitlab.infinite_width.architecture import (
     parallel,
     residual,
 )
+from limitlab.infinite_width.classification import (
+    DigitTask,
+    cross_entropy,
+    digit_networks,
+    digit_task,
+    standard_network,
+)
+from limitlab.infinite_width.coordinate_check import coordinate_check, coordinates, movement, passes, width_exponents
+from limitlab.infinite_width.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
 from limitlab.infinite_width.empirical import empirical_ntk
+from limitlab.infinite_width.feature_limit import FeatureLimit, feature_limit
+from limitlab.infinite_width.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.kernels import Kernels, kernel_function, kernels
+from limitlab.infinite_width.learning_rate_transfer import best_learning_rate, mutransfer_sweep, octaves
+from limitlab.infinite_width.linear_limit import LinearLimit, LinearNetwork, linear_convergence, relative_distance
 from limitlab.infinite_width.linearization import Linearized, descend
+from limitlab.infinite_width.maml import (
+    KernelMachine,
+    TaskBatches,
+    adapted_accuracy,
+    first_order_maml,
+    kernel_features,
+)
+from limitlab.infinite_width.mup import Role, mup_groups, mup_init, parameter_roles
 from limitlab.infinite_width.networks import (
     Network,
     NTKConv,
@@ -29,6 +51,7 @@ from limitlab.infinite_width.networks import (
     standard_learning_rates,
     to_standard,
 )
+from limitlab.infinite_width.parametrization import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
 from limitlab.infinite_width.pinn import (
     PinnKernel,
     empirical_pinn_kernel,
@@ -44,47 +67,92 @@ from limitlab.infinite_width.prediction import (
     max_learning_rate,
 )
 from limitlab.infinite_width.width_study import WidthStudy, decay_fit, slope, width_study
+from limitlab.infinite_width.word2vec import CBOW, analogy_hits, cbow_loss
 
 __all__ = [
+    "ABC",
+    "ABCMLP",
     "ACTIVATIONS",
+    "CBOW",
+    "PARAMETRIZATIONS",
+    "REGIMES",
     "Activation",
     "Chain",
+    "ContextBatches",
     "Conv",
+    "Corpus",
     "Dense",
+    "DigitTask",
+    "FeatureLimit",
     "Flatten",
     "GlobalPool",
+    "Glyphs",
     "IllConditioned",
     "KernelDynamics",
+    "KernelMachine",
     "Kernels",
     "LayerNorm",
+    "LinearLimit",
+    "LinearNetwork",
     "Linearized",
     "NTKConv",
     "NTKLinear",
     "Network",
     "PinnKernel",
+    "Role",
     "Sum",
+    "TaskBatches",
     "WidthStudy",
     "activation",
+    "adapted_accuracy",
+    "analogy_hits",
+    "best_learning_rate",
+    "cbow_loss",
     "chain",
+    "coordinate_check",
+    "coordinates",
+    "corpus_of",
+    "cross_entropy",
     "decay_fit",
     "descend",
+    "digit_networks",
+    "digit_task",
     "empirical_ntk",
     "empirical_pinn_kernel",
+    "factorial_corpus",
+    "feature_limit",
+    "first_order_maml",
     "from_function",
     "gaussian_process_posterior",
+    "glyphs",
     "identity",
+    "kernel_features",
     "kernel_function",
     "kernel_regression",
     "kernels",
     "laplacian",
     "limit_pinn_kernel",
+    "linear_convergence",
     "load_standard",
     "max_learning_rate",
     "mlp",
+    "movement",
+    "mup_groups",
+    "mup_init",
+    "mutransfer_sweep",
+    "octaves",
     "parallel",
+    "parameter_roles",
+    "parametrization",
+    "passes",
+    "regime_map",
+    "relative_distance",
     "residual",
     "slope",
     "standard_learning_rates",
+    "standard_network",
+    "text_corpus",
     "to_standard",
+    "width_exponents",
     "width_study",
 ]

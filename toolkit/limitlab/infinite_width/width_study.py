@@ -17,6 +17,7 @@ Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Lee et al., arXiv 1902.06720;
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +70,36 @@ def width_study(
     return xarray.concat(rows, "width").assign_coords(coordinates).merge(study.limit()).assign_attrs(study.attributes)
 
 
+@dataclass(frozen=True)
+class Start:
+    """A network before training, and all that its own kernel K_0 says of the training to come.
+
+    kernel: of training and test points with the training points. twin: the dynamics under K_0, which are those of the
+    linearised network.
+    """
+
+    network: Network
+    kernel: Float[Tensor, "n+m n"]
+    outputs: Float[Tensor, " n"]
+    outputs_there: Float[Tensor, " m"]
+    twin: KernelDynamics
+
+    @property
+    def trained_kernel(self) -> Float[Tensor, "n n"]:
+        """K_0 among the training points."""
+        return self.kernel[: len(self.outputs)]
+
+    def linearized(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs of the linearised network after t steps, at training and at test points."""
+        there = self.twin.elsewhere(self.kernel[len(self.outputs) :], self.outputs, self.outputs_there)
+        return self.twin.trained(self.outputs)(t), there(t)
+
+    def drift(self, network: torch.nn.Module, x: Float[Tensor, "n *inputs"]) -> Tensor:
+        """|K_t - K_0|/|K_0| of the network as it is now, x the training points."""
+        moved = empirical_ntk(network, x, outputs="trace") - self.trained_kernel.to(x.device)
+        return moved.norm() / self.trained_kernel.norm()
+
+
 class WidthStudy:
     """The limit of an architecture on a regression problem, and networks of any width and seed to hold against it.
 
@@ -93,9 +124,9 @@ class WidthStudy:
         count = int(check_number("records", records, low=2, integer=True))
         self.steps = np.unique([0, *np.geomspace(1, last, count - 1).round().astype(int)])
         self.kernels = kernels(architecture, torch.cat([self.x, self.x_test]))
-        largest = float(torch.linalg.eigvalsh(self._block("ntk")[0])[-1])
+        largest = float(torch.linalg.eigvalsh(self.block("ntk")[0])[-1])
         self.rate = 1 / largest if rate is None else check_number("rate", rate, low=0)
-        self.dynamics = self._dynamics(self._block("ntk")[0])
+        self.dynamics = self._dynamics(self.block("ntk")[0])
 
     @property
     def attributes(self) -> dict[str, float | int]:
@@ -108,33 +139,38 @@ class WidthStudy:
         drift (step): |K_t - K_0|/|K_0|; kernel_error: |K_0 - K|/|K|, both on the training points. residual (step,
         mode): f - y of the network along the eigenvectors of K_0, by descending own_eigenvalue (mode).
         """
-        network = Network(self.architecture, tuple(self.x.shape[1:]), width, seed=seed)
-        n, t = len(self.x), torch.from_numpy(self.steps)
-        own = empirical_ntk(network, torch.cat([self.x, self.x_test]), self.x, outputs="trace")
-        with torch.no_grad():
-            start, start_there = network(self.x)[:, 0], network(self.x_test)[:, 0]
-        twin = self._dynamics(own[:n])
-        limit = self._block("ntk")[0]
-        train, there, drift = self._trained(network, own[:n])
+        start, t = self.start(width, seed), torch.from_numpy(self.steps)
+        limit, cross, _ = self.block("ntk")
+        linearized_train, linearized = start.linearized(t)
+        there_limit = self.dynamics.elsewhere(cross, start.outputs, start.outputs_there)(t)
+        train, there, drift = self._trained(start)
         return self._dataset(
             network=("step x", there, "network"),
-            linearized=("step x", twin.elsewhere(own[n:], start, start_there)(t), "linearised network"),
-            limit=("step x", self.dynamics.elsewhere(self._block("ntk")[1], start, start_there)(t), "limit"),
+            linearized=("step x", linearized, "linearised network"),
+            limit=("step x", there_limit, "limit"),
             network_train=("step point", train, "network"),
-            linearized_train=("step point", twin.trained(start)(t), "linearised network"),
+            linearized_train=("step point", linearized_train, "linearised network"),
             drift=("step", drift, "relative change of the kernel"),
-            kernel_error=("", (own[:n] - limit).norm() / limit.norm(), "relative error of the kernel"),
-            residual=("step mode", twin.residual_modes(train)[..., 0].flip(-1), "residual"),
-            own_eigenvalue=("mode", twin.eigenvalues.flip(0), "eigenvalue of the kernel at the start"),
+            kernel_error=("", (start.trained_kernel - limit).norm() / limit.norm(), "relative error of the kernel"),
+            residual=("step mode", start.twin.residual_modes(train)[..., 0].flip(-1), "residual"),
+            own_eigenvalue=("mode", start.twin.eigenvalues.flip(0), "eigenvalue of the kernel at the start"),
         )
+
+    def start(self, width: int, seed: int) -> Start:
+        """The network of that width and seed, fresh, with what its own kernel predicts."""
+        network = Network(self.architecture, tuple(self.x.shape[1:]), width, seed=seed)
+        kernel = empirical_ntk(network, torch.cat([self.x, self.x_test]), self.x, outputs="trace")
+        with torch.no_grad():
+            outputs, outputs_there = network(self.x)[:, 0], network(self.x_test)[:, 0]
+        return Start(network, kernel, outputs, outputs_there, self._dynamics(kernel[: len(self.x)]))
 
     def limit(self) -> xarray.Dataset:
         """mean, std (step, x): the law of the limit over initialisations. eigenvalue (mode): of K, descending.
 
         nngp (x): kernel regression with the NNGP covariance, which is training of the last layer alone.
         """
-        _, cross, _ = self._block("ntk")
-        covariance, covariance_cross, covariance_there = self._block("nngp")
+        _, cross, _ = self.block("ntk")
+        covariance, covariance_cross, covariance_there = self.block("nngp")
         law = self.dynamics.ensemble(cross, covariance, covariance_cross, covariance_there)
         laws = [law(float(step)) for step in self.steps]
         variance = torch.stack([c.diagonal() for _, c in laws])
@@ -146,23 +182,23 @@ class WidthStudy:
             eigenvalue=("mode", self.dynamics.eigenvalues.flip(0), "eigenvalue of the kernel"),
         )
 
-    def _trained(self, network: Network, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _trained(self, start: Start) -> tuple[Tensor, Tensor, Tensor]:
         """Outputs at training and test points and the drift of the kernel, at every recorded step."""
+        network = start.network
         training = descend(network, self.x, self.y[:, None], rate=self.rate, steps=int(self.steps[-1]))
         records = []
         for step in range(int(self.steps[-1]) + 1):
             if step > 0:
                 next(training)
             if step in self.steps:
-                moved = empirical_ntk(network, self.x, outputs="trace") - own
                 with torch.no_grad():
                     outputs = network(self.x)[:, 0], network(self.x_test)[:, 0]
-                records.append((*outputs, moved.norm() / own.norm()))
+                records.append((*outputs, start.drift(network, self.x)))
         train, there, drift = (torch.stack(column) for column in zip(*records, strict=True))
         return train, there, drift
 
-    def _block(self, kind: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Kernel among training points, between test and training points, among test points."""
+    def block(self, kind: str) -> tuple[Tensor, Tensor, Tensor]:
+        """The limit's "ntk" or "nngp" among training points, between test and training points, among test points."""
         n, matrix = len(self.x), getattr(self.kernels, kind)
         return matrix[:n, :n], matrix[n:, :n], matrix[n:, n:]
 

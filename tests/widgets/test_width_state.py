@@ -1,0 +1,269 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.infinite_width import (
+    ACTIVATIONS,
+    KernelDynamics,
+    Network,
+    WidthStudy,
+    empirical_ntk,
+    kernels,
+    mlp,
+    parametrization,
+    width_exponents,
+)
+from limitlab.training import TrainingDiverged
+from limitlab_widgets import WidthState, width_state
+from limitlab_widgets.width_regression import NONLINEARITIES, TARGETS, Regression, on_circle
+from limitlab_widgets.width_scaling_state import PRESETS, ScalingState
+from limitlab_widgets.width_training import require_room
+
+SMALL = {"width": 16, "seeds": 2, "steps": 20}
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    monkeypatch.setattr(width_state, "DRIFT_WIDTHS", (16, 32))
+    monkeypatch.setattr(width_state, "DRIFT_SEEDS", 2)
+    states = []
+
+    def make(kind=WidthState, **options):
+        states.append(kind(**options))
+        return states[-1]
+
+    yield make
+    for state in states:
+        state.close()
+
+
+def done(state):
+    assert state.wait(60)
+    assert state.error == ""
+
+
+def test_all_activations_and_targets_are_those_of_the_library_and_have_a_kernel():
+    assert set(NONLINEARITIES) <= set(ACTIVATIONS)
+    for name in NONLINEARITIES:
+        assert bool(torch.isfinite(Regression(activation=name).study().dynamics.eigenvalues).all())
+    assert all(bool(torch.isfinite(Regression(target=name).values).all()) for name in TARGETS)
+
+
+def test_the_first_target_is_that_of_the_course():
+    regression = Regression()
+    angles = 2 * np.pi * np.arange(12) / 12
+    np.testing.assert_allclose(regression.values, np.sin(2 * angles) + np.cos(angles) / 2, atol=1e-12)
+
+
+def test_the_closed_form_is_that_of_the_kernel_at_every_recorded_step(opened):
+    state = opened(depth=3, activation="erf", rate=1.5, **SMALL)
+    regression = state.regression
+    architecture = mlp(3, "erf", 2.0, 0.01)
+    x, there = on_circle(regression.angles), on_circle(regression.all_angles)
+    kernel, cross = kernels(architecture, x).ntk, kernels(architecture, there, x).ntk
+    eta = 1.5 / float(torch.linalg.eigvalsh(kernel)[-1])
+    assert state.study.rate == pytest.approx(eta, rel=1e-10)
+    curve = KernelDynamics(kernel, regression.values, law="discrete", rate=eta).elsewhere(cross)
+    for place, step in enumerate(state.study.steps):
+        np.testing.assert_allclose(state.limit["mean"][place], curve(float(step)), atol=1e-8)
+
+
+def test_the_time_only_selects(opened):
+    state = opened(**SMALL)
+    revision, study = state.revision, state.study
+    state.place = 3
+    assert state.step == study.steps[3]
+    assert (state.revision, state.study) == (revision, study)
+
+
+def test_nothing_is_trained_before_it_is_asked_for(opened):
+    state = opened(**SMALL)
+    done(state)
+    assert state.ensemble == {}
+    assert state.phase == "idle"
+    own = empirical_ntk(Network(mlp(2, "relu", 2.0, 0.01), 2, 16, seed=0), state.study.x, outputs="trace")
+    np.testing.assert_array_equal(state.kernel, own.numpy())
+
+
+def test_networks_are_those_of_the_width_study(opened):
+    state = opened(**SMALL)
+    state.begin()
+    done(state)
+    x, there = on_circle(state.regression.angles), on_circle(state.regression.all_angles)
+    study = WidthStudy(mlp(2, "relu", 2.0, 0.01), x, state.regression.values, there, steps=20, records=40)
+    assert list(state.ensemble) == [0, 1]
+    for seed, run in state.ensemble.items():
+        np.testing.assert_allclose(run["network"], study.run(16, seed)["network"], atol=1e-9)
+    assert state.drift.sizes == {"width": 2, "seed": 2}
+    assert float(state.drift["drift"].sel(width=16, seed=1)) == pytest.approx(
+        float(state.ensemble[1]["drift"][-1]), rel=1e-9
+    )
+
+
+def test_another_width_trains_only_what_is_missing_and_another_setting_everything(opened):
+    state = opened(**SMALL)
+    state.begin()
+    done(state)
+    before = state.ensemble
+    state.width = 32
+    done(state)
+    state.width = 16
+    assert all(state.ensemble[seed] is run for seed, run in before.items())
+    state.seeds = 3
+    done(state)
+    assert list(state.ensemble) == [0, 1, 2]
+    state.bias_scale = 0.5
+    assert state.ensemble == {}
+    done(state)
+    assert list(state.ensemble) == [0, 1, 2]
+
+
+def test_a_stop_ends_the_training_between_two_steps_and_changes_begin_no_other(opened, until):
+    state = opened(width=64, seeds=5, steps=5000)
+    state.begin()
+    until(lambda: "network 1 of 5" in state.activity)
+    state.stop()
+    assert state.wait(5)
+    assert (state.phase, state.activity) == ("idle", "stopped")
+    state.rate = 0.5
+    assert state.wait(10)
+    assert state.ensemble == {}
+
+
+def test_a_newer_question_drops_the_one_under_way(opened, until):
+    state = opened(width=16, seeds=1, steps=5000)
+    state.begin()
+    until(lambda: "network 1" in state.activity)
+    state.steps = 20
+    done(state)
+    assert state.ensemble[0].sizes["step"] == len(state.study.steps)
+
+
+def test_a_rate_above_the_threshold_diverges_in_theory_and_is_told(opened):
+    state = opened(rate=2.5, **SMALL)
+    assert "factor 1.50" in state.note
+    spread = state.limit["std"].values.max(1)
+    passed = state.study.steps[-1] - state.study.steps[-3]
+    assert spread[-1] / spread[-3] == pytest.approx(1.5**passed, rel=0.01)
+    state.begin()
+    done(state)
+    assert len(state.ensemble) + len(state.failures) >= 2
+    state.rate = 1.9
+    assert state.note == ""
+
+
+def test_a_network_that_diverges_is_told_as_text_and_the_others_follow(opened, monkeypatch):
+    run = WidthStudy.run
+
+    def diverging(study, width, seed):
+        if seed == 1:
+            raise TrainingDiverged(7, "loss", math.inf, "lower the rate")
+        return run(study, width, seed)
+
+    monkeypatch.setattr(WidthStudy, "run", diverging)
+    state = opened(**SMALL)
+    state.begin()
+    done(state)
+    assert list(state.ensemble) == [0]
+    assert set(state.failures) == {(16, 1), (32, 1)}
+    assert state.failures[16, 1].startswith("width 16, seed 1: ")
+    assert state.drift.sizes == {"width": 2, "seed": 1}
+
+
+def test_modes_that_rounding_hides_are_told(opened):
+    assert "lost in rounding" in opened(activation="linear", bias_scale=0.0, **SMALL).note
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": 7}, r"depth must be a whole number >= 1 <= 6; got 7"),
+        ({"weight_variance": -1.0}, r"weight_variance must be a number >= 0.5 <= 4; got -1.0"),
+        ({"bias_scale": "a"}, r"bias_scale must be a number >= 0 <= 1; got 'a'"),
+        ({"width": 0}, r"width must be a power of two from 16 to 4096; got 0"),
+        ({"width": 100}, r"width must be a power of two"),
+        ({"seeds": 21}, r"seeds must be a whole number >= 1 <= 20; got 21"),
+        ({"activation": "rely"}, r"unknown activation 'rely'; did you mean 'relu'\?"),
+        ({"target": "line"}, r"unknown target 'line'"),
+        ({"dept": 3}, r"unknown option of WidthStudio 'dept'; did you mean 'depth'\?"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    error = UnknownName if message.startswith("unknown") else InvalidArgument
+    with pytest.raises(error, match=message):
+        WidthState(**options)
+
+
+def test_a_bad_value_ends_as_text_and_the_old_study_stays(opened):
+    state = opened(**SMALL)
+    study = state.study
+    state.depth = 9
+    assert state.error == "depth must be a whole number >= 1 <= 6; got 9"
+    assert state.study is study
+    state.depth = 1
+    assert state.error == ""
+
+
+def test_a_network_that_does_not_fit_is_refused_before_it_is_made():
+    with pytest.raises(
+        InvalidArgument, match=r"6 hidden layers of width 1048576 need .* take a smaller width or depth"
+    ):
+        require_room(6, 2**20)
+
+
+def test_presets_have_the_regimes_of_the_theory(opened):
+    state = opened(ScalingState)
+    expected = {"sp": "unstable", "sp-lazy": "kernel", "ntp": "kernel", "mup": "feature", "mfp": "feature"}
+    assert set(PRESETS) == set(expected)
+    for name, regime in expected.items():
+        state.preset = name
+        assert state.abc == parametrization(name, hidden=1 if name == "mfp" else 2)
+        assert state.abc.regime == regime
+
+
+def test_a_smaller_c_explodes(opened):
+    state = opened(ScalingState)
+    state.c = -0.5
+    assert state.abc.regime == "unstable"
+
+
+def test_a_shift_leaves_the_check_unchanged_and_c_does_not(opened, monkeypatch):
+    monkeypatch.setattr("limitlab_widgets.width_scaling_state.WIDTHS", (64, 128))
+    state = opened(ScalingState)
+    found = []
+    for moved in ({}, {"theta": 0.25}, {"c": 0.5}):
+        for name, value in moved.items():
+            setattr(state, name, value)
+        assert state.check is None
+        state.begin()
+        done(state)
+        found.append(state.check["change"].values)
+    np.testing.assert_allclose(found[1], found[0], rtol=2e-3, atol=1e-6)
+    assert np.abs(found[2] - found[0]).max() > 0.01
+
+
+def test_the_check_tells_a_kernel_from_features(opened):
+    state = opened(ScalingState)
+    slopes = {}
+    for name in ("ntp", "mup"):
+        state.preset = name
+        state.begin()
+        done(state)
+        last = state.check["change"].isel(step=-1, drop=True)
+        slopes[name] = float(width_exponents(last).sel(module="h2"))
+    assert slopes["ntp"] == pytest.approx(-0.5, abs=0.15)
+    assert slopes["mup"] == pytest.approx(0.0, abs=0.15)
+
+
+def test_adam_compares_standard_and_maximal_update(opened):
+    state = opened(ScalingState)
+    state.optimizer = "adam"
+    assert state.octave == -6
+    state.begin()
+    done(state)
+    output = width_exponents(state.check["change"].isel(step=-1, drop=True)).sel(module="output")
+    assert float(output.sel(parametrization="SP")) > 0.5
+    assert abs(float(output.sel(parametrization="µP"))) < 0.2

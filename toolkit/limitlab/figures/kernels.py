@@ -1,0 +1,134 @@
+"""Kernels: as heat maps side by side, by the spectrum that sets the speed of training, and by the blocks of a PINN.
+
+Under gradient descent of rate eta on 1/2 |f - y|^2 the residual along an eigenvector of the kernel with the eigenvalue
+lambda decays as exp(-eta lambda t): the spectrum says what is learned, and when.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from limitlab.errors import InvalidArgument
+from limitlab.figures.arrays import PANEL_PIXELS, coordinate, exactly, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.template import SEQUENTIAL, axis_title, colour, heading, log_ticks, translucent
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SMALLEST_SHARE = 1e-12
+
+
+def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.Figure:
+    """One kernel, or several side by side on one colour scale, such as that of a network beside its limit.
+
+    matrices: dims (row, column) or (kernel, row, column) of any names, with coordinates or without; the labels along
+    the first of three dims are the headings of the panels.
+    """
+    named = getattr(matrices, "dims", ())
+    if len(named) not in (2, 3) or 0 in matrices.shape:
+        raise InvalidArgument(
+            f"kernel_heatmaps needs an array with dims (row, column) or (kernel, row, column), none of them empty; "
+            f"got {dict(zip(named, matrices.shape, strict=True)) if named else type(matrices).__name__}"
+        )
+    many = matrices if len(named) == 3 else matrices.expand_dims(kernel=[str(matrices.name or "kernel")])
+    kind, rows, columns = many.dims
+    many = thin(many, PANEL_PIXELS, str(rows), str(columns))
+    count = many.sizes[kind]
+    headings = labels(many, str(kind)) if len(named) == 3 else None
+    figure = make_subplots(1, count, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=headings)
+    for place in range(count):
+        heatmap = go.Heatmap(
+            z=numbers(many[place]),
+            x=coordinate(many, str(columns)),
+            y=coordinate(many, str(rows)),
+            coloraxis="coloraxis",
+            hovertemplate="%{y:.3g}, %{x:.3g}: %{z:.4g}<extra></extra>",
+        )
+        figure.add_trace(heatmap, 1, place + 1)
+        figure.update_yaxes(scaleanchor="x" if not place else f"x{place + 1}", constrain="domain", col=place + 1)
+    figure.update_xaxes(title_text=axis_title(many, str(columns)), constrain="domain", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(title_text=axis_title(many, str(rows)), col=1)
+    bar = {"title": {"text": axis_title(many), "side": "right"}}
+    return figure.update_layout(**heading(title), height=420, coloraxis={"colorscale": SEQUENTIAL, "colorbar": bar})
+
+
+def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> go.Figure:
+    """The eigenvalues of a kernel, and above each what is left of the residual along its eigenvector at some time.
+
+    spectrum: `eigenvalue` (mode), and `remaining` (mode) in the same order, such as `KernelDynamics.decay(t)`, whose
+    size is drawn. Points are eigenvalues, on the left axis; bars are what remains, on the right one.
+    """
+    eigenvalues, remaining = (exactly(variable_of(spectrum, name), ("mode",)) for name in ("eigenvalue", "remaining"))
+    number = np.arange(1, eigenvalues.sizes["mode"] + 1)
+    values = eigenvalues.values.astype(float)
+    figure = make_subplots(specs=[[{"secondary_y": True}]])
+    figure.add_bar(
+        x=number,
+        y=np.abs(numbers(remaining)),
+        name=axis_title(remaining),
+        marker={"color": translucent(colour(1), 0.45), "line": {"width": 0}},
+        hovertemplate="mode %{x}: %{y:.3f} remains<extra></extra>",
+        secondary_y=True,
+    )
+    figure.add_scatter(
+        x=number,
+        y=numbers(eigenvalues.where(eigenvalues > 0)),
+        name=axis_title(eigenvalues),
+        mode="lines+markers",
+        marker={"size": 8, "color": colour(0)},
+        line={"color": colour(0), "width": 1.5},
+        hovertemplate="mode %{x}: eigenvalue %{y:.4g}<extra></extra>",
+        secondary_y=False,
+    )
+    highest = max(1.0, float(np.nanmax(np.abs(remaining.values)))) if remaining.size else 1.0
+    figure.update_xaxes(title_text="mode, by falling eigenvalue", showgrid=False)
+    figure.update_yaxes(title_text=axis_title(eigenvalues), type="log", **log_ticks(values), secondary_y=False)
+    figure.update_yaxes(
+        title_text=axis_title(remaining),
+        range=[0, 1.02 * highest],
+        showgrid=False,
+        overlaying="y",
+        # plotly would set them beside those of the other axis, at odd values
+        tickmode="auto",
+        nticks=6,
+        secondary_y=True,
+    )
+    return figure.update_layout(**heading(title), height=400, showlegend=True, bargap=0.25)
+
+
+def pinn_spectra(spectra: xr.DataArray, *, title: str | None = None) -> go.Figure:
+    """Eigenvalues of the blocks of a PINN's kernel, boundary and interior, in a panel for each weighting of the loss.
+
+    spectra: dims (block, mode) or (weighting, block, mode), NaN where a block has no such mode. Rounding in the tail,
+    below 1e-12 of the largest, is left out.
+    """
+    require_dims(spectra, "block", "mode")
+    if "weighting" not in spectra.dims:
+        spectra = spectra.expand_dims(weighting=["the loss as it is"])
+    spectra = exactly(spectra, ("weighting", "block", "mode"))
+    seen = spectra.where(spectra > SMALLEST_SHARE * spectra.max())
+    headings = labels(spectra, "weighting")
+    figure = make_subplots(1, len(headings), shared_yaxes="all", horizontal_spacing=0.05, subplot_titles=headings)
+    number = np.arange(1, spectra.sizes["mode"] + 1)
+    for panel in range(len(headings)):
+        for place, block in enumerate(labels(spectra, "block")):
+            look: dict[str, Any] = {"name": block, "legendgroup": block, "showlegend": panel == 0}
+            line = go.Scatter(
+                x=number,
+                y=numbers(seen[panel, place]),
+                mode="lines+markers",
+                marker={"size": 7, "color": colour(place)},
+                line={"color": colour(place), "width": 1.5},
+                hovertemplate=f"{block}, mode %{{x}}: %{{y:.3g}}<extra></extra>",
+                **look,
+            )
+            figure.add_trace(line, 1, panel + 1)
+    figure.update_xaxes(title_text="mode, by falling eigenvalue")
+    figure.update_yaxes(type="log", **log_ticks(seen.values.astype(float)))
+    figure.update_yaxes(title_text=axis_title(spectra), col=1)
+    return figure.update_layout(**heading(title), height=400, showlegend=True, legend={"y": 1.1})

@@ -1,0 +1,253 @@
+"""What width does: networks beside the law of their limit, errors against width, residual modes on predicted lines.
+
+The arrays are those of `limitlab.infinite_width.width_study`. A law value ~ width^p is a line of slope p between log
+axes, fitted to the means over seeds; a residual mode of eigenvalue lambda is predicted to be |1 - eta lambda|^t of what
+it was, a line between a linear and a log axis.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.figures.arrays import coordinate, exactly, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.convergence import SYMBOLS
+from limitlab.figures.sliding import with_slider
+from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+POINTS = 400
+LOWEST = 1e-4
+
+
+def ensemble_functions(
+    functions: xr.Dataset, data: xr.DataArray | None = None, *, title: str | None = None
+) -> go.Figure:
+    """Trained networks as thin lines over the band of two standard deviations around the mean of their limit.
+
+    functions: `network` (seed, x), `mean` and `std` (x). data: the values that were learned, with the coordinate x.
+    """
+    mean, std = (exactly(variable_of(functions, name), ("x",)) for name in ("mean", "std"))
+    networks = exactly(variable_of(functions, "network"), ("seed", "x"))
+    mean, std, networks = (thin(array, POINTS, "x") for array in (mean, std, networks))
+    x, centre, spread = coordinate(mean, "x"), numbers(mean), numbers(std)
+    figure = go.Figure(_band(x, centre - 2 * spread, centre + 2 * spread, REFERENCE, "limit, mean ± 2 deviations"))
+    figure.add_scatter(x=x, y=centre, mode="lines", name="limit, mean", line={"color": REFERENCE, "width": 2.5})
+    gap = np.full((networks.sizes["seed"], 1), np.nan, np.float32)
+    figure.add_scatter(
+        x=np.tile(np.append(x, np.nan), networks.sizes["seed"]),
+        y=np.concatenate([numbers(networks), gap], 1).ravel(),
+        mode="lines",
+        name="networks" if networks.sizes["seed"] > 1 else "network",
+        line={"color": translucent(colour(0), 0.7), "width": 1.2},
+        hovertemplate="%{x:.3g}: %{y:.4g}<extra>network</extra>",
+    )
+    figure.add_scatter(
+        x=[] if data is None else np.asarray(data["x"].values, dtype=np.float32),
+        y=[] if data is None else numbers(data),
+        mode="markers",
+        name="training data",
+        marker={"color": colour(1), "size": 9, "line": {"color": "white", "width": 1}},
+        showlegend=data is not None,
+    )
+    figure.update_xaxes(title_text=axis_title(mean, "x"))
+    figure.update_yaxes(title_text=axis_title(networks))
+    return figure.update_layout(**heading(title), height=420, showlegend=True)
+
+
+def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, title: str | None = None) -> go.Figure:
+    """K(x0, x) against x: the mean over seeds with a band of one standard deviation, for every case, and the limit.
+
+    slices: dims (seed, x) or (case, seed, x), a case such as "width 64, trained". limit: dims (x).
+    """
+    require_dims(slices, "seed", "x")
+    if "case" not in slices.dims:
+        slices = slices.expand_dims(case=["networks"])
+    slices = thin(exactly(slices, ("case", "seed", "x")), POINTS, "x")
+    x = coordinate(slices, "x")
+    figure = go.Figure()
+    for place, case in enumerate(labels(slices, "case")):
+        values = numbers(slices[place]).astype(float)
+        centre, spread = values.mean(0), values.std(0, ddof=1 if len(values) > 1 else 0)
+        band = _band(x, centre - spread, centre + spread, colour(place), case)
+        figure.add_trace(band.update(showlegend=False, legendgroup=case))
+        figure.add_scatter(
+            x=x,
+            y=centre.astype(np.float32),
+            mode="lines",
+            name=case,
+            legendgroup=case,
+            line={"color": colour(place), "width": 2},
+        )
+    kept = None if limit is None else thin(exactly(limit, ("x",)), POINTS, "x")
+    figure.add_scatter(
+        x=[] if kept is None else coordinate(kept, "x"),
+        y=[] if kept is None else numbers(kept),
+        mode="lines",
+        name="limit",
+        line={"color": REFERENCE, "width": 2, "dash": "dash"},
+        showlegend=kept is not None,
+    )
+    figure.update_xaxes(title_text=axis_title(slices, "x"))
+    figure.update_yaxes(title_text=axis_title(slices))
+    return figure.update_layout(**heading(title), height=420, showlegend=True)
+
+
+def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
+    """Quantities against width, log axes: means over seeds with their range as bars, and fitted lines.
+
+    study: variables with the dims (width) or (width, seed), positive. The legend gives each slope.
+    """
+    slopes = width_slopes(study)
+    figure = go.Figure()
+    drawn = []
+    for place, (name, slope) in enumerate(slopes.items()):
+        values = _by_width(study, name)
+        mean, low, high = (numbers(getattr(values, kind)("seed")) for kind in ("mean", "min", "max"))
+        drawn.append(np.concatenate([low, high]))
+        bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 4}
+        label = axis_title(study[name])
+        figure.add_scatter(
+            x=coordinate(values, "width"),
+            y=mean,
+            error_y=bars if values.sizes["seed"] > 1 else None,
+            mode="markers",
+            name=f"{label}, slope {slope:.2f}",
+            legendgroup=name,
+            marker={"color": colour(place), "size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)]},
+            hovertemplate=f"{label}, width %{{x}}: %{{y:.3g}}<extra></extra>",
+        )
+        ends = coordinate(values, "width")[[0, -1]].astype(float)
+        middle = np.exp(np.mean(np.log(values["width"].values.astype(float))))
+        height = np.exp(np.mean(np.log(mean.astype(float))))
+        figure.add_scatter(
+            x=ends,
+            y=height * (ends / middle) ** slope,
+            mode="lines",
+            name=f"slope {slope:.2f}",
+            legendgroup=name,
+            showlegend=False,
+            hoverinfo="skip",
+            line={"color": colour(place), "width": 1.5, "dash": "dash"},
+        )
+    widths = [int(width) for width in study["width"].values]
+    figure.update_xaxes(type="log", title_text="width", tickvals=widths, ticktext=[str(width) for width in widths])
+    figure.update_yaxes(type="log", title_text="value", **log_ticks(np.concatenate(drawn)))
+    return figure.update_layout(**heading(title), height=440, showlegend=True)
+
+
+def width_slopes(study: xr.Dataset) -> dict[str, float]:
+    """The exponent p of value ~ width^p for every variable: least squares on the logarithms of the means over seeds.
+
+    Raises InvalidArgument for less than two widths, or values that are not positive.
+    """
+    if not hasattr(study, "data_vars") or not study.data_vars:
+        raise InvalidArgument("width_laws needs an xarray.Dataset with at least one variable (width, seed)")
+    slopes = {}
+    for name in map(str, study.data_vars):
+        values = _by_width(study, name)
+        if values.sizes["width"] < 2 or not bool((values > 0).all()):
+            raise InvalidArgument(f"{name} needs two widths or more and positive values to have a slope")
+        across, up = np.log(values["width"].values.astype(float)), np.log(values.mean("seed").values.astype(float))
+        slopes[name] = float(np.polyfit(across, up, 1)[0])
+    return slopes
+
+
+def dying_modes(
+    runs: xr.Dataset, *, step: float | None = None, modes: int = 6, slider: bool = False, title: str | None = None
+) -> go.Figure:
+    """The residual along the leading eigenvectors, relative to its start: dots of a network on the predicted lines.
+
+    runs: `residual` (step, mode) and `own_eigenvalue` (mode), perhaps with `width` in front, a panel each; attribute
+    rate. step: the dots up to it, all of them without; `slider` goes through all recorded steps.
+    """
+    residual = variable_of(runs, "residual")
+    eigenvalues = variable_of(runs, "own_eigenvalue")
+    require_dims(residual, "step", "mode")
+    if "rate" not in runs.attrs:
+        raise InvalidArgument("runs needs the attribute rate, as width_study gives it")
+    count = int(check_number("modes", modes, low=1, high=residual.sizes["mode"], integer=True))
+    if "width" not in residual.dims:
+        residual, eigenvalues = (array.expand_dims("width") for array in (residual, eigenvalues))
+    residual = exactly(residual, ("width", "step", "mode"))[:, :, :count]
+    eigenvalues = exactly(eigenvalues, ("width", "mode"))[:, :count]
+    steps = residual["step"].values.astype(float)
+    last = steps[-1] if step is None else check_number("step", step, low=0)
+    factors = np.abs(1 - float(runs.attrs["rate"]) * eigenvalues.values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.abs(residual.values / residual.values[:, :1])
+
+    def at(until: float) -> go.Figure:
+        return _modes_figure(left, factors, steps, until, labels(residual, "width"), axis_title(residual, "step"))
+
+    if not slider:
+        return at(last).update_layout(**heading(title))
+    moving = with_slider({f"{until:g}": at(until) for until in steps}, axis_title(residual, "step"))
+    # opens at the end: where nothing can move, as on paper, the whole picture is seen
+    for trace, full in zip(moving.data, moving.frames[-1].data, strict=True):
+        trace.update(x=full.x, y=full.y)
+    moving.layout.sliders[0].active = len(steps) - 1
+    return moving.update_layout(**heading(title), height=520)
+
+
+def _modes_figure(
+    left: np.ndarray, factors: np.ndarray, steps: np.ndarray, until: float, widths: list[str], across: str
+) -> go.Figure:
+    headings = [f"width {width}" for width in widths] if len(widths) > 1 else None
+    figure = make_subplots(1, len(widths), shared_yaxes="all", horizontal_spacing=0.05, subplot_titles=headings)
+    seen = steps <= until
+    for panel in range(len(widths)):
+        for mode, factor in enumerate(factors[panel]):
+            end = min(steps[-1], np.log(LOWEST) / np.log(max(factor, 1e-12))) if factor < 1 else steps[-1]
+            line = go.Scatter(
+                x=[0.0, end],
+                y=[1.0, factor**end],
+                mode="lines",
+                line={"color": colour(mode), "width": 1.5},
+                showlegend=False,
+                hoverinfo="skip",
+            )
+            figure.add_trace(line, 1, panel + 1)
+        for mode in range(factors.shape[1]):
+            dots: dict[str, Any] = {"name": f"mode {mode + 1}", "legendgroup": f"mode {mode + 1}"}
+            network = go.Scatter(
+                x=steps[seen].astype(np.float32),
+                y=left[panel, seen, mode].astype(np.float32),
+                mode="markers",
+                marker={"color": colour(mode), "size": 7},
+                showlegend=panel == 0,
+                hovertemplate=f"mode {mode + 1}, step %{{x}}: %{{y:.3g}}<extra></extra>",
+                **dots,
+            )
+            figure.add_trace(network, 1, panel + 1)
+    top = float(np.nanmax(np.append(left[np.isfinite(left)], 1.0)))
+    figure.update_xaxes(title_text=across, range=[-0.02 * steps[-1], 1.02 * steps[-1]])
+    figure.update_yaxes(type="log", range=[np.log10(LOWEST), np.log10(1.3 * top)], exponentformat="power", dtick=1)
+    figure.update_yaxes(title_text="part of the residual left", col=1)
+    return figure.update_layout(**heading(None), height=440, showlegend=True, legend={"y": 1.1})
+
+
+def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, own: str, name: str) -> go.Scatter:
+    return go.Scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([high, low[::-1]]).astype(np.float32),
+        fill="toself",
+        fillcolor=translucent(own, 0.2),
+        line={"width": 0},
+        mode="lines",
+        name=name,
+        hoverinfo="skip",
+    )
+
+
+def _by_width(study: xr.Dataset, name: str) -> xr.DataArray:
+    values = study[name]
+    if "seed" not in values.dims:
+        values = values.expand_dims(seed=[0])
+    return exactly(values, ("width", "seed"))

@@ -1,0 +1,181 @@
+"""What the width studio shows of a regression: kernels, eigenvalues, functions, and what changes with the width.
+
+A setting brings every figure up to date, a network that is trained the two that it belongs to. The time changes the
+functions and what remains of the modes, by their values alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from limitlab import figures
+from limitlab_widgets.figure_panel import FigurePanel
+from limitlab_widgets.panels import row
+from limitlab_widgets.width_state import WidthState
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    import xarray as xr
+
+MOST_REMAINING = 1.5
+FARTHEST = 20
+ANGLE = {"long_name": "angle θ", "units": "rad"}
+HEIGHT = 380
+
+
+class WidthFigures(widgets.VBox):
+    """Kernel of one network beside the limit's, eigenvalues, networks over the band of the limit, laws of the width."""
+
+    def __init__(self, state: WidthState) -> None:
+        self._state = state
+        self.functions, self.decay, self.kernels, self.laws = (FigurePanel(height=HEIGHT) for _ in range(4))
+        self.about_kernels, self.about_laws = widgets.HTML(), widgets.HTML()
+        columns = [
+            ("Functions at time t", self.functions, None),
+            ("Eigenvalues, and what remains of the error along each at time t", self.decay, None),
+            ("Tangent kernel before training", self.kernels, self.about_kernels),
+            ("Kernels against width", self.laws, self.about_laws),
+        ]
+        parts = []
+        for title, panel, about in columns:
+            heading = widgets.HTML(f"<b>{title}</b>")
+            beside = [heading, panel, *([] if about is None else [about])]
+            parts.append(
+                widgets.VBox(beside, layout=widgets.Layout(flex="1 1 360px", min_width="0", overflow="hidden"))
+            )
+        super().__init__([row(parts[:2]), row(parts[2:])])
+        state.observe(self._draw, "revision")
+        state.observe(self._draw_networks, ["trained", "width", "seeds"])
+        state.observe(self._move, "place")
+        self._draw()
+
+    def _draw(self, _change: dict[str, Any] | None = None) -> None:
+        self._draw_functions()
+        self._draw_decay()
+        self._draw_kernels()
+        self._draw_laws()
+
+    def _draw_networks(self, _change: dict[str, Any] | None = None) -> None:
+        self._draw_functions()
+        self._draw_kernels()
+        self._draw_laws()
+
+    def _move(self, _change: dict[str, Any]) -> None:
+        """Change the values that change with the time: much faster in the page than whole figures."""
+        lines, bars = self._functions().data, remaining_at(self._state)
+
+        def move_lines(shown: Any) -> None:
+            for line, moved in zip(shown.data, lines, strict=True):
+                line.y = moved.y
+
+        self.functions.change(move_lines)
+        self.decay.change(lambda shown: shown.data[0].update(y=bars))
+
+    def _functions(self) -> go.Figure:
+        reach = _reach(self._state)
+        figure = figures.ensemble_functions(*functions_at(self._state, FARTHEST * reach))
+        figure.update_yaxes(range=[-reach, reach])
+        return figure.update_xaxes(range=[0, 2 * np.pi])
+
+    def _draw_functions(self) -> None:
+        self.functions.show(self._functions())
+
+    def _draw_decay(self) -> None:
+        figure = figures.eigenvalue_decay(spectrum_at(self._state))
+        highest = MOST_REMAINING if self._state.regression.rate > 2 else 1.0
+        figure.layout.yaxis2.update(tickmode="linear", tick0=0, dtick=0.25, range=[0, 1.02 * highest])
+        self.decay.show(figure)
+
+    def _draw_kernels(self) -> None:
+        state = self._state
+        limit, own = state.study.kernels.ntk[: state.regression.points, : state.regression.points].numpy(), state.kernel
+        figure = figures.kernel_heatmaps(_kernels(state, limit, limit if own is None else own))
+        if own is None:
+            figure.data[0].z = np.full(limit.shape, None)
+        # squares and a reversed axis do not survive an update in place
+        half = np.pi / state.regression.points
+        figure.update_yaxes(autorange=None, range=[2 * np.pi - half, -half], scaleanchor=None, constrain=None)
+        self.kernels.show(figure)
+        off = "&hellip;" if own is None else f"{np.linalg.norm(own - limit) / np.linalg.norm(limit):.0%}"
+        self.about_kernels.value = _note(f"The kernel of the network of width {state.width} is off by {off}.")
+
+    def _draw_laws(self) -> None:
+        study = self._state.drift
+        self.laws.layout.display = "none" if study is None else None
+        if study is None:
+            self.about_laws.value = _note("Train: networks of several widths show how fast they approach their limit.")
+            return
+        self.laws.show(figures.width_laws(study))
+        step = int(self._state.study.steps[-1])
+        self.about_laws.value = _note(
+            f"Means and ranges over {study.sizes['seed']} networks; drift after {step} steps. Theory: slopes -1 and -½."
+        )
+
+
+def functions_at(state: WidthState, most: float) -> tuple[xr.Dataset, xr.DataArray]:
+    """`network` (seed, x), `mean` and `std` (x) at the state's time, cut at `most`; and the training data."""
+    import xarray as xr
+
+    angle = ("x", state.regression.all_angles.numpy(), ANGLE)
+    place, meaning = state.place, {"long_name": "output", "units": "1"}
+    networks = [run["network"].values[place] for run in state.ensemble.values()]
+    stacked = np.array(networks).reshape(len(networks), len(angle[1]))
+    cut = {name: np.clip(state.limit[name].values[place], -most, most) for name in ("mean", "std")}
+    seen = xr.Dataset(
+        {
+            "network": (("seed", "x"), np.clip(stacked, -most, most), meaning),
+            "mean": ("x", cut["mean"], meaning),
+            "std": ("x", cut["std"], meaning),
+        },
+        coords={"x": angle},
+    )
+    values = state.regression.values.numpy()
+    return seen, xr.DataArray(values, dims="point", coords={"x": ("point", state.regression.angles.numpy())})
+
+
+def remaining_at(state: WidthState) -> np.ndarray:
+    """What is left of the error along each mode at the state's time, by falling eigenvalue, cut at MOST_REMAINING."""
+    return state.study.dynamics.decay(float(state.step)).flip(0).abs().clamp_max(MOST_REMAINING).float().numpy()
+
+
+def spectrum_at(state: WidthState) -> xr.Dataset:
+    """`eigenvalue` and `remaining` (mode) at the state's time; eigenvalues that are rounding are left out."""
+    import xarray as xr
+
+    eigenvalues = state.limit["eigenvalue"].values
+    seen = np.where(eigenvalues > 1e-12 * eigenvalues[0], eigenvalues, np.nan)
+    return xr.Dataset(
+        {
+            "eigenvalue": ("mode", seen, {"long_name": "eigenvalue λ"}),
+            "remaining": ("mode", remaining_at(state), {"long_name": "part that remains, |1 - ηλ|ᵗ"}),
+        }
+    )
+
+
+def _kernels(state: WidthState, limit: np.ndarray, own: np.ndarray) -> xr.DataArray:
+    import xarray as xr
+
+    angles = state.regression.angles.numpy()
+    return xr.DataArray(
+        np.stack([own, limit]),
+        dims=("kernel", "row", "column"),
+        coords={
+            "kernel": ["network", "limit"],
+            "row": ("row", angles, {"long_name": "θ'", "units": "rad"}),
+            "column": ("column", angles, {"long_name": "θ", "units": "rad"}),
+        },
+        attrs={"long_name": "kernel", "units": "1"},
+    )
+
+
+def _reach(state: WidthState) -> float:
+    """Half the height of the figure of the functions: the same at all times, and no more where theory diverges."""
+    start = float(2 * state.limit["std"].values[0].max())
+    return 1.1 * max(float(state.regression.values.abs().max()), start)
+
+
+def _note(text: str) -> str:
+    return f'<span class="limitlab-note">{text}</span>'
