@@ -80,6 +80,17 @@ SMOKE = {
         "steps": 5,
         "seeds": 1,
     },
+    "infinite_width/05-infinite-width-word2vec-and-maml.ipynb": {
+        "seed": 1,
+        "sentences": 400,
+        "widths": [4, 16],
+        "scarce_sentences": 200,
+        "text_words": 100,
+        "text_epochs": 1,
+        "maml_widths": [4, 16],
+        "maml_kernels": ["linear_ntk"],
+        "maml_steps": 20,
+    },
     "operators/08-fourier-neural-operator.ipynb": {
         "seed": 1,
         "seeds": 1,
