@@ -8,7 +8,7 @@ import xarray as xr
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
 from limitlab.experiments import ntk_circle, ntk_pinn
-from limitlab.infinite_width import KernelDynamics, kernel_regression, width_study
+from limitlab.infinite_width import KernelDynamics, decay_fit, kernel_regression, width_study
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,18 @@ def test_experiment_and_width_study_give_the_same_networks(circle):
     np.testing.assert_allclose(
         modes["residual"].isel(step=0), runs.residual.isel(width=0, step=0, mode=slice(6)), atol=1e-12
     )
+
+
+def test_every_wider_network_keeps_to_the_predicted_lines_better_than_any_narrow_one(circle):
+    fit = decay_fit(ntk_circle.modes_of(circle))
+    assert bool(np.isfinite(fit).all())
+    assert float(fit.sel(width=128).min()) > float(fit.sel(width=16).max())
+
+
+def test_modes_that_died_before_the_first_record_are_refused(circle):
+    late = ntk_circle.modes_of(circle).sel(step=[0, 60])
+    with pytest.raises(InvalidArgument, match="record earlier steps"):
+        decay_fit(late)
 
 
 def test_wider_networks_stay_nearer_to_their_linearised_twin(circle):
@@ -108,6 +120,8 @@ def test_the_exact_solution_solves_the_equation_of_the_loss():
         ("ntk_circle", {"modes": 20, "points": 12}, "modes must be <= points"),
         ("ntk_circle", {"activation": "rellu"}, "did you mean 'relu'"),
         ("ntk_circle", {"widths": (0,)}, "widths"),
+        ("ntk_digits", {"models": ()}, "models must not be empty"),
+        ("ntk_digits", {"activation": "rellu"}, "did you mean 'relu'"),
         ("ntk_pinn", {"activation": "relu"}, "activation"),
         ("ntk_pinn", {"frequencies": ()}, "frequencies must hold different numbers"),
     ],

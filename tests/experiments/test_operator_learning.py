@@ -22,7 +22,7 @@ def smoke(name, **options):
     return experiment, experiment.configure("smoke", **options)
 
 
-@pytest.mark.parametrize("name", experiments.names())
+@pytest.mark.parametrize("name", [name for name in experiments.names() if experiments.get(name).system == "mg-tfno"])
 def test_smoke_size_trains_measures_and_draws(name):
     experiment, settings = smoke(name)
     result = experiment.train(settings).finish()

@@ -24,7 +24,9 @@ def benchmark() -> types.ModuleType:
     path = Path(__file__).parents[1] / "benchmarks" / "operators.py"
     specification = importlib.util.spec_from_file_location("operators_benchmark", path)
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(path.parent)
+        specification.loader.exec_module(module)
     return module
 
 

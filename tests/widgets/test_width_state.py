@@ -209,7 +209,7 @@ def test_a_bad_value_ends_as_text_and_the_old_study_stays(opened):
 
 def test_a_network_that_does_not_fit_is_refused_before_it_is_made():
     with pytest.raises(
-        InvalidArgument, match=r"6 hidden layers of width 1048576 need .* take a smaller width or depth"
+        InvalidArgument, match=r"6 hidden layers of width 1048576 needs .* take a smaller width or depth"
     ):
         require_room(6, 2**20)
 

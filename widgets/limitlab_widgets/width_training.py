@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
+import torch
 
-from limitlab.errors import InvalidArgument, LimitlabError
+from limitlab.errors import LimitlabError
+from limitlab.infinite_width.memory import require_memory
 from limitlab_widgets.latest import Check
 from limitlab_widgets.width_regression import RECORDS, Regression
 
@@ -47,10 +48,9 @@ def trained_networks(
 
 def require_room(depth: int, width: int) -> None:
     """Raise InvalidArgument where weights, gradients and steps of such a network do not fit into the free memory."""
-    needed, free = 8 * COPIES * (depth - 1) * width**2, psutil.virtual_memory().available
-    if needed > free:
-        sizes = f"{needed / 2**30:.2g} GiB, but {free / 2**30:.2g} GiB are free"
-        raise InvalidArgument(f"{depth} hidden layers of width {width} need {sizes}; take a smaller width or depth")
+    purpose = f"training of {depth} hidden layers of width {width}"
+    needed = 8 * COPIES * (depth - 1) * width**2
+    require_memory(needed, purpose, torch.device("cpu"), advice="take a smaller width or depth")
 
 
 def drift_table(runs: Mapping[Pair, xr.Dataset]) -> xr.Dataset | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ class CircleSettings(Settings):
     rate: float = option(0.0, "rate of gradient descent; 0 for 1/(largest eigenvalue)", low=0.0, high=1e6)
     steps: int = option(400, "steps of gradient descent", low=1, high=1_000_000)
     modes: int = option(6, "leading modes of the residual that are logged", low=1, high=100)
-    records: int = option(20, "steps at which they are", low=1, high=1000)
+    records: int = option(30, "steps that are kept of them, spaced by logarithms", low=2, high=1000)
     seeds: int = option(5, "networks a width", low=1, high=1000)
     seed: int = option(0, "seed of the first network", low=0, high=2**31)
     device: str = option("auto", "where to train", choices=("auto", "cpu", "cuda", "mps"))
@@ -162,7 +163,7 @@ def prepare(settings: Settings, progress: ReportProgress = False) -> Prepared:
             "schedule": "constant",
             "optimizer": "sgd",
             "evaluate": modes,
-            "evaluate_every": max(1, settings.steps // settings.records),
+            "evaluate_every": 1,  # the leading modes die within a few steps
             "device": settings.device,
         }
 
@@ -242,20 +243,26 @@ def root_mean_square(values: Tensor) -> Tensor:
 
 def by_width(result: Result) -> "xr.Dataset":
     """The metrics of the trained networks with the dims (width, seed, ...), ready for fits and figures of widths."""
-    metrics = result.metrics
-    trained = metrics.isel(model=[place for place, name in enumerate(metrics["model"].values) if name not in BASELINES])
-    by_number = trained.swap_dims(model="width").drop_vars("model")
+    by_number = result.metrics.sel(model=trained(result)).swap_dims(model="width").drop_vars("model")
     return by_number.assign_coords(width=by_number["width"].astype(int).assign_attrs(by_number["width"].attrs))
+
+
+def trained(result: Result) -> list[str]:
+    """Names of the models that learn."""
+    return [name for name in result.prepared.models if name not in BASELINES]
 
 
 def modes_of(result: Result) -> "xr.Dataset":
     """The leading modes as `decay_fit` and `dying_modes` take them: residual (width, seed, step, mode), eigenvalues."""
     import xarray as xr
 
-    study, widths = by_width(result), by_width(result)["width"].values
+    study, settings = by_width(result), result.prepared.settings
+    assert isinstance(settings, CircleSettings)
     names = [f"residual_{mode}" for mode in study["mode"].values]
-    logged = xr.concat([result.curves[name] for name in names], "mode").dropna("step", how="all")
-    later = logged.assign_coords(model=("model", widths)).rename(model="width")
+    logged = xr.concat([result.curves[name].sel(model=trained(result)) for name in names], "mode")
+    kept = np.unique(np.geomspace(1, settings.steps, settings.records).round().astype(int))
+    widths = ("model", study["width"].values)
+    later = logged.sel(step=kept).assign_coords(model=widths).rename(model="width")
     first = study["residual_start"].expand_dims(step=[0])
     residual = xr.concat([first, later.assign_coords(mode=study["mode"])], "step").transpose(
         "width", "seed", "step", "mode"

@@ -72,7 +72,8 @@ def feature_limit(
     eta, count = check_number("rate", rate, low=0), int(check_number("steps", steps, low=0, integer=True))
     size = int(check_number("samples", samples, low=2, integer=True))
     held = (count + 1) * 2 * (len(everywhere) + len(x)) + 8 * len(everywhere)
-    require_memory(8 * held * size, f"{held} laws of {size} samples", x.device, memory_limit)
+    purpose = f"a limit of {held} laws with {size} samples each"
+    require_memory(8 * held * size, purpose, x.device, memory_limit, advice="take fewer samples, steps or points")
 
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
     inputs, n = x.shape[1], len(x)

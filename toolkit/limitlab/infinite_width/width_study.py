@@ -223,7 +223,8 @@ def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarr
     """R^2 of log |residual_t/residual_0| against the predicted t log |1 - eta lambda|, over the leading modes together.
 
     runs: of `width_study`. A mode is held against its line while that is above `floor` times the norm of the whole
-    residual at the start: below, a mode that has died shows what the others leak into it.
+    residual at the start: below, a mode that has died shows what the others leak into it. Raises InvalidArgument where
+    fewer than three records of a network are left by that.
     """
     leading = runs.isel(mode=slice(modes))
     rate = np.log(np.maximum(np.abs(1 - leading.own_eigenvalue * runs.attrs["rate"]), 1e-12))
@@ -232,6 +233,12 @@ def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarr
     seen = np.log(np.abs(start)) + predicted > np.log(floor) + 0.5 * np.log(
         (runs.residual.isel(step=0) ** 2).sum("mode")
     )
+    # the start is on its line whatever the network does
+    if (fewest := int(seen.where(runs.step > 0, False).sum(("step", "mode")).min())) < 3:
+        raise InvalidArgument(
+            f"runs must hold three records or more of every network before its leading modes have died; got {fewest}: "
+            "record earlier steps"
+        )
     actual = np.log(np.abs(leading.residual / start)).where(seen)
     error = ((actual - predicted) ** 2).sum(("step", "mode"))
     return 1 - error / ((actual - actual.mean(("step", "mode"))) ** 2).sum(("step", "mode"))
