@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from limitlab.errors import LimitlabError
-from limitlab.infinite_width.memory import require_memory
+from limitlab.memory import require_memory
 from limitlab_widgets.latest import Check
 from limitlab_widgets.width_regression import RECORDS, Regression
 

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.infinite_width.factors import Factor, Part, assemble, jacobian_factors
-from limitlab.infinite_width.memory import require_memory
 from limitlab.infinite_width.structured import structured_factors
+from limitlab.memory import require_memory
 
 Method = Literal["structured", "jacobian", "ntvp"]
 Outputs = Literal["full", "trace", "diagonal"]

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.activations import Activation, activation
-from limitlab.infinite_width.memory import require_memory
+from limitlab.memory import require_memory
 
 _NULL = 1e-8
 # far from what float64 holds: the covariances of later steps have its powers

@@ -39,7 +39,7 @@ from limitlab.infinite_width.architecture import (
     Sum,
     every_layer,
 )
-from limitlab.infinite_width.memory import require_memory
+from limitlab.memory import require_memory
 
 # live tensors of one block's size in the middle of a layer: 8 for erf, 16 for gelu, 16.3 with convolutions, measured
 _TEMPORARIES = 17

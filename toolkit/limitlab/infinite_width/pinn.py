@@ -28,7 +28,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.architecture import Chain
 from limitlab.infinite_width.factors import Factor, Part, assemble
 from limitlab.infinite_width.kernels import kernel_function
-from limitlab.infinite_width.memory import require_memory
+from limitlab.memory import require_memory
 
 Function = Callable[[Tensor], Tensor]
 Operator = Callable[[Function, Tensor], Tensor]

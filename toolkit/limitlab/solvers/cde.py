@@ -28,7 +28,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, unknown_name
 from limitlab.solvers.ode import solve_ode
 from limitlab.solvers.solution import Solution
-from limitlab.spaces.paths import ControlPath, Pieces
+from limitlab.spaces.paths.control import ControlPath, Pieces
 
 MatrixField = Callable[[Tensor, Tensor], Tensor]
 

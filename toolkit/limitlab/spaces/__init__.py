@@ -4,8 +4,13 @@ from limitlab.spaces.differences import block_average, finite_difference
 from limitlab.spaces.fields import gaussian_field
 from limitlab.spaces.grid import Axis, AxisKind, Grid
 from limitlab.spaces.norms import lp_norm, relative_l2, relative_lp, relative_sobolev, sobolev_norm
-from limitlab.spaces.paths import ControlPath, Interpolation, control_path
-from limitlab.spaces.signatures import compose_log_signatures, log_signature, log_signature_path, log_signature_size
+from limitlab.spaces.paths.control import ControlPath, Interpolation, control_path
+from limitlab.spaces.paths.signatures import (
+    compose_log_signatures,
+    log_signature,
+    log_signature_path,
+    log_signature_size,
+)
 from limitlab.spaces.transforms import (
     cosine_transform,
     dealias_mask,

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.spaces.paths import ControlPath
-from limitlab.spaces.splines import inverse_lengths
+from limitlab.spaces.paths.control import ControlPath
+from limitlab.spaces.paths.splines import inverse_lengths
 
 
 def log_signature_size(channels: int, depth: int = 2) -> int:

@@ -28,8 +28,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.spaces.missing import extended, held, straight, with_first_row
-from limitlab.spaces.splines import backward_difference_slopes, cubic_pieces, linear_pieces, natural_slopes
+from limitlab.spaces.paths.missing import extended, held, straight, with_first_row
+from limitlab.spaces.paths.splines import backward_difference_slopes, cubic_pieces, linear_pieces, natural_slopes
 
 Interpolation = Literal["linear", "rectilinear", "hermite", "natural"]
 

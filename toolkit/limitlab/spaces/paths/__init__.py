@@ -1,0 +1,1 @@
+"""Paths that drive equations: interpolation of samples, splines, missing values, log-signatures."""
