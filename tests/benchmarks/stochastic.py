@@ -20,8 +20,8 @@ import torchsde
 from interleaved import against, interleave, row, run
 from torch import Tensor, nn
 
-from limitlab.solvers.brownian import BrownianPath
-from limitlab.solvers.sde import solve_sde
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.solve import solve_sde
 
 BATCH, STATE, STEPS = 512, 4, 200
 STEP = 1 / STEPS

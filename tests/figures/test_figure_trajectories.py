@@ -281,7 +281,7 @@ def test_trajectories_are_drawn_with_the_template():
 def test_a_real_solve_is_drawn_as_it_is():
     import torch
 
-    from limitlab.solvers.ode import solve_ode
+    from limitlab.solvers.ode.solve import solve_ode
 
     start = torch.tensor([[1.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
     solved = solve_ode(lambda t, y: torch.stack([-y[:, 1], y[:, 0]], -1), start, torch.linspace(0, 6, 200).double())

@@ -14,7 +14,7 @@ from limitlab.problems.grammar import parse_equation
 from limitlab.problems.navier_stokes import NavierStokesProblem, velocity
 from limitlab.problems.symbolic import torch_function
 from limitlab.solvers.failures import SolutionBlewUp
-from limitlab.solvers.spectral import integrate_spectral
+from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.spaces import (
     Grid,
     fourier,

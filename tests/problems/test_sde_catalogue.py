@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from limitlab import problems
 from limitlab.errors import InvalidArgument
 from limitlab.problems.dynamics import parse_scalar
-from limitlab.solvers.sde import solve_sde
+from limitlab.solvers.sde.solve import solve_sde
 
 SDES = problems.catalogue("sde")
 SOLVED = [problem.name for problem in SDES if problem.solution is not None]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.brownian import BrownianPath
-from limitlab.solvers.counter_normals import lane_keys, normal_pairs, place_keys
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.counter_normals import lane_keys, normal_pairs, place_keys
 
 DOUBLE = torch.float64
 GRID = np.linspace(0.0, 1.0, 51)

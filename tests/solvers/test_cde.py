@@ -8,7 +8,7 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.cde import log_ode_field, solve_cde
-from limitlab.solvers.ode import solve_ode
+from limitlab.solvers.ode.solve import solve_ode
 from limitlab.spaces import control_path, log_signature_path
 
 NAN = float("nan")

@@ -9,7 +9,7 @@ import scipy.sparse.linalg
 import torch
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.elliptic import darcy_operator, solve_darcy, solve_poisson
+from limitlab.solvers.pde.elliptic import darcy_operator, solve_darcy, solve_poisson
 from limitlab.spaces import Grid, gaussian_field
 
 

@@ -5,8 +5,8 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers import solve_ode
-from limitlab.solvers.jacobians import linearized
-from limitlab.solvers.linear_small import MOST_INVERTED, factorized
+from limitlab.solvers.methods.jacobians import linearized
+from limitlab.solvers.methods.linear_small import MOST_INVERTED, factorized
 
 BATCH = 5
 

@@ -18,7 +18,7 @@ from limitlab.solvers import (
     method_names,
     solve_ode,
 )
-from limitlab.solvers.tableaux import TABLEAUX
+from limitlab.solvers.methods.tableaux import TABLEAUX
 
 DOUBLE = torch.float64
 ORDERS = {"euler": 1, "midpoint": 2, "heun": 2, "bosh3": 3, "rk4": 4, "dopri5": 5, "tsit5": 5, "dopri8": 8}
@@ -494,7 +494,7 @@ def test_a_solve_runs_on_another_device():
 
     with FakeTensorMode():
         y = torch.empty(4, 2, device="cuda")
-        from limitlab.solvers.catalogue import method_named
+        from limitlab.solvers.methods.catalogue import method_named
 
         h = torch.empty(4, 1, device="cuda", dtype=DOUBLE)
         for name in ("tsit5", "dopri8", "reversible_heun", "yoshida4"):

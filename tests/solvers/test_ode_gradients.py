@@ -8,8 +8,8 @@ from torch import nn
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers import Event, solve_ode
-from limitlab.solvers.captured import captured
-from limitlab.solvers.gradients import Checkpoints
+from limitlab.solvers.gradients.checkpoint import Checkpoints
+from limitlab.solvers.gradients.leaves import captured
 
 DOUBLE = torch.float64
 

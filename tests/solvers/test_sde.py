@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.brownian import BrownianPath
 from limitlab.solvers.failures import SolutionBlewUp, TooManySteps
-from limitlab.solvers.ode import solve_ode
-from limitlab.solvers.sde import solve_sde
-from limitlab.solvers.sde_methods import SCHEMES
+from limitlab.solvers.ode.solve import solve_ode
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.schemes import SCHEMES
+from limitlab.solvers.sde.solve import solve_sde
 
 DOUBLE = torch.float64
 GROWTH, VOLATILITY = 0.5, 0.8

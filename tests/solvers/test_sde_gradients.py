@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.brownian import BrownianPath
-from limitlab.solvers.sde import solve_sde
-from limitlab.solvers.sde_fields import Fields, Interval
-from limitlab.solvers.sde_methods import reversible_heun, reversible_start
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.fields import Fields, Interval
+from limitlab.solvers.sde.schemes import reversible_heun, reversible_start
+from limitlab.solvers.sde.solve import solve_sde
 
 DOUBLE = torch.float64
 BATCH, STATE = 6, 3

@@ -8,7 +8,7 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.failures import SolutionBlewUp
-from limitlab.solvers.spectral import dealiased, etdrk4_coefficients, integrate_spectral
+from limitlab.solvers.pde.spectral import dealiased, etdrk4_coefficients, integrate_spectral
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import derivative_symbol, fourier, inverse_fourier, wavenumbers
 

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from limitlab.solvers import solve_ode
-from limitlab.solvers.catalogue import METHODS
+from limitlab.solvers.methods.catalogue import METHODS
 
 STIFF = ("rosenbrock23", "rodas4", "rodas5", "kvaerno3", "kvaerno5")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from limitlab.solvers import solve_ode
-from limitlab.solvers.switching import AUTO, Switching
+from limitlab.solvers.methods.switching import AUTO, Switching
 
 
 def double(*values):

@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from limitlab.problems import ODEProblem, SDEProblem
-from limitlab.solvers.catalogue import METHODS
-from limitlab.solvers.geometric import SymplecticMethod
-from limitlab.solvers.sde_methods import SCHEMES
-from limitlab.solvers.tableaux import TABLEAUX
+from limitlab.solvers.methods.catalogue import METHODS
+from limitlab.solvers.methods.geometric import SymplecticMethod
+from limitlab.solvers.methods.tableaux import TABLEAUX
+from limitlab.solvers.sde.schemes import SCHEMES
 
 if TYPE_CHECKING:
     from limitlab.solvers.solution import Failure

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.problems import SDEProblem
-from limitlab.solvers.brownian import BrownianPath
+from limitlab.solvers.sde.brownian import BrownianPath
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.problems import ODEProblem, SDEProblem
-from limitlab.solvers.ode import solve_ode
-from limitlab.solvers.sde import solve_sde
+from limitlab.solvers.ode.solve import solve_ode
+from limitlab.solvers.sde.solve import solve_sde
 from limitlab_widgets.latest import Check
 from limitlab_widgets.solver_methods import first_methods
 from limitlab_widgets.solver_noise import CELLS, brownian_path

@@ -24,7 +24,7 @@ from traitlets import Float as FloatTrait
 from limitlab import figures, problems
 from limitlab.errors import InvalidArgument, LimitlabError
 from limitlab.problems import ODEProblem, SDEProblem
-from limitlab.solvers.brownian import BrownianPath
+from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.solution import Solution
 from limitlab_widgets.latest import Check, Latest
 from limitlab_widgets.solver_methods import STIFF, System, failure_text, first_methods, usable

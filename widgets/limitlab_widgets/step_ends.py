@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.events import Event
+from limitlab.solvers.ode.events import Event
 
 if TYPE_CHECKING:
     import xarray as xr

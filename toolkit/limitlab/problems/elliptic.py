@@ -25,7 +25,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.problems.problem import Field, Parameter, PDEProblem
-from limitlab.solvers.elliptic import darcy_operator, solve_darcy, solve_poisson
+from limitlab.solvers.pde.elliptic import darcy_operator, solve_darcy, solve_poisson
 from limitlab.spaces.differences import block_average
 from limitlab.spaces.fields import gaussian_field
 from limitlab.spaces.grid import Grid

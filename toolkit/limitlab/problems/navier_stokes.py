@@ -38,7 +38,7 @@ from limitlab.problems.initial import GaussianLaw
 from limitlab.problems.periodic import time_derivative
 from limitlab.problems.problem import Field, Parameter, PDEProblem
 from limitlab.solvers.failures import SolutionBlewUp
-from limitlab.solvers.spectral import integrate_spectral
+from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     dealias_mask,

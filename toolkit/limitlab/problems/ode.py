@@ -80,8 +80,8 @@ class ODEProblem(DynamicalProblem):
 
         method: "rodas5" for stiff problems and "dopri8" for others when left out. options: of `solve_ode`.
         """
-        from limitlab.solvers.catalogue import method_named
-        from limitlab.solvers.ode import solve_ode
+        from limitlab.solvers.methods.catalogue import method_named
+        from limitlab.solvers.ode.solve import solve_ode
 
         chosen = method or ("rodas5" if self.stiff else "dopri8")
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial

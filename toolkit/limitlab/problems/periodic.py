@@ -21,7 +21,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.problems.initial import FourierLaw, GaussianLaw, InitialLaw, evaluate_text
 from limitlab.problems.problem import Field, Parameter, PDEProblem
-from limitlab.solvers.spectral import dealiased, integrate_spectral
+from limitlab.solvers.pde.spectral import dealiased, integrate_spectral
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import derivative_symbol, fourier, inverse_fourier, spectral_resample
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import sympy
     import xarray
 
-    from limitlab.solvers.brownian import BrownianPath
+    from limitlab.solvers.sde.brownian import BrownianPath
     from limitlab.solvers.solution import Solution
 
 Calculus = Literal["ito", "stratonovich"]
@@ -111,7 +111,7 @@ class SDEProblem(DynamicalProblem):
 
     def brownian(self, samples: int, seed: int = 0, *, first: int = 0, end: float | None = None) -> BrownianPath:
         """The Brownian path that drives samples first, first + 1, ...; it depends on no solver's steps."""
-        from limitlab.solvers.brownian import BrownianPath
+        from limitlab.solvers.sde.brownian import BrownianPath
 
         end = self.span if end is None else end
         cells = max(1, round(end / self.step_size))
@@ -132,7 +132,7 @@ class SDEProblem(DynamicalProblem):
 
         Another calculus is another way to the same process: the drift is converted.
         """
-        from limitlab.solvers.sde import solve_sde
+        from limitlab.solvers.sde.solve import solve_sde
 
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)

@@ -1,13 +1,13 @@
 """How to solve: ordinary, stochastic and controlled equations with every step in view; spectral time stepping."""
 
-from limitlab.solvers.brownian import BrownianPath
-from limitlab.solvers.catalogue import method_names
 from limitlab.solvers.cde import solve_cde
-from limitlab.solvers.events import Event
 from limitlab.solvers.failures import SolutionBlewUp, SolveFailed, StepSizeUnderflow, TooManySteps
-from limitlab.solvers.ode import solve_ode
-from limitlab.solvers.sde import solve_sde
-from limitlab.solvers.sde_methods import sde_method_names
+from limitlab.solvers.methods.catalogue import method_names
+from limitlab.solvers.ode.events import Event
+from limitlab.solvers.ode.solve import solve_ode
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.schemes import sde_method_names
+from limitlab.solvers.sde.solve import solve_sde
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, Solution, StepLog
 
 __all__ = [

@@ -26,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.solvers.ode import solve_ode
+from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.solution import Solution
 from limitlab.spaces.paths.control import ControlPath, Pieces
 

@@ -21,9 +21,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.jacobians import JacobianFunction, linearized, stiff_vectors
-from limitlab.solvers.linear_small import factorized
-from limitlab.solvers.methods import Attempt, Field
+from limitlab.solvers.methods.jacobians import JacobianFunction, linearized, stiff_vectors
+from limitlab.solvers.methods.linear_small import factorized
+from limitlab.solvers.methods.method import Attempt, Field
 
 TableRow = tuple[float, ...]
 

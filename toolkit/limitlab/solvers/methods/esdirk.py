@@ -23,9 +23,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.solvers.jacobians import JacobianFunction, linearized, stiff_vectors
-from limitlab.solvers.linear_small import Factors, factorized
-from limitlab.solvers.methods import Attempt, Field, combined
+from limitlab.solvers.methods.jacobians import JacobianFunction, linearized, stiff_vectors
+from limitlab.solvers.methods.linear_small import Factors, factorized
+from limitlab.solvers.methods.method import Attempt, Field, combined
 
 TableRow = tuple[float, ...]
 MOST_ITERATIONS = 40

@@ -23,16 +23,16 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.solvers.arguments import FlatField, Layout, read_state, read_times, require_slope
-from limitlab.solvers.catalogue import method_named
-from limitlab.solvers.events import Event
 from limitlab.solvers.failures import failed
-from limitlab.solvers.gradients import GRADIENTS, parameters_of
-from limitlab.solvers.jacobians import JacobianFunction, ReversedJacobian
-from limitlab.solvers.jumps import OneSided
-from limitlab.solvers.march import March
+from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
+from limitlab.solvers.methods.catalogue import method_named
+from limitlab.solvers.methods.jacobians import JacobianFunction, ReversedJacobian
+from limitlab.solvers.ode.events import Event
+from limitlab.solvers.ode.jumps import OneSided
+from limitlab.solvers.ode.march import March
+from limitlab.solvers.ode.step_control import CONTROLLERS
+from limitlab.solvers.ode.stepping import Control
 from limitlab.solvers.solution import Solution
-from limitlab.solvers.step_control import CONTROLLERS
-from limitlab.solvers.stepping import Control
 
 Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
 

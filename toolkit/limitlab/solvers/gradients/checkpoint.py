@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.adjoint import adjoint
 from limitlab.solvers.arguments import FlatField
-from limitlab.solvers.captured import captured
-from limitlab.solvers.march import March, Outcome
-from limitlab.solvers.recording import Recorder
-from limitlab.solvers.reversible import reversible
+from limitlab.solvers.gradients.adjoint import adjoint
+from limitlab.solvers.gradients.leaves import captured
+from limitlab.solvers.gradients.reversible import reversible
+from limitlab.solvers.ode.march import March, Outcome
+from limitlab.solvers.ode.recording import Recorder
 
 
 def direct(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:

@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.events import Events
-from limitlab.solvers.methods import Attempt, Field, Method
-from limitlab.solvers.recording import Row, Sink
+from limitlab.solvers.methods.method import Attempt, Field, Method
+from limitlab.solvers.ode.events import Events
+from limitlab.solvers.ode.recording import Row, Sink
+from limitlab.solvers.ode.step_control import GROW, SHRINK, Controller, next_factor
 from limitlab.solvers.solution import Failure
-from limitlab.solvers.step_control import GROW, SHRINK, Controller, next_factor
 
 ATTEMPTS_BETWEEN_CHECKS = 8
 LANDING = 1.0 + 2.0**-50

@@ -30,7 +30,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.solvers.counter_normals import lane_keys, mixed, normal_pairs, place_keys
+from limitlab.solvers.sde.counter_normals import lane_keys, mixed, normal_pairs, place_keys
 
 LEVELS = 24
 MOST_LEVELS = 48

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.solvers.tableaux import Tableau
+from limitlab.solvers.methods.tableaux import Tableau
 
 Field = Callable[[Tensor, Tensor], Tensor]
 SMALL = 2**14  # below this many numbers, adding zeros to finished stages is cheaper than leaving them out
@@ -82,7 +82,7 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class ExplicitMethod:
-    """An explicit Runge-Kutta pair of `limitlab.solvers.tableaux`."""
+    """An explicit Runge-Kutta pair of `limitlab.solvers.methods.tableaux`."""
 
     tableau: Tableau
     jacobians: int = 0

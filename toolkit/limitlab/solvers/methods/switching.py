@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from limitlab.solvers.jacobians import JacobianFunction
-from limitlab.solvers.methods import Attempt, ExplicitMethod, Field
-from limitlab.solvers.rosenbrock import RODAS5P, Rosenbrock
-from limitlab.solvers.tableaux import TSIT5
+from limitlab.solvers.methods.jacobians import JacobianFunction
+from limitlab.solvers.methods.method import Attempt, ExplicitMethod, Field
+from limitlab.solvers.methods.rosenbrock import RODAS5P, Rosenbrock
+from limitlab.solvers.methods.tableaux import TSIT5
 
 NEAR_THE_LIMIT = 3.25
 PATIENCE = 10

@@ -28,10 +28,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.captured import Totals
-from limitlab.solvers.sde_fields import Fields, Interval, State, drifted, leaves
-from limitlab.solvers.sde_march import UniformMarch
-from limitlab.solvers.sde_methods import reversible_heun
+from limitlab.solvers.gradients.leaves import Totals
+from limitlab.solvers.sde.fields import Fields, Interval, State, drifted, leaves
+from limitlab.solvers.sde.schemes import reversible_heun
+from limitlab.solvers.sde.uniform import UniformMarch
 
 Gradient = Callable[[UniformMarch, State], Tensor]
 

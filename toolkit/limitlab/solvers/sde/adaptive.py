@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.brownian import BrownianPath
-from limitlab.solvers.methods import Attempt, Field
-from limitlab.solvers.sde_fields import Fields, Interval
-from limitlab.solvers.sde_methods import Scheme, reversible_heun, reversible_start
+from limitlab.solvers.methods.method import Attempt, Field
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.fields import Fields, Interval
+from limitlab.solvers.sde.schemes import Scheme, reversible_heun, reversible_start
 
 
 @dataclass(frozen=True)

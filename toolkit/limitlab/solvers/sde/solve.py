@@ -8,8 +8,8 @@
 | "reversible" | uniform | one evaluation and product a step | one step | equal to direct up to round-off |
 
 Increments are those of one `BrownianPath`, so that another step size, scheme or gradient sees the same noise. The path
-and the step sizes are constants of the gradient. Noise and calculus: see `limitlab.solvers.sde_fields`; schemes:
-`limitlab.solvers.sde_methods`.
+and the step sizes are constants of the gradient. Noise and calculus: see `limitlab.solvers.sde.fields`; schemes:
+`limitlab.solvers.sde.schemes`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.solvers.arguments import read_times, require_finite
-from limitlab.solvers.brownian import BrownianPath
 from limitlab.solvers.failures import failed
-from limitlab.solvers.gradients import checkpoint
-from limitlab.solvers.march import March
-from limitlab.solvers.sde_adaptive import StochasticMethod
-from limitlab.solvers.sde_fields import Calculus, Field, Fields, Noise, is_coupled, leaves, squeezed
-from limitlab.solvers.sde_gradients import GRADIENTS
-from limitlab.solvers.sde_march import UniformMarch, step_grid
-from limitlab.solvers.sde_methods import SCHEMES, Scheme, milstein, scheme_named
+from limitlab.solvers.gradients.checkpoint import checkpoint
+from limitlab.solvers.ode.march import March
+from limitlab.solvers.ode.step_control import CONTROLLERS
+from limitlab.solvers.ode.stepping import Control
+from limitlab.solvers.sde.adaptive import StochasticMethod
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.fields import Calculus, Field, Fields, Noise, is_coupled, leaves, squeezed
+from limitlab.solvers.sde.gradients import GRADIENTS
+from limitlab.solvers.sde.schemes import SCHEMES, Scheme, milstein, scheme_named
+from limitlab.solvers.sde.uniform import UniformMarch, step_grid
 from limitlab.solvers.solution import Solution
-from limitlab.solvers.step_control import CONTROLLERS
-from limitlab.solvers.stepping import Control
 
 Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
 FIRST_STEP = 1e-3

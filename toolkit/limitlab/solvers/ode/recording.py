@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods import Attempt, Field, Method, combined
+from limitlab.solvers.methods.method import Attempt, Field, Method, combined
+from limitlab.solvers.ode.step_control import Controller
 from limitlab.solvers.solution import StepLog
-from limitlab.solvers.step_control import Controller
 
 MOST_PENDING = 32
 PENDING_ELEMENTS = 2**23

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.geometric import ReversibleHeun
-from limitlab.solvers.methods import Attempt, Field, Method
+from limitlab.solvers.methods.geometric import ReversibleHeun
+from limitlab.solvers.methods.method import Attempt, Field, Method
 
 UNITS = 8
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from limitlab.solvers.sde_fields import Fields, Interval, State, Step, drifted
+from limitlab.solvers.sde.fields import Fields, Interval, State, Step, drifted
 
 
 class DiagonalTableau(NamedTuple):

@@ -1,6 +1,6 @@
 """Several attempts as one compiled call: `solve_ode(..., compile=True)`.
 
-The loop of `limitlab.solvers.stepping` is unrolled a few attempts deep and given to torch.compile, which fuses the
+The loop of `limitlab.solvers.ode.stepping` is unrolled a few attempts deep and given to torch.compile, which fuses the
 field, the stages and the control into a few kernels and makes the backward pass of them. What changes from call to call
 (times, tolerances, states) is data, so that nothing is compiled twice for one field, method, batch and dtype.
 An attempt that overflows is not made again here: under a tape, fields that overflow need compile=False.
@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods import Field, Method
-from limitlab.solvers.recording import Block, Dense, Recorder, Row, block_of, columns_of, dense_of
+from limitlab.solvers.methods.method import Field, Method
+from limitlab.solvers.ode.recording import Block, Dense, Recorder, Row, block_of, columns_of, dense_of
+from limitlab.solvers.ode.step_control import Controller
+from limitlab.solvers.ode.stepping import Control, Limits, Position, advance, given_up, march_on, stuck
 from limitlab.solvers.solution import Failure
-from limitlab.solvers.step_control import Controller
-from limitlab.solvers.stepping import Control, Limits, Position, advance, given_up, march_on, stuck
 
 ATTEMPTS = 4
 ATTEMPTS_BETWEEN_CHECKS = 32
@@ -49,7 +49,7 @@ def adapt_compiled(
     *,
     stops: Float[Tensor, "batch stops"] | None = None,
 ) -> tuple[Position, list[Failure]]:
-    """`limitlab.solvers.stepping.adapt`, compiled."""
+    """`limitlab.solvers.ode.stepping.adapt`, compiled."""
     limits = control.limits(method, now.y)
     attempts = _attempts(
         field, method, control.controller, control.shared, recorder.dense, torch.is_grad_enabled(), now.y.shape
@@ -84,7 +84,7 @@ def follow_compiled(
     recorder: Recorder,
     limits: Limits,
 ) -> tuple[Float[Tensor, "batch state"], Any]:
-    """`limitlab.solvers.stepping.follow`, compiled."""
+    """`limitlab.solvers.ode.stepping.follow`, compiled."""
     steps = _steps(field, method, recorder.dense, torch.is_grad_enabled(), y.shape)
     depth = steps.depth(grid[:, :1], y)
     missing = -(grid.shape[1] - 1) % depth

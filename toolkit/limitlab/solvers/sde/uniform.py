@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.brownian import BLOCK_NUMBERS, BrownianPath
 from limitlab.solvers.failures import failed
-from limitlab.solvers.sde_fields import Fields, Interval, State
-from limitlab.solvers.sde_methods import Carry, Scheme, reversible_heun, reversible_start
+from limitlab.solvers.sde.brownian import BLOCK_NUMBERS, BrownianPath
+from limitlab.solvers.sde.fields import Fields, Interval, State
+from limitlab.solvers.sde.schemes import Carry, Scheme, reversible_heun, reversible_start
 from limitlab.solvers.solution import Evaluations, Failure, StepLog
 
 SNAP = 1e-9

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.methods import Attempt, Field
+from limitlab.solvers.methods.method import Attempt, Field
 
 HERMITE = np.array([[1.0, -2.0, 1.0], [0.0, -1.0, 1.0], [0.0, 3.0, -2.0]])
 _YOSHIDA = 1.0 / (2.0 - 2.0 ** (1.0 / 3.0))

@@ -37,8 +37,8 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.solvers.sde_fields import Calculus, Fields, Interval, Noise, State, Step, directional, drifted
-from limitlab.solvers.sde_runge_kutta import sra1, sri2w1
+from limitlab.solvers.sde.fields import Calculus, Fields, Interval, Noise, State, Step, directional, drifted
+from limitlab.solvers.sde.runge_kutta import sra1, sri2w1
 
 Carry = tuple[Tensor, ...]
 StepFunction = Callable[[Fields, Interval, State, Carry, bool], Step]

@@ -6,13 +6,13 @@ import dataclasses
 from typing import Any
 
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.solvers.esdirk import KVAERNO3, KVAERNO5
-from limitlab.solvers.geometric import LEAPFROG, REVERSIBLE_HEUN, YOSHIDA4
-from limitlab.solvers.jacobians import JacobianFunction
-from limitlab.solvers.methods import ExplicitMethod, Method
-from limitlab.solvers.rosenbrock import RODAS4, RODAS5P, ROSENBROCK23
-from limitlab.solvers.switching import AUTO
-from limitlab.solvers.tableaux import TABLEAUX
+from limitlab.solvers.methods.esdirk import KVAERNO3, KVAERNO5
+from limitlab.solvers.methods.geometric import LEAPFROG, REVERSIBLE_HEUN, YOSHIDA4
+from limitlab.solvers.methods.jacobians import JacobianFunction
+from limitlab.solvers.methods.method import ExplicitMethod, Method
+from limitlab.solvers.methods.rosenbrock import RODAS4, RODAS5P, ROSENBROCK23
+from limitlab.solvers.methods.switching import AUTO
+from limitlab.solvers.methods.tableaux import TABLEAUX
 
 METHODS: dict[str, Method] = {
     **{name: ExplicitMethod(tableau) for name, tableau in TABLEAUX.items()},

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.captured import Totals
-from limitlab.solvers.geometric import HERMITE, ReversibleHeun
-from limitlab.solvers.march import March, Outcome
+from limitlab.solvers.gradients.leaves import Totals
+from limitlab.solvers.methods.geometric import HERMITE, ReversibleHeun
+from limitlab.solvers.ode.march import March, Outcome
 
 
 def reversible(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:

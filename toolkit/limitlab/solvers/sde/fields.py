@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.captured import captured
+from limitlab.solvers.gradients.leaves import captured
 
 Field = Callable[[Tensor, Tensor], Tensor]
 Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]

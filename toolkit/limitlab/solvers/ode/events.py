@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from limitlab.errors import unknown_name
-from limitlab.solvers.methods import Field, Method
-from limitlab.solvers.recording import Row, continuous
+from limitlab.solvers.methods.method import Field, Method
+from limitlab.solvers.ode.recording import Row, continuous
 from limitlab.solvers.solution import EventLog
 
 Direction = Literal["both", "up", "down"]

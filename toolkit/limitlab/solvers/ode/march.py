@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.compiled import adapt_compiled, follow_compiled
-from limitlab.solvers.events import Event, Events
-from limitlab.solvers.methods import Field, Method
-from limitlab.solvers.recording import Recorder
+from limitlab.solvers.methods.method import Field, Method
+from limitlab.solvers.ode.compiled import adapt_compiled, follow_compiled
+from limitlab.solvers.ode.events import Event, Events
+from limitlab.solvers.ode.recording import Recorder
+from limitlab.solvers.ode.step_control import first_step, no_memory
+from limitlab.solvers.ode.stepping import Control, Limits, Position, adapt, follow
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
-from limitlab.solvers.step_control import first_step, no_memory
-from limitlab.solvers.stepping import Control, Limits, Position, adapt, follow
 
 SLIVER = 1e-9
 

@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.captured import Totals
 from limitlab.solvers.failures import failed
-from limitlab.solvers.jumps import OneSided
-from limitlab.solvers.march import March, Outcome
-from limitlab.solvers.methods import ExplicitMethod, Field, Method
-from limitlab.solvers.recording import Row, continuous
-from limitlab.solvers.step_control import first_step, no_memory
-from limitlab.solvers.stepping import Position, adapt, follow
+from limitlab.solvers.gradients.leaves import Totals
+from limitlab.solvers.methods.method import ExplicitMethod, Field, Method
+from limitlab.solvers.ode.jumps import OneSided
+from limitlab.solvers.ode.march import March, Outcome
+from limitlab.solvers.ode.recording import Row, continuous
+from limitlab.solvers.ode.step_control import first_step, no_memory
+from limitlab.solvers.ode.stepping import Position, adapt, follow
 
 GAUSS = tuple((0.5 + offset * math.sqrt(0.15), weight / 18.0) for offset, weight in ((-1, 5.0), (0, 8.0), (1, 5.0)))
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.methods import Field
+from limitlab.solvers.methods.method import Field
 
 JacobianFunction = Callable[[Tensor, Tensor], Tensor]
 

@@ -1,0 +1,1 @@
+"""Gradients of a solve: checkpoints, the adjoint equation, reversal."""

@@ -1,0 +1,1 @@
+"""Partial differential equations: spectral time stepping and elliptic solves."""

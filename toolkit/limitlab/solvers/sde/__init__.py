@@ -1,0 +1,1 @@
+"""Stochastic equations: the face, schemes, Brownian paths, gradients."""
