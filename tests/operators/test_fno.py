@@ -12,7 +12,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from limitlab.errors import InvalidArgument
-from limitlab.operators.fno import FNO, PointwiseLinear, coordinates
+from limitlab.layers.pointwise import PointwiseLinear
+from limitlab.operators.fno import FNO, coordinates
 
 
 @pytest.fixture(autouse=True)

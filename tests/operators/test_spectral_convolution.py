@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
-from limitlab.operators import spectral_convolution
-from limitlab.operators.spectral_convolution import SpectralConv, resample
+from limitlab.layers import spectral_convolution
+from limitlab.layers.spectral_convolution import SpectralConv, resample
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.fno import FNO
 from limitlab.operators.normalization import Normalized
-from limitlab.operators.spectral_convolution import SpectralConv
 from limitlab.operators.unet import UNet, unet_with_parameters
 
 __all__ = [

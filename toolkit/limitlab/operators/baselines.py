@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.operators.spectral_convolution import resample
+from limitlab.layers.spectral_convolution import resample
 
 
 class MeanPredictor(nn.Module):

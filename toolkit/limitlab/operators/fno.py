@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.operators.spectral_convolution import SpectralConv, check_field, check_modes, resample
+from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
+from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
+from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
 
 NORMS = ("instance", "group", "adaptive_instance")
 SKIPS = ("linear", "identity", "soft-gating")
@@ -172,81 +174,6 @@ class FourierLayer(nn.Module):
         if self.channel_mlp is None:
             return a
         return self.channel_mlp(a, None if self.channel_mlp_skip is None else resample(self.channel_mlp_skip(v), size))
-
-
-class PointwiseLinear(nn.Linear):
-    """The same linear map at every grid point: (batch, in, *grid) -> (batch, out, *grid).
-
-    One batched matrix product on the channel-first layout: 1.4 to 2 times faster on CPU, forward and backward, than a
-    convolution of size 1, and as fast as `nn.Linear` on a channel-last layout.
-    """
-
-    def forward(
-        self,
-        v: Float[Tensor, "batch in_channels *grid"],
-        add_to: Float[Tensor, "batch out_channels *grid"] | None = None,
-    ) -> Float[Tensor, "batch out_channels *grid"]:
-        """W v + b, plus `add_to` where given."""
-        points = v.flatten(2)
-        weight = self.weight.expand(len(v), -1, -1)
-        result = weight @ points if self.bias is None else torch.baddbmm(self.bias[:, None], weight, points)
-        if add_to is not None:
-            result.add_(add_to.flatten(2))
-        return result.unflatten(2, v.shape[2:])
-
-
-class PointwiseMLP(nn.Module):
-    """Two pointwise linear maps with gelu between: (batch, in, *grid) -> (batch, out, *grid)."""
-
-    def __init__(self, in_channels: int, hidden: int, out_channels: int) -> None:
-        super().__init__()
-        self.first = PointwiseLinear(in_channels, hidden)
-        self.second = PointwiseLinear(hidden, out_channels)
-
-    def forward(
-        self,
-        v: Float[Tensor, "batch in_channels *grid"],
-        add_to: Float[Tensor, "batch out_channels *grid"] | None = None,
-    ) -> Float[Tensor, "batch out_channels *grid"]:
-        """MLP(v), plus `add_to` where given."""
-        return self.second(functional.gelu(self.first(v)), add_to)
-
-
-class SoftGate(nn.Module):
-    """A learned factor per channel, initially one."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.gate = nn.Parameter(torch.ones(channels))
-
-    def forward(self, v: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch channel *grid"]:
-        return self.gate.reshape(-1, *[1] * (v.ndim - 2)) * v
-
-
-class InstanceNorm(nn.Module):
-    """Mean 0 and variance 1 over space, for every sample and channel; without parameters."""
-
-    def forward(self, v: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch channel *grid"]:
-        return functional.group_norm(v, v.shape[1])
-
-
-class AdaptiveInstanceNorm(nn.Module):
-    """Instance norm whose scale and shift are an MLP of an embedding: (features,) or (batch, features)."""
-
-    def __init__(self, channels: int, features: int) -> None:
-        super().__init__()
-        self.features = features
-        self.scale_and_shift = nn.Sequential(nn.Linear(features, 512), nn.GELU(), nn.Linear(512, 2 * channels))
-
-    def forward(
-        self, v: Float[Tensor, "batch channel *grid"], embedding: Float[Tensor, "batch features"] | None
-    ) -> Float[Tensor, "batch channel *grid"]:
-        if embedding is None or embedding.shape[-1] != self.features or embedding.ndim > 2:
-            got = None if embedding is None else tuple(embedding.shape)
-            raise InvalidArgument(f"embedding must have shape (batch, {self.features}); got {got}")
-        rows = self.scale_and_shift(embedding.expand(len(v), -1))
-        scale, shift = rows.reshape(len(v), -1, *[1] * (v.ndim - 2)).chunk(2, dim=1)
-        return functional.group_norm(v, v.shape[1]) * scale + shift
 
 
 def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch dimension *grid"]:

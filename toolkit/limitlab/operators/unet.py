@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import check_number, unknown_name
-from limitlab.operators.spectral_convolution import check_field
+from limitlab.layers.spectral_convolution import check_field
 
 PaddingMode = Literal["zeros", "circular"]
 PADDINGS: dict[str, PaddingMode] = {"zeros": "zeros", "periodic": "circular"}

@@ -1,0 +1,1 @@
+"""Layers that models of more than one family are built from."""
