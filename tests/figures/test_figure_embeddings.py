@@ -4,7 +4,7 @@ import xarray as xr
 
 from limitlab import figures
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.figures.embeddings import principal_plane
+from limitlab.figures.widths.embeddings import principal_plane
 
 NAMES = ["width-16", "width-4", "infinite", "ntk"]
 

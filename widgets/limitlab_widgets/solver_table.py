@@ -6,7 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING
 
-from limitlab.figures.steps import REJECTED
+from limitlab.figures.solves.steps import REJECTED
 from limitlab.figures.template import colour
 from limitlab.problems import SDEProblem
 from limitlab_widgets.solver_reference import tightness

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from limitlab import figures
-from limitlab.figures.parametrization import REGIME_COLOURS
+from limitlab.figures.widths.parametrization import REGIME_COLOURS
 from limitlab.infinite_width import ABC, regime_map, width_exponents
 from limitlab_widgets.figure_panel import FigurePanel
 from limitlab_widgets.panels import card, described, row

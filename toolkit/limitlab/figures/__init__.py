@@ -1,21 +1,21 @@
 """Pure functions from xarray to plotly figures; importing this registers the template "limitlab" and its dark twin."""
 
-from limitlab.figures.brownian import brownian_refinement, fan_chart, marginals
-from limitlab.figures.convergence import convergence_orders, fitted_orders, work_precision
-from limitlab.figures.curves import error_against_resolution, error_distribution, training_curves
-from limitlab.figures.embeddings import accuracy_against_width, embedding_map
-from limitlab.figures.fields import field_2d, profiles, space_time, triptych
-from limitlab.figures.kernels import eigenvalue_decay, kernel_heatmaps, pinn_spectra
-from limitlab.figures.parametrization import coordinate_fan, learning_rate_curves, regime_plane
-from limitlab.figures.phase import phase_plane, phase_space
+from limitlab.figures.fields.fields import field_2d, profiles, space_time, triptych
+from limitlab.figures.fields.spectra import error_spectrum, spectrum
 from limitlab.figures.sliding import with_slider
-from limitlab.figures.solutions import by_method, states_at
-from limitlab.figures.spectra import error_spectrum, spectrum
-from limitlab.figures.stability import stability_regions
-from limitlab.figures.steps import step_errors, step_ladder, step_sizes, step_stiffness
+from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
+from limitlab.figures.solves.convergence import convergence_orders, fitted_orders, work_precision
+from limitlab.figures.solves.phase import phase_plane, phase_space
+from limitlab.figures.solves.solutions import by_method, states_at
+from limitlab.figures.solves.stability import stability_regions
+from limitlab.figures.solves.steps import step_errors, step_ladder, step_sizes, step_stiffness
+from limitlab.figures.solves.trajectories import trajectories
 from limitlab.figures.template import DARK, LIGHT, axis_title, register
-from limitlab.figures.trajectories import trajectories
-from limitlab.figures.width import dying_modes, ensemble_functions, kernel_slices, width_laws, width_slopes
+from limitlab.figures.training import error_against_resolution, error_distribution, training_curves
+from limitlab.figures.widths.embeddings import accuracy_against_width, embedding_map
+from limitlab.figures.widths.kernels import eigenvalue_decay, kernel_heatmaps, pinn_spectra
+from limitlab.figures.widths.parametrization import coordinate_fan, learning_rate_curves, regime_plane
+from limitlab.figures.widths.width import dying_modes, ensemble_functions, kernel_slices, width_laws, width_slopes
 
 register()
 

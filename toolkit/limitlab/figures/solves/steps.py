@@ -17,7 +17,7 @@ from plotly.subplots import make_subplots
 
 from limitlab.errors import check_number, unknown_name
 from limitlab.figures.arrays import LINE_PIXELS
-from limitlab.figures.solutions import (
+from limitlab.figures.solves.solutions import (
     Attempts,
     attempts_of,
     compact,

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from limitlab.errors import check_number
 from limitlab.figures.arrays import exactly, labels, variable_of
-from limitlab.figures.solutions import compact
+from limitlab.figures.solves.solutions import compact
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks
 
 if TYPE_CHECKING:

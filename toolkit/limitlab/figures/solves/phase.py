@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import exactly, thin, variable_of
-from limitlab.figures.solutions import (
+from limitlab.figures.solves.solutions import (
     CURSOR,
     compact,
     component_title,

@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from limitlab.errors import unknown_name
 from limitlab.figures.arrays import LINE_PIXELS
-from limitlab.figures.solutions import (
+from limitlab.figures.solves.solutions import (
     Path,
     compact,
     component_title,

@@ -17,7 +17,7 @@ from plotly.subplots import make_subplots
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.figures.arrays import LINE_PIXELS, coordinate, exactly, labels, thin, variable_of
 from limitlab.figures.sliding import with_slider
-from limitlab.figures.solutions import (
+from limitlab.figures.solves.solutions import (
     compact,
     component_title,
     components_of,

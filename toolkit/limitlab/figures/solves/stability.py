@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from limitlab.figures.arrays import PANEL_PIXELS, exactly, labels, thin, variable_of
-from limitlab.figures.solutions import compact, evenly
+from limitlab.figures.solves.solutions import compact, evenly
 from limitlab.figures.template import REFERENCE, SEQUENTIAL, axis_title, colour, heading, translucent
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.figures.arrays import coordinate, exactly, labels, numbers, require_dims, thin, variable_of
-from limitlab.figures.convergence import SYMBOLS
 from limitlab.figures.sliding import with_slider
+from limitlab.figures.solves.convergence import SYMBOLS
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:

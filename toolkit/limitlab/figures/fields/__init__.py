@@ -1,0 +1,1 @@
+"""Figures of functions on grids and of their spectra."""

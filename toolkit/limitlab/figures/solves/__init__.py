@@ -1,0 +1,1 @@
+"""Figures of solutions and of the steps that made them."""

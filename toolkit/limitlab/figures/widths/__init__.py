@@ -1,0 +1,1 @@
+"""Figures of networks of several widths and of their limits."""
