@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.dynamics import LONGEST_SYSTEM, kind_of, parse_dynamics, parse_scalar
-from limitlab.problems.notation import equation_text
-from limitlab.problems.vector_field import Layout, vector_field
+from limitlab.problems.compiled.vector_field import Layout, vector_field
+from limitlab.problems.text.notation import equation_text
+from limitlab.problems.text.systems import LONGEST_SYSTEM, kind_of, parse_dynamics, parse_scalar
 
 t, x, y, a = sympy.symbols("t x y a", real=True)
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.grammar import LONGEST_TEXT, parse_equation, parse_expression
-from limitlab.problems.notation import equation_latex, equation_text
-from limitlab.problems.symbolic import torch_function
+from limitlab.problems.compiled.periodic_terms import torch_function
+from limitlab.problems.text.grammar import LONGEST_TEXT, parse_equation, parse_expression
+from limitlab.problems.text.notation import equation_latex, equation_text
 
 t, x, y, nu = sympy.symbols("t x y nu", real=True)
 u = sympy.Function("u", real=True)(t, x)

@@ -10,9 +10,9 @@ import torch
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument
-from limitlab.problems.grammar import parse_equation
-from limitlab.problems.navier_stokes import NavierStokesProblem, velocity
-from limitlab.problems.symbolic import torch_function
+from limitlab.problems.compiled.periodic_terms import torch_function
+from limitlab.problems.pde.navier_stokes import NavierStokesProblem, velocity
+from limitlab.problems.text.grammar import parse_equation
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.spaces import (

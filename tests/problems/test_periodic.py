@@ -10,10 +10,11 @@ import torch
 from scipy.integrate import solve_ivp
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.custom import parse
 from limitlab.problems.difficulty import difficulty
-from limitlab.problems.initial import FourierLaw, TextLaw, evaluate_text
-from limitlab.problems.periodic import PROBLEMS, cole_hopf, time_derivative
+from limitlab.problems.pde.laws import FourierLaw, TextLaw, evaluate_text
+from limitlab.problems.pde.periodic import cole_hopf, time_derivative
+from limitlab.problems.pde.periodic_catalogue import PROBLEMS
+from limitlab.problems.pde.typed import parse
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import spectral_derivative, spectral_resample
 
@@ -286,7 +287,7 @@ def test_a_sample_is_the_same_alone_and_in_a_batch(name):
 def test_a_sample_is_the_same_across_chunks(monkeypatch):
     problem = CATALOGUE["burgers"].with_domain(frames=2, span=0.05)
     whole = problem.simulate(5, seed=1)
-    monkeypatch.setattr("limitlab.problems.periodic.POINTS_PER_BATCH", 512)
+    monkeypatch.setattr("limitlab.problems.pde.periodic.POINTS_PER_BATCH", 512)
     assert np.array_equal(whole["u"].values, problem.simulate(5, seed=1)["u"].values)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.prose import FAMILIES
+from limitlab.problems.ode.prose_families import FAMILIES
 
 
 def published(name, u, c):

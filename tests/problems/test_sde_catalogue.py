@@ -11,7 +11,7 @@ from scipy.integrate import quad
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument
-from limitlab.problems.dynamics import parse_scalar
+from limitlab.problems.text.systems import parse_scalar
 from limitlab.solvers.sde.solve import solve_sde
 
 SDES = problems.catalogue("sde")

@@ -7,10 +7,10 @@ import torch
 
 from limitlab import problems
 from limitlab.errors import UnknownName
-from limitlab.problems.dynamics import parse_dynamics
-from limitlab.problems.program import Program
-from limitlab.problems.special import exprel, exprel2
-from limitlab.problems.vector_field import Layout, jacobian, vector_field
+from limitlab.problems.compiled.program import Program
+from limitlab.problems.compiled.vector_field import Layout, jacobian, vector_field
+from limitlab.problems.text.functions import exprel, exprel2
+from limitlab.problems.text.systems import parse_dynamics
 
 SYSTEMS = problems.names("ode")
 TIME = torch.full((5, 1), 0.3, dtype=torch.float64)

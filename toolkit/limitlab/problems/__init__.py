@@ -10,27 +10,20 @@ from __future__ import annotations
 from typing import Any, Literal, get_args, overload
 
 from limitlab.errors import unknown_name
-from limitlab.problems import (
-    elliptic,
-    integral,
-    navier_stokes,
-    ode_chaos,
-    ode_growth,
-    ode_kinetics,
-    ode_mechanics,
-    periodic,
-    sde_catalogue,
-)
 from limitlab.problems.base import Field, Parameter, Problem
 from limitlab.problems.difficulty import difficulty
 from limitlab.problems.dynamical import DynamicalProblem
-from limitlab.problems.integral import IntegralProblem
-from limitlab.problems.ode import ODEProblem
-from limitlab.problems.own import parse
-from limitlab.problems.problem import PDEProblem
-from limitlab.problems.prose import prose_family, prose_rules
-from limitlab.problems.sde import SDEProblem
-from limitlab.problems.sde_catalogue import linear_sde
+from limitlab.problems.integral import catalogue as integral_catalogue
+from limitlab.problems.integral.problem import IntegralProblem
+from limitlab.problems.ode import chaos, growth, kinetics, mechanics
+from limitlab.problems.ode.problem import ODEProblem
+from limitlab.problems.ode.prose_families import prose_family, prose_rules
+from limitlab.problems.pde import elliptic, navier_stokes, periodic_catalogue
+from limitlab.problems.pde.problem import PDEProblem
+from limitlab.problems.sde import catalogue as sde_catalogue
+from limitlab.problems.sde.catalogue import linear_sde
+from limitlab.problems.sde.problem import SDEProblem
+from limitlab.problems.typed import parse
 
 __all__ = [
     "DynamicalProblem",
@@ -54,15 +47,15 @@ __all__ = [
 Kind = Literal["pde", "evolution", "steady", "ode", "sde", "integral"]
 _DOMAIN = ("length", "span", "frames", "sites")
 _TABLES: tuple[tuple[Problem, ...], ...] = (
-    periodic.PROBLEMS,
+    periodic_catalogue.PROBLEMS,
     elliptic.PROBLEMS,
     navier_stokes.PROBLEMS,
-    ode_growth.PROBLEMS,
-    ode_mechanics.PROBLEMS,
-    ode_kinetics.PROBLEMS,
-    ode_chaos.PROBLEMS,
+    growth.PROBLEMS,
+    mechanics.PROBLEMS,
+    kinetics.PROBLEMS,
+    chaos.PROBLEMS,
     sde_catalogue.PROBLEMS,
-    integral.PROBLEMS,
+    integral_catalogue.PROBLEMS,
 )
 _CATALOGUE: dict[str, Problem] = {problem.name: problem for table in _TABLES for problem in table}
 

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.problems.base import Field, GenerativeProblem, library_version
-from limitlab.problems.dynamics import Dynamics, parse_dynamics, parse_scalar
+from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Function, Layout, Values, evaluator, vector_field
 from limitlab.problems.laws import Nearby, StateLaw, streams
-from limitlab.problems.vector_field import INTEGRAL, Ends, Function, Layout, Values, evaluator, vector_field
+from limitlab.problems.text.systems import Dynamics, parse_dynamics, parse_scalar
 
 if TYPE_CHECKING:
     import xarray

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from limitlab.problems.compiled.vector_field import Values
     from limitlab.problems.dynamical import DynamicalProblem
-    from limitlab.problems.vector_field import Values
 
 Stream = np.random.Generator
 

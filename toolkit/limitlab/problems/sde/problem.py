@@ -20,9 +20,9 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.problems.base import Kind
+from limitlab.problems.compiled.vector_field import Function, Values, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import DynamicalProblem, Times
-from limitlab.problems.dynamics import Dynamics, parse_scalar
-from limitlab.problems.vector_field import Function, Values, evaluator, jacobian, vector_field
+from limitlab.problems.text.systems import Dynamics, parse_scalar
 
 if TYPE_CHECKING:
     import sympy
@@ -105,7 +105,7 @@ class SDEProblem(DynamicalProblem):
 
     def latex(self) -> str:
         """The system as an array of aligned equations; a circle marks Stratonovich noise."""
-        from limitlab.problems.notation import system_latex
+        from limitlab.problems.text.notation import system_latex
 
         return system_latex(self.dynamics(), self.states, self.parameters, self.calculus)
 
@@ -305,7 +305,7 @@ def _corrected(dynamics: Dynamics, sign: int) -> tuple[sympy.Expr, ...]:
     """Drift plus sign times the correction 1/2 sum_jk b_jk db_ik/dx_j."""
     import sympy
 
-    from limitlab.problems.dynamics import site_symbol
+    from limitlab.problems.text.systems import site_symbol
 
     if dynamics.indexed:
         pairs = [

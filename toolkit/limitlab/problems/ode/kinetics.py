@@ -5,7 +5,7 @@ from __future__ import annotations
 from limitlab.problems.base import Field, Parameter
 from limitlab.problems.dynamical import Invariant
 from limitlab.problems.laws import Box, Draw, Drawn
-from limitlab.problems.ode import ODEProblem, Reference
+from limitlab.problems.ode.problem import ODEProblem, Reference
 
 SPECIES = tuple(Field(f"y{k}", f"concentration {k}", latex=f"y_{{{k}}}") for k in range(1, 9))
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
-from limitlab.problems.dynamics import REDUCTIONS, site_of, site_symbol
-from limitlab.problems.program import Program
+from limitlab.problems.compiled.program import Program
+from limitlab.problems.text.systems import REDUCTIONS, site_of, site_symbol
 
 if TYPE_CHECKING:
     import sympy

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from limitlab.problems.base import Field, Parameter
-from limitlab.problems.dynamics import REDUCTIONS, Dynamics, site_of
+from limitlab.problems.text.systems import REDUCTIONS, Dynamics, site_of
 
 if TYPE_CHECKING:
     import sympy

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from limitlab.problems.base import Field, Parameter
 from limitlab.problems.laws import Box
-from limitlab.problems.ode import ODEProblem, Reference
+from limitlab.problems.ode.problem import ODEProblem, Reference
 
 UVW = tuple(Field(name, f"coordinate {name}") for name in "uvw")
 XYZ = tuple(Field(name, f"coordinate {name}") for name in "xyz")

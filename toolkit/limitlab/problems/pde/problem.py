@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class PDEProblem(GenerativeProblem):
     """An equation on a box, with everything that decides the numbers it generates.
 
-    equation: text of the grammar of `limitlab.problems.grammar`, for example "u_t = -dx(u^2/2) + nu*u_xx".
+    equation: text of the grammar of `limitlab.problems.text.grammar`, for example "u_t = -dx(u^2/2) + nu*u_xx".
     lengths, starts: one number an axis.
     frames: stored times, equally spaced on [0, span], both ends included. operator: the fields (input, target) of the
     operator to learn; a field with a time axis enters at its first frame and is the target at its last.
@@ -115,7 +115,7 @@ class PDEProblem(GenerativeProblem):
 
     def expression(self) -> sympy.Eq:
         """The equation as a sympy equality in functions of (t, x[, y]) and one symbol a parameter."""
-        from limitlab.problems.grammar import parse_equation
+        from limitlab.problems.text.grammar import parse_equation
 
         return parse_equation(
             self.equation,
@@ -126,7 +126,7 @@ class PDEProblem(GenerativeProblem):
 
     def latex(self) -> str:
         """The equation as LaTeX, derivatives as subscripts."""
-        from limitlab.problems.notation import equation_latex
+        from limitlab.problems.text.notation import equation_latex
 
         items: list[Field | Parameter] = [*self.fields, *self.parameters]
         names = {item.name: item.latex for item in items if item.latex}

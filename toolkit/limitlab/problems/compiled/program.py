@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
-from limitlab.problems import special
+from limitlab.problems.text import functions
 
 if TYPE_CHECKING:
     import sympy
@@ -36,10 +36,10 @@ _FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[float], float]
     "cosh": (torch.cosh, math.cosh),
     "Abs": (torch.abs, math.fabs),
     "sign": (torch.sign, lambda value: math.copysign(1.0, value) if value else 0.0),
-    "exprel": (special.exprel, special.exprel_of_number),
-    "exprel2": (special.exprel2, lambda value: float(special.exprel2(torch.tensor(value, dtype=torch.float64)))),
+    "exprel": (functions.exprel, functions.exprel_of_number),
+    "exprel2": (functions.exprel2, lambda value: float(functions.exprel2(torch.tensor(value, dtype=torch.float64)))),
     "pos": (torch.relu, lambda value: max(value, 0.0)),
-    "step": (special.step, lambda value: float(value > 0)),
+    "step": (functions.step, lambda value: float(value > 0)),
 }
 
 

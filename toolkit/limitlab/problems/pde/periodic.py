@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.initial import FourierLaw, GaussianLaw, InitialLaw, evaluate_text
-from limitlab.problems.problem import Field, Parameter, PDEProblem
+from limitlab.problems.pde.laws import InitialLaw, evaluate_text
+from limitlab.problems.pde.problem import Field, PDEProblem
 from limitlab.solvers.pde.spectral import dealiased, integrate_spectral
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import derivative_symbol, fourier, inverse_fourier, spectral_resample
@@ -139,7 +139,7 @@ class PeriodicProblem(PDEProblem):
 
         like: gives device and dtype. dealias: truncate before and after products, by the 2/3 rule (cubic terms: 1/2).
         """
-        from limitlab.problems.symbolic import fourier_symbol, require_well_posed
+        from limitlab.problems.compiled.periodic_terms import fourier_symbol, require_well_posed
 
         terms = self._terms()
         numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in self.values.items()}
@@ -186,8 +186,8 @@ def terms_of(equation: str, parameters: tuple[str, ...]) -> Terms:
     """The text split into coefficients of linear derivatives and fluxes of the rest, by order of the derivative."""
     import sympy
 
-    from limitlab.problems.grammar import parse_equation
-    from limitlab.problems.symbolic import degree, fluxes, linear_split, torch_function
+    from limitlab.problems.compiled.periodic_terms import degree, fluxes, linear_split, torch_function
+    from limitlab.problems.text.grammar import parse_equation
 
     parsed = parse_equation(equation, parameters=parameters)
     t, x = sympy.Symbol("t", real=True), sympy.Symbol("x", real=True)
@@ -257,89 +257,3 @@ def cole_hopf(
 
 def _no_derivative(values: Tensor, axis: str, order: int) -> Tensor:
     raise AssertionError("a coefficient holds no field")
-
-
-PROBLEMS: tuple[PeriodicProblem, ...] = (
-    PeriodicProblem(
-        name="advection",
-        title="Advection",
-        equation="u_t = -beta*u_x",
-        parameters=(Parameter("beta", 1.0, -4.0, 4.0, "speed"),),
-        initial=FourierLaw(modes=5),
-        dt=0.01,
-        span=2.0,
-        frames=201,
-        solution="sin(2*pi*(x - beta*t)) + cos(6*pi*(x - beta*t))/2",
-        source="Takamoto et al. 2022 (PDEBench)",
-    ),
-    PeriodicProblem(
-        name="heat",
-        title="Heat equation",
-        equation="u_t = nu*u_xx",
-        parameters=(Parameter("nu", 0.01, 1e-3, 1.0, "diffusivity", latex=r"\nu", scale="log"),),
-        initial=FourierLaw(modes=5),
-        dt=0.01,
-        span=1.0,
-        frames=41,
-        solution="exp(-4*pi^2*nu*t)*sin(2*pi*x) + exp(-36*pi^2*nu*t)*cos(6*pi*x)/2",
-        source="Fourier 1822",
-    ),
-    PeriodicProblem(
-        name="burgers",
-        title="Viscous Burgers equation",
-        equation="u_t = -dx(u^2/2) + nu*u_xx",
-        parameters=(Parameter("nu", 0.1, 5e-3, 0.2, "viscosity", latex=r"\nu", scale="log"),),
-        initial=GaussianLaw(alpha=2.0, tau=5.0, sigma=25.0),
-        dt=2.5e-3,
-        span=1.0,
-        frames=21,
-        finest_scale="2*nu",
-        minimum_resolution=256,
-        solution="2*pi*nu*exp(-4*pi^2*nu*t)*sin(2*pi*x)/(1 + exp(-4*pi^2*nu*t)*cos(2*pi*x)/2)",
-        source="Li et al. 2020 (FNO): u0 ~ N(0, 625(-Lap+25)^-2), nu 0.1, T 1",
-    ),
-    PeriodicProblem(
-        name="korteweg_de_vries",
-        title="Korteweg-de Vries equation",
-        equation="u_t = -3*dx(u^2) - u_xxx",
-        initial=FourierLaw(modes=5),
-        lengths=(64.0,),
-        default_resolution=256,
-        dt=0.0025,
-        span=10.0,
-        frames=101,
-        minimum_resolution=512,
-        solution="2/cosh(x - 4*t - 12)^2",
-        source="Korteweg & de Vries 1895",
-    ),
-    PeriodicProblem(
-        name="kuramoto_sivashinsky",
-        title="Kuramoto-Sivashinsky equation",
-        equation="u_t = -dx(u^2/2) - u_xx - u_xxxx",
-        initial=FourierLaw(modes=5),
-        lengths=(22.0,),
-        default_resolution=64,
-        dt=0.05,
-        span=50.0,
-        frames=201,
-        warm_up=100.0,
-        source="Kassam & Trefethen 2005; domain 22: Cvitanovic, Davidchack & Siminos 2010",
-    ),
-    PeriodicProblem(
-        name="allen_cahn",
-        title="Allen-Cahn equation",
-        equation="u_t = eps^2*u_xx + u - u^3",
-        parameters=(Parameter("eps", 0.05, 0.02, 0.1, "interface width", latex=r"\varepsilon", scale="log"),),
-        initial=FourierLaw(modes=5, amplitude=0.9),
-        lengths=(2.0,),
-        starts=(-1.0,),
-        dt=0.02,
-        span=10.0,
-        frames=51,
-        finest_scale="eps",
-        minimum_resolution=256,
-        solution="tanh((x + 0.5)/(sqrt(2)*eps)) - tanh((x - 0.5)/(sqrt(2)*eps))"
-        " + tanh((x - 1.5)/(sqrt(2)*eps)) - tanh((x + 1.5)/(sqrt(2)*eps)) + 1",
-        source="Allen & Cahn 1979",
-    ),
-)

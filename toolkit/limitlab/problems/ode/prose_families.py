@@ -11,7 +11,7 @@ import dataclasses
 
 from limitlab.errors import unknown_name
 from limitlab.problems.laws import Box
-from limitlab.problems.ode import ODEProblem
+from limitlab.problems.ode.problem import ODEProblem
 
 FAMILIES: dict[str, int] = {
     "thomas": 0,

@@ -8,8 +8,8 @@ from limitlab.errors import InvalidArgument
 from limitlab.problems.base import Field, Parameter
 from limitlab.problems.dynamical import Invariant
 from limitlab.problems.laws import Box, Draw, Drawn, Gaussian
-from limitlab.problems.ode_growth import PROBLEMS as GROWTH
-from limitlab.problems.sde import Density, SDEProblem
+from limitlab.problems.ode.growth import PROBLEMS as GROWTH
+from limitlab.problems.sde.problem import Density, SDEProblem
 
 X = (Field("X", "state X"),)
 LOTKA = next(problem for problem in GROWTH if problem.name == "lotka_volterra")

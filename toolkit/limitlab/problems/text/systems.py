@@ -1,4 +1,4 @@
-"""Text of a dynamical system to symbolic right-hand sides, by the grammar of `limitlab.problems.grammar`.
+"""Text of a dynamical system to symbolic right-hand sides, by the grammar of `limitlab.problems.text.grammar`.
 
     x' = y; y' = mu*(1 - x^2)*y - x                 ordinary: x' or dx/dt; equations apart by ; or a new line
     a = x - y; x' = sin(a); y' = -sin(a)            a line without derivative names an expression for the lines below
@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.problems.grammar import LONGEST_TEXT, Parser
+from limitlab.problems.text.grammar import LONGEST_TEXT, Parser
 
 if TYPE_CHECKING:
     import sympy

@@ -10,7 +10,7 @@ from torch import Tensor
 from limitlab.problems.base import Field, Parameter
 from limitlab.problems.dynamical import Invariant
 from limitlab.problems.laws import Box, Draw, Drawn, Gaussian
-from limitlab.problems.ode import ODEProblem
+from limitlab.problems.ode.problem import ODEProblem
 
 BISECTIONS = 60
 PLANE = (Field("x", "position x"), Field("v", "velocity v"))

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.problems.special import exprel_of_number, symbolic_functions
+from limitlab.problems.text.functions import exprel_of_number, symbolic_functions
 
 if TYPE_CHECKING:
     import sympy

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.problem import Field, Parameter, PDEProblem
+from limitlab.problems.pde.problem import Field, Parameter, PDEProblem
 from limitlab.solvers.pde.elliptic import darcy_operator, solve_darcy, solve_poisson
 from limitlab.spaces.differences import block_average
 from limitlab.spaces.fields import gaussian_field

@@ -34,9 +34,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.initial import GaussianLaw
-from limitlab.problems.periodic import time_derivative
-from limitlab.problems.problem import Field, Parameter, PDEProblem
+from limitlab.problems.pde.laws import GaussianLaw
+from limitlab.problems.pde.periodic import time_derivative
+from limitlab.problems.pde.problem import Field, Parameter, PDEProblem
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.spaces.grid import Grid
@@ -254,8 +254,8 @@ def _source_term(equation: str, fields: tuple[str, ...], parameters: tuple[str, 
     import sympy
     from sympy.core.function import AppliedUndef
 
-    from limitlab.problems.grammar import parse_equation
-    from limitlab.problems.symbolic import torch_function
+    from limitlab.problems.compiled.periodic_terms import torch_function
+    from limitlab.problems.text.grammar import parse_equation
 
     right = parse_equation(equation, fields=fields, parameters=parameters, dimension=2).rhs
     return torch_function(sympy.Add(*(term for term in sympy.Add.make_args(right) if not term.has(AppliedUndef))))

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.problems.base import Kind
+from limitlab.problems.compiled.vector_field import Function, Values, jacobian
 from limitlab.problems.dynamical import DynamicalProblem, Times
-from limitlab.problems.vector_field import Function, Values, jacobian
 
 if TYPE_CHECKING:
     import xarray
@@ -63,7 +63,7 @@ class ODEProblem(DynamicalProblem):
 
     def latex(self) -> str:
         """The system as an array of aligned equations."""
-        from limitlab.problems.notation import system_latex
+        from limitlab.problems.text.notation import system_latex
 
         return system_latex(self.dynamics(), self.states, self.parameters)
 

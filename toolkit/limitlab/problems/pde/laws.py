@@ -78,8 +78,8 @@ def evaluate_text(
     text: str, grid: Grid, times: Float[Tensor, " time"], values: Mapping[str, float]
 ) -> Float[Tensor, "time x"]:
     """A function of x, t and parameters, given as text, on a 1-D grid at `times`; float64."""
-    from limitlab.problems.grammar import parse_expression
-    from limitlab.problems.symbolic import torch_function
+    from limitlab.problems.compiled.periodic_terms import torch_function
+    from limitlab.problems.text.grammar import parse_expression
 
     function = torch_function(parse_expression(text, parameters=list(values)))
     numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}

@@ -4,7 +4,7 @@
     x' = y; y' = mu*(1 - x^2)*y - x                 system of ordinary differential equations (or dx/dt = ...)
     dX = theta*(mu - X)*dt + sigma*dW               stochastic system; several noises dW1, dW2, ...
 
-The text goes through the whitelist parser of `limitlab.problems.grammar`; nothing of it is run.
+The text goes through the whitelist parser of `limitlab.problems.text.grammar`; nothing of it is run.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.problems import custom
 from limitlab.problems.base import Field, GenerativeProblem, Parameter
 from limitlab.problems.dynamical import NEARBY, DynamicalProblem
-from limitlab.problems.dynamics import kind_of, parse_dynamics
-from limitlab.problems.ode import ODEProblem
-from limitlab.problems.sde import SDEProblem
+from limitlab.problems.ode.problem import ODEProblem
+from limitlab.problems.pde.typed import declared
+from limitlab.problems.pde.typed import parse as parse_pde
+from limitlab.problems.sde.problem import SDEProblem
+from limitlab.problems.text.systems import kind_of, parse_dynamics
 
 MOST_STEPS = 1000
 Initial = Mapping[str, float | str] | Sequence[float | str]
@@ -56,7 +57,7 @@ def parse(
     given = {"span": span, "frames": frames, "initial": initial}
     options |= {key: value for key, value in given.items() if value is not None}
     if kind == "pde":
-        return custom.parse(text, parameters, name=name, **options)
+        return parse_pde(text, parameters, name=name, **options)
     return _system(kind, text, parameters or {}, name, **options)
 
 
@@ -72,7 +73,7 @@ def _system(
     sites: int = 0,
     **options: Any,
 ) -> DynamicalProblem:
-    typed = tuple(custom.declared(key, value) for key, value in parameters.items())
+    typed = tuple(declared(key, value) for key, value in parameters.items())
     dynamics = parse_dynamics(text, tuple(parameters))
     span = check_number("span", span, low=1e-9, high=1e9)
     if dynamics.indexed and not sites:

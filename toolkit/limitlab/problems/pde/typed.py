@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.initial import FourierLaw, InitialLaw, TextLaw, evaluate_text
-from limitlab.problems.periodic import PeriodicProblem, terms_of
-from limitlab.problems.problem import Parameter
+from limitlab.problems.pde.laws import FourierLaw, InitialLaw, TextLaw, evaluate_text
+from limitlab.problems.pde.periodic import PeriodicProblem, terms_of
+from limitlab.problems.pde.problem import Parameter
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import fourier

@@ -1,0 +1,1 @@
+"""From checked text to functions of tensors."""

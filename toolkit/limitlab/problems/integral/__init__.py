@@ -1,0 +1,1 @@
+"""Integral equations: the problem and its catalogue."""

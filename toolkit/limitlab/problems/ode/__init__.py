@@ -1,0 +1,1 @@
+"""Ordinary differential equations: the problem and its catalogue."""

@@ -1,0 +1,1 @@
+"""Partial differential equations: the problem, its laws and its catalogue."""

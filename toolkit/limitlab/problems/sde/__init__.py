@@ -1,0 +1,1 @@
+"""Stochastic differential equations: the problem and its catalogue."""

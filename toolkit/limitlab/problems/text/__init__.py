@@ -1,0 +1,1 @@
+"""Equations as text: the grammar, its functions, systems of equations, their notation."""
