@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from limitlab import data
-from limitlab.data import shipped
+from limitlab.data.sources import shipped
 
 DATASETS = Path(__file__).parents[2] / "datasets"
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from limitlab.data.sources.glyphs import PEN, POINTS, _rendered
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.infinite_width import (
     Glyphs,
@@ -20,7 +21,6 @@ from limitlab.infinite_width import (
     kernels,
     mlp,
 )
-from limitlab.infinite_width.glyphs import PEN, POINTS, _rendered
 from limitlab.infinite_width.maml import Hyperparameters, repository_hyperparameters
 from limitlab.training import fit
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.linear_limit import LinearLimit, LinearNetwork
 from limitlab.infinite_width.maml import (
     KERNELS,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from limitlab.data.sources.corpus import TEXTS, ContextBatches, Corpus, factorial_corpus, text_corpus
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.corpus import TEXTS, ContextBatches, Corpus, factorial_corpus, text_corpus
 from limitlab.infinite_width.word2vec import (
     CBOW,
     analogy_hits,

@@ -4,6 +4,8 @@ An architecture without a width (`chain`, `mlp`) has kernels (`kernels`), finite
 their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`).
 """
 
+from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
+from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.abc_networks import ABCMLP
 from limitlab.infinite_width.activations import ACTIVATIONS, Activation, activation, from_function
 from limitlab.infinite_width.architecture import (
@@ -27,10 +29,8 @@ from limitlab.infinite_width.classification import (
     standard_network,
 )
 from limitlab.infinite_width.coordinate_check import coordinate_check, coordinates, movement, passes, width_exponents
-from limitlab.infinite_width.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
 from limitlab.infinite_width.empirical import empirical_ntk
 from limitlab.infinite_width.feature_limit import FeatureLimit, feature_limit
-from limitlab.infinite_width.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.kernels import Kernels, kernel_function, kernels
 from limitlab.infinite_width.learning_rate_transfer import best_learning_rate, mutransfer_sweep, octaves
 from limitlab.infinite_width.linear_limit import LinearLimit, LinearNetwork, linear_convergence, relative_distance

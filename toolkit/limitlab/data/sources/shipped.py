@@ -48,7 +48,7 @@ def digits() -> xr.Dataset:
 
 def folder() -> Path:
     """Where the data lie: inside of an installed package, else beside the toolkit of a checkout."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     installed = package / "datasets"
     return installed if installed.is_dir() else package.parents[1] / "datasets"
 

@@ -1,0 +1,1 @@
+"""Where data come from that no equation makes: shipped files, corpora, drawn pictures."""
