@@ -11,7 +11,7 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.infinite_width import ACTIVATIONS, activation, from_function
-from limitlab.infinite_width.hermite import derivative, expectation_of_product, expectation_of_slopes
+from limitlab.infinite_width.limit.hermite import derivative, expectation_of_product, expectation_of_slopes
 
 COVARIANCES = [(1.0, 1.0, 0.3), (1.0, 1.0, 0.999), (2.0, 0.5, -0.7), (0.1, 3.0, 0.2), (2.0, 2.0, 2.0)]
 SMOOTH = {

@@ -17,7 +17,7 @@ from limitlab.infinite_width import (
     mlp,
     residual,
 )
-from limitlab.infinite_width.factors import Factor, contract
+from limitlab.infinite_width.finite.factors import Factor, contract
 
 DENSE = Dense(2.0, 0.1)
 METHODS = ("structured", "jacobian", "ntvp")

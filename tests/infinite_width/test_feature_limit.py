@@ -5,9 +5,9 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.infinite_width import kernels, mlp
-from limitlab.infinite_width.abc_networks import ABCMLP
-from limitlab.infinite_width.feature_limit import _WideMatrix, feature_limit
-from limitlab.infinite_width.parametrization import parametrization
+from limitlab.infinite_width.parametrizations.abc import parametrization
+from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
+from limitlab.infinite_width.parametrizations.feature_limit import _WideMatrix, feature_limit
 from limitlab.training import fit
 
 X = torch.nn.functional.normalize(

@@ -8,7 +8,7 @@ import torch
 
 from limitlab.errors import LimitlabError
 from limitlab.infinite_width import LinearLimit, LinearNetwork, descend, linear_convergence, relative_distance
-from limitlab.infinite_width.width_study import slope
+from limitlab.infinite_width.finite.width_study import slope
 from limitlab.training import fit
 
 D, OUT = 6, 3

@@ -21,7 +21,7 @@ from limitlab.infinite_width import (
     kernels,
     mlp,
 )
-from limitlab.infinite_width.maml import Hyperparameters, repository_hyperparameters
+from limitlab.infinite_width.few_shot import Hyperparameters, repository_hyperparameters
 from limitlab.training import fit
 
 WAYS, CLASSES, DRAWINGS, D = 3, 8, 6, 5

@@ -5,7 +5,7 @@ import torch
 
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.infinite_width import CBOW, ContextBatches, analogy_hits, cbow_loss, factorial_corpus
-from limitlab.infinite_width import word2vec as w2v
+from limitlab.infinite_width import embeddings as w2v
 from limitlab.training import fit
 
 WORDS = 9

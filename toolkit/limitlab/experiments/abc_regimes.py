@@ -18,10 +18,10 @@ from limitlab.errors import InvalidArgument
 from limitlab.experiments.coordinate_check import changes, gridded
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.abc_networks import ABCMLP
-from limitlab.infinite_width.classification import CLASSES, cross_entropy, digit_task
-from limitlab.infinite_width.coordinate_check import coordinates, movement, width_exponents
-from limitlab.infinite_width.parametrization import parametrization, regime_map
+from limitlab.infinite_width.parametrizations.abc import parametrization, regime_map
+from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
+from limitlab.infinite_width.parametrizations.coordinate_check import coordinates, movement, width_exponents
+from limitlab.infinite_width.parametrizations.digit_networks import CLASSES, cross_entropy, digit_task
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.classification import cross_entropy, digit_networks, digit_task
-from limitlab.infinite_width.coordinate_check import coordinates, movement, passes, width_exponents
+from limitlab.infinite_width.parametrizations.coordinate_check import coordinates, movement, passes, width_exponents
+from limitlab.infinite_width.parametrizations.digit_networks import cross_entropy, digit_networks, digit_task
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -125,7 +125,7 @@ def gridded(dataset: "xr.Dataset", choices: Mapping[str, Any], *fields: str) -> 
 
 
 def fan(result: Result) -> "xr.Dataset":
-    """`change` (parametrization, module, width, step, seed), as `limitlab.infinite_width.coordinate_check` gives it."""
+    """`change` (parametrization, module, width, step, seed), as `coordinate_check` gives it."""
     import xarray as xr
 
     modules = [str(name) for name in result.metrics["module"].values]

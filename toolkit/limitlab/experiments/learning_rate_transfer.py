@@ -16,8 +16,8 @@ from limitlab.errors import InvalidArgument
 from limitlab.experiments.coordinate_check import PARAMETRIZATIONS, gridded
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.classification import cross_entropy, digit_networks, digit_task
-from limitlab.infinite_width.learning_rate_transfer import best_learning_rate, octaves
+from limitlab.infinite_width.parametrizations.digit_networks import cross_entropy, digit_networks, digit_task
+from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

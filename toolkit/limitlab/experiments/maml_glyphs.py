@@ -17,8 +17,7 @@ from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.linear_limit import LinearLimit, LinearNetwork
-from limitlab.infinite_width.maml import (
+from limitlab.infinite_width.few_shot import (
     KERNELS,
     Hyperparameters,
     KernelMachine,
@@ -28,6 +27,7 @@ from limitlab.infinite_width.maml import (
     kernel_features,
     repository_hyperparameters,
 )
+from limitlab.infinite_width.parametrizations.linear_limit import LinearLimit, LinearNetwork
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

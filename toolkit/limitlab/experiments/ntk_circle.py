@@ -21,7 +21,7 @@ from limitlab.errors import InvalidArgument
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
 from limitlab.infinite_width import ACTIVATIONS, Network, WidthStudy, empirical_ntk, mlp
-from limitlab.infinite_width.width_study import Start
+from limitlab.infinite_width.finite.width_study import Start
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -18,7 +18,7 @@ from limitlab.data.sources.corpus import TEXTS, ContextBatches, Corpus, factoria
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.settings import Settings, option
-from limitlab.infinite_width.word2vec import (
+from limitlab.infinite_width.embeddings import (
     CBOW,
     analogy_hits,
     cbow_loss,

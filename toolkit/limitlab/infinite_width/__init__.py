@@ -6,9 +6,27 @@ their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`
 
 from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
 from limitlab.data.sources.glyphs import Glyphs, glyphs
-from limitlab.infinite_width.abc_networks import ABCMLP
-from limitlab.infinite_width.activations import ACTIVATIONS, Activation, activation, from_function
-from limitlab.infinite_width.architecture import (
+from limitlab.infinite_width.embeddings import CBOW, analogy_hits, cbow_loss
+from limitlab.infinite_width.few_shot import (
+    KernelMachine,
+    TaskBatches,
+    adapted_accuracy,
+    first_order_maml,
+    kernel_features,
+)
+from limitlab.infinite_width.finite.empirical import empirical_ntk
+from limitlab.infinite_width.finite.linearization import Linearized, descend
+from limitlab.infinite_width.finite.networks import (
+    Network,
+    NTKConv,
+    NTKLinear,
+    load_standard,
+    standard_learning_rates,
+    to_standard,
+)
+from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope, width_study
+from limitlab.infinite_width.limit.activations import ACTIVATIONS, Activation, activation, from_function
+from limitlab.infinite_width.limit.architecture import (
     Chain,
     Conv,
     Dense,
@@ -21,53 +39,50 @@ from limitlab.infinite_width.architecture import (
     parallel,
     residual,
 )
-from limitlab.infinite_width.classification import (
-    DigitTask,
-    cross_entropy,
-    digit_networks,
-    digit_task,
-    standard_network,
-)
-from limitlab.infinite_width.coordinate_check import coordinate_check, coordinates, movement, passes, width_exponents
-from limitlab.infinite_width.empirical import empirical_ntk
-from limitlab.infinite_width.feature_limit import FeatureLimit, feature_limit
-from limitlab.infinite_width.kernels import Kernels, kernel_function, kernels
-from limitlab.infinite_width.learning_rate_transfer import best_learning_rate, mutransfer_sweep, octaves
-from limitlab.infinite_width.linear_limit import LinearLimit, LinearNetwork, linear_convergence, relative_distance
-from limitlab.infinite_width.linearization import Linearized, descend
-from limitlab.infinite_width.maml import (
-    KernelMachine,
-    TaskBatches,
-    adapted_accuracy,
-    first_order_maml,
-    kernel_features,
-)
-from limitlab.infinite_width.mup import Role, mup_groups, mup_init, parameter_roles
-from limitlab.infinite_width.networks import (
-    Network,
-    NTKConv,
-    NTKLinear,
-    load_standard,
-    standard_learning_rates,
-    to_standard,
-)
-from limitlab.infinite_width.parametrization import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
-from limitlab.infinite_width.pinn import (
+from limitlab.infinite_width.limit.kernels import Kernels, kernel_function, kernels
+from limitlab.infinite_width.limit.pinn import (
     PinnKernel,
     empirical_pinn_kernel,
     identity,
     laplacian,
     limit_pinn_kernel,
 )
-from limitlab.infinite_width.prediction import (
+from limitlab.infinite_width.limit.prediction import (
     IllConditioned,
     KernelDynamics,
     gaussian_process_posterior,
     kernel_regression,
     max_learning_rate,
 )
-from limitlab.infinite_width.width_study import WidthStudy, decay_fit, slope, width_study
-from limitlab.infinite_width.word2vec import CBOW, analogy_hits, cbow_loss
+from limitlab.infinite_width.parametrizations.abc import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
+from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
+from limitlab.infinite_width.parametrizations.coordinate_check import (
+    coordinate_check,
+    coordinates,
+    movement,
+    passes,
+    width_exponents,
+)
+from limitlab.infinite_width.parametrizations.digit_networks import (
+    DigitTask,
+    cross_entropy,
+    digit_networks,
+    digit_task,
+    standard_network,
+)
+from limitlab.infinite_width.parametrizations.feature_limit import FeatureLimit, feature_limit
+from limitlab.infinite_width.parametrizations.learning_rate_transfer import (
+    best_learning_rate,
+    mutransfer_sweep,
+    octaves,
+)
+from limitlab.infinite_width.parametrizations.linear_limit import (
+    LinearLimit,
+    LinearNetwork,
+    linear_convergence,
+    relative_distance,
+)
+from limitlab.infinite_width.parametrizations.mup import Role, mup_groups, mup_init, parameter_roles
 
 __all__ = [
     "ABC",

@@ -1,6 +1,6 @@
 """What width does: networks beside the law of their limit, errors against width, residual modes on predicted lines.
 
-The arrays are those of `limitlab.infinite_width.width_study`. A law value ~ width^p is a line of slope p between log
+The arrays are those of `width_study`. A law value ~ width^p is a line of slope p between log
 axes, fitted to the means over seeds; a residual mode of eigenvalue lambda is predicted to be |1 - eta lambda|^t of what
 it was, a line between a linear and a log axis.
 """

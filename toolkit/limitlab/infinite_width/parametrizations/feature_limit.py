@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width.activations import Activation, activation
+from limitlab.infinite_width.limit.activations import Activation, activation
 from limitlab.memory import require_memory
 
 _NULL = 1e-8

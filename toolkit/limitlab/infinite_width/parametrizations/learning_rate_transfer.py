@@ -16,7 +16,7 @@ import numpy as np
 from torch import nn
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width.coordinate_check import MakeModel
+from limitlab.infinite_width.parametrizations.coordinate_check import MakeModel
 from limitlab.training import TrainingDiverged, fit
 from limitlab.training.loop import Batches, Groups, Loss
 

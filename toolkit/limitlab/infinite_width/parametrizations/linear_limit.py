@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width.linearization import descend
+from limitlab.infinite_width.finite.linearization import descend
 
 if TYPE_CHECKING:
     import xarray

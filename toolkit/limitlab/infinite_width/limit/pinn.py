@@ -25,9 +25,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width.architecture import Chain
-from limitlab.infinite_width.factors import Factor, Part, assemble
-from limitlab.infinite_width.kernels import kernel_function
+from limitlab.infinite_width.finite.factors import Factor, Part, assemble
+from limitlab.infinite_width.limit.architecture import Chain
+from limitlab.infinite_width.limit.kernels import kernel_function
 from limitlab.memory import require_memory
 
 Function = Callable[[Tensor], Tensor]

@@ -20,8 +20,8 @@ from torch.nn import functional
 from limitlab import data
 from limitlab.data import Batches
 from limitlab.errors import check_number, unknown_name
-from limitlab.infinite_width.coordinate_check import MakeModel
-from limitlab.infinite_width.mup import mup_groups, mup_init
+from limitlab.infinite_width.parametrizations.coordinate_check import MakeModel
+from limitlab.infinite_width.parametrizations.mup import mup_groups, mup_init
 from limitlab.spaces import Grid
 from limitlab.training.loop import Groups
 

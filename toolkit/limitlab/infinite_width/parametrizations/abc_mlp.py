@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width import activations
-from limitlab.infinite_width.activations import Activation
-from limitlab.infinite_width.parametrization import ABC
+from limitlab.infinite_width.limit import activations
+from limitlab.infinite_width.limit.activations import Activation
+from limitlab.infinite_width.parametrizations.abc import ABC
 
 
 class ABCMLP(nn.Module):

@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.activations import Activation
-from limitlab.infinite_width.architecture import (
+from limitlab.infinite_width.limit.activations import Activation
+from limitlab.infinite_width.limit.architecture import (
     Chain,
     Conv,
     Dense,

@@ -26,8 +26,8 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.architecture import Dense, chain
-from limitlab.infinite_width.kernels import kernels
+from limitlab.infinite_width.limit.architecture import Dense, chain
+from limitlab.infinite_width.limit.kernels import kernels
 
 KERNELS = ("linear_ntk", "linear_gp", "relu_ntk", "relu_gp")
 TASKS_AT_ONCE = 50

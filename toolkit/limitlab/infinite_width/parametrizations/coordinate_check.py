@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.width_study import slope
+from limitlab.infinite_width.finite.width_study import slope
 from limitlab.training import fit
 from limitlab.training.loop import Batches, Groups, Loss
 

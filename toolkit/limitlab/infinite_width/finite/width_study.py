@@ -26,12 +26,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width.architecture import Chain
-from limitlab.infinite_width.empirical import empirical_ntk
-from limitlab.infinite_width.kernels import kernels
-from limitlab.infinite_width.linearization import descend
-from limitlab.infinite_width.networks import Network
-from limitlab.infinite_width.prediction import KernelDynamics, Law
+from limitlab.infinite_width.finite.empirical import empirical_ntk
+from limitlab.infinite_width.finite.linearization import descend
+from limitlab.infinite_width.finite.networks import Network
+from limitlab.infinite_width.limit.architecture import Chain
+from limitlab.infinite_width.limit.kernels import kernels
+from limitlab.infinite_width.limit.prediction import KernelDynamics, Law
 
 if TYPE_CHECKING:
     import xarray

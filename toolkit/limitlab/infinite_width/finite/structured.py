@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.infinite_width.factors import Factor, jacobian_factors
-from limitlab.infinite_width.networks import NTKConv, NTKLinear
+from limitlab.infinite_width.finite.factors import Factor, jacobian_factors
+from limitlab.infinite_width.finite.networks import NTKConv, NTKLinear
 
 Rule = Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]
 

@@ -17,7 +17,7 @@ Closed forms, with r = k12/sqrt(k k'), phi = arccos r, q = (1 + 2k)(1 + 2k'), D 
     sign, step  2/pi arcsin r, (pi - phi)/(2 pi)                         0: that of the derivative almost everywhere
     he_m        r^m at k = k' = 1
 
-Every other activation goes through its Hermite coefficients (limitlab.infinite_width.hermite).
+Every other activation goes through its Hermite coefficients (limitlab.infinite_width.limit.hermite).
 Source: Williams 1997 (erf); Cho, Saul 2009 (relu, step); Tsuchida et al., arXiv 2002.08517 (gelu).
 """
 
@@ -32,7 +32,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.hermite import TERMS, Function, derivative, expectation_of_product, expectation_of_slopes
+from limitlab.infinite_width.limit.hermite import (
+    TERMS,
+    Function,
+    derivative,
+    expectation_of_product,
+    expectation_of_slopes,
+)
 
 Moments = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 

@@ -24,8 +24,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.factors import Factor, Part, assemble, jacobian_factors
-from limitlab.infinite_width.structured import structured_factors
+from limitlab.infinite_width.finite.factors import Factor, Part, assemble, jacobian_factors
+from limitlab.infinite_width.finite.structured import structured_factors
 from limitlab.memory import require_memory
 
 Method = Literal["structured", "jacobian", "ntvp"]

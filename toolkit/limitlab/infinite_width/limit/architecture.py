@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.activations import Activation, activation
+from limitlab.infinite_width.limit.activations import Activation, activation
 
 Values = Literal["data", "gaussian", "features", "pooled"]
 PADDINGS = ("zeros", "periodic")

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.infinite_width.activations import Activation
-from limitlab.infinite_width.architecture import Chain, Conv, Dense, Flatten, GlobalPool, Layer, LayerNorm, Sum
+from limitlab.infinite_width.limit.activations import Activation
+from limitlab.infinite_width.limit.architecture import Chain, Conv, Dense, Flatten, GlobalPool, Layer, LayerNorm, Sum
 
 PADDING_MODES = {"zeros": "zeros", "periodic": "circular"}
 

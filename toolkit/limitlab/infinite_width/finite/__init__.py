@@ -1,0 +1,1 @@
+"""Networks of a finite width, their kernels and their linearised twins."""

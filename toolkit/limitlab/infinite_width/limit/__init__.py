@@ -1,0 +1,1 @@
+"""The infinitely wide network: architectures without a width, their kernels, and what follows from them."""
