@@ -3,7 +3,7 @@ import pytest
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments import abc_regimes, coordinate_check, learning_rate_transfer
+from limitlab.experiments.infinite_width import abc_regimes, coordinate_check, learning_rate_transfer
 
 MODULES = (abc_regimes, coordinate_check, learning_rate_transfer)
 

@@ -4,7 +4,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.maml_glyphs import PAPER, glyph_sheet
+from limitlab.experiments.infinite_width.maml_glyphs import PAPER, glyph_sheet
 
 
 def smoke(**options):

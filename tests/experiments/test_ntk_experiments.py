@@ -7,7 +7,7 @@ import xarray as xr
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
-from limitlab.experiments import ntk_circle, ntk_pinn
+from limitlab.experiments.infinite_width import ntk_circle, ntk_pinn
 from limitlab.infinite_width import KernelDynamics, decay_fit, kernel_regression, width_study
 
 

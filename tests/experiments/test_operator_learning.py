@@ -5,7 +5,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from limitlab import experiments, operators, problems
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.operator_learning import operator_learning, problem_at
+from limitlab.experiments.operators._learning import operator_learning, problem_at
 from limitlab.spaces import Grid
 from limitlab.training import operator_loss
 

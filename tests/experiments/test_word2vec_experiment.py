@@ -6,7 +6,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.word2vec_cbow import embedding_dataset
+from limitlab.experiments.infinite_width.word2vec_cbow import embedding_dataset
 
 
 def smoke(**options):

@@ -3,7 +3,7 @@ import pytest
 
 from limitlab import experiments, problems
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.operator_learning import predict
+from limitlab.experiments.operators._learning import predict
 from limitlab_widgets import OperatorState
 
 

@@ -14,7 +14,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict, Enum, HasTraits, Int, Tuple, Unicode, observe
 
 from limitlab import experiments, problems
-from limitlab.experiments.operator_learning import MODELS, OperatorSettings, operator_learning, predict
+from limitlab.experiments.operators._learning import MODELS, OperatorSettings, operator_learning, predict
 from limitlab_widgets.state import TrainingState
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ The paper size is the card's: 128 x 128, 2000 training and 500 test samples, wid
 
 from dataclasses import replace
 
-from limitlab.experiments.operator_learning import OperatorSettings, operator_learning
+from limitlab.experiments.operators._learning import OperatorSettings, operator_learning
 
 COURSE = OperatorSettings(
     train_samples=80,

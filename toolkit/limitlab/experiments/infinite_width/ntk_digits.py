@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from limitlab import data
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
 from limitlab.infinite_width import Chain, kernel_regression, kernels, mlp
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
 from limitlab.infinite_width import ACTIVATIONS, Network, WidthStudy, empirical_ntk, mlp
 from limitlab.infinite_width.finite.width_study import Start
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from limitlab.data.sources.corpus import TEXTS, ContextBatches, Corpus, factorial_corpus, text_corpus
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
 from limitlab.infinite_width.embeddings import (
     CBOW,
     analogy_hits,

@@ -6,7 +6,7 @@ The course size is that of the card's table (two CPU cores); the paper size has 
 
 from dataclasses import replace
 
-from limitlab.experiments.operator_learning import OperatorSettings, operator_learning
+from limitlab.experiments.operators._learning import OperatorSettings, operator_learning
 
 COURSE = OperatorSettings()
 SMOKE = replace(

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.coordinate_check import changes, gridded
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
+from limitlab.experiments.infinite_width.coordinate_check import changes, gridded
 from limitlab.infinite_width.parametrizations.abc import parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import coordinates, movement, width_exponents

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from limitlab.errors import unknown_name
-from limitlab.experiments.settings import Option, Settings
+from limitlab.experiments.contract.settings import Option, Settings
 from limitlab.training import Progress, fit, runs
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
 from limitlab.infinite_width.few_shot import (
     KERNELS,
     Hyperparameters,

@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
 from limitlab.infinite_width.parametrizations.coordinate_check import coordinates, movement, passes, width_exponents
 from limitlab.infinite_width.parametrizations.digit_networks import cross_entropy, digit_networks, digit_task
 

@@ -5,7 +5,7 @@ The paper size follows Li et al. (2021): 1000 functions, 500 epochs, tested up t
 
 from dataclasses import replace
 
-from limitlab.experiments.operator_learning import OperatorSettings, operator_learning
+from limitlab.experiments.operators._learning import OperatorSettings, operator_learning
 
 COURSE = OperatorSettings(
     resolution=64,

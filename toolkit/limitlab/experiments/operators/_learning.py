@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from limitlab import operators, problems
 from limitlab.data import ChannelStatistics, batches
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
+from limitlab.experiments.contract.settings import Settings, option
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
 from limitlab.training import operator_loss
 

@@ -1,0 +1,1 @@
+"""What every experiment is: its settings, its preparation, its training and its result."""

@@ -1,0 +1,1 @@
+"""Experiments on wide networks and their limits."""

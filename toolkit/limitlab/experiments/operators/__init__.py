@@ -1,0 +1,1 @@
+"""Experiments that learn the solution operator of a problem."""
