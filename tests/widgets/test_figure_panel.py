@@ -1,7 +1,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from limitlab_widgets.figure_panel import FigurePanel, _changes
+from limitlab_widgets.shared.figure_panel import FigurePanel, _changes
 
 
 def lines(*names: str, scale: float = 1.0, **layout) -> go.Figure:

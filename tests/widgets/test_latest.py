@@ -1,6 +1,6 @@
 import threading
 
-from limitlab_widgets.latest import Latest
+from limitlab_widgets.shared.latest import Latest
 
 
 def test_only_the_newest_of_quick_jobs_runs():

@@ -5,7 +5,7 @@ import pytest
 
 from limitlab import experiments, problems
 from limitlab.problems import Parameter
-from limitlab_widgets.panels import ProblemPanel, is_echo, option_control, parameter_slider, seconds_text
+from limitlab_widgets.shared.panels import ProblemPanel, is_echo, option_control, parameter_slider, seconds_text
 
 OPTIONS = {option.name: option for option in experiments.get("darcy_fno").options()}
 

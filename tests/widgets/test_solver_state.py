@@ -6,8 +6,8 @@ from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab_widgets import SolverState
-from limitlab_widgets.solver_controls import initial_ranges
-from limitlab_widgets.solver_methods import GROUPS, refusal, usable
+from limitlab_widgets.solver.controls import initial_ranges
+from limitlab_widgets.solver.methods import GROUPS, refusal, usable
 
 
 @pytest.fixture

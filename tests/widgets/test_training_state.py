@@ -4,7 +4,7 @@ import pytest
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
-from limitlab_widgets.state import ALLOWED, PHASES, TrainingState
+from limitlab_widgets.shared.training import ALLOWED, PHASES, TrainingState
 
 LONG = {"epochs": 5000}
 

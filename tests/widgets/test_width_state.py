@@ -17,10 +17,11 @@ from limitlab.infinite_width import (
     width_exponents,
 )
 from limitlab.training import TrainingDiverged
-from limitlab_widgets import WidthState, width_state
-from limitlab_widgets.width_regression import NONLINEARITIES, TARGETS, Regression, on_circle
-from limitlab_widgets.width_scaling_state import PRESETS, ScalingState
-from limitlab_widgets.width_training import require_room
+from limitlab_widgets import WidthState
+from limitlab_widgets.width import state as width_state
+from limitlab_widgets.width.regression import NONLINEARITIES, TARGETS, Regression, on_circle
+from limitlab_widgets.width.scaling_state import PRESETS, ScalingState
+from limitlab_widgets.width.training import require_room
 
 SMALL = {"width": 16, "seeds": 2, "steps": 20}
 
@@ -231,7 +232,7 @@ def test_a_smaller_c_explodes(opened):
 
 
 def test_a_shift_leaves_the_check_unchanged_and_c_does_not(opened, monkeypatch):
-    monkeypatch.setattr("limitlab_widgets.width_scaling_state.WIDTHS", (64, 128))
+    monkeypatch.setattr("limitlab_widgets.width.scaling_state.WIDTHS", (64, 128))
     state = opened(ScalingState)
     found = []
     for moved in ({}, {"theta": 0.25}, {"c": 0.5}):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab_widgets import WidthStudio, width_state
+from limitlab_widgets import WidthStudio
+from limitlab_widgets.width import state as width_state
 
 SMALL = {"width": 16, "seeds": 2, "steps": 20}
 
@@ -177,7 +178,7 @@ def test_the_regime_follows_the_sliders_and_the_point_does_not_follow_the_shift(
 
 
 def test_the_coordinate_check_is_drawn_beside_what_is_predicted(opened, monkeypatch):
-    monkeypatch.setattr("limitlab_widgets.width_scaling_state.WIDTHS", (64, 128))
+    monkeypatch.setattr("limitlab_widgets.width.scaling_state.WIDTHS", (64, 128))
     page = opened().scaling
     page.preset.value = "ntp"
     assert page.fan.layout.display == "none"

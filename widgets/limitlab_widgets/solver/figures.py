@@ -13,10 +13,10 @@ import torch
 
 from limitlab import figures
 from limitlab.problems import SDEProblem
-from limitlab_widgets.figure_panel import FigurePanel
-from limitlab_widgets.panels import row
-from limitlab_widgets.solver_state import SolverState
-from limitlab_widgets.solver_table import legend
+from limitlab_widgets.shared.figure_panel import FigurePanel
+from limitlab_widgets.shared.panels import row
+from limitlab_widgets.solver.state import SolverState
+from limitlab_widgets.solver.table import legend
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -14,8 +14,8 @@ import torch
 
 from limitlab.errors import LimitlabError
 from limitlab.memory import require_memory
-from limitlab_widgets.latest import Check
-from limitlab_widgets.width_regression import RECORDS, Regression
+from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.width.regression import RECORDS, Regression
 
 if TYPE_CHECKING:
     import xarray as xr

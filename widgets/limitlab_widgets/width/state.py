@@ -18,10 +18,10 @@ from traitlets import Float as FloatTrait
 
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
 from limitlab.infinite_width import IllConditioned, Network, WidthStudy, empirical_ntk
-from limitlab_widgets.latest import Check
-from limitlab_widgets.width_following import Following
-from limitlab_widgets.width_regression import NONLINEARITIES, TARGETS, Regression
-from limitlab_widgets.width_training import Pair, drift_table, require_room, trained_networks
+from limitlab_widgets.shared.following import Following
+from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.width.regression import NONLINEARITIES, TARGETS, Regression
+from limitlab_widgets.width.training import Pair, drift_table, require_room, trained_networks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,9 +12,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from limitlab import figures
-from limitlab_widgets.figure_panel import FigurePanel
-from limitlab_widgets.panels import row
-from limitlab_widgets.width_state import WidthState
+from limitlab_widgets.shared.figure_panel import FigurePanel
+from limitlab_widgets.shared.panels import row
+from limitlab_widgets.width.state import WidthState
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

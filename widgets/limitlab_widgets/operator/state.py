@@ -15,7 +15,7 @@ from traitlets import Dict, Enum, HasTraits, Int, Tuple, Unicode, observe
 
 from limitlab import experiments, problems
 from limitlab.experiments.operators._learning import MODELS, OperatorSettings, operator_learning, predict
-from limitlab_widgets.state import TrainingState
+from limitlab_widgets.shared.training import TrainingState
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,12 +15,12 @@ from traitlets import Any as AnyTrait
 
 from limitlab import figures
 from limitlab.experiments.contract.experiment import curves_of
-from limitlab_widgets.figure_panel import FigurePanel
+from limitlab_widgets.shared.figure_panel import FigurePanel
 
 if TYPE_CHECKING:
     from limitlab.experiments import Option
     from limitlab.problems import Parameter, Problem
-    from limitlab_widgets.state import TrainingState
+    from limitlab_widgets.shared.training import TrainingState
 
 DESCRIPTION = "108px"
 STOPS = 200

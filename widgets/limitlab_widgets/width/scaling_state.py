@@ -23,8 +23,8 @@ from limitlab.infinite_width import (
     digit_task,
     parametrization,
 )
-from limitlab_widgets.latest import Check
-from limitlab_widgets.width_following import Following
+from limitlab_widgets.shared.following import Following
+from limitlab_widgets.shared.latest import Check
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,12 +10,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from limitlab_widgets.panels import STYLE, card, described, error_text, row
-from limitlab_widgets.width_controls import NetworksPanel, RegressionPanel
-from limitlab_widgets.width_figures import WidthFigures
-from limitlab_widgets.width_scaling import ScalingPage
-from limitlab_widgets.width_scaling_state import ScalingState
-from limitlab_widgets.width_state import WidthState
+from limitlab_widgets.shared.panels import STYLE, card, described, error_text, row
+from limitlab_widgets.width.controls import NetworksPanel, RegressionPanel
+from limitlab_widgets.width.figures import WidthFigures
+from limitlab_widgets.width.scaling import ScalingPage
+from limitlab_widgets.width.scaling_state import ScalingState
+from limitlab_widgets.width.state import WidthState
 
 
 class WidthStudio(widgets.VBox):

@@ -12,13 +12,13 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import problems
-from limitlab_widgets.own_equation import OwnEquation
-from limitlab_widgets.panels import STYLE, ProblemPanel, card, described, error_text, row
-from limitlab_widgets.solver_controls import MethodPanel, StartPanel
-from limitlab_widgets.solver_figures import SolverFigures
-from limitlab_widgets.solver_methods import System
-from limitlab_widgets.solver_state import SolverState
-from limitlab_widgets.solver_table import cost_table
+from limitlab_widgets.shared.panels import STYLE, ProblemPanel, card, described, error_text, row
+from limitlab_widgets.solver.controls import MethodPanel, StartPanel
+from limitlab_widgets.solver.figures import SolverFigures
+from limitlab_widgets.solver.methods import System
+from limitlab_widgets.solver.own_equation import OwnEquation
+from limitlab_widgets.solver.state import SolverState
+from limitlab_widgets.solver.table import cost_table
 
 CURSOR_STOPS = 500
 

@@ -7,10 +7,10 @@ from typing import Any
 import ipywidgets as widgets
 from traitlets import HasTraits
 
-from limitlab_widgets.panels import described, error_text, is_echo, seconds_text
-from limitlab_widgets.width_following import Following
-from limitlab_widgets.width_regression import ENDS, NONLINEARITIES, TARGETS
-from limitlab_widgets.width_state import MOST_SEEDS, WIDTHS, WidthState
+from limitlab_widgets.shared.following import Following
+from limitlab_widgets.shared.panels import described, error_text, is_echo, seconds_text
+from limitlab_widgets.width.regression import ENDS, NONLINEARITIES, TARGETS
+from limitlab_widgets.width.state import MOST_SEEDS, WIDTHS, WidthState
 
 STEPS = (50, 100, 200, 400, 1000, 2000)
 

@@ -11,9 +11,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import figures, problems
-from limitlab_widgets.figure_panel import FigurePanel
-from limitlab_widgets.operator_state import BASELINE, OPERATORS, OperatorState
-from limitlab_widgets.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
+from limitlab_widgets.operator.state import BASELINE, OPERATORS, OperatorState
+from limitlab_widgets.shared.figure_panel import FigurePanel
+from limitlab_widgets.shared.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
 
 NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}

@@ -7,9 +7,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab.errors import InvalidArgument
-from limitlab_widgets.panels import described, error_text
-from limitlab_widgets.solver_methods import SENSE
-from limitlab_widgets.solver_state import SolverState
+from limitlab_widgets.shared.panels import described, error_text
+from limitlab_widgets.solver.methods import SENSE
+from limitlab_widgets.solver.state import SolverState
 
 
 class OwnEquation(widgets.Accordion):

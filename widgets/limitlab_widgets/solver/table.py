@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from limitlab.figures.solves.steps import REJECTED
 from limitlab.figures.template import colour
 from limitlab.problems import SDEProblem
-from limitlab_widgets.solver_reference import tightness
-from limitlab_widgets.solver_state import SolverState
+from limitlab_widgets.solver.reference import tightness
+from limitlab_widgets.solver.state import SolverState
 
 if TYPE_CHECKING:
     import xarray as xr

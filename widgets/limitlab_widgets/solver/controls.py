@@ -10,9 +10,9 @@ import numpy as np
 
 from limitlab.problems import Parameter, SDEProblem
 from limitlab.problems.dynamical import NEARBY
-from limitlab_widgets.panels import described, is_echo, parameter_slider
-from limitlab_widgets.solver_methods import ABOUT, GROUPS, SENSE, System, refusal
-from limitlab_widgets.solver_state import STEPS, SolverState
+from limitlab_widgets.shared.panels import described, is_echo, parameter_slider
+from limitlab_widgets.solver.methods import ABOUT, GROUPS, SENSE, System, refusal
+from limitlab_widgets.solver.state import STEPS, SolverState
 
 MOST_STARTS = 8
 DRAWS = 64

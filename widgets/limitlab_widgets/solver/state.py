@@ -26,11 +26,11 @@ from limitlab.errors import InvalidArgument, LimitlabError
 from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.solution import Solution
-from limitlab_widgets.latest import Check, Latest
-from limitlab_widgets.solver_methods import STIFF, System, failure_text, first_methods, usable
-from limitlab_widgets.solver_noise import brownian_path, refinement
-from limitlab_widgets.solver_reference import ode_error, ode_reference, sde_error, sde_reference, tightness
-from limitlab_widgets.step_ends import StepEnds
+from limitlab_widgets.shared.latest import Check, Latest
+from limitlab_widgets.solver.methods import STIFF, System, failure_text, first_methods, usable
+from limitlab_widgets.solver.noise import brownian_path, refinement
+from limitlab_widgets.solver.reference import ode_error, ode_reference, sde_error, sde_reference, tightness
+from limitlab_widgets.solver.step_ends import StepEnds
 
 if TYPE_CHECKING:
     import xarray as xr

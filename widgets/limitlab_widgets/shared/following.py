@@ -16,7 +16,7 @@ from traitlets import Bool, Enum, HasTraits, Int, Unicode
 from traitlets import Float as FloatTrait
 
 from limitlab.errors import LimitlabError
-from limitlab_widgets.latest import Check, Latest
+from limitlab_widgets.shared.latest import Check, Latest
 
 PAUSE = 0.3
 

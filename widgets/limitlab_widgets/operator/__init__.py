@@ -1,0 +1,1 @@
+"""OperatorStudio: learn the solution operator of a PDE."""

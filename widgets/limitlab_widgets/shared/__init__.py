@@ -1,0 +1,1 @@
+"""What every studio is built from: states, controls, panels, figures, trainings."""

@@ -1,0 +1,1 @@
+"""SolverStudio: solve an equation and look at every step."""

@@ -1,0 +1,1 @@
+"""WidthStudio: wide networks beside their limits."""
