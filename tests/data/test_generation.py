@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from synthetic import Waves
+from data.synthetic import Waves
 
 from limitlab.data import NonFiniteSample, generate
 from limitlab.data.generation import CHUNK, OFFSETS

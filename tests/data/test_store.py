@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import xarray as xr
-from synthetic import Waves, WavesKilledMidway
+from data.synthetic import Waves, WavesKilledMidway
 
 from limitlab.data import CacheDamaged, CacheUnwritable, generate, home, store
 from limitlab.errors import InvalidArgument

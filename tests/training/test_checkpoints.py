@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from toy_training import GRID, ShiftBatches, ShiftNet, train_noisy
+from training.toy_training import GRID, ShiftBatches, ShiftNet, train_noisy
 
 from limitlab.errors import InvalidArgument
 from limitlab.training import checkpoints, fit, operator_loss, runs

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy_training import GRID, ShiftBatches, ShiftNet
+from training.toy_training import GRID, ShiftBatches, ShiftNet
 
 from limitlab.training import fit, operator_loss, runs
 

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from toy_training import GRID, ShiftBatches, ShiftNet, noisy_loss, train_noisy
+from training.toy_training import GRID, ShiftBatches, ShiftNet, noisy_loss, train_noisy
 
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.training import Progress, TrainingDiverged, device, fit, operator_loss, runs

@@ -9,7 +9,7 @@ import pytest
 from limitlab import data
 from limitlab.data.sources import shipped
 
-DATASETS = Path(__file__).parents[2] / "datasets"
+DATASETS = Path(__file__).parents[3] / "datasets"
 
 
 def test_digits_are_1797_images_of_ten_classes():
