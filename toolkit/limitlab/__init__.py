@@ -16,6 +16,8 @@ _PIECES = (
     "experiments",
     "figures",
     "infinite_width",
+    "labels",
+    "layers",
     "operators",
     "problems",
     "reports",

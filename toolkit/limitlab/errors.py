@@ -3,6 +3,9 @@
 import difflib
 import math
 from collections.abc import Iterable
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=str)
 
 
 class LimitlabError(Exception):
@@ -24,6 +27,18 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownName:
     nearest = difflib.get_close_matches(str(name)[:60], known, n=1, cutoff=0.5)
     suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
     return UnknownName(f"unknown {kind} {shown}; {suggestion}known: {', '.join(known)}")
+
+
+def one_of(kind: str, name: Name, known: Iterable[str]) -> Name:
+    """The name, where `known` holds it; raises UnknownName, with the nearest valid one, where not.
+
+    >>> ll.errors.one_of("gradient", "adjoint", ("direct", "adjoint"))
+    'adjoint'
+    """
+    known = tuple(known)
+    if not isinstance(name, str) or name not in known:
+        raise unknown_name(kind, name, known)
+    return name
 
 
 def check_number(
