@@ -12,8 +12,12 @@ import ipywidgets as widgets
 
 from limitlab import figures, problems
 from limitlab_widgets.operator.state import BASELINE, OPERATORS, OperatorState
+from limitlab_widgets.shared.controls import described, option_control
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
+from limitlab_widgets.shared.layout import card, row, share
+from limitlab_widgets.shared.panels import ProblemPanel, TrainingPanel
+from limitlab_widgets.shared.studio import Studio
+from limitlab_widgets.shared.widget_tree import discard
 
 NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
@@ -31,7 +35,7 @@ MODEL_CONTROLS = {
 ONLY_FNO = ("padding",)
 
 
-class OperatorStudio(widgets.VBox):
+class OperatorStudio(Studio):
     """Learn the solution operator of a problem, interactively.
 
     problem: a name of `limitlab.problems`, or a PDEProblem, such as one from `problems.parse`. size: "smoke", "course"
@@ -59,15 +63,10 @@ class OperatorStudio(widgets.VBox):
         self.verdict = widgets.HTML("Nothing to look at yet: make data, or train.")
         self.triptych = FigurePanel()
         self.against_resolution, self.spectrum = FigurePanel(height=360), FigurePanel(height=360)
-        super().__init__(self._arranged())
+        super().__init__(self._arranged(), states=[state], main=self.triptych)
         self._draw_options()
         self._connect()
         self._follow_phase()
-
-    def close(self) -> None:
-        """Stop what is under way, release its thread, and take the studio off the page."""
-        self.state.close()
-        super().close()
 
     def _arranged(self) -> list[widgets.Widget]:
         cards = [
@@ -78,9 +77,9 @@ class OperatorStudio(widgets.VBox):
         sliders = [self.shown, self.sample, self.resolution]
         pair = [self.against_resolution, self.spectrum]
         for panel in pair:
-            panel.layout = widgets.Layout(flex="1 1 400px", min_width="0", overflow="hidden")
+            share(panel, least=400)
         look = [row(sliders), self.verdict, self.triptych, row(pair)]
-        return [widgets.HTML(STYLE), row(cards), card("4 &nbsp; Prediction of test functions", look)]
+        return [row(cards), card("4 &nbsp; Prediction of test functions", look)]
 
     def _connect(self) -> None:
         state = self.state
@@ -124,8 +123,7 @@ class OperatorStudio(widgets.VBox):
             self.options[name] = control
         self._data_rows.children = tuple(self.options[name] for name in DATA_CONTROLS)
         self._model_rows.children = tuple(self.options[name] for name in MODEL_CONTROLS)
-        for control in old:
-            control.close()
+        discard(old)
 
     def _take_option(self, name: str, value: Any) -> None:
         self.state.options = {**self.state.options, name: value}

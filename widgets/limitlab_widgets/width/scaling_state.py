@@ -24,7 +24,7 @@ from limitlab.infinite_width import (
     parametrization,
 )
 from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -93,7 +93,7 @@ class ScalingState(Following):
         if self._changing:
             return
         with self._lock:
-            self._latest.drop()
+            self._worker.drop()
             self.check = None
         self.revision += 1
         if self.follow:

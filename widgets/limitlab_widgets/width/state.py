@@ -19,7 +19,7 @@ from traitlets import Float as FloatTrait
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
 from limitlab.infinite_width import IllConditioned, Network, WidthStudy, empirical_ntk
 from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.width.regression import NONLINEARITIES, TARGETS, Regression
 from limitlab_widgets.width.training import Pair, drift_table, require_room, trained_networks
 
@@ -120,7 +120,7 @@ class WidthState(Following):
             limit = study.limit()
         shaky = any(issubclass(warning.category, IllConditioned) for warning in caught)
         with self._lock:
-            self._latest.drop()
+            self._worker.drop()
             self.regression, self.study, self.limit = regression, study, limit
             self._runs, self._kernels, self.failures = {}, {}, {}
         self._changing = True

@@ -14,7 +14,7 @@ import torch
 
 from limitlab.errors import LimitlabError
 from limitlab.memory import require_memory
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.width.regression import RECORDS, Regression
 
 if TYPE_CHECKING:
