@@ -78,7 +78,8 @@ def test_an_exception_among_several_changes_puts_all_back(state):
             state.y = 4
             state.x = 101
 
-    pytest.raises(InvalidArgument, change)
+    with pytest.raises(InvalidArgument):
+        change()
     assert (state.x, state.y, state.questions) == (0, 0, [])
     state.gate.set()
     state.x = 2
