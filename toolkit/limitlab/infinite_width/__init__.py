@@ -57,7 +57,6 @@ from limitlab.infinite_width.limit.prediction import (
 from limitlab.infinite_width.parametrizations.abc import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import (
-    coordinate_check,
     coordinates,
     movement,
     passes,
@@ -71,11 +70,7 @@ from limitlab.infinite_width.parametrizations.digit_networks import (
     standard_network,
 )
 from limitlab.infinite_width.parametrizations.feature_limit import FeatureLimit, feature_limit
-from limitlab.infinite_width.parametrizations.learning_rate_transfer import (
-    best_learning_rate,
-    mutransfer_sweep,
-    octaves,
-)
+from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 from limitlab.infinite_width.parametrizations.linear_limit import (
     LinearLimit,
     LinearNetwork,
@@ -124,7 +119,6 @@ __all__ = [
     "best_learning_rate",
     "cbow_loss",
     "chain",
-    "coordinate_check",
     "coordinates",
     "corpus_of",
     "cross_entropy",
@@ -154,7 +148,6 @@ __all__ = [
     "movement",
     "mup_groups",
     "mup_init",
-    "mutransfer_sweep",
     "octaves",
     "parallel",
     "parameter_roles",

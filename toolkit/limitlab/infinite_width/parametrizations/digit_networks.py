@@ -23,7 +23,7 @@ from limitlab.errors import check_number, unknown_name
 from limitlab.infinite_width.parametrizations.coordinate_check import MakeModel
 from limitlab.infinite_width.parametrizations.mup import mup_groups, mup_init
 from limitlab.spaces import Grid
-from limitlab.training.loop import Groups
+from limitlab.training.recipe import Groups
 
 CLASSES = 10
 
