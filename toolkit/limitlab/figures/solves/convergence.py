@@ -18,10 +18,12 @@ from limitlab.errors import check_number
 from limitlab.figures.arrays import exactly, labels, variable_of
 from limitlab.figures.solves.solutions import compact
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks
+from limitlab.fits import loglog_slope, power_law
 
 if TYPE_CHECKING:
     import xarray as xr
 
+BELOW = 10**-0.35
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 
 
@@ -105,7 +107,7 @@ def fitted_orders(results: xr.Dataset, variable: str = "error", *, floor: float 
     import xarray as xr
 
     errors = _lines_of(results, variable, "step_size")
-    slopes = [_fit(*_logs(errors, row, floor))[0] for row in errors.values]
+    slopes = [loglog_slope(*_above(floor, errors, row)) for row in errors.values]
     described = {"long_name": "observed order", "units": "1"}
     return xr.DataArray(slopes, {"method": errors["method"]}, ("method",), name="order", attrs=described)
 
@@ -121,17 +123,10 @@ def _positive(values: np.ndarray) -> np.ndarray:
     return np.isfinite(values) & (values > 0)
 
 
-def _logs(errors: xr.DataArray, row: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+def _above(floor: float, errors: xr.DataArray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Step sizes and errors of one method that take part in its fit."""
     used = _positive(row) & (row > floor)
-    return np.log10(errors["step_size"].values[used]), np.log10(row[used])
-
-
-def _fit(across: np.ndarray, up: np.ndarray) -> tuple[float, float, float]:
-    """Slope of the least-squares line, and the mean point that it goes through."""
-    if len(across) < 2 or np.ptp(across) == 0:
-        return float("nan"), float("nan"), float("nan")
-    x, y = across.mean(), up.mean()
-    return float(((across - x) * (up - y)).sum() / ((across - x) ** 2).sum()), float(x), float(y)
+    return errors["step_size"].values[used], row[used]
 
 
 def _look(place: int, name: str) -> dict[str, Any]:
@@ -163,13 +158,12 @@ def _add_slope(figure: go.Figure, slope: float, orders: xr.DataArray, errors: xr
     if not known.any():
         return
     nearest = int(np.argmin(np.where(known, np.abs(orders.values - slope), np.inf)))
-    across, up = _logs(errors, errors.values[nearest], floor)
-    _, x, y = _fit(across, up)
-    ends = np.array([across.min(), across.max()])
-    below = 0.35
+    steps, values = _above(floor, errors, errors.values[nearest])
+    ends = np.array([steps.min(), steps.max()], dtype=np.float64)
+    line = power_law(steps, values)._replace(exponent=slope)
     figure.add_scatter(
-        x=10.0**ends,
-        y=10.0 ** (y - below + slope * (ends - x)),
+        x=ends,
+        y=BELOW * line(ends),
         mode="lines+text",
         text=[f"slope {slope:g}", ""],
         textposition="bottom right",

@@ -17,6 +17,7 @@ from plotly.subplots import make_subplots
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import exactly, labels, numbers, require_dims, variable_of
 from limitlab.figures.template import REFERENCE, SEQUENTIAL, axis_title, heading, log_ticks
+from limitlab.fits import loglog_slope
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -191,8 +192,7 @@ def _marked(points: xr.Dataset, across: str, up: str) -> dict[str, Any]:
 
 
 def _slope_note(widths: np.ndarray, last: np.ndarray) -> dict[str, Any]:
-    drawn = (last > 0) & np.isfinite(last)
-    fitted = np.polyfit(np.log(widths[drawn]), np.log(last[drawn]), 1)[0] if drawn.sum() > 1 else np.nan
+    fitted = loglog_slope(widths, last)
     return {
         "text": f"slope {round(fitted, 2) + 0.0:.2f}" if np.isfinite(fitted) else "",
         "x": 0.03,

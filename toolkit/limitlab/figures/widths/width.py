@@ -18,6 +18,7 @@ from limitlab.figures.arrays import coordinate, exactly, labels, numbers, requir
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.convergence import SYMBOLS
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
+from limitlab.fits import loglog_slope, power_law
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,11 +125,10 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
             hovertemplate=f"{label}, width %{{x}}: %{{y:.3g}}<extra></extra>",
         )
         ends = coordinate(values, "width")[[0, -1]].astype(float)
-        middle = np.exp(np.mean(np.log(values["width"].values.astype(float))))
-        height = np.exp(np.mean(np.log(mean.astype(float))))
+        law = power_law(values["width"].values, values.mean("seed").values)
         figure.add_scatter(
             x=ends,
-            y=height * (ends / middle) ** slope,
+            y=law(ends),
             mode="lines",
             name=f"slope {slope:.2f}",
             legendgroup=name,
@@ -154,8 +154,7 @@ def width_slopes(study: xr.Dataset) -> dict[str, float]:
         values = _by_width(study, name)
         if values.sizes["width"] < 2 or not bool((values > 0).all()):
             raise InvalidArgument(f"{name} needs two widths or more and positive values to have a slope")
-        across, up = np.log(values["width"].values.astype(float)), np.log(values.mean("seed").values.astype(float))
-        slopes[name] = float(np.polyfit(across, up, 1)[0])
+        slopes[name] = loglog_slope(values["width"].values, values.mean("seed").values)
     return slopes
 
 
