@@ -39,14 +39,14 @@ def exactly(array: xr.DataArray, *choices: Sequence[str]) -> xr.DataArray:
 
     Raises InvalidArgument, saying what to select, when other dims are left or no choice fits.
     """
-    wanted = {dim for choice in choices for dim in choice}
-    array = array.squeeze([dim for dim in array.dims if dim not in wanted and array.sizes[dim] == 1], drop=True)
+    dims = {dim for choice in choices for dim in choice}
+    array = array.squeeze([dim for dim in array.dims if dim not in dims and array.sizes[dim] == 1], drop=True)
     for choice in choices:
         if set(array.dims) == set(choice):
             return array.transpose(*choice)
     name = array.name or "the array"
     accepted = " or ".join(str(tuple(choice)) for choice in choices)
-    surplus = [dim for dim in array.dims if dim not in wanted]
+    surplus = [dim for dim in array.dims if dim not in dims]
     advice = f"; choose one, as in .isel({', '.join(f'{dim}=0' for dim in surplus)})" if surplus else ""
     raise InvalidArgument(f"{name} needs the dims {accepted}; it has {array.dims}{advice}")
 

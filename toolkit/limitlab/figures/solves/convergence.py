@@ -41,14 +41,14 @@ def work_precision(
     """
     errors, costs = (_lines_of(results, name, "tolerance") for name in (error, cost))
     figure = go.Figure()
-    for place, name in enumerate(labels(errors, "method")):
-        own_errors, own_costs = errors.values[place], costs.values[place]
+    for index, name in enumerate(labels(errors, "method")):
+        own_errors, own_costs = errors.values[index], costs.values[index]
         drawn = _positive(own_errors) & _positive(own_costs)
         figure.add_scatter(
             x=compact(own_costs[drawn]),
             y=compact(own_errors[drawn]),
             customdata=errors["tolerance"].values[drawn],
-            **_look(place, name),
+            **_look(index, name),
             mode="lines+markers",
             hovertemplate=f"{name}, tolerance %{{customdata:.0e}}<br>%{{x:.4s}}: %{{y:.2e}}<extra></extra>",
         )
@@ -75,18 +75,18 @@ def convergence_orders(
     orders = fitted_orders(results, variable, floor=floor)
     steps = np.asarray(errors["step_size"].values, dtype=np.float64)
     figure = go.Figure()
-    for place, name in enumerate(labels(errors, "method")):
-        values = errors.values[place]
+    for index, name in enumerate(labels(errors, "method")):
+        values = errors.values[index]
         drawn = _positive(values)
-        order = float(orders[place])
-        look = _look(place, f"{name}, order {order:.2f}" if np.isfinite(order) else name)
+        order = float(orders[index])
+        look = _look(index, f"{name}, order {order:.2f}" if np.isfinite(order) else name)
         look["marker"]["symbol"] = [
             look["marker"]["symbol"] + ("" if fitted else "-open") for fitted in values[drawn] > floor
         ]
         figure.add_scatter(
             x=steps[drawn],
             y=compact(values[drawn]),
-            error_y=None if deviations is None else _bars(values[drawn], deviations.values[place][drawn]),
+            error_y=None if deviations is None else _bars(values[drawn], deviations.values[index][drawn]),
             **look,
             mode="lines+markers",
             hovertemplate=f"{name}, h = %{{x:.3g}}: %{{y:.3e}}<extra></extra>",
@@ -129,15 +129,15 @@ def _above(floor: float, errors: xr.DataArray, row: np.ndarray) -> tuple[np.ndar
     return errors["step_size"].values[used], row[used]
 
 
-def _look(place: int, name: str) -> dict[str, Any]:
+def _look(index: int, name: str) -> dict[str, Any]:
     return {
         "name": name,
-        "line": {"color": colour(place), "width": 2},
+        "line": {"color": colour(index), "width": 2},
         "marker": {
-            "color": colour(place),
+            "color": colour(index),
             "size": 9,
-            "symbol": SYMBOLS[place % len(SYMBOLS)],
-            "line": {"color": colour(place), "width": 1.5},
+            "symbol": SYMBOLS[index % len(SYMBOLS)],
+            "line": {"color": colour(index), "width": 1.5},
         },
     }
 
