@@ -70,3 +70,10 @@ def coordinate(array: xr.DataArray, dim: str) -> np.ndarray:
 def labels(array: xr.DataArray, dim: str) -> list[str]:
     """Names along a dim such as model or resolution."""
     return [str(label) for label in array[dim].values]
+
+
+def over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, lowest and highest over the seeds, three times the values where there are none."""
+    if "seed" not in values.dims:
+        return (numbers(values),) * 3
+    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))

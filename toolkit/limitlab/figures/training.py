@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from limitlab.errors import unknown_name
-from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, over_seeds, require_dims, thin, variable_of
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def error_against_resolution(
     resolutions = [int(n) for n in errors["resolution"].values]
     figure = go.Figure()
     for position, name in enumerate(labels(errors, "model")):
-        mean, low, high = _over_seeds(errors.isel(model=position))
+        mean, low, high = over_seeds(errors.isel(model=position))
         bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 5}
         figure.add_scatter(
             x=resolutions,
@@ -159,15 +159,9 @@ def _distribution(kind: DistributionKind, hue: str, shared: dict) -> go.Box | go
     return go.Box(**shared, marker=marker, line={"width": 1.5}, boxpoints="suspectedoutliers")
 
 
-def _over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if "seed" not in values.dims:
-        return (numbers(values),) * 3
-    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))
-
-
 def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str, hue: str) -> None:
     values = thin(values.dropna(dim, how="all"), LINE_PIXELS, dim)
-    mean, low, high = _over_seeds(values)
+    mean, low, high = over_seeds(values)
     x = np.asarray(values[dim].values, dtype=np.float32)
     if "seed" in values.dims and values.sizes["seed"] > 1:
         figure.add_scatter(

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument
-from limitlab.figures.arrays import exactly, labels, numbers, require_dims, variable_of
+from limitlab.figures.arrays import exactly, labels, numbers, over_seeds, require_dims, variable_of
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _through(values: xr.DataArray, widths: np.ndarray) -> go.Scatter:
-    mean, low, high = _over_seeds(values)
+    mean, low, high = over_seeds(values)
     several = values.sizes.get("seed", 1) > 1
     bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 4}
     return go.Scatter(
@@ -183,7 +183,7 @@ def _through(values: xr.DataArray, widths: np.ndarray) -> go.Scatter:
 
 def _level(values: xr.DataArray, ends: list[float], index: int) -> list[Any]:
     """A limit as a horizontal line, with the range over its seeds as a band."""
-    mean, low, high = (level.item() for level in _over_seeds(values))
+    mean, low, high = (level.item() for level in over_seeds(values))
     name, hue = str(values["model"].values), colour(index + 1)
     line = go.Scatter(
         x=ends,
@@ -207,9 +207,3 @@ def _level(values: xr.DataArray, ends: list[float], index: int) -> list[Any]:
         hoverinfo="skip",
     )
     return [band, line]
-
-
-def _over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if "seed" not in values.dims:
-        return (numbers(values),) * 3
-    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))

@@ -139,7 +139,9 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
         )
     widths = [int(width) for width in study["width"].values]
     figure.update_xaxes(type="log", title_text="width", tickvals=widths, ticktext=[str(width) for width in widths])
-    figure.update_yaxes(type="log", title_text="value", **log_ticks(np.concatenate(drawn)))
+    # names of several quantities stand above each other, in the order of the legend
+    quantities = "<br>".join(dict.fromkeys(axis_title(study[name]) for name in slopes))
+    figure.update_yaxes(type="log", title_text=quantities, **log_ticks(np.concatenate(drawn)))
     return figure.update_layout(**heading(title), height=440, showlegend=True)
 
 
