@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from limitlab.data.sources.digit_task import CLASSES, cross_entropy, digit_task
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import option, sizes
@@ -31,7 +32,6 @@ from limitlab.experiments.infinite_width._digits import (
 from limitlab.infinite_width.parametrizations.abc import ABC, parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import width_exponents
-from limitlab.infinite_width.parametrizations.digit_networks import CLASSES, cross_entropy, digit_task
 from limitlab.labels import labelled
 from limitlab.training import descent
 

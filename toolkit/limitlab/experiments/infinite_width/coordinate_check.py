@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import option, sizes
@@ -22,7 +23,6 @@ from limitlab.experiments.infinite_width._digits import (
     step_metrics,
 )
 from limitlab.infinite_width.parametrizations.coordinate_check import passes, width_exponents
-from limitlab.infinite_width.parametrizations.digit_networks import DigitTask, cross_entropy, digit_task
 from limitlab.training import descent
 
 if TYPE_CHECKING:

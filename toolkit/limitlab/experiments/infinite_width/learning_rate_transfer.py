@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.infinite_width._digits import OptimizerSettings
-from limitlab.infinite_width.parametrizations.digit_networks import DigitTask, cross_entropy, digit_task
 from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 from limitlab.labels import labelled
 from limitlab.training import descent

@@ -203,9 +203,9 @@ def draw(result: Result[Word2VecSettings, Word2VecData]) -> dict[str, go.Figure]
 def _mapped(result: Result[Word2VecSettings, Word2VecData]) -> tuple[str, ...]:
     """The models whose maps say most: the kernel, the network of middle width, the limit; else the first."""
     prepared, widths = result.prepared, sorted(result.settings.widths)
-    middle = [{"width": width} for width in widths[len(widths) // 2 :][:1]]
-    places = [{"limit": "ntk"}, *middle, {"limit": "infinite"}]
-    names = [trial.name for at in places for trial in prepared.trials if trial.matches(at)]
+    middle = [("width", width) for width in widths[len(widths) // 2 :][:1]]
+    chosen = [("limit", "ntk"), *middle, ("limit", "infinite")]
+    names = [trial.name for axis, value in chosen for trial in prepared.trials if trial.at.get(axis) == value]
     return tuple(names) or prepared.names[:1]
 
 
