@@ -5,6 +5,7 @@ their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`
 """
 
 from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
+from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.circle import CircleRegression, circle_regression
 from limitlab.infinite_width.embeddings import CBOW, analogy_hits, cbow_loss
@@ -58,25 +59,14 @@ from limitlab.infinite_width.limit.prediction import (
 from limitlab.infinite_width.parametrizations.abc import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import (
-    coordinate_check,
     coordinates,
     movement,
     passes,
     width_exponents,
 )
-from limitlab.infinite_width.parametrizations.digit_networks import (
-    DigitTask,
-    cross_entropy,
-    digit_networks,
-    digit_task,
-    standard_network,
-)
+from limitlab.infinite_width.parametrizations.digit_networks import digit_networks, standard_network
 from limitlab.infinite_width.parametrizations.feature_limit import FeatureLimit, feature_limit
-from limitlab.infinite_width.parametrizations.learning_rate_transfer import (
-    best_learning_rate,
-    mutransfer_sweep,
-    octaves,
-)
+from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 from limitlab.infinite_width.parametrizations.linear_limit import (
     LinearLimit,
     LinearNetwork,
@@ -127,7 +117,6 @@ __all__ = [
     "cbow_loss",
     "chain",
     "circle_regression",
-    "coordinate_check",
     "coordinates",
     "corpus_of",
     "cross_entropy",
@@ -157,7 +146,6 @@ __all__ = [
     "movement",
     "mup_groups",
     "mup_init",
-    "mutransfer_sweep",
     "octaves",
     "parallel",
     "parameter_roles",

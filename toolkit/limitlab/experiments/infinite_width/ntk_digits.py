@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from limitlab import data
+from limitlab.data.sources.digit_task import digit_tensors
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Ensemble, option, sizes
@@ -67,9 +67,7 @@ class DigitSettings(Ensemble):
 
 def split_of(train_samples: int, seed: int) -> Split:
     """The digits shuffled by the seed, in units of the training images' spread, the first of them to learn from."""
-    digits = data.digits()
-    images = torch.tensor(digits["image"].transpose("sample", "y", "x").values).double().flatten(1)
-    classes = torch.tensor(digits["label"].values).long()
+    images, classes = digit_tensors()
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     train, test = order[:train_samples], order[train_samples:]
     middle, spread = images[train].mean(), images[train].std()
