@@ -54,9 +54,7 @@ def test_of_equally_good_ridges_the_largest_is_taken(split):
     kernel = wide_kernel(mlp(1, "relu", 2.0, 0.1), "ntk")
     targets = torch.nn.functional.one_hot(split.train_classes, 3).double() - 1 / 3
     assert best_ridge(kernel(split.train, split.train), targets, split.train_classes) == RIDGES[-1]
-    angles = torch.linspace(0, 3, 25, dtype=torch.float64)[
-        torch.randperm(25, generator=torch.Generator().manual_seed(1))
-    ]
-    arc, classes = torch.stack([angles.cos(), angles.sin()], 1), (angles * 4 % 2 > 1).long()
+    angles = 6.28 / 60 * torch.randperm(60, generator=torch.Generator().manual_seed(1)).double()
+    arc, classes = torch.stack([angles.cos(), angles.sin()], 1), (torch.sin(6 * angles) > 0).long()
     targets = torch.nn.functional.one_hot(classes, 2).double() - 0.5
     assert best_ridge(kernel(arc, arc), targets, classes) < RIDGES[-1]
