@@ -137,10 +137,9 @@ class OperatorStudio(widgets.VBox):
         free = self.state.training.phase in ("empty", "ready")
         self.problem.enable(free)
         self.operator.disabled = not free
+        idle = ROW_SETTINGS - set(OPERATORS[self.state.operator].settings)
         for name, control in self.options.items():
-            control.disabled = not free or (
-                name in ROW_SETTINGS and name not in OPERATORS[self.state.operator].settings
-            )
+            control.disabled = not free or name in idle
 
     def _take_shown(self, change: dict[str, Any]) -> None:
         if change["new"]:
