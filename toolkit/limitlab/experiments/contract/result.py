@@ -80,7 +80,8 @@ def collect(trials: Sequence[Trial], seeds: Sequence[int], metrics: Mapping[Pair
     import xarray as xr
 
     models = xr.DataArray([trial.name for trial in trials], dims="model", name="model")
-    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models) for seed in seeds]
+    # "minimal": an axis of some trials alone, such as a mode, is no difference of the others
+    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models, coords="minimal") for seed in seeds]
     whole = xr.concat(rows, xr.DataArray(list(seeds), dims="seed", name="seed")).transpose("model", "seed", ...)
     return whole.assign_coords(
         {axis: values for axis, values in _coordinates(trials).items() if axis not in whole.coords}
