@@ -59,7 +59,6 @@ from limitlab.infinite_width.limit.prediction import (
 from limitlab.infinite_width.parametrizations.abc import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import (
-    coordinate_check,
     coordinates,
     movement,
     passes,
@@ -67,11 +66,7 @@ from limitlab.infinite_width.parametrizations.coordinate_check import (
 )
 from limitlab.infinite_width.parametrizations.digit_networks import digit_networks, standard_network
 from limitlab.infinite_width.parametrizations.feature_limit import FeatureLimit, feature_limit
-from limitlab.infinite_width.parametrizations.learning_rate_transfer import (
-    best_learning_rate,
-    mutransfer_sweep,
-    octaves,
-)
+from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 from limitlab.infinite_width.parametrizations.linear_limit import (
     LinearLimit,
     LinearNetwork,
@@ -122,7 +117,6 @@ __all__ = [
     "cbow_loss",
     "chain",
     "circle_regression",
-    "coordinate_check",
     "coordinates",
     "corpus_of",
     "cross_entropy",
@@ -152,7 +146,6 @@ __all__ = [
     "movement",
     "mup_groups",
     "mup_init",
-    "mutransfer_sweep",
     "octaves",
     "parallel",
     "parameter_roles",
