@@ -66,7 +66,7 @@ def measure(model, fresh):
         output=("x", model(X)[:, 0], "output"),
         start=("", fresh.w, "w before training"),
         weight=("", model.w, "w"),
-        bias=("part", [float(model.b), float(fresh.b)], "b after and before training"),
+        bias=("part", torch.stack([model.b, fresh.b]), "b after and before training"),
     )
 
 
