@@ -156,10 +156,12 @@ def read_and_solved(text, **options):
     except InvalidArgument:
         return
     try:
-        data = problem.simulate(1)
+        # fifty steps are enough to fail, and a rate of 1e30 takes them all
+        ordinary = isinstance(problem, problems.ODEProblem)
+        data = problem.solve(problem.sample(1)[0], max_steps=50).y if ordinary else problem.simulate(1).to_array()
     except LimitlabError:
         return
-    assert all(bool(np.isfinite(array).all()) for array in data.values())
+    assert bool(np.isfinite(np.asarray(data)).all())
 
 
 @search
