@@ -30,7 +30,7 @@ _SERIES_TERMS = 10
 class Function(NamedTuple):
     """One function: of a number, of a tensor, and the name of its class in sympy or among `symbolic_functions`.
 
-    slope: the derivative of a function of ours, as a sum of functions of the same argument: {"exprel": 1, "exprel2": -1}.
+    slope: the derivative of a function of ours, as a sum of functions of its argument: {"exprel": 1, "exprel2": -1}.
     latex: of a function of ours, # for the argument, (#) for one that is bracketed unless it is a symbol; sympy's
     printer writes the others.
     """

@@ -8,8 +8,8 @@
     atom       = number | name | function "(" sum ")" | "(" sum ")"
 
 A name is a field, a field with derivative subscripts (u_x, u_xx, u_t, w_xy), a declared parameter, a coordinate
-(x, y, t) or pi; a function is a row of `limitlab.problems.text.functions`, or dx, dy: the derivative of its argument, in
-conservative form.
+(x, y, t) or pi; a function is a row of `limitlab.problems.text.functions`, or dx, dy: the derivative of its argument,
+in conservative form.
 
 Every limit (length, depth, size of numbers and powers) is checked before sympy sees a node, so that hostile text costs
 bounded time and ends in InvalidArgument.
