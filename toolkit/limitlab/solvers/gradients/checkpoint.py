@@ -22,6 +22,7 @@ from limitlab.solvers.gradients.leaves import captured
 from limitlab.solvers.gradients.reversible import reversible
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.ode.recording import Recorder
+from limitlab.solvers.ode.stepping import follow
 
 
 def direct(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
@@ -90,9 +91,8 @@ class _Checkpointed(torch.autograd.Function):
                 else:
                     carry = tuple(part.detach().requires_grad_() for part in carry)
                     leaves = [y, *carry]
-                recorder = Recorder(march.times, y, march.method, march.field, march.control.controller)
-                limits = march.control.limits(march.method, y)
-                end, last = march.follow(y, carry, ctx.grid[:, first : stop + 1], recorder, limits)
+                recorder = Recorder(march.times, y, march.integrator)
+                end, last = follow(march.stepper(recorder, y), y, carry, ctx.grid[:, first : stop + 1])
                 samples, moments, values = recorder.values
                 log = recorder.log
                 pairs = [

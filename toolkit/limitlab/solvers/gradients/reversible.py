@@ -22,7 +22,7 @@ from limitlab.solvers.ode.march import March, Outcome
 
 def reversible(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
     """The states with the gradient by reversal; the log has none."""
-    if march.step_size is None or march.events or not isinstance(march.method, ReversibleHeun):
+    if march.control.step_size is None or march.events or not isinstance(march.method, ReversibleHeun):
         raise InvalidArgument(
             f"gradient 'reversible' needs method='reversible_heun' with a step_size, no stops and no events; got "
             f"{march.method.name!r}; use gradient='direct' or 'checkpoint'"

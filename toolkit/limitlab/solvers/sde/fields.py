@@ -13,7 +13,6 @@ Diagonal and scalar noise are elementwise products. Source: Kloeden & Platen, Nu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -22,8 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.gradients.leaves import captured
+from limitlab.solvers.methods.method import VectorField
 
-Field = Callable[[Tensor, Tensor], Tensor]
 Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]
 Calculus = Literal["ito", "stratonovich"]
 State = Float[Tensor, "batch state"]
@@ -57,8 +56,8 @@ class Fields:
     passed, which may be modules.
     """
 
-    drift: Field
-    diffusion: Field
+    drift: VectorField
+    diffusion: VectorField
     noise: Noise
     calculus: Calculus
     elementwise: bool
@@ -109,7 +108,7 @@ class Fields:
         return (g, found) if tape else (g.detach(), found.detach())
 
 
-def is_coupled(diffusion: Field, t: Float[Tensor, "batch 1"], y: State) -> bool:
+def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) -> bool:
     """Whether the Jacobian J of diagonal noise has entries off its diagonal; if not, J^T v = v J^T 1 for every v."""
     with torch.enable_grad():
         at = y.detach().requires_grad_()
@@ -134,7 +133,7 @@ def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tenso
     return captured(outputs, fields.given)
 
 
-def directional(field: Field, t: Tensor, y: State, direction: State) -> Tensor:
+def directional(field: VectorField, t: Tensor, y: State, direction: State) -> Tensor:
     """(D field) direction, the derivative in y, by two reverse passes: v -> v^T D is linear, and its derivative is D.
 
     Forward mode takes twice the time here, and seconds when it is first used.
@@ -159,6 +158,6 @@ def drifted(y: State, h: Size, f: State, scale: float = 1.0) -> State:
     return torch.addcmul(y, f, h, value=scale)
 
 
-def squeezed(diffusion: Field) -> Field:
+def squeezed(diffusion: VectorField) -> VectorField:
     """Scalar noise without its axis of length one."""
     return lambda t, y: diffusion(t, y).squeeze(-1)
