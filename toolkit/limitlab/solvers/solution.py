@@ -30,6 +30,10 @@ class StepLog:
     at most 1 where accepted by a controller. stiffness: estimate of the largest |eigenvalue| of the Jacobian. Both are
     differentiable when the solve was, and NaN where the method has no such estimate. accepted: whether it moved.
     A sample that needs fewer attempts than others has NaN and False in its last columns.
+
+    >>> log = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 1.0]).log
+    >>> int(log.steps) == int(log.attempted.sum() - log.rejected)
+    True
     """
 
     time: Float[Tensor, "batch step"]
@@ -56,7 +60,12 @@ class StepLog:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What each sample cost: calls of the field (drift, for a stochastic equation), Jacobians, LU factorisations."""
+    """What each sample cost: calls of the field (drift, for a stochastic equation), Jacobians, LU factorisations.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(2, 1), [0.0, 1.0], method="rk4", step_size=0.1)
+    >>> solution.evaluations.function.tolist(), solution.evaluations.jacobian.tolist()
+    ([41, 41], [0, 0])
+    """
 
     function: Int[Tensor, " batch"]
     jacobian: Int[Tensor, " batch"]
@@ -65,7 +74,15 @@ class Evaluations:
 
 @dataclass(frozen=True)
 class EventLog:
-    """Where one event function changed sign: (batch, occurrence), NaN after a sample's last; `state` flattened."""
+    """Where one event function changed sign: (batch, occurrence), NaN after a sample's last; `state` flattened.
+
+    >>> turn = lambda t, y: torch.stack([y[:, 1], -y[:, 0]], 1)
+    >>> crossing = ll.solvers.Event(lambda t, y: y[:, 0])
+    >>> y0 = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    >>> log = ll.solvers.solve_ode(turn, y0, [0.0, 5.0], events=[crossing]).events[0]
+    >>> (2 / torch.pi * log.time).round().tolist()
+    [[1.0, 3.0]]
+    """
 
     time: Float[Tensor, "batch occurrence"]
     state: Float[Tensor, "batch occurrence state"]
@@ -73,7 +90,13 @@ class EventLog:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a sample stopped early: kind is "blow-up", "too many steps" or "step size underflow"."""
+    """Why a sample stopped early: kind is "blow-up", "too many steps" or "step size underflow".
+
+    >>> cube, y0 = lambda t, y: y**3, torch.tensor([[0.1], [1.0]])
+    >>> masked = ll.solvers.solve_ode(cube, y0, [0.0, 9.0], method="rk4", step_size=0.1, on_failure="mask")
+    >>> masked.failures[0].sample, masked.failures[0].kind
+    (1, 'blow-up')
+    """
 
     sample: int
     time: float
@@ -87,6 +110,9 @@ class Solution:
 
     t: (time,), or (batch, time) where every sample has times of its own. y: (batch, time, *state), or a tree of such
     tensors of the structure of y0. failures: samples that were given up; their states from then on are NaN.
+
+    >>> ll.solvers.solve_ode(lambda t, y: -y, torch.ones(2, 1), [0.0, 0.5, 1.0], method="rk4", step_size=0.1)
+    Solution(rk4: 2 samples at 3 times, y (2, 3, 1); steps 10, rejected 0, field calls 41 a sample)
     """
 
     t: Float[Tensor, "*batch time"]

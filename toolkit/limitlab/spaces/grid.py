@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 AxisKind = Literal["periodic", "cells", "nodes"]
 NAMES = ("x", "y", "z")
@@ -26,7 +26,11 @@ NAMES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Axis:
-    """One coordinate axis: `size` points on an interval of `length` that begins at `start`."""
+    """One coordinate axis: `size` points on an interval of `length` that begins at `start`.
+
+    >>> ll.spaces.Axis("x", 4, kind="cells").points().tolist()
+    [0.125, 0.375, 0.625, 0.875]
+    """
 
     name: str
     size: int
@@ -35,8 +39,7 @@ class Axis:
     kind: AxisKind = "periodic"
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(AxisKind):
-            raise unknown_name("axis kind", self.kind, get_args(AxisKind))
+        one_of("axis kind", self.kind, get_args(AxisKind))
         check_number(f"size of axis {self.name!r}", self.size, low=2, integer=True)
         if not self.length > 0:
             raise InvalidArgument(f"length of axis {self.name!r} must be positive; got {self.length}")
@@ -60,7 +63,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """Tensor product of axes; functions on it are tensors `(..., *shape)`."""
+    """Tensor product of axes; functions on it are tensors `(..., *shape)`.
+
+    >>> grid = ll.spaces.Grid.uniform((4, 3), lengths=(2.0, 1.0), kind="nodes")
+    >>> grid.shape, grid.spacing[1], float(grid.weights().sum())
+    ((4, 3), 0.5, 2.0)
+    """
 
     axes: tuple[Axis, ...]
 

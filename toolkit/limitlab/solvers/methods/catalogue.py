@@ -39,5 +39,9 @@ def method_named(
 
 
 def method_names() -> tuple[str, ...]:
-    """The names that `solve_ode` knows."""
+    """The names that `solve_ode` knows.
+
+    >>> "tsit5" in ll.solvers.method_names()
+    True
+    """
     return tuple(METHODS)

@@ -79,7 +79,7 @@ class Rosenbrock(Method):
     ) -> Attempt:
         table, slope, step = self.table, carry[0], h.to(y.dtype)
         jacobian, in_time = linearized(field, t, y, self.jacobian)
-        arrays = _arrays if torch.compiler.is_compiling() else _kept_arrays
+        arrays = _arrays if torch.compiler.is_compiling() else _cached_arrays
         start, columns, nodes, identity = arrays(table, y.shape[1], y.dtype, y.device)
         times = torch.addcmul(t, h, nodes.to(t.dtype)).to(y.dtype).unbind(0)
         factors = factorized(identity - step[..., None] * jacobian)
@@ -134,7 +134,7 @@ def _arrays(
     return tensor([1.0, 0.0] * stages), tuple(map(tensor, columns)), nodes, identity
 
 
-_kept_arrays = lru_cache(maxsize=64)(_arrays)
+_cached_arrays = lru_cache(maxsize=64)(_arrays)
 
 
 def _shampine_reichelt() -> RosenbrockTable:
@@ -154,6 +154,7 @@ def _shampine_reichelt() -> RosenbrockTable:
 
 
 def _stiffly_accurate(
+    *,
     gamma: float,
     a: tuple[TableRow, ...],
     m: tuple[TableRow, ...],

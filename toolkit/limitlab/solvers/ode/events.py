@@ -29,6 +29,12 @@ class Event:
     """A sign change of `function(t, y)` -> (batch,) to look for; `terminal` ends the sample there.
 
     t: as the field gets it. direction: "up" and "down" count only changes to positive and to negative.
+
+    >>> fall = lambda t, y: torch.stack([y[:, 1], torch.full_like(t[:, 0], -9.81)], 1)
+    >>> ground = ll.solvers.Event(lambda t, y: y[:, 0], terminal=True)
+    >>> y0 = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    >>> round(float(ll.solvers.solve_ode(fall, y0, [0.0, 2.0], events=[ground]).events[0].time), 4)  # sqrt(2 / 9.81)
+    0.4515
     """
 
     function: Callable[[Tensor, Tensor], Float[Tensor, " batch"]]

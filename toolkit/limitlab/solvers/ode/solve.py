@@ -76,6 +76,10 @@ def solve_ode(
     torch.compile, some tens of seconds when a field is first seen.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4, and II, IV.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(2, 1), [0.0, 1.0])
+    >>> [round(value, 3) for value in solution.y[:, -1, 0].tolist()]
+    [0.368, 0.368]
     """
     flat, layout = read_state("y0", y0)
     asked, times, sign = read_times("t", t, flat)

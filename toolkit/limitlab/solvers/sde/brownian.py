@@ -55,6 +55,11 @@ class BrownianPath:
     number only. finest: the path is smooth below this resolution (2^-24 of the widest cell when left out). Returns
     tensors (batch, noise) of dtype on device. Backwards in time the answer is -W, and the H of the path run backwards.
     Raises InvalidArgument for times outside of span.
+
+    >>> path = ll.solvers.BrownianPath(0, (4, 2), (0.0, 1.0))
+    >>> whole, halves = path.increment(0.0, 1.0), path.increment(0.0, 0.5) + path.increment(0.5, 1.0)
+    >>> torch.allclose(whole, halves)
+    True
     """
 
     def __init__(

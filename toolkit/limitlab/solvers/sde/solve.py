@@ -80,6 +80,10 @@ def solve_sde(
     `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian` is passed.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Kloeden & Platen, Numerical Solution of Stochastic Differential Equations; see the modules named above.
+
+    >>> growth, noise = lambda t, y: 0.5 * y, lambda t, y: 0.2 * y
+    >>> ll.solvers.solve_sde(growth, noise, torch.ones(3, 1), [0.0, 0.5, 1.0], seed=0, step_size=0.1)
+    Solution(euler_maruyama: 3 samples at 3 times, y (3, 3, 1); steps 10, rejected 0, field calls 11 a sample)
     """
     one_of("noise", noise, get_args(Noise))
     one_of("calculus", calculus, get_args(Calculus))

@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.spaces.paths.missing import extended, held, straight, with_first_row
 from limitlab.spaces.paths.splines import backward_difference_slopes, cubic_pieces, linear_pieces, natural_slopes
 
@@ -49,9 +49,11 @@ def control_path(
     channel is before its first value. lengths: rows of each sample that count; left out, those up to its last row with
     a value. After them the path stays where it is, time included, so that z does not move any more; where times are a
     sample's own, its path ends there. Differentiable in values and times. Raises InvalidArgument, UnknownName.
+
+    >>> ll.spaces.control_path([0.0, 1.0, 2.0], torch.tensor([[[1.0], [3.0], [2.0]]])).evaluate(0.5).tolist()
+    [[0.5, 2.0]]
     """
-    if interpolation not in get_args(Interpolation):
-        raise unknown_name("interpolation", interpolation, get_args(Interpolation))
+    one_of("interpolation", interpolation, get_args(Interpolation))
     if interpolation == "rectilinear" and not include_time:
         raise InvalidArgument("include_time must be True for a rectilinear path: it advances time and values in turn")
     _check_values(values)
@@ -92,6 +94,10 @@ class ControlPath:
 
     knots: (knot,), or (batch, knot) where every sample has its own. coefficients: of 1, u, u^2, .. with u = s - knot,
     for the piece that begins at each knot; the piece of the last knot is constant, as is what comes before the first.
+
+    >>> path = ll.spaces.control_path([0.0, 1.0, 2.0], torch.tensor([[[1.0], [3.0], [2.0]]]), "natural")
+    >>> path
+    ControlPath(natural: 1 samples, 2 channels, 3 knots on [0, 2])
     """
 
     interpolation: str
