@@ -8,7 +8,7 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.sde.brownian import BrownianPath
-from limitlab.solvers.sde.counter_normals import lane_keys, normal_pairs, place_keys
+from limitlab.solvers.sde.counter_normals import index_keys, lane_keys, normal_pairs
 
 DOUBLE = torch.float64
 GRID = np.linspace(0.0, 1.0, 51)
@@ -30,7 +30,7 @@ def test_normals_of_a_counter_are_standard_normal_and_independent():
     from scipy.stats import kstest
 
     lanes = lane_keys(7, torch.arange(500), 4)
-    normals = normal_pairs(place_keys(torch.arange(100), 0)[:, None, None] + lanes, DOUBLE)
+    normals = normal_pairs(index_keys(torch.arange(100), 0)[:, None, None] + lanes, DOUBLE)
     flat = normals.flatten()
     count = flat.numel()
     assert kstest(flat.numpy(), "norm").pvalue > 1e-3
@@ -130,11 +130,11 @@ def test_backwards_in_time_the_increment_turns_and_the_area_stays():
 def test_cells_in_order_are_the_same_as_in_one_block_and_backwards():
     path = paths(16, 2, grid=GRID)
     block, areas = path.increments(GRID, area=True)
-    places = [*range(50), *reversed(range(50))]
-    for place in places:
-        w, h = path.increment_and_area(GRID[place], GRID[place + 1])
-        assert torch.equal(w, block[place])
-        assert torch.equal(h, areas[place])
+    cells = [*range(50), *reversed(range(50))]
+    for cell in cells:
+        w, h = path.increment_and_area(GRID[cell], GRID[cell + 1])
+        assert torch.equal(w, block[cell])
+        assert torch.equal(h, areas[cell])
 
 
 def test_off_grid_times_refine_a_grid_without_changing_it():

@@ -101,20 +101,20 @@ def read_times(
     Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way.
     """
     try:
-        asked = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
+        moments = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
     except (TypeError, ValueError, RuntimeError) as problem:
         raise InvalidArgument(f"{name} must be numbers; got {t!r:.80}") from problem
     batch = len(like)
     accepted = f"(time,) or ({batch}, time) with at least two times"
-    if asked.dim() not in (1, 2) or asked.shape[-1] < 2 or (asked.dim() == 2 and len(asked) != batch):
-        raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(asked.shape)}")
-    times = asked.detach().double().expand(batch, -1) if asked.dim() == 1 else asked.detach().double()
+    if moments.dim() not in (1, 2) or moments.shape[-1] < 2 or (moments.dim() == 2 and len(moments) != batch):
+        raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(moments.shape)}")
+    times = moments.detach().double().expand(batch, -1) if moments.dim() == 1 else moments.detach().double()
     steps = times.diff(dim=1)
     sign = 1.0 if bool(steps[0, 0] > 0) else -1.0
     if not bool(torch.isfinite(times).all()) or not bool((sign * steps > 0).all()):
-        shown = [f"{value:g}" for value in times[0, : 2 * MOST_SHOWN].tolist()]
-        raise InvalidArgument(f"{name} must be finite and strictly increasing, or strictly decreasing; got {shown}")
-    return asked, (sign * times).contiguous(), sign
+        first = [f"{value:g}" for value in times[0, : 2 * MOST_SHOWN].tolist()]
+        raise InvalidArgument(f"{name} must be finite and strictly increasing, or strictly decreasing; got {first}")
+    return moments, (sign * times).contiguous(), sign
 
 
 def read_control(

@@ -6,7 +6,6 @@ know one thing only.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from limitlab.errors import InvalidArgument
+from limitlab.labels import labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -106,7 +106,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Solution:
-    """States of all samples at all asked times, and how they were found.
+    """States of all samples at all asked times, and what they cost.
 
     t: (time,), or (batch, time) where every sample has times of its own. y: (batch, time, *state), or a tree of such
     tensors of the structure of y0. failures: samples that were given up; their states from then on are NaN.
@@ -127,12 +127,12 @@ class Solution:
 
     def __repr__(self) -> str:
         batch, time = self.log.time.shape[0], self.t.shape[-1]
-        shown = ", ".join(str(tuple(leaf.shape)) for leaf in pytree.tree_leaves(self.y))
+        shapes = ", ".join(str(tuple(leaf.shape)) for leaf in pytree.tree_leaves(self.y))
         counts = f"steps {_range(self.log.steps)}, rejected {_range(self.log.rejected)}"
         calls = f"field calls {_range(self.evaluations.function)}"
         failed = f", {len(self.failures)} failed" if self.failures else ""
         return (
-            f"Solution({self.method}: {batch} samples at {time} times, y {shown}; {counts}, {calls} a sample{failed})"
+            f"Solution({self.method}: {batch} samples at {time} times, y {shapes}; {counts}, {calls} a sample{failed})"
         )
 
     def to_xarray(self, names: Sequence[str] | None = None) -> xarray.Dataset:
@@ -140,44 +140,33 @@ class Solution:
 
         names: of the state's components, in the order of the flattened state; "0", "1", ... when left out.
         """
-        import xarray
-
         leaves = [leaf.detach().cpu().flatten(2) for leaf in pytree.tree_leaves(self.y)]
         y = torch.cat(leaves, dim=-1)
         names = [str(i) for i in range(y.shape[-1])] if names is None else list(names)
         if len(names) != y.shape[-1]:
             raise InvalidArgument(f"names must hold {y.shape[-1]} names, one a component; got {len(names)}")
-        shared = self.t.dim() == 1
-        units = {"units": "1"}
-        log = {
-            name: (("sample", "step"), values.detach().cpu().numpy(), {"long_name": meaning, **units})
-            for name, values, meaning in (
-                ("step_time", self.log.time, "time"),
-                ("step_size", self.log.size, "step size"),
-                ("error", self.log.error, "scaled error"),
-                ("stiffness", self.log.stiffness, "stiffness estimate"),
-                ("accepted", self.log.accepted, "accepted"),
-            )
+        log, evaluations = self.log, self.evaluations
+        tolerances = {"rtol": self.rtol, "atol": self.atol}
+        attrs = {
+            "method": self.method,
+            **{name: tolerance for name, tolerance in tolerances.items() if tolerance is not None},
+            "failures": "; ".join(f"sample {f.sample}: {f.kind} at t = {f.time:.6g}" for f in self.failures),
         }
-        counts = {
-            f"{field.name}_evaluations": (("sample",), getattr(self.evaluations, field.name).cpu().numpy(), units)
-            for field in dataclasses.fields(Evaluations)
-        }
-        time = self.t.detach().cpu().numpy()
-        return xarray.Dataset(
-            {"y": (("sample", "time", "state"), y.numpy(), {"long_name": "state", **units}), **log, **counts},
-            coords={
-                "sample": ("sample", range(y.shape[0]), {"long_name": "sample", **units}),
-                "time": (("time",) if shared else ("sample", "time"), time, {"long_name": "time", **units}),
-                "state": ("state", names, {"long_name": "component", **units}),
-            },
-            attrs={
-                "method": self.method,
-                **({} if self.rtol is None else {"rtol": self.rtol}),
-                **({} if self.atol is None else {"atol": self.atol}),
-                "failures": "; ".join(f"sample {f.sample}: {f.kind} at t = {f.time:.6g}" for f in self.failures),
-            },
-        )
+        return labelled(
+            attrs,
+            y=("sample time state", y, "state"),
+            step_time=("sample step", log.time, "time"),
+            step_size=("sample step", log.size, "step size"),
+            error=("sample step", log.error, "scaled error"),
+            stiffness=("sample step", log.stiffness, "stiffness estimate"),
+            accepted=("sample step", log.accepted, "accepted"),
+            function_evaluations=("sample", evaluations.function, "field calls"),
+            jacobian_evaluations=("sample", evaluations.jacobian, "Jacobians"),
+            factorization_evaluations=("sample", evaluations.factorization, "LU factorisations"),
+            sample=("sample", range(y.shape[0]), "sample"),
+            time=("time" if self.t.dim() == 1 else "sample time", self.t, "time"),
+            state=("state", names, "component"),
+        ).set_coords("time")
 
 
 def _range(counts: Int[Tensor, " batch"]) -> str:

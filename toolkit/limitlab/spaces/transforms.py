@@ -26,7 +26,7 @@ def _axes(grid: Grid) -> tuple[int, ...]:
 
 
 def _require_kind(function: str, grid: Grid, kind: str) -> None:
-    if any(found != kind for found in grid.kinds):
+    if any(other != kind for other in grid.kinds):
         raise InvalidArgument(f"{function} needs a grid of {kind!r} axes; got {grid.kinds}")
 
 
@@ -130,9 +130,9 @@ def spectral_resample(
     coefficients = fourier(u, grid)
     layout = (*target.shape[:-1], target.shape[-1] // 2 + 1)
     resampled = coefficients.new_zeros((*u.shape[: -grid.dimension], *layout))
-    kept = [(min(source, goal) - 1) // 2 for source, goal in zip(grid.shape, target.shape, strict=True)]
-    corners = [[slice(0, m + 1), slice(-m, None)] if m else [slice(0, 1)] for m in kept[:-1]]
-    corners.append([slice(0, kept[-1] + 1)])
+    highest = [(min(source, goal) - 1) // 2 for source, goal in zip(grid.shape, target.shape, strict=True)]
+    corners = [[slice(0, m + 1), slice(-m, None)] if m else [slice(0, 1)] for m in highest[:-1]]
+    corners.append([slice(0, highest[-1] + 1)])
     for corner in itertools.product([...], *corners):
         resampled[corner] = coefficients[corner]
     return inverse_fourier(resampled, target)

@@ -43,10 +43,10 @@ class ExplicitMethod(Method):
     def complete(
         self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
-        table, done = self.tableau, list(increments)
+        table, completed = self.tableau, list(increments)
         for node, row in zip(table.extra_c, table.extra_a, strict=True):
-            done.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, done)))
-        return tuple(done)
+            completed.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, completed)))
+        return tuple(completed)
 
     def _times(self, t: Tensor, h: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
         """Times of stages two and later, then of the end, in the precision of the state."""

@@ -23,7 +23,7 @@ VectorField = Callable[[Tensor, Tensor], Tensor]
 class Attempt(NamedTuple):
     """The end of one step.
 
-    y: (batch, state) there. carry: what the method wants back in the next step, tensors of leading dim batch; the first
+    y: (batch, state) there. carry: what the method gets back in the next step, tensors of leading dim batch; the first
     is the slope at y. error: local error vectors, none to two of them. increments: D_i of the continuous extension
     y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time, whose |k - k'| / |u - u'|
     estimates the largest eigenvalue. solved: whether the equations of an implicit step were solved. cost: calls,

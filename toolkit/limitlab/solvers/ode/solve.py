@@ -82,7 +82,7 @@ def solve_ode(
     [0.368, 0.368]
     """
     flat, layout = read_state("y0", y0)
-    asked, times, sign = read_times("t", t, flat)
+    t, times, sign = read_times("t", t, flat)
     require_known(gradient=gradient, on_failure=on_failure)
     settings = read_control(
         rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
@@ -118,7 +118,7 @@ def solve_ode(
     if outcome.failures and on_failure == "raise":
         raise failed(outcome.failures)
     return Solution(
-        asked,
+        t,
         layout.unflatten(outcome.states),
         outcome.log,
         outcome.evaluations,

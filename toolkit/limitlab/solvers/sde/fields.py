@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.gradients.leaves import captured
+from limitlab.solvers.gradients.leaves import gradient_leaves
 from limitlab.solvers.methods.method import VectorField
 
 Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 class Fields:
     """f and g; `elementwise`: g is (batch, state) and multiplies increments (batch, state) or (batch, 1).
 
-    coupled: diagonal noise where g_i depends on other components than y_i. given: drift and diffusion as they were
+    coupled: diagonal noise where g_i depends on other components than y_i. originals: drift and diffusion as they were
     passed, which may be modules.
     """
 
@@ -61,7 +61,7 @@ class Fields:
     noise: Noise
     calculus: Calculus
     elementwise: bool
-    given: tuple[object, ...] = ()
+    originals: tuple[object, ...] = ()
     coupled: bool = False
 
     def kicked(self, y: State, g: Tensor, w: Float[Tensor, "batch noise"], scale: float = 1.0) -> State:
@@ -102,10 +102,10 @@ class Fields:
                 return g, torch.zeros_like(y)
             if self.coupled:
                 rows = (_pullback(g[:, i], at, torch.ones_like(g[:, i]), tape)[:, i] for i in range(g.shape[1]))
-                found = torch.stack(list(rows), 1) * g
+                along = torch.stack(list(rows), 1) * g
             else:
-                found = _pullback(g, at, g, tape)
-        return (g, found) if tape else (g.detach(), found.detach())
+                along = _pullback(g, at, g, tape)
+        return (g, along) if tape else (g.detach(), along.detach())
 
 
 def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) -> bool:
@@ -122,15 +122,15 @@ def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) ->
 
 
 def _pullback(value: Tensor, at: Tensor, cotangent: Tensor, tape: bool) -> Tensor:
-    (found,) = torch.autograd.grad(value, at, cotangent, create_graph=tape, retain_graph=True, allow_unused=True)
-    return torch.zeros_like(at) if found is None else found
+    (pulled,) = torch.autograd.grad(value, at, cotangent, create_graph=tape, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(at) if pulled is None else pulled
 
 
 def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
     """Every tensor that drift and diffusion hold and that asks for a gradient."""
     with torch.enable_grad():
         outputs = fields.drift(t, y.detach()), fields.diffusion(t, y.detach())
-    return captured(outputs, fields.given)
+    return gradient_leaves(outputs, fields.originals)
 
 
 def directional(field: VectorField, t: Tensor, y: State, direction: State) -> Tensor:

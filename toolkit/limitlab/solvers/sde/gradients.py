@@ -76,15 +76,15 @@ class _Checkpointed(torch.autograd.Function):
         y, carry, outputs = y0, march.begin(y0), []
         for first, last in pairwise(ctx.edges):
             ctx.starts.append((y, carry, march.lost))
-            y, carry, asked = march.advance(y, carry, first, last)
-            outputs += asked
+            y, carry, inside = march.advance(y, carry, first, last)
+            outputs += inside
         return march.states(y0, outputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         totals = Totals(ctx.parameters)
-        incoming, asked_below = [torch.zeros_like(grad[:, 0])], grad.shape[1]
+        incoming, output = [torch.zeros_like(grad[:, 0])], grad.shape[1]
         segments = list(zip(pairwise(ctx.edges), ctx.starts, strict=True))
         for (first, last), (y, carry, lost) in reversed(segments):
             march = replace(ctx.march, failures=[], lost=lost)
@@ -92,12 +92,12 @@ class _Checkpointed(torch.autograd.Function):
                 y = y.detach().requires_grad_()
                 carry = tuple(part.detach().requires_grad_() for part in carry) if first else march.begin(y)
                 states = [y, *carry] if first else [y]
-                end, carried, asked = march.advance(y, carry, first, last)
-            asked_below -= len(asked)
+                end, carried, inside = march.advance(y, carry, first, last)
+            output -= len(inside)
             later = [*incoming, *(torch.zeros_like(part) for part in carried[len(incoming) - 1 :])]
-            later += grad[:, asked_below : asked_below + len(asked)].unbind(1)
-            outputs = [end, *carried, *asked]
-            taped = [index for index, output in enumerate(outputs) if output.requires_grad]
+            later += grad[:, output : output + len(inside)].unbind(1)
+            outputs = [end, *carried, *inside]
+            taped = [index for index, part in enumerate(outputs) if part.requires_grad]
             cotangents = torch.autograd.grad(
                 [outputs[index] for index in taped], [*states, *totals.leaves], [later[index] for index in taped],
                 allow_unused=True, retain_graph=True,

@@ -76,7 +76,7 @@ def solve_sde(
     every scheme takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or "pid".
     shared_steps: one step size for the batch. first_step: a thousandth of the path's span if left out. max_steps:
     attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the samples that fail.
-    Steps end at the asked times. A sample's path depends on the seed and its place in the batch, or on the numbers that
+    Steps end at the asked times. A sample's path depends on the seed and its index in the batch, or on the numbers that
     `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian` is passed.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Kloeden & Platen, Numerical Solution of Stochastic Differential Equations; see the modules named above.
@@ -95,12 +95,12 @@ def solve_sde(
     scheme = scheme_named(method, calculus, noise)
     _check_state(y0, scheme, method)
     y0 = y0.contiguous()  # forward mode refuses an expanded one
-    asked, times, sign = read_times("t", t, y0)
+    t, times, sign = read_times("t", t, y0)
     if sign < 0:
         raise InvalidArgument("t must increase for a stochastic equation, whose noise has a direction of time")
     if step_size is None and noise not in scheme.adaptive:
         raise _not_adaptive(method, calculus, noise)
-    uniform = settings.step_size is not None and asked.dim() == 1
+    uniform = settings.step_size is not None and t.dim() == 1
     _check_gradient(gradient, on_failure, uniform)
     start = times[:, :1].to(y0.dtype)
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
@@ -124,7 +124,7 @@ def solve_sde(
     if outcome.failures and on_failure == "raise":
         raise failed(outcome.failures)
     return Solution(
-        asked,
+        t,
         outcome.states,
         outcome.log,
         outcome.evaluations,
@@ -143,10 +143,10 @@ def _along_grid(march: UniformMarch, y0: Tensor, gradient: Gradient) -> Outcome:
 
 
 def _not_adaptive(method: str, calculus: Calculus, noise: Noise) -> InvalidArgument:
-    able = [name for name, other in SCHEMES.items() if other.fits(calculus, noise) and noise in other.adaptive]
+    names = [name for name, other in SCHEMES.items() if other.fits(calculus, noise) and noise in other.adaptive]
     return InvalidArgument(
         f"step_size must be given for {method!r} with {noise} noise: steps by its error would not converge; "
-        + (f"methods that can: {', '.join(able)}" if able else f"nor would any other for calculus={calculus!r}")
+        + (f"methods that can: {', '.join(names)}" if names else f"nor would any other for calculus={calculus!r}")
     )
 
 

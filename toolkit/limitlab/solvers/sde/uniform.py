@@ -37,16 +37,16 @@ class TimeGrid:
         return len(self.times) - 1
 
 
-def step_grid(asked: np.ndarray, step_size: float) -> TimeGrid:
+def step_grid(outputs: np.ndarray, step_size: float) -> TimeGrid:
     """The grid of uniform steps through the asked times; those within rounding of a grid time take its place."""
-    count = max(1, int(np.ceil((asked[-1] - asked[0]) / step_size - SNAP)))
-    regular = asked[0] + step_size * np.arange(count + 1)
-    regular[-1] = asked[-1]
-    nearest = np.clip(np.rint((asked - asked[0]) / step_size).astype(np.int64), 0, count)
-    close = np.abs(regular[nearest] - asked) <= SNAP * step_size
-    regular[nearest[close]] = asked[close]
-    times = np.union1d(regular, asked)
-    return TimeGrid(regular, times, np.searchsorted(times, asked))
+    count = max(1, int(np.ceil((outputs[-1] - outputs[0]) / step_size - SNAP)))
+    regular = outputs[0] + step_size * np.arange(count + 1)
+    regular[-1] = outputs[-1]
+    nearest = np.clip(np.rint((outputs - outputs[0]) / step_size).astype(np.int64), 0, count)
+    close = np.abs(regular[nearest] - outputs) <= SNAP * step_size
+    regular[nearest[close]] = outputs[close]
+    times = np.union1d(regular, outputs)
+    return TimeGrid(regular, times, np.searchsorted(times, outputs))
 
 
 class Block:
@@ -118,8 +118,8 @@ class UniformMarch:
         states = torch.stack([y0, *outputs], 1)
         if self.lost is None:
             return states
-        asked = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
-        return states.where((asked <= self._end_times()[:, None])[..., None], torch.nan)
+        times = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
+        return states.where((times <= self._end_times()[:, None])[..., None], torch.nan)
 
     def log(self, like: State) -> StepLog:
         """The log of all steps; nothing estimates errors here."""

@@ -157,9 +157,9 @@ class ControlPath:
     def __repr__(self) -> str:
         knots = self.knots.shape[-1]
         span = f"[{float(self.start.min()):.6g}, {float(self.end.max()):.6g}]"
-        own = "" if self.knots.dim() == 1 else " of its own"
+        owner = "" if self.knots.dim() == 1 else " of its own"
         size = f"{self.batch} samples, {self.channels} channels"
-        return f"ControlPath({self.interpolation}: {size}, {knots} knots{own} on {span})"
+        return f"ControlPath({self.interpolation}: {size}, {knots} knots{owner} on {span})"
 
     @cached_property
     def _edges(self) -> Float[Tensor, "*batch knot"]:
@@ -257,8 +257,8 @@ def _check_before(before: float | Tensor | None, observed: Tensor) -> None:
         silent = ~observed.any(dim=1)
         if bool(silent.any()):
             sample, channel = silent.nonzero()[0].tolist()
-            place = f"values of sample {sample}, channel {channel}"
-            raise InvalidArgument(f"{place} are all missing; give before=, what a channel is until it is observed")
+            series = f"values of sample {sample}, channel {channel}"
+            raise InvalidArgument(f"{series} are all missing; give before=, what a channel is until it is observed")
     elif isinstance(before, Tensor):
         if before.shape not in ((), (channels,)) or not bool(torch.isfinite(before).all()):
             raise InvalidArgument(f"before must be a finite number or ({channels},); got shape {tuple(before.shape)}")
