@@ -7,6 +7,7 @@ from limitlab import problems
 from limitlab.solvers import solve_ode
 
 DOUBLE = torch.float64
+GROWTH, VOLATILITY = 0.5, 0.8
 
 
 def double(*values):
@@ -101,3 +102,17 @@ def assert_many_components_are_solved(method):
     y0 = torch.sin(torch.pi * torch.arange(1, size + 1, dtype=torch.float64) / (size + 1))[None] + 0.1
     y = solve_ode(lambda t, y: y @ matrix.T, y0, [0, 0.1], method=method, rtol=1e-7, atol=1e-10).y[:, -1]
     torch.testing.assert_close(y, y0 @ torch.linalg.matrix_exp(0.1 * matrix).T, rtol=1e-6, atol=1e-8)
+
+
+def geometric_diffusion(noise):
+    if noise == "diagonal":
+        return lambda t, y: VOLATILITY * y
+    return lambda t, y: VOLATILITY * y[..., None]
+
+
+def spiral(t, y):
+    return torch.stack([torch.sin(t[:, 0]) - y[:, 0] * y[:, 1], torch.tanh(y[:, 0]) - y[:, 1]], 1)
+
+
+def wavy(t, y):
+    return 0.3 + 0.2 * torch.sin(y + t)
