@@ -1,5 +1,7 @@
 """Finite differences of order two on any uniform grid, and means over blocks of cells."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

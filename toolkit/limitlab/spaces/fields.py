@@ -9,6 +9,8 @@ drawn from low modes to high ones, for every sample from a stream of its own: th
 the same function with more of its tail, and a sample does not depend on how many are drawn beside it.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

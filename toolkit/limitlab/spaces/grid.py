@@ -7,6 +7,8 @@ Three conventions, for an axis of length L with n points that starts at s:
     nodes      s + L i / (n - 1)      i = 0 .. n-1     trapezoid rule with both ends, order 2
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -81,7 +83,7 @@ class Grid:
         lengths: float | Sequence[float] = 1.0,
         starts: float | Sequence[float] = 0.0,
         kind: AxisKind = "periodic",
-    ) -> "Grid":
+    ) -> Grid:
         """Grid of one kind on a box; a number stands for the same on every axis."""
         sizes = [resolution] * dimension if isinstance(resolution, int) else list(resolution)
         if not 1 <= len(sizes) <= len(NAMES):
@@ -123,7 +125,7 @@ class Grid:
     def is_periodic(self) -> bool:
         return all(kind == "periodic" for kind in self.kinds)
 
-    def at(self, resolution: int | Sequence[int]) -> "Grid":
+    def at(self, resolution: int | Sequence[int]) -> Grid:
         """The same box with another number of points along every axis."""
         sizes = [resolution] * self.dimension if isinstance(resolution, int) else list(resolution)
         if len(sizes) != self.dimension:
@@ -159,5 +161,5 @@ class Grid:
         return json.dumps([asdict(axis) for axis in self.axes])
 
     @classmethod
-    def from_json(cls, text: str) -> "Grid":
+    def from_json(cls, text: str) -> Grid:
         return cls(tuple(Axis(**axis) for axis in json.loads(text)))

@@ -6,6 +6,8 @@
 Relative errors are one number a sample, then averaged: a ratio of pooled norms would hide bad samples.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Literal, get_args
 

@@ -9,6 +9,8 @@ With the "forward" normalisation the coefficient of exp(i k x) in u is the same 
 The grid's axes are the last dimensions of every tensor; the real transform halves the last axis.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Sequence

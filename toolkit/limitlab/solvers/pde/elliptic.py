@@ -15,6 +15,8 @@ iterations grows with the root of the contrast max a/min a and does not depend o
 1973).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Literal, get_args
 

@@ -12,6 +12,8 @@ Near z = 0 these cancel, so each is the mean over a circle of radius one around 
 and the real part suffice; for a complex L the coefficients are complex; their real part would lose three orders.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from functools import partial

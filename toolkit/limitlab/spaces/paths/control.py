@@ -18,6 +18,8 @@ Sources: Kidger, Morrill, Foster & Lyons 2020 (neural controlled differential eq
 2021 (the choice of the interpolation).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +44,7 @@ def control_path(
     include_time: bool = True,
     before: float | Float[Tensor, " channel"] | None = None,
     lengths: Int[Tensor, " batch"] | None = None,
-) -> "ControlPath":
+) -> ControlPath:
     """The path of every sample through its values (batch, time, channel) at its times, (time,) or (batch, time).
 
     include_time: put time in front of the channels; without it a model cannot tell slow data from fast. before: what a
@@ -112,7 +114,7 @@ class ControlPath:
         """dX/ds, with s as for `evaluate`: at a kink that of the piece which begins there, at the end of the last."""
         return self.near(s).derivative(s)
 
-    def near(self, s: Tensor | float) -> "Pieces":
+    def near(self, s: Tensor | float) -> Pieces:
         """The polynomials that the path is made of at each s, with s as for `evaluate`."""
         s = torch.as_tensor(s, dtype=self.knots.dtype, device=self.knots.device)
         if s.dim() > 2 or (s.dim() == 2 and s.shape[0] not in (1, self.batch)):

@@ -12,6 +12,8 @@ Sources: Lyons 2014 (rough paths, signatures and functions on streams); Morrill,
 (neural rough differential equations).
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -13,6 +13,8 @@ with r = 0 before the first and after the last piece.
 Sources: de Boor, A practical guide to splines, IV; Morrill, Kidger, Yang & Lyons 2021 (backward differences).
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
