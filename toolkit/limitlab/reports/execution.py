@@ -125,6 +125,7 @@ def execute(
         executed = _without_error_marks(nbformat.read(output, as_version=4) if output.exists() else node)
     seconds = time.perf_counter() - started
     executed.metadata["limitlab"] = {
+        **executed.metadata.get("limitlab", {}),
         "parameters": dict(values),
         "given": sorted(given),
         "versions": _versions(),

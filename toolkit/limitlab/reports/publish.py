@@ -26,7 +26,7 @@ def publish(**values: Any) -> None:
     """
     if not values:
         raise InvalidArgument("publish needs at least one named value, as in publish(relative_l2=0.02)")
-    record = {name: _scalar(name, value) for name, value in values.items()}
+    record = {name: scalar(name, value) for name, value in values.items()}
     text = "\n".join(f"{name} = {_shown(value)}" for name, value in record.items())
     try:
         from IPython import get_ipython
@@ -52,7 +52,8 @@ def collect(notebook: Mapping[str, Any]) -> dict[str, Scalar]:
     return results
 
 
-def _scalar(name: str, value: Any) -> Scalar:
+def scalar(name: str, value: Any) -> Scalar:
+    """The value as JSON can hold it. Raises InvalidArgument naming the value where it is not one number."""
     if hasattr(value, "item"):
         try:
             value = value.item()
