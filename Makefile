@@ -2,7 +2,7 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := .venv/bin
-MAIN_NOTEBOOK := operators/08-fourier-neural-operator
+MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 
 .PHONY: setup lab report test check bench clean
 

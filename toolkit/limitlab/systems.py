@@ -110,7 +110,7 @@ SYSTEMS: tuple[System, ...] = (
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
         state="works", experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
-        notebooks=("operators/08-fourier-neural-operator.ipynb",),
+        notebooks=("operators/01-fourier-neural-operator.ipynb",),
         remark="the plain FNO; the tensorised and multi-grid parts are to come"),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",

@@ -2,6 +2,7 @@
 
 from limitlab.figures.fields.fields import field_2d, profiles, space_time, triptych
 from limitlab.figures.fields.spectra import error_spectrum, spectrum
+from limitlab.figures.lines import lines
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
 from limitlab.figures.solves.convergence import convergence_orders, fitted_orders, work_precision
@@ -41,6 +42,7 @@ __all__ = [
     "kernel_heatmaps",
     "kernel_slices",
     "learning_rate_curves",
+    "lines",
     "marginals",
     "phase_plane",
     "phase_space",
