@@ -147,7 +147,7 @@ def below(value: Any, limit: float) -> Criterion:
     >>> ll.reports.below([1e-4, 2e-3], 1e-3).holds
     False
     """
-    return _criterion(value, [number < limit for number in _numbers(value)], f"below {limit:g}")
+    return _criterion(value, [number < limit for number in _numbers(value)], f"below {limit:.4g}")
 
 
 def above(value: Any, limit: float) -> Criterion:
@@ -156,7 +156,7 @@ def above(value: Any, limit: float) -> Criterion:
     >>> ll.reports.above(0.98, 0.97).text
     'above 0.97'
     """
-    return _criterion(value, [number > limit for number in _numbers(value)], f"above {limit:g}")
+    return _criterion(value, [number > limit for number in _numbers(value)], f"above {limit:.4g}")
 
 
 def within(value: Any, low: float, high: float) -> Criterion:
@@ -167,7 +167,7 @@ def within(value: Any, low: float, high: float) -> Criterion:
     """
     if not low <= high:
         raise InvalidArgument(f"within needs low <= high; got {low:g} and {high:g}")
-    return _criterion(value, [low <= number <= high for number in _numbers(value)], f"{low:g} to {high:g}")
+    return _criterion(value, [low <= number <= high for number in _numbers(value)], f"{low:.4g} to {high:.4g}")
 
 
 def near(value: Any, expected: float, margin: float) -> Criterion:
@@ -178,7 +178,7 @@ def near(value: Any, expected: float, margin: float) -> Criterion:
     """
     if not margin >= 0:
         raise InvalidArgument(f"the margin of near must not be negative; got {margin:g}")
-    text = f"{expected:g} ± {margin:g}" if margin else f"{expected:g}"
+    text = f"{expected:.4g} ± {margin:.4g}" if margin else f"{expected:.4g}"
     return _criterion(value, [abs(number - expected) <= margin for number in _numbers(value)], text)
 
 
