@@ -33,10 +33,10 @@ def test_arxiv_identifier_is_not_later_than_the_publication():
         assert 2000 + int(system.paper.arxiv[:2]) <= system.paper.year
 
 
-def test_a_system_works_exactly_when_it_has_experiments_and_a_notebook():
+def test_a_system_with_experiments_has_a_notebook():
+    assert len(WORKING) >= 3
     for system in systems.SYSTEMS:
-        assert (system.state == "works") == bool(system.experiments)
-        assert (system.state == "works") == bool(system.experiments and system.notebooks)
+        assert system.notebooks or not system.experiments
 
 
 @pytest.mark.parametrize("system", WORKING, ids=lambda system: system.name)
@@ -68,7 +68,7 @@ def test_the_course_has_every_notebook_but_its_door_in_the_order_of_the_files():
 
 def test_the_course_names_a_lesson_by_its_heading():
     text = repr(systems.course())
-    assert "[The neural tangent kernel](infinite_width/02-neural-tangent-kernel.ipynb) | Neural tangent kernel |" in text
+    assert "| [The neural tangent kernel](infinite_width/02-neural-tangent-kernel.ipynb) |" in text
     assert "| Discovery (laws in data) | in preparation |" in text
 
 

@@ -1,4 +1,4 @@
-"""Every notebook: its form, and a report at smoke size with every exercise answered (nbval holds the stored outputs)."""
+"""Every notebook: its form, and a smoke report with every exercise answered (nbval holds the stored outputs)."""
 
 import json
 import re

@@ -9,7 +9,6 @@ import pytest
 from limitlab import reports
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.reports import notebooks
-from limitlab.reports.page import write_atomically
 
 HOSTILE_TEXT = '"); raise SystemExit #\\'
 
@@ -93,14 +92,6 @@ def test_notebook_is_found_by_path_name_or_name_without_number(tmp_path, monkeyp
     for hostile in ("", "a\x00b", "x" * 10**6, "../" * 300 + "etc/passwd"):
         with pytest.raises(InvalidArgument):
             notebooks.find(hostile)
-
-
-def test_interrupted_write_leaves_the_old_file(tmp_path):
-    path = write_atomically(tmp_path / "page.html", "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_published_values_are_scalars_of_any_array_library(capsys):

@@ -107,8 +107,6 @@ def test_failed_write_keeps_the_file_before(tmp_path):
 
     with pytest.raises(TypeError, match="serializable"):
         checkpoints.write_tensors(path, {"a": torch.zeros(3)}, {"step": object()})
-    with pytest.raises(ZeroDivisionError), checkpoints.replacing(path) as temporary:
-        temporary.write_bytes(b"half" * (1 // 0))
     assert torch.equal(checkpoints.read_tensors(path)[0]["a"], torch.ones(3))
     assert [p.name for p in tmp_path.iterdir()] == ["weights.safetensors"]
 

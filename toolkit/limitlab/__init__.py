@@ -11,10 +11,12 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _PIECES = (
+    "atomic",
     "data",
     "errors",
     "experiments",
     "figures",
+    "fits",
     "infinite_width",
     "labels",
     "layers",

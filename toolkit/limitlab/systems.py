@@ -1,6 +1,7 @@
 """The thirty systems of the laboratory: the one table that the README, the command line and the pickers are made from.
 
-A system is a published idea that lives here as a model, an experiment and a notebook; it is "planned" until all exist.
+A system is a published idea that lives here as a model, an experiment and a notebook; it is "planned" until both of the
+latter exist.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class System:
 
     experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first; a
     system may have lessons before it works. remark: what of the paper is still missing.
+
+    >>> ll.systems.get("ntk").state
+    'works'
     """
 
     number: int
@@ -51,14 +55,22 @@ class System:
     title: str
     family: Family
     paper: Paper
-    state: State = "planned"
     experiments: tuple[str, ...] = ()
     notebooks: tuple[str, ...] = ()
     remark: str = ""
 
+    @property
+    def state(self) -> State:
+        """Whether it runs: with experiments and a notebook, both."""
+        return "works" if self.experiments and self.notebooks else "planned"
+
 
 def get(name: str) -> System:
-    """The system of that name. Raises UnknownName with the nearest one."""
+    """The system of that name. Raises UnknownName with the nearest one.
+
+    >>> ll.systems.get("ntk").paper.authors
+    'Jacot, Gabriel, Hongler'
+    """
     for system in SYSTEMS:
         if system.name == name:
             return system
@@ -78,7 +90,7 @@ def markdown_table() -> str:
         paper = system.paper
         source = f"[{paper.authors}, {paper.venue}, {paper.year}]({paper.link})"
         state: str = system.state
-        if system.experiments:
+        if state == "works":
             state = f"**{state}**: {', '.join(f'`{name}`' for name in system.experiments)}"
         if len(system.notebooks) > 1:
             more = (f"[{PurePosixPath(path).stem}](notebooks/{path})" for path in system.notebooks[1:])
@@ -146,7 +158,7 @@ SYSTEMS: tuple[System, ...] = (
     System(8, "mg-tfno", "Fourier neural operator, MG-TFNO", "operators", Paper(
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
-        state="works", experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
+        experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
         notebooks=("operators/01-fourier-neural-operator.ipynb",),
         remark="the plain FNO; the tensorised and multi-grid parts are to come"),
     System(9, "mgno", "MgNO", "operators", Paper(
@@ -158,7 +170,6 @@ SYSTEMS: tuple[System, ...] = (
     System(11, "feature-learning", "Feature learning at infinite width", "infinite_width", Paper(
         "Feature Learning in Infinite-Width Neural Networks",
         "Yang, Hu", "ICML", 2021, "2011.14522"),
-        state="works",
         experiments=("abc_regimes", "coordinate_check", "learning_rate_transfer", "maml_glyphs", "word2vec_cbow"),
         notebooks=("infinite_width/04-feature-learning.ipynb",
                    "infinite_width/05-word2vec-at-infinite-width.ipynb",
@@ -223,7 +234,7 @@ SYSTEMS: tuple[System, ...] = (
     System(30, "ntk", "Neural tangent kernel", "infinite_width", Paper(
         "Neural Tangent Kernel: Convergence and Generalization in Neural Networks",
         "Jacot, Gabriel, Hongler", "NeurIPS", 2018, "1806.07572"),
-        state="works", experiments=("ntk_circle", "ntk_digits", "ntk_pinn"),
+        experiments=("ntk_circle", "ntk_digits", "ntk_pinn"),
         notebooks=("infinite_width/02-neural-tangent-kernel.ipynb",
                    "infinite_width/01-networks-as-gaussian-processes.ipynb",
                    "infinite_width/03-training-as-a-linear-ode.ipynb")),

@@ -75,6 +75,14 @@ def test_axes_have_their_units():
     assert figure.layout.yaxis.title.text == "output"
 
 
+def test_the_axis_of_laws_names_what_is_drawn():
+    laws = study()
+    laws = laws.assign(drift=laws["drift"].assign_attrs(long_name="drift of the kernel"))[["drift"]]
+    assert figures.width_laws(laws).layout.yaxis.title.text == "drift of the kernel"
+    both = laws.assign(error=(laws["drift"] ** 2).assign_attrs(long_name="error", units="m"))
+    assert figures.width_laws(both).layout.yaxis.title.text == "drift of the kernel<br>error [m]"
+
+
 def test_modes_that_obey_the_theory_lie_on_their_lines():
     figure = figures.dying_modes(runs(), modes=2)
     lines = [trace for trace in figure.data if trace.mode == "lines"]

@@ -8,11 +8,13 @@ Commands import what they need when they run, so that `limitlab --help` answers 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from limitlab.cli.listing import TABLES
 from limitlab.errors import InvalidArgument, LimitlabError
 
 LONGEST_MESSAGE = 1500
@@ -82,13 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--size", default="course", help="smoke, course (default) or paper")
     run.add_argument("-o", dest="options", action="append", default=[], metavar="name=value", help="a setting")
     run.add_argument("--seed", type=int, help="seed of data, weights and batches")
-    run.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps")
-    run.add_argument("--precision", help="no, bf16 or fp16")
+    run.add_argument("--device", help="auto, cpu, cuda or mps")
+    run.add_argument("--precision", help="no or bf16")
     run.add_argument("--folder", help="where the run is stored (default runs/EXPERIMENT-<hash of settings>)")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
 
     lists = commands.add_parser("list", help="what there is")
-    lists.add_argument("table", metavar="TABLE", help="problems, operators, experiments, notebooks or systems")
+    lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     lists.add_argument("--markdown", action="store_true", help="as a Markdown table")
 
     lab = commands.add_parser("lab", help="open JupyterLab")
@@ -106,26 +108,20 @@ def _notebook_arguments(parser: argparse.ArgumentParser, value: str, meaning: st
     parser.add_argument("--folder", default="reports", help="where reports are written (default reports)")
 
 
+COMMANDS = {
+    "report": ("reporting", "report"),
+    "sweep": ("reporting", "sweep"),
+    "run": ("running", "run"),
+    "list": ("listing", "show"),
+    "lab": ("lab", "open_lab"),
+    "doctor": ("doctor", "examine"),
+}
+"""Module and function of each command."""
+
+
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    if name in ("report", "sweep"):
-        from limitlab.cli import reporting
-
-        return reporting.report if name == "report" else reporting.sweep
-    if name == "run":
-        from limitlab.cli.running import run
-
-        return run
-    if name == "list":
-        from limitlab.cli.listing import show
-
-        return show
-    if name == "lab":
-        from limitlab.cli.lab import open_lab
-
-        return open_lab
-    from limitlab.cli.doctor import examine
-
-    return examine
+    module, function = COMMANDS[name]
+    return getattr(importlib.import_module(f"limitlab.cli.{module}"), function)
 
 
 def _fail(error: object, code: int) -> int:

@@ -21,8 +21,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from limitlab.atomic import replacing
 from limitlab.errors import InvalidArgument, LimitlabError
 
 if TYPE_CHECKING:
@@ -332,9 +334,8 @@ def _put(fs: "fsspec.AbstractFileSystem", path: str, content: bytes) -> None:
     if not _is_local(fs):
         fs.pipe_file(path, content)
         return
-    draft = f"{path}.{secrets.token_hex(4)}"
-    fs.pipe_file(draft, content)
-    os.replace(draft, path)
+    with replacing(Path(path), alone=False) as temporary:
+        temporary.write_bytes(content)
 
 
 def _remove(fs: "fsspec.AbstractFileSystem", attempt: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from limitlab.errors import unknown_name
-from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, over_seeds, require_dims, thin, variable_of
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def error_against_resolution(
     resolutions = [int(n) for n in errors["resolution"].values]
     figure = go.Figure()
     for position, name in enumerate(labels(errors, "model")):
-        mean, low, high = _over_seeds(errors.isel(model=position))
+        mean, low, high = over_seeds(errors.isel(model=position))
         bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 5}
         figure.add_scatter(
             x=resolutions,
@@ -130,14 +130,14 @@ def error_distribution(
     errors = errors.transpose("model", "resolution", *pooled)
     figure = go.Figure()
     for position, name in enumerate(labels(errors, "model")):
-        for place, resolution in enumerate(labels(errors, "resolution")):
+        for index, resolution in enumerate(labels(errors, "resolution")):
             shared = {
-                "y": numbers(errors[position, place]).ravel(),
+                "y": numbers(errors[position, index]).ravel(),
                 "x0": resolution,
                 "name": name,
                 "legendgroup": name,
                 "offsetgroup": name,
-                "showlegend": place == 0,
+                "showlegend": index == 0,
             }
             figure.add_trace(_distribution(kind, colour(position), shared))
     figure.update_xaxes(type="category", title_text=axis_title(errors, "resolution"), showgrid=False)
@@ -145,8 +145,8 @@ def error_distribution(
     return figure.update_layout(**heading(title), height=420, boxmode="group", violinmode="group", showlegend=True)
 
 
-def _distribution(kind: DistributionKind, own: str, shared: dict) -> go.Box | go.Violin:
-    marker = {"color": own, "size": 4, "opacity": 0.7}
+def _distribution(kind: DistributionKind, hue: str, shared: dict) -> go.Box | go.Violin:
+    marker = {"color": hue, "size": 4, "opacity": 0.7}
     if kind == "violin":
         return go.Violin(
             **shared, marker=marker, line={"width": 1.5}, points=False, spanmode="hard", box={"visible": True}
@@ -159,22 +159,16 @@ def _distribution(kind: DistributionKind, own: str, shared: dict) -> go.Box | go
     return go.Box(**shared, marker=marker, line={"width": 1.5}, boxpoints="suspectedoutliers")
 
 
-def _over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if "seed" not in values.dims:
-        return (numbers(values),) * 3
-    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))
-
-
-def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str, own: str) -> None:
+def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str, hue: str) -> None:
     values = thin(values.dropna(dim, how="all"), LINE_PIXELS, dim)
-    mean, low, high = _over_seeds(values)
+    mean, low, high = over_seeds(values)
     x = np.asarray(values[dim].values, dtype=np.float32)
     if "seed" in values.dims and values.sizes["seed"] > 1:
         figure.add_scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([high, low[::-1]]),
             fill="toself",
-            fillcolor=translucent(own, 0.18),
+            fillcolor=translucent(hue, 0.18),
             line={"width": 0},
             mode="lines",
             name=f"{name}, range over seeds",
@@ -182,7 +176,7 @@ def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str
             showlegend=False,
             hoverinfo="skip",
         )
-    figure.add_scatter(x=x, y=mean, mode="lines", name=name, legendgroup=name, line={"color": own, "width": 2})
+    figure.add_scatter(x=x, y=mean, mode="lines", name=name, legendgroup=name, line={"color": hue, "width": 2})
 
 
 def _loss_title(terms: list[xr.DataArray]) -> str:

@@ -5,6 +5,7 @@ their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`
 """
 
 from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
+from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.embeddings import CBOW, analogy_hits, cbow_loss
 from limitlab.infinite_width.few_shot import (
@@ -63,13 +64,7 @@ from limitlab.infinite_width.parametrizations.coordinate_check import (
     passes,
     width_exponents,
 )
-from limitlab.infinite_width.parametrizations.digit_networks import (
-    DigitTask,
-    cross_entropy,
-    digit_networks,
-    digit_task,
-    standard_network,
-)
+from limitlab.infinite_width.parametrizations.digit_networks import digit_networks, standard_network
 from limitlab.infinite_width.parametrizations.feature_limit import FeatureLimit, feature_limit
 from limitlab.infinite_width.parametrizations.learning_rate_transfer import (
     best_learning_rate,

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from limitlab.atomic import write_atomically
 from limitlab.errors import LimitlabError, unknown_name
 from limitlab.reports import notebooks
-from limitlab.reports.page import write_atomically
 from limitlab.reports.parameters import Value, complete, read_parameters
 from limitlab.reports.publish import Scalar, collect
 

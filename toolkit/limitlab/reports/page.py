@@ -9,12 +9,9 @@ from __future__ import annotations
 import html
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 POLICY = (
@@ -72,23 +69,6 @@ def is_external(address: str) -> bool:
     """Whether showing this address needs a request: not for `data:`, `blob:` and fragments of the page."""
     address = address.strip().lower()
     return bool(address) and not address.startswith(("data:", "blob:", "#", "about:"))
-
-
-def write_atomically(path: Path, text: str) -> Path:
-    """The file with this text, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _finite(value: Any) -> Any:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from limitlab.atomic import write_atomically
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.reports import notebooks
 from limitlab.reports.comparison import Point, comparison
 from limitlab.reports.execution import Execution, ReportFailed, execute, parameter_hash, write
-from limitlab.reports.page import write_atomically
 from limitlab.reports.parameters import MOST_POINTS, Value, complete, read_parameters
 
 

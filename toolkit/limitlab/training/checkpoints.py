@@ -8,7 +8,6 @@ finds what a disk has damaged.
 """
 
 import json
-import os
 import random
 import re
 import warnings
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from limitlab.atomic import replacing
 from limitlab.errors import InvalidArgument, LimitlabError
 
 KEPT = 2
@@ -154,35 +154,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not complete:
         raise DamagedFile(f"{path} is damaged (its checksum does not match its content)")
     return {n: torch.view_as_complex(t) if n in complex_names else t for n, t in stored.items()}, header
-
-
-class replacing:  # noqa: N801 (used as a verb, like contextlib.suppress)
-    """Context that gives a temporary path beside `path`; on success it is synced to the disk and renamed to `path`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Path:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # always one name, so that what a killed writer left is written over and never piles up
-        self.temporary = self.path.with_name(f".{self.path.name}.part")
-        return self.temporary
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.temporary.unlink(missing_ok=True)
-            return
-        with open(self.temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        # safetensors writes files that only their owner can read: as open as the folder is right for a shared run
-        os.chmod(self.temporary, self.path.parent.stat().st_mode & 0o666)
-        os.replace(self.temporary, self.path)
-        if os.name == "posix":  # the rename itself lasts only once the folder is synced
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
 
 
 def random_state() -> dict[str, Any]:

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from limitlab.atomic import replacing
 from limitlab.errors import InvalidArgument, LimitlabError
-from limitlab.training.checkpoints import load_weights, read_tensors, replacing, weights_of, write_tensors
+from limitlab.training.checkpoints import load_weights, read_tensors, weights_of, write_tensors
 from limitlab.training.device import device as torch_device
 from limitlab.training.device import is_main_process
 

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from limitlab.data.sources.digit_task import CLASSES, cross_entropy, digit_task
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import Settings, option
@@ -21,7 +22,6 @@ from limitlab.experiments.infinite_width.coordinate_check import changes, gridde
 from limitlab.infinite_width.parametrizations.abc import parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import coordinates, movement, width_exponents
-from limitlab.infinite_width.parametrizations.digit_networks import CLASSES, cross_entropy, digit_task
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

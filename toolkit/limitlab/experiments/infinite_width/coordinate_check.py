@@ -12,11 +12,12 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
+from limitlab.data.sources.digit_task import cross_entropy, digit_task
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import Settings, option
 from limitlab.infinite_width.parametrizations.coordinate_check import coordinates, movement, passes, width_exponents
-from limitlab.infinite_width.parametrizations.digit_networks import cross_entropy, digit_networks, digit_task
+from limitlab.infinite_width.parametrizations.digit_networks import digit_networks
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from limitlab.data.sources.digit_task import cross_entropy, digit_task
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import Settings, option
 from limitlab.experiments.infinite_width.coordinate_check import PARAMETRIZATIONS, gridded
-from limitlab.infinite_width.parametrizations.digit_networks import cross_entropy, digit_networks, digit_task
+from limitlab.infinite_width.parametrizations.digit_networks import digit_networks
 from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab import data
+from limitlab.data.sources.digit_task import digit_tensors
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import Settings, option
@@ -125,9 +125,7 @@ def wide(architecture: Chain, kind: str) -> Kernel:
 
 def split_of(settings: DigitSettings, seed: int) -> Split:
     """The digits shuffled by the seed, the first of them to learn from."""
-    digits = data.digits()
-    images = torch.tensor(digits["image"].transpose("sample", "y", "x").values).double().flatten(1)
-    classes = torch.tensor(digits["label"].values).long()
+    images, classes = digit_tensors()
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     train, test = order[: settings.train_samples], order[settings.train_samples :]
     middle, spread = images[train].mean(), images[train].std()

@@ -153,7 +153,7 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
 def _domains(count: int, gap: float) -> list[tuple[float, float]]:
     """Left and right ends of panels of one width, from 0 to 1 with gaps between."""
     width = (1 - gap * (count - 1)) / count
-    ends = [(place * (width + gap), place * (width + gap) + width) for place in range(count)]
+    ends = [(index * (width + gap), index * (width + gap) + width) for index in range(count)]
     return [(round(left, 6), round(right, 6)) for left, right in ends]
 
 
@@ -190,8 +190,8 @@ def _largest(values: np.ndarray) -> float:
 def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, Any]]:
     fields = {name: thin(field, LINE_PIXELS, "x") for name, field in fields.items()}
     panels = [name for name in fields if name != "prediction"]
-    place = {name: str(number) if number > 1 else "" for number, name in enumerate(panels, start=1)}
-    place["prediction"] = place["target"]
+    axis = {name: str(number) if number > 1 else "" for number, name in enumerate(panels, start=1)}
+    axis["prediction"] = axis["target"]
     lines = {
         "input": {"color": REFERENCE},
         "target": {"color": colour(0)},
@@ -206,8 +206,8 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
             name=TITLES[name],
             line=lines[name],
             showlegend=name in ("target", "prediction"),
-            xaxis=f"x{place[name]}",
-            yaxis=f"y{place[name]}",
+            xaxis=f"x{axis[name]}",
+            yaxis=f"y{axis[name]}",
         )
         for name, field in fields.items()
     ]
@@ -215,7 +215,7 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
     where = dict(zip(panels, _domains(len(panels), 0.13), strict=True))
     layout: dict[str, Any] = {"annotations": [_panel_title(headings[name], where[name]) for name in panels]}
     for name in panels:
-        key, field = place[name], fields[name]
+        key, field = axis[name], fields[name]
         layout[f"xaxis{key}"] = {
             "domain": where[name],
             "anchor": f"y{key}",
@@ -223,5 +223,5 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
         }
         layout[f"yaxis{key}"] = {"anchor": f"x{key}", "title": {"text": axis_title(field)}}
     largest = 1.05 * _largest(numbers(fields["error"]))
-    layout[f"yaxis{place['error']}"] |= {"range": [-largest, largest], "zeroline": True}
+    layout[f"yaxis{axis['error']}"] |= {"range": [-largest, largest], "zeroline": True}
     return traces, {**layout, "height": 292, "legend": {"x": where["target"][0], "y": 1.12}}

@@ -80,16 +80,16 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
     figure = go.Figure()
     lines = [("truth", truth, REFERENCE, "dot")]
     lines += [
-        (name, error.isel(model=place), colour(place), "solid") for place, name in enumerate(labels(error, "model"))
+        (name, error.isel(model=index), colour(index), "solid") for index, name in enumerate(labels(error, "model"))
     ]
-    for name, line, own, dash in lines:
+    for name, line, hue, dash in lines:
         line = thin(line.isel(wavenumber=slice(1, None)), LINE_PIXELS, "wavenumber")
         figure.add_scatter(
             x=line["wavenumber"].values.astype(np.float32),
             y=numbers(line),
             mode="lines",
             name=name,
-            line={"color": own, "dash": dash},
+            line={"color": hue, "dash": dash},
             hovertemplate=f"{name}, k = %{{x}}: %{{y:.3e}}<extra></extra>",
         )
     highest = int(error["wavenumber"][-1])
@@ -119,11 +119,11 @@ def _amplitude(array: xr.DataArray) -> xr.DataArray:
     return (mean**0.5).assign_attrs(long_name="amplitude |û(k)|, |ê(k)|", units=unit)
 
 
-def _shade_kept_band(figure: go.Figure, kept: float, highest: int) -> None:
+def _shade_kept_band(figure: go.Figure, cutoff: float, highest: int) -> None:
     figure.add_shape(
         type="rect",
         x0=0.5,
-        x1=kept,
+        x1=cutoff,
         y0=0,
         y1=1,
         yref="y domain",
@@ -133,10 +133,10 @@ def _shade_kept_band(figure: go.Figure, kept: float, highest: int) -> None:
         name="kept band",
     )
     figure.add_annotation(
-        x=float(np.log10(min(kept, highest))),
+        x=float(np.log10(min(cutoff, highest))),
         y=0,
         yref="y domain",
-        text=f"kept: k ≤ {kept:g}",
+        text=f"kept: k ≤ {cutoff:g}",
         showarrow=False,
         xanchor="right",
         yanchor="bottom",

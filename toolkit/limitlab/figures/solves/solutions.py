@@ -66,7 +66,7 @@ def methods_of(solution: xr.Dataset) -> dict[str, xr.Dataset]:
     if "method" not in solution.dims:
         return {str(solution.attrs.get("method", "solution")): solution}
     names = map(str, solution["method"].values)
-    return {name: solution.isel(method=place) for place, name in enumerate(names)}
+    return {name: solution.isel(method=index) for index, name in enumerate(names)}
 
 
 def highlighted(solution: xr.Dataset, sample: int) -> int:
@@ -147,7 +147,7 @@ def states_at(
     sample = highlighted(solution, sample)
     wanted = np.array([check_number("time", time)])
     methods = methods_of(solution)
-    states = [paths_of(own.isel(sample=[sample]), chosen)[0].at(wanted)[0] for own in methods.values()]
+    states = [paths_of(part.isel(sample=[sample]), chosen)[0].at(wanted)[0] for part in methods.values()]
     labels = {"method": list(methods), "state": chosen}
     return xr.DataArray(states, labels, ("method", "state"), name="y", attrs=solution["y"].attrs)
 
@@ -157,13 +157,13 @@ def faint_lines(paths: Sequence[Path], sample: int, lines: int) -> Float[np.ndar
 
     lines: how many such lines the whole figure has, which share its points.
     """
-    others = [path for place, path in enumerate(paths) if place != sample]
+    others = [path for index, path in enumerate(paths) if index != sample]
     others = others[:: max(1, -(-len(others) // FAINT_SAMPLES))]
     width = 1 + paths[0].values.shape[1]
     pieces = [np.empty((0, width))]
     for path in others:
-        kept = evenly(len(path.time), max(50, FAINT_POINTS // (lines * len(others))))
-        pieces += [np.column_stack([path.time, path.values])[kept], np.full((1, width), np.nan)]
+        indices = evenly(len(path.time), max(50, FAINT_POINTS // (lines * len(others))))
+        pieces += [np.column_stack([path.time, path.values])[indices], np.full((1, width), np.nan)]
     return np.concatenate(pieces)
 
 
@@ -233,8 +233,8 @@ def extremes(values: Float[np.ndarray, " point"], most: int) -> Int[np.ndarray, 
     width = -(-count // ((most - 2) // 2))
     padded = np.pad(values, (0, -count % width), mode="edge").reshape(-1, width)
     starts = np.arange(len(padded)) * width
-    kept = np.concatenate([starts + padded.argmin(1), starts + padded.argmax(1), [0, count - 1]])
-    return np.unique(kept[kept < count])
+    indices = np.concatenate([starts + padded.argmin(1), starts + padded.argmax(1), [0, count - 1]])
+    return np.unique(indices[indices < count])
 
 
 def compact(values: np.ndarray) -> np.ndarray:

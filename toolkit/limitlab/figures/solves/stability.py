@@ -37,8 +37,8 @@ def stability_regions(
     amplification = thin(amplification, PANEL_PIXELS, "imaginary", "real")
     figure = go.Figure()
     plane = {dim: np.asarray(amplification[dim].values, dtype=np.float64) for dim in ("real", "imaginary")}
-    for place, name in enumerate(labels(amplification, "method")):
-        figure.add_trace(_region(amplification.values[place], plane, name, colour(place)))
+    for index, name in enumerate(labels(amplification, "method")):
+        figure.add_trace(_region(amplification.values[index], plane, name, colour(index)))
     if trajectory is not None:
         _add_dots(figure, trajectory, plane)
     limits = {dim: [float(points.min()), float(points.max())] for dim, points in plane.items()}
@@ -50,7 +50,7 @@ def stability_regions(
     return figure.update_layout(**heading(title), height=520, width=660)
 
 
-def _region(values: np.ndarray, plane: dict[str, np.ndarray], name: str, own: str) -> go.Contour:
+def _region(values: np.ndarray, plane: dict[str, np.ndarray], name: str, hue: str) -> go.Contour:
     # the logarithm is nearly linear across the edge, also where |R| grows like |z|^5; whole numbers take half the bytes
     with np.errstate(divide="ignore"):
         height = np.clip(np.log10(np.nan_to_num(np.asarray(values, dtype=np.float64), nan=np.inf)), -1, 1)
@@ -60,8 +60,8 @@ def _region(values: np.ndarray, plane: dict[str, np.ndarray], name: str, own: st
         z=np.round(LEVELS * height).astype(np.int16),
         # plotly shades where the constraint fails
         contours={"type": "constraint", "operation": ">", "value": 0.0},
-        fillcolor=translucent(own, 0.22),
-        line={"color": own, "width": 2},
+        fillcolor=translucent(hue, 0.22),
+        line={"color": hue, "width": 2},
         name=name,
         showlegend=True,
         hoverinfo="skip",

@@ -40,16 +40,16 @@ def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.F
     count = many.sizes[kind]
     headings = labels(many, str(kind)) if len(named) == 3 else None
     figure = make_subplots(1, count, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=headings)
-    for place in range(count):
+    for index in range(count):
         heatmap = go.Heatmap(
-            z=numbers(many[place]),
+            z=numbers(many[index]),
             x=coordinate(many, str(columns)),
             y=coordinate(many, str(rows)),
             coloraxis="coloraxis",
             hovertemplate="%{y:.3g}, %{x:.3g}: %{z:.4g}<extra></extra>",
         )
-        figure.add_trace(heatmap, 1, place + 1)
-        figure.update_yaxes(scaleanchor="x" if not place else f"x{place + 1}", constrain="domain", col=place + 1)
+        figure.add_trace(heatmap, 1, index + 1)
+        figure.update_yaxes(scaleanchor="x" if not index else f"x{index + 1}", constrain="domain", col=index + 1)
     figure.update_xaxes(title_text=axis_title(many, str(columns)), constrain="domain", showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text=axis_title(many, str(rows)), col=1)
@@ -116,14 +116,14 @@ def pinn_spectra(spectra: xr.DataArray, *, title: str | None = None) -> go.Figur
     figure = make_subplots(1, len(headings), shared_yaxes="all", horizontal_spacing=0.05, subplot_titles=headings)
     number = np.arange(1, spectra.sizes["mode"] + 1)
     for panel in range(len(headings)):
-        for place, block in enumerate(labels(spectra, "block")):
+        for index, block in enumerate(labels(spectra, "block")):
             look: dict[str, Any] = {"name": block, "legendgroup": block, "showlegend": panel == 0}
             line = go.Scatter(
                 x=number,
-                y=numbers(seen[panel, place]),
+                y=numbers(seen[panel, index]),
                 mode="lines+markers",
-                marker={"size": 7, "color": colour(place)},
-                line={"color": colour(place), "width": 1.5},
+                marker={"size": 7, "color": colour(index)},
+                line={"color": colour(index), "width": 1.5},
                 hovertemplate=f"{block}, mode %{{x}}: %{{y:.3g}}<extra></extra>",
                 **look,
             )

@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.fits import loglog_slope
 from limitlab.infinite_width.finite.empirical import empirical_ntk
 from limitlab.infinite_width.finite.linearization import descend
 from limitlab.infinite_width.finite.networks import Network
@@ -248,4 +249,4 @@ def slope(widths: Sequence[float], values: Sequence[float]) -> float:
     """The exponent p of values ~ width^p, by least squares on logarithms."""
     if len(widths) < 2 or len(widths) != len(values) or not all(v > 0 for v in [*widths, *values]):
         raise InvalidArgument("slope needs two widths or more, with as many values, all positive")
-    return float(np.polyfit(np.log(np.asarray(widths, float)), np.log(np.asarray(values, float)), 1)[0])
+    return loglog_slope(widths, values)
