@@ -69,6 +69,10 @@ def generate(
     cache=False keeps everything in memory. In a script, workers > 1 needs the `if __name__ == "__main__":` guard.
     Sets above 1 GiB come back as dask arrays on the cache's chunks.
     Raises InvalidArgument, UnknownName (split), NonFiniteSample, CacheUnwritable; warns CacheDamaged.
+
+    >>> walk = ll.problems.get("ornstein_uhlenbeck")
+    >>> ll.data.generate(walk, 4, seed=1, split="test", cache=False).sizes["sample"]
+    4
     """
     if not isinstance(problem, Simulator):
         raise InvalidArgument(

@@ -51,7 +51,12 @@ class CacheUnwritable(LimitlabError, OSError):
 
 
 def home() -> str:
-    """Folder or fsspec address (such as "s3://bucket/limitlab") of the cache: LIMITLAB_HOME, or the platform's own."""
+    """Folder or fsspec address (such as "s3://bucket/limitlab") of the cache: LIMITLAB_HOME, or the platform's own.
+
+    >>> import os
+    >>> ll.data.home() == os.environ["LIMITLAB_HOME"]
+    True
+    """
     import platformdirs
 
     return os.environ.get("LIMITLAB_HOME", "").strip() or platformdirs.user_cache_dir("limitlab", appauthor=False)

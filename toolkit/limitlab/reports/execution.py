@@ -40,7 +40,13 @@ class ReportFailed(LimitlabError):
 
 @dataclass(frozen=True)
 class Report:
-    """A report on disk: the executed notebook, its page where one was asked for, and what it published."""
+    """A report on disk: the executed notebook, its page where one was asked for, and what it published.
+
+    >>> from pathlib import Path
+    >>> made = ll.reports.Report("waves", {"modes": 8}, Path("waves.ipynb"), None, 12.0, {"relative_l2": 0.02})
+    >>> made.results["relative_l2"]
+    0.02
+    """
 
     name: str
     parameters: dict[str, Value]
@@ -71,6 +77,10 @@ def report(
 
     parameters: values over the notebook's defaults. to: "html" for the page, "ipynb" for the notebook alone.
     Raises UnknownName or InvalidArgument before anything runs; ReportFailed with the failing cell, keeping what ran.
+
+    >>> ll.reports.report("08-fourier-neural-operator", {"mode": 12})
+    Traceback (most recent call last):
+    limitlab.errors.UnknownName: unknown parameter 'mode'; did you mean 'modes'? ...
     """
     for name in to:
         if name not in FORMATS:

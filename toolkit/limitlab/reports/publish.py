@@ -23,6 +23,10 @@ def publish(**values: Any) -> None:
 
     values: numbers, strings, booleans, or arrays and tensors of one element. Raises InvalidArgument naming any other.
     Outside of a notebook they are printed.
+
+    >>> ll.reports.publish(relative_l2=torch.tensor(0.0213), modes=8)
+    relative_l2 = 0.0213
+    modes = 8
     """
     if not values:
         raise InvalidArgument("publish needs at least one named value, as in publish(relative_l2=0.02)")
@@ -42,7 +46,12 @@ def publish(**values: Any) -> None:
 
 
 def collect(notebook: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Everything an executed notebook has published; of a name published twice, the last value."""
+    """Everything an executed notebook has published; of a name published twice, the last value.
+
+    >>> output = {"data": {"application/vnd.limitlab.result+json": {"relative_l2": 0.02, "gap": "inf"}}}
+    >>> ll.reports.collect({"cells": [{"outputs": [output]}]})
+    {'relative_l2': 0.02, 'gap': inf}
+    """
     results: dict[str, Scalar] = {}
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):

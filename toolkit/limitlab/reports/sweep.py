@@ -24,7 +24,13 @@ from limitlab.reports.parameters import MOST_POINTS, Value, complete, read_param
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished sweep: its points in the order of the product, and the page that compares them."""
+    """A finished sweep: its points in the order of the product, and the page that compares them.
+
+    >>> from pathlib import Path
+    >>> points = (ll.reports.Point({"modes": 8}), ll.reports.Point({"modes": 99}, failure="cell 3 failed"))
+    >>> len(ll.reports.Sweep(Path("index.html"), points).failures)
+    1
+    """
 
     page: Path
     points: tuple[Point, ...]
@@ -48,6 +54,10 @@ def sweep(
     workers: processes of the local cluster. scheduler: address of a running one, used instead.
     A point that fails is a line of the comparison and stops no other. Raises UnknownName and InvalidArgument before the
     first run.
+
+    >>> ll.reports.sweep("08-fourier-neural-operator", {"mode": [4, 8, 12]}, workers=2)
+    Traceback (most recent call last):
+    limitlab.errors.UnknownName: unknown parameter 'mode'; did you mean 'modes'? ...
     """
     check_number("workers", workers, low=1, high=256, integer=True)
     path = notebooks.find(notebook)

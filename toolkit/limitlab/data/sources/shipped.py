@@ -29,6 +29,9 @@ def digits() -> xr.Dataset:
 
     Source: Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
     Raises DataMissing.
+
+    >>> dict(ll.data.digits()["image"].sizes)
+    {'sample': 1797, 'y': 8, 'x': 8}
     """
     table = np.loadtxt(_checked("digits/digits.csv.gz", _DIGITS), delimiter=",", dtype=np.float32)
     return labelled(
