@@ -11,7 +11,14 @@ from limitlab.spaces.grid import Grid
 
 
 def finite_difference(u: Float[Tensor, "*grid"], grid: Grid, axis: int, order: int = 1) -> Float[Tensor, "*grid"]:
-    """First or second derivative along one axis, second order: central, wrapped when periodic, one-sided at ends."""
+    """First or second derivative along one axis, second order: central, wrapped when periodic, one-sided at ends.
+
+    >>> grid = ll.spaces.Grid.uniform((16,), lengths=2 * torch.pi)
+    >>> wave = torch.sin(grid.points()[:, 0])
+
+    >>> float(ll.spaces.finite_difference(wave, grid, axis=0).abs().max()) < 1
+    True
+    """
     if order not in (1, 2):
         raise unknown_name("order of finite difference", order, ["1", "2"])
     grid.require("u", u)
@@ -38,7 +45,12 @@ def finite_difference(u: Float[Tensor, "*grid"], grid: Grid, axis: int, order: i
 
 
 def block_average(u: Float[Tensor, "*grid"], grid: Grid, resolution: int | Sequence[int]) -> Float[Tensor, "*coarse"]:
-    """Means over the cells of a coarser grid; its resolution must divide the grid's."""
+    """Means over the cells of a coarser grid; its resolution must divide the grid's.
+
+    >>> grid = ll.spaces.Grid.uniform((4,), kind="cells")
+    >>> ll.spaces.block_average(torch.tensor([1.0, 3.0, 5.0, 7.0]), grid, 2)
+    tensor([2., 6.])
+    """
     grid.require("u", u)
     coarse = grid.at(resolution)
     if any(fine % size for fine, size in zip(grid.shape, coarse.shape, strict=True)):

@@ -12,7 +12,7 @@ the same function with more of its tail, and a sample does not depend on how man
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -40,6 +40,10 @@ def gaussian_field(
     """Samples number `first`, `first + 1`, ... of the field, float64, without its mean mode where that is constant.
 
     A periodic field needs a periodic grid; Neumann and Dirichlet fields need one of cells. Raises InvalidArgument.
+
+    >>> grid = ll.spaces.Grid.uniform((64, 64), dimension=2)
+    >>> ll.spaces.gaussian_field(grid, 3, seed=0, alpha=2.0, tau=3.0).shape
+    torch.Size([3, 64, 64])
     """
     check_number("samples", samples, low=1, integer=True)
     check_number("seed", seed, low=0, integer=True)
@@ -53,10 +57,43 @@ def gaussian_field(
         raise InvalidArgument(f"a {boundary} field needs a grid of {needed!r} axes; got {grid.kinds}")
     if sigma is None:
         sigma = tau ** (alpha - grid.dimension / 2)
-    amplitude = sigma / math.sqrt(math.prod(grid.lengths))
+    law = _Law(alpha, tau, sigma / math.sqrt(math.prod(grid.lengths)))
+    streams = _Streams(seed, first, samples)
     if boundary == "periodic":
-        return _periodic_field(grid, samples, seed, first, alpha, tau, amplitude)
-    return _bounded_field(grid, samples, seed, first, alpha, tau, amplitude, boundary)
+        return _periodic_field(grid, streams, law)
+    return _bounded_field(grid, streams, law, boundary)
+
+
+class _Law(NamedTuple):
+    """Standard deviation amplitude (k^2 + tau^2)^(-alpha/2) of the mode with the wavenumber k."""
+
+    alpha: float
+    tau: float
+    amplitude: float
+
+    def deviation(self, grid: Grid, modes: Sequence[Tensor], fundamental: float) -> Tensor:
+        """That of every mode m, k_j = fundamental m_j / L_j."""
+        wavenumbers = [fundamental * m.double() / axis.length for m, axis in zip(modes, grid.axes, strict=True)]
+        squared = torch.stack(wavenumbers).square().sum(dim=0)
+        return self.amplitude * (squared + self.tau**2).clamp_min(1e-300) ** (-self.alpha / 2)
+
+
+class _Streams(NamedTuple):
+    """A stream of normal numbers for each of the samples first, first + 1, ..."""
+
+    seed: int
+    first: int
+    samples: int
+
+    def normals(self, dimension: int, low: int, high: int) -> Tensor:
+        """One standard normal a mode, `(samples, high - low + 1, ...)`, the same for a mode whatever `high` is."""
+        order = _shell_order(dimension, low, high)
+        normals = np.empty((self.samples, order.size))
+        # numpy's stream is sequential (a prefix stays a prefix); torch's blocks are not
+        for sample in range(self.samples):
+            stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, self.first + sample])))
+            normals[sample, order] = stream.standard_normal(order.size)
+        return torch.from_numpy(normals).reshape(self.samples, *(high - low + 1,) * dimension)
 
 
 @lru_cache(maxsize=16)
@@ -74,29 +111,10 @@ def _shell_order(dimension: int, low: int, high: int) -> np.ndarray:
     return np.argsort(shell.reshape(-1), kind="stable")
 
 
-def _draw(samples: int, seed: int, first: int, dimension: int, low: int, high: int) -> Tensor:
-    """One standard normal a mode, `(samples, high - low + 1, ...)`, the same for a mode whatever `high` is."""
-    order = _shell_order(dimension, low, high)
-    normals = np.empty((samples, order.size))
-    for sample in range(samples):  # numpy's stream is sequential (a prefix stays a prefix); torch's blocks are not
-        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, first + sample])))
-        normals[sample, order] = stream.standard_normal(order.size)
-    return torch.from_numpy(normals).reshape(samples, *(high - low + 1,) * dimension)
-
-
-def _law(grid: Grid, modes: Sequence[Tensor], fundamental: float, alpha: float, tau: float, amplitude: float) -> Tensor:
-    """Standard deviation amplitude (k^2 + tau^2)^(-alpha/2) of every mode, k_j = fundamental m_j / L_j."""
-    wavenumbers = [fundamental * m.double() / axis.length for m, axis in zip(modes, grid.axes, strict=True)]
-    squared = torch.stack(wavenumbers).square().sum(dim=0)
-    return amplitude * (squared + tau**2).clamp_min(1e-300) ** (-alpha / 2)
-
-
-def _periodic_field(
-    grid: Grid, samples: int, seed: int, first: int, alpha: float, tau: float, amplitude: float
-) -> Tensor:
-    kept = [(size - 1) // 2 for size in grid.shape]
-    top, dimension = max(kept), grid.dimension
-    normals = _draw(samples, seed, first, dimension, -top, top)
+def _periodic_field(grid: Grid, streams: _Streams, law: _Law) -> Tensor:
+    highest = [(size - 1) // 2 for size in grid.shape]
+    top, dimension = max(highest), grid.dimension
+    normals = streams.normals(dimension, -top, top)
     mirrored = normals.flip(tuple(range(1, dimension + 1)))
     modes = torch.meshgrid(*(torch.arange(-top, top + 1) for _ in grid.axes), indexing="ij")
     # xi_m with m "positive" (first non-zero component) belongs to the cosine, xi_-m to the sine of the same wave
@@ -105,35 +123,26 @@ def _periodic_field(
         sign = torch.where(sign == 0, component.sign(), sign)
     positive = torch.complex(normals, -mirrored)
     coefficients = torch.where(sign > 0, positive, torch.complex(mirrored, normals)) / math.sqrt(2)
-    scale = torch.where(sign == 0, 0.0, _law(grid, modes, 2 * math.pi, alpha, tau, amplitude))
+    scale = torch.where(sign == 0, 0.0, law.deviation(grid, modes, 2 * math.pi))
     coefficients = coefficients * scale
     layout = (*grid.shape[:-1], grid.shape[-1] // 2 + 1)
-    spectrum = torch.zeros((*layout, samples), dtype=torch.complex128)
-    ranges = [torch.arange(-m, m + 1) for m in kept[:-1]] + [torch.arange(0, kept[-1] + 1)]
+    spectrum = torch.zeros((*layout, streams.samples), dtype=torch.complex128)
+    ranges = [torch.arange(-m, m + 1) for m in highest[:-1]] + [torch.arange(0, highest[-1] + 1)]
     source = torch.meshgrid(*(r + top for r in ranges), indexing="ij")
     goal = torch.meshgrid(*(r % size for r, size in zip(ranges, grid.shape, strict=True)), indexing="ij")
     spectrum[goal] = coefficients.movedim(0, -1)[source]
     return inverse_fourier(spectrum.movedim(-1, 0), grid)
 
 
-def _bounded_field(
-    grid: Grid,
-    samples: int,
-    seed: int,
-    first: int,
-    alpha: float,
-    tau: float,
-    amplitude: float,
-    boundary: FieldBoundary,
-) -> Tensor:
+def _bounded_field(grid: Grid, streams: _Streams, law: _Law, boundary: FieldBoundary) -> Tensor:
     lowest = 0 if boundary == "neumann" else 1
     top = max(grid.shape) - 1
-    normals = _draw(samples, seed, first, grid.dimension, 0, top)
+    normals = streams.normals(grid.dimension, 0, top)
     normals = normals[:, *(slice(0, size) for size in grid.shape)]
     modes = torch.meshgrid(*(torch.arange(size) + lowest for size in grid.shape), indexing="ij")
     # orthonormal cosines and sines are sqrt(2) cos and sqrt(2) sin, but the constant is 1
     basis = torch.stack([torch.where(m > 0, math.sqrt(2.0), 1.0) for m in modes]).double().prod(dim=0)
-    scale = basis * _law(grid, modes, math.pi, alpha, tau, amplitude)
+    scale = basis * law.deviation(grid, modes, math.pi)
     if boundary == "neumann":
         scale[(0,) * grid.dimension] = 0.0
         return inverse_cosine_transform(normals * scale, grid)

@@ -26,7 +26,11 @@ NAMES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Axis:
-    """One coordinate axis: `size` points on an interval of `length` that begins at `start`."""
+    """One coordinate axis: `size` points on an interval of `length` that begins at `start`.
+
+    >>> ll.spaces.Axis("x", 5, length=2.0, kind="nodes").points()
+    array([0. , 0.5, 1. , 1.5, 2. ])
+    """
 
     name: str
     size: int
@@ -60,7 +64,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """Tensor product of axes; functions on it are tensors `(..., *shape)`."""
+    """Tensor product of axes; functions on it are tensors `(..., *shape)`.
+
+    >>> grid = ll.spaces.Grid.uniform(32, dimension=2)
+    >>> grid.shape, grid.at(64).spacing
+    ((32, 32), (0.015625, 0.015625))
+    """
 
     axes: tuple[Axis, ...]
 

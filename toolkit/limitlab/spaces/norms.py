@@ -22,7 +22,12 @@ DerivativeMethod = Literal["spectral", "finite_difference"]
 
 
 def lp_norm(u: Float[Tensor, "batch channel *grid"], grid: Grid, p: float = 2.0) -> Float[Tensor, " batch"]:
-    """L^p norm of every sample."""
+    """L^p norm of every sample.
+
+    >>> grid = ll.spaces.Grid.uniform((16,))
+    >>> ll.spaces.lp_norm(torch.ones(2, 1, 16), grid, p=1.0)
+    tensor([1., 1.])
+    """
     if not p >= 1:
         raise InvalidArgument(f"p must be >= 1; got {p}")
     grid.require("u", u)
@@ -36,6 +41,10 @@ def sobolev_norm(
     """H^s norm of every sample, by Fourier coefficients on periodic grids or (s = 1) by finite differences on any grid.
 
     The default method is spectral where the grid is periodic.
+
+    >>> grid = ll.spaces.Grid.uniform((16,))
+    >>> ll.spaces.sobolev_norm(torch.ones(2, 1, 16), grid, s=1.0)
+    tensor([1., 1.])
     """
     method = method or ("spectral" if grid.is_periodic else "finite_difference")
     if method == "spectral":
@@ -71,7 +80,12 @@ def relative_lp(
     grid: Grid,
     p: float = 2.0,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_p / ||target||_p of every sample."""
+    """||prediction - target||_p / ||target||_p of every sample.
+
+    >>> grid = ll.spaces.Grid.uniform((16,))
+    >>> ll.spaces.relative_lp(1.5 * torch.ones(1, 1, 16), torch.ones(1, 1, 16), grid)
+    tensor([0.5000])
+    """
     _require_same(prediction, target)
     return lp_norm(prediction - target, grid, p) / lp_norm(target, grid, p)
 
@@ -79,7 +93,12 @@ def relative_lp(
 def relative_l2(
     prediction: Float[Tensor, "batch channel *grid"], target: Float[Tensor, "batch channel *grid"], grid: Grid
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_2 / ||target||_2 of every sample."""
+    """||prediction - target||_2 / ||target||_2 of every sample.
+
+    >>> grid = ll.spaces.Grid.uniform((16,))
+    >>> ll.spaces.relative_l2(1.5 * torch.ones(1, 1, 16), torch.ones(1, 1, 16), grid)
+    tensor([0.5000])
+    """
     return relative_lp(prediction, target, grid, 2.0)
 
 
@@ -90,7 +109,12 @@ def relative_sobolev(
     s: float = 1.0,
     method: DerivativeMethod | None = None,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_Hs / ||target||_Hs of every sample."""
+    """||prediction - target||_Hs / ||target||_Hs of every sample.
+
+    >>> grid = ll.spaces.Grid.uniform((16,))
+    >>> ll.spaces.relative_sobolev(1.5 * torch.ones(1, 1, 16), torch.ones(1, 1, 16), grid)
+    tensor([0.5000])
+    """
     _require_same(prediction, target)
     return sobolev_norm(prediction - target, grid, s, method) / sobolev_norm(target, grid, s, method)
 

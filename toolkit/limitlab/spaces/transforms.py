@@ -31,14 +31,28 @@ def _require_kind(function: str, grid: Grid, kind: str) -> None:
 
 
 def fourier(u: Float[Tensor, "*grid"], grid: Grid) -> Complex[Tensor, "*modes"]:
-    """Fourier coefficients of real functions on a periodic grid, `(..., n_1, .., n_d // 2 + 1)`."""
+    """Fourier coefficients of real functions on a periodic grid, `(..., n_1, .., n_d // 2 + 1)`.
+
+    >>> grid = ll.spaces.Grid.uniform((16,), lengths=2 * torch.pi)
+    >>> wave = torch.sin(grid.points()[:, 0])
+
+    >>> int(ll.spaces.fourier(wave, grid).abs().argmax())
+    1
+    """
     _require_kind("fourier", grid, "periodic")
     grid.require("u", u)
     return torch.fft.rfftn(u, dim=_axes(grid), norm="forward")
 
 
 def inverse_fourier(coefficients: Complex[Tensor, "*modes"], grid: Grid) -> Float[Tensor, "*grid"]:
-    """Values on the grid of the real functions with these Fourier coefficients."""
+    """Values on the grid of the real functions with these Fourier coefficients.
+
+    >>> grid = ll.spaces.Grid.uniform((16,), lengths=2 * torch.pi)
+    >>> wave = torch.sin(grid.points()[:, 0])
+
+    >>> torch.allclose(ll.spaces.inverse_fourier(ll.spaces.fourier(wave, grid), grid), wave)
+    True
+    """
     _require_kind("inverse_fourier", grid, "periodic")
     return torch.fft.irfftn(coefficients, s=grid.shape, dim=_axes(grid), norm="forward")
 
@@ -46,7 +60,12 @@ def inverse_fourier(coefficients: Complex[Tensor, "*modes"], grid: Grid) -> Floa
 def wavenumbers(
     grid: Grid, dtype: torch.dtype = torch.float64, device: torch.device | str | None = None
 ) -> tuple[Tensor, ...]:
-    """Angular wavenumbers 2 pi m / L along every axis, each shaped to broadcast over the real transform's layout."""
+    """Angular wavenumbers 2 pi m / L along every axis, each shaped to broadcast over the real transform's layout.
+
+    >>> grid = ll.spaces.Grid.uniform((6,), lengths=2 * torch.pi)
+    >>> ll.spaces.wavenumbers(grid, torch.float32)[0]
+    tensor([0., 1., 2., 3.])
+    """
     result = []
     for position, axis in enumerate(grid.axes):
         last = position == grid.dimension - 1
@@ -59,7 +78,11 @@ def wavenumbers(
 
 
 def dealias_mask(grid: Grid, keep: float = 2 / 3, device: torch.device | str | None = None) -> Bool[Tensor, "*modes"]:
-    """True where |m_j| < keep n_j / 2 on every axis: 2/3 for quadratic terms, 1/2 for cubic ones (Orszag 1971)."""
+    """True where |m_j| < keep n_j / 2 on every axis: 2/3 for quadratic terms, 1/2 for cubic ones (Orszag 1971).
+
+    >>> ll.spaces.dealias_mask(ll.spaces.Grid.uniform((12,))).int()
+    tensor([1, 1, 1, 1, 0, 0, 0], dtype=torch.int32)
+    """
     check_number("keep", keep, low=0, high=1)
     mask = torch.ones((), dtype=torch.bool, device=device)
     for axis, k in zip(grid.axes, wavenumbers(grid, device=device), strict=True):
@@ -70,7 +93,12 @@ def dealias_mask(grid: Grid, keep: float = 2 / 3, device: torch.device | str | N
 def derivative_symbol(
     grid: Grid, axis: int, order: int = 1, dtype: torch.dtype = torch.float64, device: torch.device | str | None = None
 ) -> Complex[Tensor, "*modes"]:
-    """(i k)^order along one axis; an odd derivative of the mode n/2 is set to zero, as its sine is not on the grid."""
+    """(i k)^order along one axis; an odd derivative of the mode n/2 is set to zero, as its sine is not on the grid.
+
+    >>> grid = ll.spaces.Grid.uniform((6,), lengths=2 * torch.pi)
+    >>> ll.spaces.derivative_symbol(grid, axis=0, order=2, dtype=torch.float32).real
+    tensor([ 0., -1., -4., -9.])
+    """
     check_number("order", order, low=1, integer=True)
     k = wavenumbers(grid, dtype, device)[axis]
     size = grid.axes[axis].size
@@ -81,7 +109,14 @@ def derivative_symbol(
 
 
 def spectral_derivative(u: Float[Tensor, "*grid"], grid: Grid, axis: int, order: int = 1) -> Float[Tensor, "*grid"]:
-    """Derivative along one axis of a periodic grid, exact for band-limited functions."""
+    """Derivative along one axis of a periodic grid, exact for band-limited functions.
+
+    >>> grid = ll.spaces.Grid.uniform((16,), lengths=2 * torch.pi)
+    >>> wave = torch.sin(grid.points()[:, 0])
+
+    >>> torch.allclose(ll.spaces.spectral_derivative(wave, grid, axis=0), torch.cos(grid.points()[:, 0]))
+    True
+    """
     return inverse_fourier(fourier(u, grid) * derivative_symbol(grid, axis, order, u.dtype, u.device), grid)
 
 
@@ -91,6 +126,13 @@ def spectral_resample(
     """The trigonometric interpolant on another resolution: modes that both grids resolve are kept, the rest dropped.
 
     The mode n/2 of an even grid is dropped too: its sine part is unknown, so it belongs to no one function.
+
+    >>> grid = ll.spaces.Grid.uniform((16,), lengths=2 * torch.pi)
+    >>> wave = torch.sin(grid.points()[:, 0])
+
+    >>> fine = ll.spaces.spectral_resample(wave, grid, 64)
+    >>> torch.allclose(fine, torch.sin(grid.at(64).points()[:, 0]))
+    True
     """
     target = grid.at(resolution)
     coefficients = fourier(u, grid)
@@ -105,25 +147,53 @@ def spectral_resample(
 
 
 def cosine_transform(u: Float[Tensor, "*grid"], grid: Grid) -> Float[Tensor, "*grid"]:
-    """Coefficients of products of cos(pi m x / L), m = 0 .. n-1, of functions on cells (Neumann)."""
+    """Coefficients of products of cos(pi m x / L), m = 0 .. n-1, of functions on cells (Neumann).
+
+    >>> grid = ll.spaces.Grid.uniform((8,), kind="cells")
+    >>> u = torch.rand(8, dtype=torch.float64)
+
+    >>> ll.spaces.cosine_transform(u, grid).shape
+    torch.Size([8])
+    """
     _require_kind("cosine_transform", grid, "cells")
     return _transform_every_axis(u, grid, _cosine_along_last)
 
 
 def inverse_cosine_transform(coefficients: Float[Tensor, "*grid"], grid: Grid) -> Float[Tensor, "*grid"]:
-    """Values on cells of the functions with these cosine coefficients."""
+    """Values on cells of the functions with these cosine coefficients.
+
+    >>> grid = ll.spaces.Grid.uniform((8,), kind="cells")
+    >>> u = torch.rand(8, dtype=torch.float64)
+
+    >>> torch.allclose(ll.spaces.inverse_cosine_transform(ll.spaces.cosine_transform(u, grid), grid), u)
+    True
+    """
     _require_kind("inverse_cosine_transform", grid, "cells")
     return _transform_every_axis(coefficients, grid, _inverse_cosine_along_last)
 
 
 def sine_transform(u: Float[Tensor, "*grid"], grid: Grid) -> Float[Tensor, "*grid"]:
-    """Coefficients of products of sin(pi (m + 1) x / L), m = 0 .. n-1, of functions on cells (Dirichlet)."""
+    """Coefficients of products of sin(pi (m + 1) x / L), m = 0 .. n-1, of functions on cells (Dirichlet).
+
+    >>> grid = ll.spaces.Grid.uniform((8,), kind="cells")
+    >>> u = torch.rand(8, dtype=torch.float64)
+
+    >>> ll.spaces.sine_transform(u, grid).shape
+    torch.Size([8])
+    """
     _require_kind("sine_transform", grid, "cells")
     return _transform_every_axis(u, grid, _sine_along_last)
 
 
 def inverse_sine_transform(coefficients: Float[Tensor, "*grid"], grid: Grid) -> Float[Tensor, "*grid"]:
-    """Values on cells of the functions with these sine coefficients."""
+    """Values on cells of the functions with these sine coefficients.
+
+    >>> grid = ll.spaces.Grid.uniform((8,), kind="cells")
+    >>> u = torch.rand(8, dtype=torch.float64)
+
+    >>> torch.allclose(ll.spaces.inverse_sine_transform(ll.spaces.sine_transform(u, grid), grid), u)
+    True
+    """
     _require_kind("inverse_sine_transform", grid, "cells")
     return _transform_every_axis(coefficients, grid, _inverse_sine_along_last)
 

@@ -49,6 +49,10 @@ def control_path(
     channel is before its first value. lengths: rows of each sample that count; left out, those up to its last row with
     a value. After them the path stays where it is, time included, so that z does not move any more; where times are a
     sample's own, its path ends there. Differentiable in values and times. Raises InvalidArgument, UnknownName.
+
+    >>> path = ll.spaces.control_path([0.0, 1.0, 3.0], torch.tensor([[[0.0], [2.0], [2.0]]]), include_time=False)
+    >>> path.evaluate(0.5)
+    tensor([[1.]])
     """
     if interpolation not in get_args(Interpolation):
         raise unknown_name("interpolation", interpolation, get_args(Interpolation))
@@ -92,6 +96,10 @@ class ControlPath:
 
     knots: (knot,), or (batch, knot) where every sample has its own. coefficients: of 1, u, u^2, .. with u = s - knot,
     for the piece that begins at each knot; the piece of the last knot is constant, as is what comes before the first.
+
+    >>> path = ll.spaces.control_path([0.0, 1.0, 3.0], torch.tensor([[[0.0], [2.0], [2.0]]]))
+    >>> path.derivative(0.5)
+    tensor([[1., 2.]])
     """
 
     interpolation: str
@@ -151,9 +159,9 @@ class ControlPath:
     def __repr__(self) -> str:
         knots = self.knots.shape[-1]
         span = f"[{float(self.start.min()):.6g}, {float(self.end.max()):.6g}]"
-        own = "" if self.knots.dim() == 1 else " of its own"
+        each = "" if self.knots.dim() == 1 else " of its own"
         size = f"{self.batch} samples, {self.channels} channels"
-        return f"ControlPath({self.interpolation}: {size}, {knots} knots{own} on {span})"
+        return f"ControlPath({self.interpolation}: {size}, {knots} knots{each} on {span})"
 
     @cached_property
     def _edges(self) -> Float[Tensor, "*batch knot"]:
@@ -251,8 +259,8 @@ def _check_before(before: float | Tensor | None, observed: Tensor) -> None:
         silent = ~observed.any(dim=1)
         if bool(silent.any()):
             sample, channel = silent.nonzero()[0].tolist()
-            place = f"values of sample {sample}, channel {channel}"
-            raise InvalidArgument(f"{place} are all missing; give before=, what a channel is until it is observed")
+            subject = f"values of sample {sample}, channel {channel}"
+            raise InvalidArgument(f"{subject} are all missing; give before=, what a channel is until it is observed")
     elif isinstance(before, Tensor):
         if before.shape not in ((), (channels,)) or not bool(torch.isfinite(before).all()):
             raise InvalidArgument(f"before must be a finite number or ({channels},); got shape {tuple(before.shape)}")

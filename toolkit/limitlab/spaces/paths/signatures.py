@@ -22,14 +22,23 @@ from limitlab.spaces.paths.splines import inverse_lengths
 
 
 def log_signature_size(channels: int, depth: int = 2) -> int:
-    """Entries of the log-signature of a path with so many channels."""
+    """Entries of the log-signature of a path with so many channels.
+
+    >>> ll.spaces.log_signature_size(channels=3)
+    6
+    """
     check_number("channels", channels, low=1, integer=True)
     check_number("depth", depth, low=1, high=2, integer=True)
     return channels if depth == 1 else channels + channels * (channels - 1) // 2
 
 
 def log_signature(points: Float[Tensor, "*batch point channel"], depth: int = 2) -> Float[Tensor, "*batch entry"]:
-    """Log-signature of the piecewise linear paths through the points; depth 1 is the increment alone."""
+    """Log-signature of the piecewise linear paths through the points; depth 1 is the increment alone.
+
+    >>> square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> ll.spaces.log_signature(square)
+    tensor([0., 0., 1.])
+    """
     check_number("depth", depth, low=1, high=2, integer=True)
     if points.dim() < 2 or points.shape[-2] < 2:
         raise InvalidArgument(f"points must be (.., point, channel) with two points or more; got {tuple(points.shape)}")
@@ -39,7 +48,14 @@ def log_signature(points: Float[Tensor, "*batch point channel"], depth: int = 2)
 def compose_log_signatures(
     first: Float[Tensor, "*batch entry"], second: Float[Tensor, "*batch entry"], channels: int
 ) -> Tensor:
-    """Log-signature of a path followed by another, from theirs: Chen's identity. Depth one or two, by their size."""
+    """Log-signature of a path followed by another, from theirs: Chen's identity. Depth one or two, by their size.
+
+    >>> points = torch.rand(9, 2)
+    >>> first, second = ll.spaces.log_signature(points[:5]), ll.spaces.log_signature(points[4:])
+    >>> whole = ll.spaces.compose_log_signatures(first, second, channels=2)
+    >>> torch.allclose(whole, ll.spaces.log_signature(points), atol=1e-6)
+    True
+    """
     sizes = [log_signature_size(channels, depth) for depth in (1, 2)]
     for name, entries in (("first", first), ("second", second)):
         if entries.shape[-1] not in sizes or entries.shape[-1] != first.shape[-1]:
@@ -60,6 +76,10 @@ def log_signature_path(path: ControlPath, window: int, depth: int = 2) -> Contro
     A neural rough differential equation dz = g(z) dX with it is the log-ODE z' = g(z) L_j / (r_j+1 - r_j), a step a
     window. window: pieces of the path in each; the last may hold fewer. The path must be piecewise linear, and starts
     where the given one does, with no area. Raises InvalidArgument.
+
+    >>> path = ll.spaces.control_path(range(9), torch.rand(1, 9, 2))
+    >>> ll.spaces.log_signature_path(path, window=4).knots
+    tensor([0., 4., 8.])
     """
     check_number("window", window, low=1, integer=True)
     check_number("depth", depth, low=1, high=2, integer=True)

@@ -80,15 +80,15 @@ def natural_slopes(
     chord = torch.where(present, own_points.diff(dim=1) / lengths, 0)
     slopes = _solve_spline(rates, 3 * chord * rates)
     # a cubic on a part of its interval is the cubic there: its value and slope at every knot in between say it all
-    place = (observed.cumsum(dim=1) - 1).clamp_min(0)
-    piece = place.clamp_max(points.shape[1] - 2)
+    index = (observed.cumsum(dim=1) - 1).clamp_min(0)
+    piece = index.clamp_max(points.shape[1] - 2)
     length, d = lengths.gather(1, piece), chord.gather(1, piece)
-    x, a, b = own_points.gather(1, place), slopes.gather(1, piece), slopes.gather(1, piece + 1)
-    inner = present.gather(1, piece) & (place == piece)
-    u = torch.where(inner, times - own_times.gather(1, place), 0)
+    x, a, b = own_points.gather(1, index), slopes.gather(1, piece), slopes.gather(1, piece + 1)
+    inner = present.gather(1, piece) & (index == piece)
+    u = torch.where(inner, times - own_times.gather(1, index), 0)
     c, e = (3 * d - 2 * a - b) / length, (a + b - 2 * d) / length**2
     values = x + u * (a + u * (c + u * e))
-    slope = torch.where(inner, a + u * (2 * c + 3 * u * e), slopes.gather(1, place))
+    slope = torch.where(inner, a + u * (2 * c + 3 * u * e), slopes.gather(1, index))
     return values, slope
 
 
