@@ -153,14 +153,14 @@ def _tensor(dataset: xarray.Dataset, name: str, grid: Grid) -> Float[Tensor, "sa
         raise unknown_name("variable", name, [str(known) for known in dataset.data_vars])
     array = dataset[name]
     channels = [dim for dim in array.dims if str(dim).endswith("channel")]
-    wanted = ("sample", *channels, *grid.names)
-    if len(channels) != 1 or set(array.dims) != set(wanted):
+    dims = ("sample", *channels, *grid.names)
+    if len(channels) != 1 or set(array.dims) != set(dims):
         raise InvalidArgument(
             f"variable {name!r} needs the dims (sample, channel, {', '.join(grid.names)}), as"
             f" problem.operator_view(dataset) gives them; got {array.dims}"
         )
     with np.errstate(over="ignore"):
-        tensor = torch.from_numpy(np.array(array.transpose(*wanted).values, dtype=np.float32, order="C"))
+        tensor = torch.from_numpy(np.array(array.transpose(*dims).values, dtype=np.float32, order="C"))
     grid.require(f"variable {name!r}", tensor)
     return tensor
 

@@ -71,16 +71,16 @@ def _figure(points: Sequence[Point], swept: Sequence[str], metrics: Sequence[str
     traces, owners = [], []
     for metric in metrics:
         for label, members in lines.items():
-            kept = [point for point in members if _is_number(point.results.get(metric))]
+            finite = [point for point in members if _is_number(point.results.get(metric))]
             if numeric:
-                kept.sort(key=lambda point: float(point.parameters[along]))  # type: ignore[arg-type]
-            places = [point.parameters[along] if numeric else _plain(point.parameters[along]) for point in kept]
+                finite.sort(key=lambda point: float(point.parameters[along]))  # type: ignore[arg-type]
+            coordinates = [point.parameters[along] if numeric else _plain(point.parameters[along]) for point in finite]
             traces.append(
                 {
                     "type": "scatter",
                     "mode": "lines+markers" if numeric else "markers",
-                    "x": places,
-                    "y": [point.results[metric] for point in kept],
+                    "x": coordinates,
+                    "y": [point.results[metric] for point in finite],
                     "name": label or metric,
                     "visible": metric == metrics[0],
                 }

@@ -87,17 +87,17 @@ def report(
             raise unknown_name("format", name, FORMATS)
     path = notebooks.find(notebook)
     source = notebooks.read(path)
-    given = dict(parameters or {})
-    values = complete(given, read_parameters(source, path.name))
+    overrides = dict(parameters or {})
+    values = complete(overrides, read_parameters(source, path.name))
     target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
-    done = execute(json.dumps(source), values, given, name=path.stem, folder=str(path.parent), progress=progress)
+    done = execute(json.dumps(source), values, overrides, name=path.stem, folder=str(path.parent), progress=progress)
     return write(done, path, values, target, pages="html" in to)
 
 
 def execute(
     text: str,
     values: Mapping[str, Value],
-    given: Mapping[str, Value],
+    overrides: Mapping[str, Value],
     *,
     name: str,
     folder: str | None = None,
@@ -120,7 +120,7 @@ def execute(
             papermill.execute_notebook(
                 node,
                 str(output),
-                parameters=dict(given),
+                parameters=dict(overrides),
                 kernel_name="python3",
                 language="python",
                 progress_bar={"desc": name, "leave": False} if progress else False,
@@ -136,7 +136,7 @@ def execute(
     seconds = time.perf_counter() - started
     executed.metadata["limitlab"] = {
         "parameters": dict(values),
-        "given": sorted(given),
+        "given": sorted(overrides),
         "versions": _versions(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -151,8 +151,8 @@ def write(done: Execution, path: Path, values: dict[str, Value], target: Path, *
     from limitlab.reports.html import render
 
     if done.failure:
-        kept = write_atomically(target / f"{path.stem}.failed.ipynb", done.text)
-        raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {kept})")
+        failed = write_atomically(target / f"{path.stem}.failed.ipynb", done.text)
+        raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {failed})")
     executed: NotebookNode = nbformat.reads(done.text, as_version=4)
     notebook = write_atomically(target / path.name, done.text)
     (target / f"{path.stem}.failed.ipynb").unlink(missing_ok=True)
