@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training.toy_training import GRID, ShiftBatches, ShiftNet, train_noisy
+from training.toy_training import GRID, ShiftBatches, ShiftNet, train_noisy, train_on
 
 from limitlab.errors import InvalidArgument
-from limitlab.training import checkpoints, fit, operator_loss, runs
+from limitlab.training import checkpoints, operator_loss, runs
 
 
 def losses_of(run):
@@ -154,19 +154,19 @@ def test_gradient_descent_without_state_resumes_exactly(tmp_path):
     for interrupted in (False, True):
         run = runs.create(tmp_path / str(interrupted), {}, device="cpu")
         options = {"steps": 9, "optimizer": "sgd", "learning_rate": 0.1, "run": run, "device": "cpu"}
-        training = fit(ShiftNet(), operator_loss("l2", GRID), ShiftBatches(), **options)
+        training = train_on(ShiftNet(), operator_loss("l2", GRID), ShiftBatches(), **options)
         if interrupted:
             for _ in range(4):
                 next(training)
             training.close()
-            training = fit(ShiftNet(seed=3), operator_loss("l2", GRID), ShiftBatches(), resume=True, **options)
+            training = train_on(ShiftNet(seed=3), operator_loss("l2", GRID), ShiftBatches(), resume=True, **options)
         list(training)
         losses.append(losses_of(run))
     assert losses[0] == losses[1]
 
 
 def test_resuming_another_recipe_is_refused(uninterrupted):
-    training = fit(
+    training = train_on(
         ShiftNet(), operator_loss("l2", GRID), ShiftBatches(), steps=40, run=uninterrupted, resume=True, device="cpu"
     )
     with pytest.raises(InvalidArgument, match=r"another training \(learning_rate was 0.01, is 0.001"):

@@ -7,6 +7,7 @@ their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`
 from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
 from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.data.sources.glyphs import Glyphs, glyphs
+from limitlab.infinite_width.circle import CircleRegression, circle_regression
 from limitlab.infinite_width.embeddings import CBOW, analogy_hits, cbow_loss
 from limitlab.infinite_width.few_shot import (
     KernelMachine,
@@ -25,7 +26,7 @@ from limitlab.infinite_width.finite.networks import (
     standard_learning_rates,
     to_standard,
 )
-from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope, width_study
+from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope
 from limitlab.infinite_width.limit.activations import ACTIVATIONS, Activation, activation, from_function
 from limitlab.infinite_width.limit.architecture import (
     Chain,
@@ -58,7 +59,6 @@ from limitlab.infinite_width.limit.prediction import (
 from limitlab.infinite_width.parametrizations.abc import ABC, PARAMETRIZATIONS, REGIMES, parametrization, regime_map
 from limitlab.infinite_width.parametrizations.abc_mlp import ABCMLP
 from limitlab.infinite_width.parametrizations.coordinate_check import (
-    coordinate_check,
     coordinates,
     movement,
     passes,
@@ -66,11 +66,7 @@ from limitlab.infinite_width.parametrizations.coordinate_check import (
 )
 from limitlab.infinite_width.parametrizations.digit_networks import digit_networks, standard_network
 from limitlab.infinite_width.parametrizations.feature_limit import FeatureLimit, feature_limit
-from limitlab.infinite_width.parametrizations.learning_rate_transfer import (
-    best_learning_rate,
-    mutransfer_sweep,
-    octaves,
-)
+from limitlab.infinite_width.parametrizations.learning_rate_transfer import best_learning_rate, octaves
 from limitlab.infinite_width.parametrizations.linear_limit import (
     LinearLimit,
     LinearNetwork,
@@ -88,6 +84,7 @@ __all__ = [
     "REGIMES",
     "Activation",
     "Chain",
+    "CircleRegression",
     "ContextBatches",
     "Conv",
     "Corpus",
@@ -119,7 +116,7 @@ __all__ = [
     "best_learning_rate",
     "cbow_loss",
     "chain",
-    "coordinate_check",
+    "circle_regression",
     "coordinates",
     "corpus_of",
     "cross_entropy",
@@ -149,7 +146,6 @@ __all__ = [
     "movement",
     "mup_groups",
     "mup_init",
-    "mutransfer_sweep",
     "octaves",
     "parallel",
     "parameter_roles",
@@ -164,5 +160,4 @@ __all__ = [
     "text_corpus",
     "to_standard",
     "width_exponents",
-    "width_study",
 ]

@@ -17,6 +17,7 @@ Source: Finn, Abbeel, Levine, arXiv 1703.03400; Yang, Hu, arXiv 2011.14522, sect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,13 +26,27 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.infinite_width.limit.architecture import Dense, chain
 from limitlab.infinite_width.limit.kernels import kernels
 
-KERNELS = ("linear_ntk", "linear_gp", "relu_ntk", "relu_gp")
 TASKS_AT_ONCE = 50
 Task = Mapping[str, Tensor]
+
+
+class Kernel(NamedTuple):
+    """Of a network with one hidden layer of this activation; "ntk" trains both of its layers, "nngp" the second."""
+
+    activation: str
+    kind: str
+
+
+KERNELS = {
+    "linear_ntk": Kernel("linear", "ntk"),
+    "linear_gp": Kernel("linear", "nngp"),
+    "relu_ntk": Kernel("relu", "ntk"),
+    "relu_gp": Kernel("relu", "nngp"),
+}
 
 
 def first_order_maml(inner_rate: float = 0.4) -> Callable[[nn.Module, Task], dict[str, Tensor]]:
@@ -169,17 +184,14 @@ def kernel_features(
     for ReLU) over the width in the second. "gp" trains the second layer only, "ntk" both. jitter: added to the diagonal
     of K in units of its mean, so that there is a Cholesky factor. A linear kernel needs none: phi = x or sqrt(2) x.
     """
-    if kernel not in KERNELS:
-        raise unknown_name("kernel", kernel, KERNELS)
+    activation, kind = KERNELS[one_of("kernel", kernel, KERNELS)]
     if points.ndim != 2:
         raise InvalidArgument(f"points must have shape (point, inputs); got {tuple(points.shape)}")
     check_number("jitter", jitter, low=0)
-    nonlinearity, kind = kernel.split("_")
-    if nonlinearity == "linear":
+    if activation == "linear":
         return points * (math.sqrt(2) if kind == "ntk" else 1.0)
-    network = chain(Dense(points.shape[1]), "relu", Dense(2.0))
-    both = kernels(network, points, memory_limit=memory_limit)
-    matrix = both.ntk if kind == "ntk" else both.nngp
+    network = chain(Dense(points.shape[1]), activation, Dense(2.0))
+    matrix = getattr(kernels(network, points, memory_limit=memory_limit), kind)
     matrix.diagonal().add_(jitter * matrix.diagonal().mean())
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed):
@@ -195,6 +207,11 @@ class Hyperparameters:
     sigma_2: float = 0.03125
     bias: float = 1.0
     rate: float = 1.0
+
+    @property
+    def spreads(self) -> dict[str, Any]:
+        """What a LinearNetwork takes of them."""
+        return {"sigma_1": self.sigma_1, "sigma_2": self.sigma_2, "bias": self.bias}
 
 
 # of the authors' runs, from the smallest width on; their rates are 0.1 times `rate`

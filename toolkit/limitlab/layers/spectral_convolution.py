@@ -43,6 +43,9 @@ class SpectralConv(nn.Module):
     `weight` is its complex view. Initial weights: complex normal with standard deviation sqrt(2 / (in + out)), the bias
     alike.
     Raises InvalidArgument. Source: arXiv 2310.00120, section 3; defaults of neuraloperator 2.0.0.
+
+    >>> ll.operators.SpectralConv(1, 2, modes=(8,))(torch.zeros(3, 1, 32)).shape
+    torch.Size([3, 2, 32])
     """
 
     def __init__(

@@ -11,11 +11,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import figures, problems
-from limitlab_widgets.operator.state import BASELINE, OPERATORS, OperatorState
+from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.state import BASELINE, OperatorState
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
 
-NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
 MODEL_CONTROLS = {
     "modes": (4, 32),
@@ -27,8 +27,7 @@ MODEL_CONTROLS = {
     "learning_rate": (1e-4, 1e-1),
     "epochs": (1, 100),
 }
-# modes, width and layers matter to the U-Net too: it gets as many parameters as the FNO of these has
-ONLY_FNO = ("padding",)
+ROW_SETTINGS = {name for row in OPERATORS.values() for name in row.settings}
 
 
 class OperatorStudio(widgets.VBox):
@@ -44,8 +43,12 @@ class OperatorStudio(widgets.VBox):
         self.problem = ProblemPanel(
             problems.catalogue("pde"), state.problem, tooltip="the equation whose solution operator is learned"
         )
+        learners = [(row.title, name) for name, row in OPERATORS.items() if row.trains]
         self.operator = described(
-            widgets.Dropdown, "operator", "what to train next", options=[(NAMES[o], o) for o in OPERATORS]
+            widgets.Dropdown,
+            "operator",
+            "what to train next",
+            options=learners,
         )
         self.operator.style.description_width = "60px"
         self.options: dict[str, Any] = {}
@@ -134,8 +137,9 @@ class OperatorStudio(widgets.VBox):
         free = self.state.training.phase in ("empty", "ready")
         self.problem.enable(free)
         self.operator.disabled = not free
+        idle = ROW_SETTINGS - set(OPERATORS[self.state.operator].settings)
         for name, control in self.options.items():
-            control.disabled = not free or (name in ONLY_FNO and self.state.operator != "fno")
+            control.disabled = not free or name in idle
 
     def _take_shown(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -150,11 +154,11 @@ class OperatorStudio(widgets.VBox):
         predicted, metrics = state.predicted, state.metrics
         if predicted is None or metrics is None or state.shown not in state.models:
             return
-        self._offer(self.shown, [(NAMES[name], name) for name in state.models], state.shown)
+        self._offer(self.shown, [(OPERATORS[name].title, name) for name in state.models], state.shown)
         self._offer(self.resolution, [(f"{n}", n) for n in state.resolutions], state.resolution)
         self.sample.max = state.samples - 1
         self._draw_sample()
-        modes = state.settings_of[state.shown].modes if state.shown == "fno" else None
+        modes = state.settings_of[state.shown].modes if "modes" in OPERATORS[state.shown].settings else None
         self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
         errors = figures.error_against_resolution(metrics, title="Error over all test functions")
         errors.add_vline(x=state.resolution, line_width=6, opacity=0.18)
@@ -169,8 +173,9 @@ class OperatorStudio(widgets.VBox):
         errors = metrics["relative_l2"].sel(model=state.shown, resolution=state.resolution)
         here, mean = float(errors[state.sample]), float(errors.mean())
         untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
+        title = OPERATORS[state.shown].title
         self.verdict.value = (
-            f"{NAMES[state.shown]}{untrained}: relative L2 error <b>{here:.4f}</b> of test function {state.sample}, "
+            f"{title}{untrained}: relative L2 error <b>{here:.4f}</b> of test function {state.sample}, "
             f"<b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} points per axis"
         )
 

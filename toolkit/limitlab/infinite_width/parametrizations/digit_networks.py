@@ -18,7 +18,7 @@ from limitlab.data.sources.digit_task import CLASSES
 from limitlab.errors import check_number, unknown_name
 from limitlab.infinite_width.parametrizations.coordinate_check import MakeModel
 from limitlab.infinite_width.parametrizations.mup import mup_groups, mup_init
-from limitlab.training.loop import Groups
+from limitlab.training.recipe import Groups
 
 
 def standard_network(width: int, seed: int = 0, inputs: int = 64, outputs: int = CLASSES) -> nn.Sequential:
