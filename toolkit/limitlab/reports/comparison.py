@@ -1,4 +1,4 @@
-"""The page that compares the points of a sweep: what each was asked, what it published, and one figure of it."""
+"""The page that compares the points of a sweep: the parameters of each, what it published, and one figure of it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from limitlab.reports.publish import Scalar
 class Point:
     """One run of a sweep: the swept parameters, and what came of them. `failure` is one line, or None.
 
-    >>> ll.reports.Point({"modes": 8}, results={"relative_l2": 0.02}).failure is None
-    True
+    >>> point = ll.reports.Point({"modes": 8}, {"error": 0.1}, seconds=2.0)
+    >>> point.results["error"], point.failure
+    (0.1, None)
     """
 
     parameters: dict[str, Value]
@@ -71,16 +72,16 @@ def _figure(points: Sequence[Point], swept: Sequence[str], metrics: Sequence[str
     traces, owners = [], []
     for metric in metrics:
         for label, members in lines.items():
-            finite = [point for point in members if _is_number(point.results.get(metric))]
+            measured = [point for point in members if _is_number(point.results.get(metric))]
             if numeric:
-                finite.sort(key=lambda point: float(point.parameters[along]))  # type: ignore[arg-type]
-            coordinates = [point.parameters[along] if numeric else _plain(point.parameters[along]) for point in finite]
+                measured.sort(key=lambda point: float(point.parameters[along]))  # type: ignore[arg-type]
+            abscissae = [point.parameters[along] if numeric else _plain(point.parameters[along]) for point in measured]
             traces.append(
                 {
                     "type": "scatter",
                     "mode": "lines+markers" if numeric else "markers",
-                    "x": coordinates,
-                    "y": [point.results[metric] for point in finite],
+                    "x": abscissae,
+                    "y": [point.results[metric] for point in measured],
                     "name": label or metric,
                     "visible": metric == metrics[0],
                 }

@@ -40,11 +40,12 @@ class ReportFailed(LimitlabError):
 
 @dataclass(frozen=True)
 class Report:
-    """A report on disk: the executed notebook, its page where one was asked for, and what it published.
+    """A report on disk: the executed notebook, its page where one was made, and what it published.
 
     >>> from pathlib import Path
-    >>> made = ll.reports.Report("waves", {"modes": 8}, Path("waves.ipynb"), None, 12.0, {"relative_l2": 0.02})
-    >>> made.results["relative_l2"]
+    >>> folder = Path("reports/lesson-0123456789")
+    >>> report = ll.reports.Report("lesson", {"seed": 1}, folder / "lesson.ipynb", None, 2.5, {"error": 0.02})
+    >>> report.results["error"]
     0.02
     """
 
@@ -78,9 +79,9 @@ def report(
     parameters: values over the notebook's defaults. to: "html" for the page, "ipynb" for the notebook alone.
     Raises UnknownName or InvalidArgument before anything runs; ReportFailed with the failing cell, keeping what ran.
 
-    >>> ll.reports.report("08-fourier-neural-operator", {"mode": 12})
+    >>> ll.reports.report("00-start-here", {"deepest": 1})
     Traceback (most recent call last):
-    limitlab.errors.UnknownName: unknown parameter 'mode'; did you mean 'modes'? ...
+    limitlab.errors.InvalidArgument: parameter 'deepest' must be a whole number in [16, 1024]; got '1'
     """
     for name in to:
         if name not in FORMATS:
@@ -105,7 +106,7 @@ def execute(
 ) -> Execution:
     """Run a notebook given as text; needs nothing of the machine that asked, so it can run on a worker.
 
-    values: all parameters, for the record. given: those that replace defaults. folder: working directory of the cells.
+    values: all parameters, for the record. overrides: those that replace defaults. folder: where the cells run.
     """
     import nbformat
     import papermill
@@ -135,8 +136,9 @@ def execute(
         executed = _without_error_marks(nbformat.read(output, as_version=4) if output.exists() else node)
     seconds = time.perf_counter() - started
     executed.metadata["limitlab"] = {
+        **executed.metadata.get("limitlab", {}),
         "parameters": dict(values),
-        "given": sorted(overrides),
+        "overrides": sorted(overrides),
         "versions": _versions(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -151,8 +153,8 @@ def write(done: Execution, path: Path, values: dict[str, Value], target: Path, *
     from limitlab.reports.html import render
 
     if done.failure:
-        failed = write_atomically(target / f"{path.stem}.failed.ipynb", done.text)
-        raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {failed})")
+        remains = write_atomically(target / f"{path.stem}.failed.ipynb", done.text)
+        raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {remains})")
     executed: NotebookNode = nbformat.reads(done.text, as_version=4)
     notebook = write_atomically(target / path.name, done.text)
     (target / f"{path.stem}.failed.ipynb").unlink(missing_ok=True)
@@ -210,7 +212,7 @@ def _without_outputs(notebook: NotebookNode) -> NotebookNode:
 
 
 def _without_error_marks(notebook: NotebookNode) -> NotebookNode:
-    """papermill adds cells that point at the failing one; the kept notebook has only the author's."""
+    """papermill adds cells that point at the failing one; the stored notebook has only the author's."""
     notebook.cells = [
         cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     ]

@@ -28,8 +28,8 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     """The page of an executed notebook. folder: where its local pictures lie, which are embedded."""
     from bs4 import BeautifulSoup
 
-    still, figures = _still(notebook)
-    soup = BeautifulSoup(_cells_to_html(still, folder), "html.parser")
+    shown, figures = _still(notebook)
+    soup = BeautifulSoup(_cells_to_html(shown, folder), "html.parser")
     _fold_code(soup)
     _cut_off_network(soup)
     body = str(soup)
@@ -45,9 +45,9 @@ def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]
     """A copy whose outputs are HTML, pictures or text, and the plotly figures taken out of it, in order."""
     import nbformat
 
-    still = nbformat.from_dict(notebook)
+    shown = nbformat.from_dict(notebook)
     figures: list[Mapping[str, Any]] = []
-    for cell in still.cells:
+    for cell in shown.cells:
         if cell.cell_type != "code":
             continue
         for output in cell.outputs:
@@ -58,8 +58,8 @@ def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]
             elif data:
                 output.data = nbformat.from_dict(_without_kernel(data))
         cell.outputs = _as_on_screen(cell.outputs)
-    still.metadata.pop("widgets", None)
-    return still, figures
+    shown.metadata.pop("widgets", None)
+    return shown, figures
 
 
 def _cells_to_html(notebook: NotebookNode, folder: str) -> str:
@@ -182,9 +182,9 @@ def _header(notebook: NotebookNode, name: str) -> str:
         "duration": f"{record['seconds']:.0f} s" if "seconds" in record else "",
         "versions": ", ".join(f"{package} {version}" for package, version in record.get("versions", {}).items()),
     }
-    changed = set(record.get("given", []))
+    overrides = set(record.get("overrides", []))
     groups = {
-        "parameters": [(_mark(key, key in changed), _text(value)) for key, value in parameters.items()],
+        "parameters": [(_mark(key, key in overrides), _text(value)) for key, value in parameters.items()],
         "results": [(_text(key), _text(value)) for key, value in collect(notebook).items()],
         "made": [(_text(key), _text(value)) for key, value in facts.items() if value != ""],
     }
@@ -193,8 +193,8 @@ def _header(notebook: NotebookNode, name: str) -> str:
     return f'<header class="facts">{tables}{button}</header>'
 
 
-def _mark(name: str, changed: bool) -> str:
-    return f"<strong>{html.escape(name)}</strong>" if changed else html.escape(name)
+def _mark(name: str, overridden: bool) -> str:
+    return f"<strong>{html.escape(name)}</strong>" if overridden else html.escape(name)
 
 
 def _text(value: object) -> str:

@@ -27,9 +27,9 @@ class Sweep:
     """A finished sweep: its points in the order of the product, and the page that compares them.
 
     >>> from pathlib import Path
-    >>> points = (ll.reports.Point({"modes": 8}), ll.reports.Point({"modes": 99}, failure="cell 3 failed"))
-    >>> len(ll.reports.Sweep(Path("index.html"), points).failures)
-    1
+    >>> points = (ll.reports.Point({"modes": 8}, {"error": 0.1}), ll.reports.Point({"modes": 99}, failure="too many"))
+    >>> [point.parameters for point in ll.reports.Sweep(Path("index.html"), points).failures]
+    [{'modes': 99}]
     """
 
     page: Path
@@ -55,9 +55,9 @@ def sweep(
     A point that fails is a line of the comparison and stops no other. Raises UnknownName and InvalidArgument before the
     first run.
 
-    >>> ll.reports.sweep("08-fourier-neural-operator", {"mode": [4, 8, 12]}, workers=2)
+    >>> ll.reports.sweep("00-start-here", {"deepest": [32, 5000]})
     Traceback (most recent call last):
-    limitlab.errors.UnknownName: unknown parameter 'mode'; did you mean 'modes'? ...
+    limitlab.errors.InvalidArgument: parameter 'deepest' must be a whole number in [16, 1024]; got '5000'
     """
     check_number("workers", workers, low=1, high=256, integer=True)
     path = notebooks.find(notebook)
@@ -97,10 +97,10 @@ def sweep(
 
 def _point(done: Execution, path: Path, overrides: dict[str, Value], values: dict[str, Value], target: Path) -> Point:
     try:
-        report = write(done, path, values, target, pages=True)
+        made = write(done, path, values, target, pages=True)
     except ReportFailed as failure:
         return Point(overrides, seconds=done.seconds, failure=str(failure))
-    return Point(overrides, report.results, report.page, report.seconds)
+    return Point(overrides, made.results, made.page, made.seconds)
 
 
 def _as_completed(futures: Mapping[Any, int], loop: Any, name: str, progress: bool) -> Iterator[Any]:
