@@ -54,6 +54,10 @@ def empirical_ntk(
     by default what fits into 512 MiB. The network maps (batch, *inputs) to (batch, outputs), sample by sample.
     Raises InvalidArgument for a network in training mode whose samples depend on each other or on chance, no trained
     parameters, or more memory than is free (`memory_limit` bytes, where given).
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "relu", 2.0), inputs=3, width=64)
+    >>> ll.infinite_width.empirical_ntk(network, torch.eye(3).double(), outputs="trace").shape
+    torch.Size([3, 3])
     """
     for name, value, known in (("method", method, get_args(Method)), ("outputs", outputs, get_args(Outputs))):
         if value not in known:

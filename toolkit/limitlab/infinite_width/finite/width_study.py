@@ -77,6 +77,13 @@ class WidthStudy:
     """The limit of an architecture on a regression problem, and networks of any width and seed to hold against it.
 
     records: about as many recorded steps, logarithmically spaced, with the first and the last.
+
+    >>> wide = ll.infinite_width
+    >>> task = wide.circle_regression(points=8, test_points=16)
+    >>> study = wide.WidthStudy(wide.mlp(1, "erf", 2.0, 0.1), task.x, task.y, task.x_test, steps=10)
+    >>> fresh = study.network(width=32, seed=0)
+    >>> float(study.compare(fresh, fresh)["drift"])  # it was not trained
+    0.0
     """
 
     def __init__(
@@ -189,6 +196,16 @@ def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarr
     `ntk_circle.modes_of`. A mode is held against its line while that is above `floor` times the norm of the whole
     residual at the start: below, a mode that has died shows what the others leak into it. Raises InvalidArgument where
     fewer than three records of a network are left by that.
+
+    >>> steps, eigenvalues = torch.arange(6), torch.tensor([1.0, 0.5])
+    >>> runs = ll.labels.labelled(
+    ...     {"rate": 0.1},
+    ...     residual=("step mode", (1 - 0.1 * eigenvalues) ** steps[:, None], "residual"),
+    ...     own_eigenvalue=("mode", eigenvalues, "eigenvalue"),
+    ...     step=("step", steps, "step"),
+    ... )
+    >>> round(float(ll.infinite_width.decay_fit(runs)), 3)
+    1.0
     """
     leading = runs.isel(mode=slice(modes))
     rate = np.log(np.maximum(np.abs(1 - leading.own_eigenvalue * runs.attrs["rate"]), 1e-12))
@@ -209,7 +226,11 @@ def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarr
 
 
 def slope(widths: Sequence[float], values: Sequence[float]) -> float:
-    """The exponent p of values ~ width^p, by least squares on logarithms."""
+    """The exponent p of values ~ width^p, by least squares on logarithms.
+
+    >>> round(ll.infinite_width.slope([16, 64, 256], [0.4, 0.2, 0.1]), 3)
+    -0.5
+    """
     if len(widths) < 2 or len(widths) != len(values) or not all(v > 0 for v in [*widths, *values]):
         raise InvalidArgument("slope needs two widths or more, with as many values, all positive")
     return loglog_slope(widths, values)
