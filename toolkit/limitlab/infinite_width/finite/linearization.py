@@ -88,8 +88,7 @@ class _Points:
 
     def __init__(self, x: Tensor, y: Tensor, batch: int | None, seed: int) -> None:
         self.x, self.y, self.seed = x, y, seed
-        wanted = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
-        self.size = wanted
+        self.size = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         if self.size == len(self.x):

@@ -132,13 +132,13 @@ def empirical_pinn_kernel(
     """
     size = int(check_number("chunk", chunk, low=1, integer=True))
     with torch.no_grad():
-        given = network(interior[:1])
-    if given.numel() != 1:
-        raise InvalidArgument(f"network must have one output; it has {given.numel()}")
+        output = network(interior[:1])
+    if output.numel() != 1:
+        raise InvalidArgument(f"network must have one output; it has {output.numel()}")
     points = len(interior) + len(boundary)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    needed = given.element_size() * (points**2 + 2 * min(size, points) * trained)
-    require_memory(needed, f"a kernel of {points} conditions on {trained} parameters", given.device, memory_limit)
+    needed = output.element_size() * (points**2 + 2 * min(size, points) * trained)
+    require_memory(needed, f"a kernel of {points} conditions on {trained} parameters", output.device, memory_limit)
 
     def parts(x: Tensor, condition: Operator) -> list[Part]:
         return [partial(_jacobians, network, condition, some) for some in x.detach().split(size)]

@@ -116,19 +116,19 @@ class KernelDynamics:
         self,
         cross: Tensor,
         initial: Float[Tensor, "n *outputs"] | None = None,
-        initial_there: Float[Tensor, "m *outputs"] | None = None,
+        initial_test: Float[Tensor, "m *outputs"] | None = None,
     ) -> Callable[[Times], Tensor]:
         """t -> the outputs at other points. cross: their kernel with the training points, on the same axes."""
         start = torch.zeros_like(self.targets) if initial is None else initial
-        there = self.targets.new_zeros(len(cross), *self.targets.shape[1:]) if initial_there is None else initial_there
-        return self._curve(start, _matrix("cross", cross, there, self.targets) @ self.eigenvectors, there)
+        test = self.targets.new_zeros(len(cross), *self.targets.shape[1:]) if initial_test is None else initial_test
+        return self._curve(start, _matrix("cross", cross, test, self.targets) @ self.eigenvectors, test)
 
     def ensemble(
         self,
         cross: Float[Tensor, "m n"],
         nngp: Float[Tensor, "n n"],
         nngp_cross: Float[Tensor, "m n"],
-        nngp_there: Float[Tensor, "m m"],
+        nngp_test: Float[Tensor, "m m"],
     ) -> Callable[[float], tuple[Float[Tensor, "m *outputs"], Float[Tensor, "m m"]]]:
         """t -> mean and covariance, over initialisations, of each output of the trained networks at other points."""
         if self._coupled:
@@ -141,18 +141,16 @@ class KernelDynamics:
         def law(t: float) -> tuple[Tensor, Tensor]:
             weights = directions * self.gain(t)
             linear = weights @ mixed
-            return mean(t), nngp_there + weights @ covariance @ weights.T - linear - linear.T
+            return mean(t), nngp_test + weights @ covariance @ weights.T - linear - linear.T
 
         return law
 
-    def _curve(
-        self, start: Tensor, directions: Float[Tensor, "size modes"], there: Tensor
-    ) -> Callable[[Times], Tensor]:
+    def _curve(self, start: Tensor, directions: Float[Tensor, "size modes"], test: Tensor) -> Callable[[Times], Tensor]:
         modes = self.residual_modes(start)
 
         def outputs(t: Times) -> Tensor:
             change = directions @ (self.gain(t).unsqueeze(-1) * modes)
-            return there - change.reshape(*change.shape[:-2], *there.shape)
+            return test - change.reshape(*change.shape[:-2], *test.shape)
 
         return outputs
 
@@ -182,16 +180,16 @@ def kernel_regression(
     tensor([3.])
     """
     matrix = _matrix("kernel", kernel, targets, targets)
-    there = targets.new_empty(len(cross), *targets.shape[1:])
+    test = targets.new_empty(len(cross), *targets.shape[1:])
     solution = torch.cholesky_solve(targets.reshape(len(matrix), -1), _factored(matrix, diag_reg))
-    return (_matrix("cross", cross, there, targets) @ solution).reshape(there.shape)
+    return (_matrix("cross", cross, test, targets) @ solution).reshape(test.shape)
 
 
 def gaussian_process_posterior(
     nngp: Float[Tensor, "n n"],
     targets: Float[Tensor, "n *outputs"],
     nngp_cross: Float[Tensor, "m n"],
-    nngp_there: Float[Tensor, "m m"],
+    nngp_test: Float[Tensor, "m m"],
     diag_reg: float = 1e-6,
 ) -> tuple[Float[Tensor, "m *outputs"], Float[Tensor, "m m"]]:
     """Mean and covariance of the network's Gaussian process, given the targets: only the last layer is trained.
@@ -204,7 +202,7 @@ def gaussian_process_posterior(
     factor = _factored(nngp, diag_reg)
     half = torch.linalg.solve_triangular(factor, nngp_cross.T, upper=False)
     mean = kernel_regression(nngp, targets, nngp_cross, diag_reg)
-    return mean, nngp_there - half.T @ half
+    return mean, nngp_test - half.T @ half
 
 
 def max_learning_rate(kernel: Tensor, *, momentum: float = 0.0) -> float:
