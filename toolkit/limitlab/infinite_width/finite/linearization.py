@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.training import Progress, fit
+from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.training import Progress, descent, fit
 
 LossScale = Literal["sum", "mean"]
 
@@ -59,8 +59,7 @@ def descend(
     then that of its batch, for "sum" times n/batch. Full batches where left out. The model stays on the device of x.
     Raises InvalidArgument; TrainingDiverged where the rate is too high for the losses to stay finite.
     """
-    if loss not in get_args(LossScale):
-        raise unknown_name("loss", loss, get_args(LossScale))
+    one_of("loss", loss, get_args(LossScale))
     if len(x) != len(y):
         raise InvalidArgument(f"x and y must have as many points; got {len(x)} and {len(y)}")
     points = _Points(x, y, batch, seed)
@@ -69,18 +68,8 @@ def descend(
     def squared_error(network: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"loss": weight * (network(rows["input"]) - rows["target"]).square().sum()}
 
-    return fit(
-        model,
-        squared_error,
-        points,
-        steps=steps,
-        learning_rate=rate,
-        weight_decay=0.0,
-        schedule="constant",
-        optimizer="sgd",
-        device=x.device.type,
-        seed=seed,
-    )
+    recipe = descent(squared_error, points, steps, rate)
+    return fit(model, recipe, device=x.device.type, seed=seed)
 
 
 class _Points:
