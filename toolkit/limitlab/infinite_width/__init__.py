@@ -7,6 +7,7 @@ their own (`empirical_ntk`), and a closed form of its training (`KernelDynamics`
 from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, factorial_corpus, text_corpus
 from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.data.sources.glyphs import Glyphs, glyphs
+from limitlab.infinite_width.circle import CircleRegression, circle_regression
 from limitlab.infinite_width.embeddings import CBOW, analogy_hits, cbow_loss
 from limitlab.infinite_width.few_shot import (
     KernelMachine,
@@ -25,7 +26,7 @@ from limitlab.infinite_width.finite.networks import (
     standard_learning_rates,
     to_standard,
 )
-from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope, width_study
+from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope
 from limitlab.infinite_width.limit.activations import ACTIVATIONS, Activation, activation, from_function
 from limitlab.infinite_width.limit.architecture import (
     Chain,
@@ -83,6 +84,7 @@ __all__ = [
     "REGIMES",
     "Activation",
     "Chain",
+    "CircleRegression",
     "ContextBatches",
     "Conv",
     "Corpus",
@@ -114,6 +116,7 @@ __all__ = [
     "best_learning_rate",
     "cbow_loss",
     "chain",
+    "circle_regression",
     "coordinates",
     "corpus_of",
     "cross_entropy",
@@ -157,5 +160,4 @@ __all__ = [
     "text_corpus",
     "to_standard",
     "width_exponents",
-    "width_study",
 ]
