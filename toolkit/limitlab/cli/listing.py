@@ -38,14 +38,11 @@ def problems() -> Table:
 
 
 def operators() -> Table:
-    """Operators: name and the first line of their documentation."""
-    from limitlab import operators
+    """Operators: name, what it is, the settings of an experiment that change it."""
+    from limitlab.operators import OPERATORS
 
-    rows: list[Sequence[str]] = []
-    for name in operators.names():
-        lines = (operators.get(name).__doc__ or "").strip().splitlines()
-        rows.append((name, lines[0] if lines else ""))
-    return ("name", "what it is"), rows
+    rows: list[Sequence[str]] = [(row.name, row.title, ", ".join(row.settings)) for row in OPERATORS.values()]
+    return ("name", "what it is", "settings"), rows
 
 
 def experiments() -> Table:

@@ -24,6 +24,7 @@ from limitlab.experiments.contract.settings import (
     sizes,
 )
 from limitlab.experiments.contract.training import Stage, Training
+from limitlab.experiments.operators._learning import with_models
 
 
 @cache
@@ -83,4 +84,5 @@ __all__ = [
     "of",
     "option",
     "sizes",
+    "with_models",
 ]

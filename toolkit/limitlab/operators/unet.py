@@ -26,6 +26,9 @@ class UNet(nn.Module):
 
     width: channels of the finest level; levels: number of halvings (an axis with one point left stays at one).
     padding: "zeros" or "periodic". Raises InvalidArgument, UnknownName.
+
+    >>> ll.operators.UNet(1, 1, dimension=1, width=8)(torch.zeros(2, 1, 32)).shape
+    torch.Size([2, 1, 32])
     """
 
     def __init__(
@@ -97,6 +100,9 @@ def unet_with_parameters(
     """The U-Net whose number of parameters is nearest to `target` (all other things given): a fair baseline for an FNO.
 
     `target`: real degrees of freedom, as `operators.count_parameters` counts them. Raises InvalidArgument.
+
+    >>> 9_000 < ll.operators.count_parameters(ll.operators.unet_with_parameters(10_000, 1, 1, 1)) < 11_000
+    True
     """
     check_number("target", target, low=1, integer=True)
 

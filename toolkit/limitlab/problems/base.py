@@ -83,6 +83,12 @@ class Problem(ABC):
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
         return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
 
+    def provenance(self, **made: Any) -> dict[str, Any]:
+        """Attributes of a dataset: the problem, how its numbers were made, and the version that made them."""
+        from importlib.metadata import version
+
+        return {"problem": self.name, "equation": self.equation, **made, "limitlab_version": version("limitlab")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerativeProblem(Problem):
@@ -106,9 +112,6 @@ class GenerativeProblem(Problem):
 
         return generate(self, samples, seed, resolution, split=split, **options)
 
-
-def library_version() -> str:
-    """The version that every dataset carries."""
-    from importlib.metadata import version
-
-    return version("limitlab")
+    def provenance_of(self, seed: int, first: int, **made: Any) -> dict[str, Any]:
+        """Attributes of samples first, first + 1, ... of the family `seed`."""
+        return self.provenance(parameters=json.dumps(dict(self.values)), seed=seed, first=first, **made)

@@ -33,7 +33,7 @@ POWER = 0.75
 
 @dataclass(frozen=True)
 class Corpus:
-    """Tokens as places in `words`, and the number of the sentence that each stands in, beyond which no context goes.
+    """Tokens as positions in `words`, and the number of the sentence that each stands in, beyond which no context goes.
 
     factors: (i, j) of the first words, the targets of a factorial corpus; empty for other text.
     """
@@ -57,16 +57,16 @@ class Corpus:
             raise InvalidArgument("this corpus has no factors, hence no analogies; factorial_corpus has")
         size = self.factors.max(axis=0) + 1
         i, j, other_i, other_j = (axis.ravel() for axis in np.indices((*size, *size)))
-        places = np.empty(size, dtype=np.int64)
-        places[tuple(self.factors.T)] = np.arange(len(self.factors))
-        corners = [places[i, j], places[i, other_j], places[other_i, j], places[other_i, other_j]]
+        word = np.empty(size, dtype=np.int64)
+        word[tuple(self.factors.T)] = np.arange(len(self.factors))
+        corners = [word[i, j], word[i, other_j], word[other_i, j], word[other_i, other_j]]
         return torch.from_numpy(np.stack(corners, axis=1)[(i != other_i) & (j != other_j)])
 
     def split(self, held_out: float) -> tuple[Corpus, Corpus]:
         """The corpus without and with its last sentences, which hold about this share of the tokens."""
         check_number("held_out", held_out, low=0, high=1)
-        kept = self.sentence < self.sentence[min(int((1 - held_out) * len(self.tokens)), len(self.tokens) - 1)]
-        parts = [replace(self, tokens=self.tokens[part], sentence=self.sentence[part]) for part in (kept, ~kept)]
+        first = self.sentence < self.sentence[min(int((1 - held_out) * len(self.tokens)), len(self.tokens) - 1)]
+        parts = [replace(self, tokens=self.tokens[part], sentence=self.sentence[part]) for part in (first, ~first)]
         return parts[0], parts[1]
 
     def __repr__(self) -> str:
@@ -126,8 +126,8 @@ def corpus_of(sentences: Iterable[str], *, most_words: int = 4000, min_count: in
     split = [re.findall(r"[a-z]+(?:'[a-z]+)?", sentence.lower()) for sentence in sentences]
     counted = Counter(word for sentence in split for word in sentence)
     words = [word for word, count in counted.most_common(most) if count >= least]
-    place = {word: position for position, word in enumerate(words)}
-    known = [(place[word], number) for number, sentence in enumerate(split) for word in sentence if word in place]
+    index = {word: position for position, word in enumerate(words)}
+    known = [(index[word], number) for number, sentence in enumerate(split) for word in sentence if word in index]
     pairs = np.array(known, dtype=np.int64).reshape(-1, 2)
     return Corpus(tuple(words), pairs[:, 0], pairs[:, 1])
 
@@ -214,19 +214,19 @@ class ContextBatches:
 
     def _contexts(
         self, draws: np.random.Generator
-    ) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, "row place"], Float32[np.ndarray, "row place"]]:
+    ) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, "row slot"], Float32[np.ndarray, "row slot"]]:
         """The kept tokens that have a context, the words around each, and their weights."""
-        kept = draws.random(len(self.corpus.tokens)) < self.keep_probability()[self.corpus.tokens]
-        tokens, sentence = self.corpus.tokens[kept], self.corpus.sentence[kept]
+        present = draws.random(len(self.corpus.tokens)) < self.keep_probability()[self.corpus.tokens]
+        tokens, sentence = self.corpus.tokens[present], self.corpus.sentence[present]
         radius = draws.integers(1, self.window + 1, size=(len(tokens), 1))
         offsets = np.concatenate([np.arange(-self.window, 0), np.arange(1, self.window + 1)])
-        places = np.arange(len(tokens))[:, None] + offsets
-        inside = (places >= 0) & (places < len(tokens)) & (np.abs(offsets) <= radius)
-        places = np.where(inside, places, 0)
-        inside &= sentence[places] == sentence[:, None]
+        positions = np.arange(len(tokens))[:, None] + offsets
+        inside = (positions >= 0) & (positions < len(tokens)) & (np.abs(offsets) <= radius)
+        positions = np.where(inside, positions, 0)
+        inside &= sentence[positions] == sentence[:, None]
         size = inside.sum(axis=1, keepdims=True)
         has = size[:, 0] > 0
-        context = np.where(inside, tokens[places], 0)[has]
+        context = np.where(inside, tokens[positions], 0)[has]
         return tokens[has], context, (inside[has] / size[has]).astype(np.float32)
 
     def keep_probability(self) -> Float[np.ndarray, " word"]:
@@ -243,8 +243,8 @@ class ContextBatches:
         start, end = self._cumulative[middle, None], self._cumulative[middle + 1, None]
         uniform = draws.random((len(middle), self.negatives)) * (1 - (end - start))
         uniform += np.where(uniform >= start, end - start, 0.0)
-        found = np.searchsorted(self._cumulative, uniform, side="right") - 1
-        return np.minimum(found, len(self.corpus.words) - 1)
+        words = np.searchsorted(self._cumulative, uniform, side="right") - 1
+        return np.minimum(words, len(self.corpus.words) - 1)
 
 
 def _pydoc() -> Iterable[str]:
