@@ -23,7 +23,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of, unknown_name
 from limitlab.problems.text.functions import FUNCTIONS, symbolic
 
 if TYPE_CHECKING:
@@ -202,8 +202,7 @@ class Parser:
     def _call(self, token: _Token) -> sympy.Expr:
         import sympy
 
-        if token.text not in FUNCTIONS and token.text not in self._operators:
-            raise unknown_name("function", token.text, {*FUNCTIONS, *self._operators})
+        one_of("function", token.text, {*FUNCTIONS, *self._operators})
         self._next += 1
         argument = self._inside()
         if token.text in self._operators:
