@@ -141,7 +141,7 @@ class OperatorState(HasTraits):
     def _look(self, prepared: Prepared, name: str, model: nn.Module, result: Result | None) -> None:
         self.predictions[name] = {n: predict(model, dataset) for n, dataset in prepared.data.test.items()}
         whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
-        self.measured[name] = whole.drop_vars(["model", "seed"], errors="ignore")
+        self.measured[name] = whole.drop_vars(["model", "operator", "seed"], errors="ignore")
         self.settings_of[name] = self.training.settings
 
     def _publish(self, name: str) -> None:

@@ -14,7 +14,7 @@ import ipywidgets as widgets
 from traitlets import Any as AnyTrait
 
 from limitlab import figures
-from limitlab.experiments.contract.experiment import curves_of
+from limitlab.experiments.contract.result import curves_of
 from limitlab_widgets.shared.figure_panel import FigurePanel
 
 if TYPE_CHECKING:

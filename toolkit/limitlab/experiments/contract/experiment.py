@@ -161,7 +161,7 @@ class Experiment(Generic[S, D]):
                     model = part.read_model(model)
                     logs[trial.name, seed] = part.log
                 trained[trial.name, seed] = model.eval()
-        return Result(self, settings, prepared, trained, run.metrics, curves_of(prepared.trials, logs), run)
+        return Result(self, settings, prepared, trained, run.metrics, curves_of(logs), run)
 
 
 def _among(coordinate: str | float | None, value: Any) -> bool:

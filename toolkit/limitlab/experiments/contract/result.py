@@ -88,20 +88,16 @@ def collect(trials: Sequence[Trial], seeds: Sequence[int], metrics: Mapping[Pair
     )
 
 
-def curves_of(trials: Sequence[Trial], logs: Mapping[Pair, list[dict[str, Any]]]) -> xr.Dataset:
+def curves_of(logs: Mapping[Pair, list[dict[str, Any]]]) -> xr.Dataset:
     """Logged losses and metrics with the dims (model, seed, step); NaN where a model has no such step or term.
 
     The attribute `kind` of a variable is "loss" or "metric".
     """
-    logged = [trial for trial in trials if any(name == trial.name and log for (name, _), log in logs.items())]
-    models = [trial.name for trial in logged]
-    seeds = sorted({seed for (_, seed), log in logs.items() if log})
-    steps = sorted({record["step"] for log in logs.values() for record in log})
-    rows = {
-        (models.index(name), seeds.index(seed)): {record["step"]: record for record in log}
-        for (name, seed), log in logs.items()
-        if log
-    }
+    logged = {pair: {record["step"]: record for record in log} for pair, log in logs.items() if log}
+    models = list(dict.fromkeys(name for name, _ in logged))
+    seeds = list(dict.fromkeys(seed for _, seed in logged))
+    steps = sorted({step for records in logged.values() for step in records})
+    rows = {(models.index(name), seeds.index(seed)): records for (name, seed), records in logged.items()}
     curves = labelled(step=("step", steps, "training step")).assign_coords(model=models, seed=seeds)
     for kind, entry in (("loss", "losses"), ("metric", "metrics")):
         for term in sorted(
@@ -110,7 +106,7 @@ def curves_of(trials: Sequence[Trial], logs: Mapping[Pair, list[dict[str, Any]]]
             values = _curve(rows, (len(models), len(seeds)), steps, entry, term)
             curves[term] = ("model", "seed", "step"), values, {"long_name": term.replace("_", " "), "units": "1"}
             curves[term].attrs["kind"] = kind
-    return curves.assign_coords(_coordinates(logged))
+    return curves
 
 
 def _curve(

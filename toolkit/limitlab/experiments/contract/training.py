@@ -88,7 +88,7 @@ class Training(Generic[S, D]):
         measured = collect(prepared.trials, seeds, metrics)
         if self.run:
             self.run.write_metrics(measured)
-        curves = curves_of(prepared.trials, logs)
+        curves = curves_of(logs)
         self.result = Result(self.experiment, self.settings, prepared, dict(self.models), measured, curves, self.run)
 
     def _fit(

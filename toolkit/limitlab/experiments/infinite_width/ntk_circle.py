@@ -71,10 +71,11 @@ class CircleSettings(Ensemble, Trained):
 
 @dataclass(frozen=True)
 class CircleData:
-    """The problem, and the limit on it beside which networks are measured."""
+    """The problem, the study of it beside whose limit networks are measured, and what `study.limit` says."""
 
     task: CircleRegression
     study: WidthStudy
+    limit: xr.Dataset
 
 
 def squared_error(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -107,7 +108,7 @@ def prepare(settings: CircleSettings, progress: ReportProgress = False) -> Prepa
     limit = study.limit()
     predictions = {"nngp": limit["nngp"], "ntk": limit["mean"].isel(step=-1)}
     limits = (Trial({"limit": name}, closed_form(torch.tensor(p.values))) for name, p in predictions.items())
-    data = CircleData(task, study)
+    data = CircleData(task, study, limit)
     return Prepared((*networks, *limits), partial(measure, data, settings.modes), data)
 
 
@@ -174,8 +175,7 @@ def band(result: Result[CircleSettings, CircleData], width: int) -> tuple[xr.Dat
     """The networks of a width, with the limit's mean and deviation, and the values learned: of `ensemble_functions`."""
     import xarray as xr
 
-    task, study, networks = result.data.task, result.data.study, by_width(result)
-    limit = study.limit().isel(step=-1)
+    task, limit, networks = result.data.task, result.data.limit.isel(step=-1), by_width(result)
     functions = xr.Dataset(
         {
             "network": networks["prediction"].sel(width=width),
@@ -184,7 +184,7 @@ def band(result: Result[CircleSettings, CircleData], width: int) -> tuple[xr.Dat
         },
         coords={"x": networks["x"]},
     )
-    return functions, xr.DataArray(study.y.numpy(), dims="x", coords={"x": task.angles.numpy()})
+    return functions, xr.DataArray(task.y.numpy(), dims="x", coords={"x": task.angles.numpy()})
 
 
 def draw(result: Result[CircleSettings, CircleData]) -> dict[str, go.Figure]:
