@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from limitlab.errors import check_number, unknown_name
+from limitlab.errors import check_number, one_of
 
 if TYPE_CHECKING:
     import xarray
@@ -65,8 +65,7 @@ class Problem(ABC):
         known = {parameter.name: parameter for parameter in self.parameters}
         values = {name: parameter.default for name, parameter in known.items()}
         for name, value in self.values.items():
-            if name not in known:
-                raise unknown_name(f"parameter of {self.name}", name, known)
+            one_of(f"parameter of {self.name}", name, known)
             values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
         object.__setattr__(self, "values", values)
 
@@ -82,6 +81,12 @@ class Problem(ABC):
         """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
         return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+
+    def provenance(self, **made: Any) -> dict[str, Any]:
+        """Attributes of a dataset: the problem, how its numbers were made, and the version that made them."""
+        from importlib.metadata import version
+
+        return {"problem": self.name, "equation": self.equation, **made, "limitlab_version": version("limitlab")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +111,6 @@ class GenerativeProblem(Problem):
 
         return generate(self, samples, seed, resolution, split=split, **options)
 
-
-def library_version() -> str:
-    """The version that every dataset carries."""
-    from importlib.metadata import version
-
-    return version("limitlab")
+    def provenance_of(self, seed: int, first: int, **made: Any) -> dict[str, Any]:
+        """Attributes of samples first, first + 1, ... of the family `seed`."""
+        return self.provenance(parameters=json.dumps(dict(self.values)), seed=seed, first=first, **made)

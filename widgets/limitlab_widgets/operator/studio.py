@@ -13,8 +13,12 @@ import ipywidgets as widgets
 from limitlab import figures, problems
 from limitlab.operators import OPERATORS
 from limitlab_widgets.operator.state import BASELINE, OperatorState
+from limitlab_widgets.shared.controls import described, option_control
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
+from limitlab_widgets.shared.layout import card, row, share
+from limitlab_widgets.shared.panels import ProblemPanel, TrainingPanel
+from limitlab_widgets.shared.studio import Studio
+from limitlab_widgets.shared.widget_tree import discard
 
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
 MODEL_CONTROLS = {
@@ -30,7 +34,7 @@ MODEL_CONTROLS = {
 ROW_SETTINGS = {name for row in OPERATORS.values() for name in row.settings}
 
 
-class OperatorStudio(widgets.VBox):
+class OperatorStudio(Studio):
     """Learn the solution operator of a problem, interactively.
 
     problem: a name of `limitlab.problems`, or a PDEProblem, such as one from `problems.parse`. size: "smoke", "course"
@@ -62,15 +66,10 @@ class OperatorStudio(widgets.VBox):
         self.verdict = widgets.HTML("Nothing to look at yet: make data, or train.")
         self.triptych = FigurePanel()
         self.against_resolution, self.spectrum = FigurePanel(height=360), FigurePanel(height=360)
-        super().__init__(self._arranged())
+        super().__init__(self._arranged(), states=[state], main=self.triptych)
         self._draw_options()
         self._connect()
         self._follow_phase()
-
-    def close(self) -> None:
-        """Stop what is under way, release its thread, and take the studio off the page."""
-        self.state.close()
-        super().close()
 
     def _arranged(self) -> list[widgets.Widget]:
         cards = [
@@ -81,9 +80,9 @@ class OperatorStudio(widgets.VBox):
         sliders = [self.shown, self.sample, self.resolution]
         pair = [self.against_resolution, self.spectrum]
         for panel in pair:
-            panel.layout = widgets.Layout(flex="1 1 400px", min_width="0", overflow="hidden")
+            share(panel, least=400)
         look = [row(sliders), self.verdict, self.triptych, row(pair)]
-        return [widgets.HTML(STYLE), row(cards), card("4 &nbsp; Prediction of test functions", look)]
+        return [row(cards), card("4 &nbsp; Prediction of test functions", look)]
 
     def _connect(self) -> None:
         state = self.state
@@ -127,8 +126,7 @@ class OperatorStudio(widgets.VBox):
             self.options[name] = control
         self._data_rows.children = tuple(self.options[name] for name in DATA_CONTROLS)
         self._model_rows.children = tuple(self.options[name] for name in MODEL_CONTROLS)
-        for control in old:
-            control.close()
+        discard(old)
 
     def _take_option(self, name: str, value: Any) -> None:
         self.state.options = {**self.state.options, name: value}

@@ -56,7 +56,7 @@ class TrainingState(HasTraits):
     def __init__(self, plan: Plan, take_data: TakeData, take_models: TakeModels) -> None:
         super().__init__()
         self.prepared: Prepared | None = None
-        self.settings: Settings | None = None
+        self.settings: Any = None
         self.result: Result | None = None
         self.logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self._plan, self._take_data, self._take_models = plan, take_data, take_models

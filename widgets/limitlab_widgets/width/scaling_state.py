@@ -20,7 +20,7 @@ from limitlab.experiments.infinite_width import abc_regimes
 from limitlab.experiments.infinite_width._digits import fan
 from limitlab.infinite_width import ABC, parametrization
 from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -89,7 +89,7 @@ class ScalingState(Following):
         if self._changing:
             return
         with self._lock:
-            self._latest.drop()
+            self._worker.drop()
             self.check = None
         self.revision += 1
         if self.follow:

@@ -21,7 +21,7 @@ from limitlab.experiments import Prepared
 from limitlab.experiments.infinite_width.ntk_circle import CircleData, CircleSettings
 from limitlab.infinite_width import IllConditioned, WidthStudy, empirical_ntk
 from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.width.regression import EXPERIMENT, NONLINEARITIES, TARGETS, WIDTHS, Regression
 from limitlab_widgets.width.training import Pair, drift_table, on_closed_circle, require_room, trained_networks
 
@@ -123,7 +123,7 @@ class WidthState(Following):
             prepared = EXPERIMENT.prepare(settings, False)
         shaky = any(issubclass(warning.category, IllConditioned) for warning in caught)
         with self._lock:
-            self._latest.drop()
+            self._worker.drop()
             self.regression, self.settings = regression, settings
             self.prepared, self.study = prepared, prepared.data.study
             self.limit = on_closed_circle(prepared.data.limit)

@@ -20,7 +20,7 @@ from limitlab.experiments import Prepared
 from limitlab.experiments.infinite_width.ntk_circle import CircleData, CircleSettings
 from limitlab.labels import labelled
 from limitlab.memory import require_memory
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.width.regression import EXPERIMENT
 
 if TYPE_CHECKING:

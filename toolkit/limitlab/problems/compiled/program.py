@@ -17,30 +17,13 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
-from limitlab.problems.text import functions
+from limitlab.problems.text.functions import BY_SYMBOL
 
 if TYPE_CHECKING:
     import sympy
 
 Step = Callable[[list[Any]], None]
 Run = Callable[..., list[Any]]
-
-_FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[float], float]]] = {
-    "sin": (torch.sin, math.sin),
-    "cos": (torch.cos, math.cos),
-    "tan": (torch.tan, math.tan),
-    "exp": (torch.exp, math.exp),
-    "log": (torch.log, math.log),
-    "tanh": (torch.tanh, math.tanh),
-    "sinh": (torch.sinh, math.sinh),
-    "cosh": (torch.cosh, math.cosh),
-    "Abs": (torch.abs, math.fabs),
-    "sign": (torch.sign, lambda value: math.copysign(1.0, value) if value else 0.0),
-    "exprel": (functions.exprel, functions.exprel_of_number),
-    "exprel2": (functions.exprel2, lambda value: float(functions.exprel2(torch.tensor(value, dtype=torch.float64)))),
-    "pos": (torch.relu, lambda value: max(value, 0.0)),
-    "step": (functions.step, lambda value: float(value > 0)),
-}
 
 
 class Program:
@@ -119,9 +102,9 @@ class Program:
         if expression.is_Pow:
             return self._power(*expression.args)
         name = type(expression).__name__
-        if isinstance(expression, sympy.Derivative) or name not in _FUNCTIONS or len(expression.args) != 1:
+        if isinstance(expression, sympy.Derivative) or name not in BY_SYMBOL or len(expression.args) != 1:
             raise InvalidArgument(f"{expression!s:.60} cannot be computed here")
-        of_tensor, of_number = _FUNCTIONS[name]
+        of_number, of_tensor = BY_SYMBOL[name].number, BY_SYMBOL[name].tensor
         argument = self._emit(expression.args[0])
         if argument in self._varying:
             return self._varied(lambda: of_tensor, (), (argument,))
@@ -220,7 +203,7 @@ class Program:
             return self._emit(base)
         place = self._emit(base)
         if place not in self._varying and not self._is_varying(exponent):
-            return self._fixed(operator.pow, place, self._emit(exponent))
+            return self._fixed(_real_power, place, self._emit(exponent))
         if not exponent.is_number:
             power = self._emit(exponent)
             if place in self._varying and power in self._varying:
@@ -297,6 +280,11 @@ def _step(function: Callable[..., Any], sources: tuple[int, ...], target: int) -
         registers[target] = function(registers[a], registers[b], registers[c])
 
     return ternary
+
+
+def _real_power(base: float | Tensor, exponent: float | Tensor) -> float | Tensor:
+    # Python makes a complex number of (-1.0)**0.5; math.pow refuses it
+    return base**exponent if isinstance(base, Tensor) or isinstance(exponent, Tensor) else math.pow(base, exponent)
 
 
 def _scaled_add(c: float | Tensor) -> Callable[[Tensor, Tensor], Tensor]:

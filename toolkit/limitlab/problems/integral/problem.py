@@ -10,17 +10,18 @@ which is singular at t = x for a < 1: the fractional integral of order a. Source
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.base import Kind, Problem, library_version
+from limitlab.labels import labelled
+from limitlab.problems.base import Kind, Problem
 from limitlab.problems.compiled.vector_field import Layout, evaluator
 from limitlab.problems.text.systems import parse_scalar
 
@@ -54,7 +55,7 @@ class IntegralProblem(Problem):
         super().__post_init__()
         upper = "x" if self.type == "volterra" else "1"
         singular = "" if self.abel is None else f"*(x - t)^({self.abel} - 1)/Gamma({self.abel})"
-        inside = self.response.replace("u", "u(t)")
+        inside = re.sub(r"\bu\b", "u(t)", self.response)
         kernel = "" if self.kernel == "1" else f"({self.kernel}){singular}*"
         integral = f"integral(0, {upper}, {kernel}{inside}, dt)"
         left = {"second kind": "u(x) = ", "first kind": "", "integro-differential": "u'(x) = "}[self.form]
@@ -90,16 +91,9 @@ class IntegralProblem(Problem):
 
     def exact(self, resolution: int | None = None) -> xarray.Dataset:
         """The solution on equally spaced points of [0, end], variable `u` (x)."""
-        import xarray
-
         count = check_number("resolution", resolution or self.default_resolution, low=2, high=10**6, integer=True)
         x = torch.linspace(0.0, self.end, int(count), dtype=torch.float64)
-        attrs = {"long_name": "solution u", "units": "1"}
-        return xarray.Dataset(
-            {"u": ("x", np.asarray(self.solution_at(x)), attrs)},
-            coords={"x": ("x", x.numpy(), {"long_name": "position x", "units": "1"})},
-            attrs={"problem": self.name, "equation": self.equation, "limitlab_version": library_version()},
-        )
+        return labelled(self.provenance(), u=("x", self.solution_at(x), "solution u"), x=("x", x, "position x"))
 
     def latex(self) -> str:
         """The equation as LaTeX."""

@@ -8,21 +8,23 @@ they are known moments, stationary density and the solution along a given Browni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.labels import labelled
 from limitlab.problems.base import Kind
 from limitlab.problems.compiled.vector_field import Function, Values, evaluator, jacobian, vector_field
-from limitlab.problems.dynamical import DynamicalProblem, Times
+from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 from limitlab.problems.text.systems import Dynamics, parse_scalar
+from limitlab.solvers.sde.fields import Calculus, Noise
 
 if TYPE_CHECKING:
     import sympy
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from limitlab.solvers.sde.brownian import BrownianPath
     from limitlab.solvers.solution import Solution
 
-Calculus = Literal["ito", "stratonovich"]
-Noise = Literal["additive", "diagonal", "scalar", "commutative", "general"]
 DENSITY_POINTS = 20_001
 
 
@@ -58,6 +58,7 @@ class SDEProblem(DynamicalProblem):
 
     kind: ClassVar[Kind] = "sde"
     descriptive: ClassVar[frozenset[str]] = DynamicalProblem.descriptive | {"solution", "mean", "variance", "density"}
+    solver_options: ClassVar[tuple[str, ...]] = ("method", "step_size")
 
     calculus: Calculus = "ito"
     step_size: float = 0.01
@@ -81,9 +82,7 @@ class SDEProblem(DynamicalProblem):
         """drift(t, y): (..., state) to (..., state), in the asked calculus (else that of the problem)."""
         if calculus is None or calculus == self.calculus:
             return self.field(values)
-        if calculus not in ("ito", "stratonovich"):
-            raise unknown_name("calculus", calculus, ("ito", "stratonovich"))
-        sign = 1 if calculus == "ito" else -1
+        sign = 1 if one_of("calculus", calculus, get_args(Calculus)) == "ito" else -1
         corrected = _corrected(self.dynamics(), sign)
         return vector_field(corrected, self.layout(), self.merged(values))
 
@@ -148,48 +147,26 @@ class SDEProblem(DynamicalProblem):
             **{**given, **options},
         )
 
-    def simulate(
-        self,
-        samples: int,
-        seed: int = 0,
-        resolution: int | None = None,
-        *,
-        first: int = 0,
-        times: Times | Sequence[float] | None = None,
-        method: str | None = None,
-        step_size: float | None = None,
-    ) -> xarray.Dataset:
-        """Trajectories `y` (sample, time, state), float64; sample i depends only on (seed, first + i).
-
-        resolution: number of stored times. The Brownian paths do not depend on method and step size.
-        """
-        moments = self.stored_times(resolution, times)
+    def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
+        step_size, method = options.get("step_size"), options.get("method")
         step = self.step_size if step_size is None else check_number("step_size", step_size, low=1e-12)
-        y0, values = self.sample(samples, seed, first=first)
-        path = self.brownian(samples, seed, first=first, end=float(moments[-1]))
-        solution = self.solve(y0, moments, method=method, values=values, brownian=path, step_size=step)
-        return self.label(solution.y, moments, values, seed=seed, first=first, solver=solution.method, dt=step)
+        y0, values = self._drawn(draws)
+        path = self.brownian(len(y0), draws.seed, first=draws.first, end=float(times[-1]))
+        solution = self.solve(y0, times, method=method, values=values, brownian=path, step_size=step)
+        return Trajectories(solution.y, values, {"solver": solution.method, "dt": step})
 
-    def exact(
-        self,
-        samples: int,
-        seed: int = 0,
-        resolution: int | None = None,
-        *,
-        first: int = 0,
-        times: Times | Sequence[float] | None = None,
-    ) -> xarray.Dataset:
-        """The samples of `simulate` by the known formula along the same Brownian paths; integrals by trapezoids."""
-        moments = self.stored_times(resolution, times)
-        y0, values = self.sample(samples, seed, first=first)
-        path = self.brownian(samples, seed, first=first, end=float(moments[-1]))
-        grid = np.linspace(0.0, float(moments[-1]), max(1, round(float(moments[-1]) / self.step_size)) + 1)
-        apart = np.abs(moments - grid[np.abs(grid[:, None] - moments).argmin(0)]) > 1e-9 * self.step_size
-        fine = np.union1d(grid, moments[apart])
+    def _known(self, draws: Draws, times: Times) -> Trajectories:
+        y0, values = self._drawn(draws)
+        end = float(times[-1])
+        path = self.brownian(len(y0), draws.seed, first=draws.first, end=end)
+        grid = np.linspace(0.0, end, max(1, round(end / self.step_size)) + 1)
+        # a stored time that rounding alone parts from the grid is no time of its own
+        apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > 1e-9 * self.step_size
+        fine = np.union1d(grid, times[apart])
         w = torch.cat([torch.zeros(1, *path.shape, dtype=torch.float64), path.increments(fine)[0].cumsum(0)])
         y = self.solution_at(torch.from_numpy(fine), w.transpose(0, 1), y0, values)
-        y = y[:, np.abs(fine[:, None] - moments).argmin(0)]
-        return self.label(y, moments, values, seed=seed, first=first, solver="exact", dt=self.step_size)
+        stored = np.abs(fine[:, None] - times).argmin(0)
+        return Trajectories(y[:, stored], values, {"solver": "exact", "dt": self.step_size})
 
     def solution_at(
         self,
@@ -213,8 +190,6 @@ class SDEProblem(DynamicalProblem):
         self, times: Times | Sequence[float] | None = None, initial: Float[Tensor, " state"] | None = None
     ) -> xarray.Dataset:
         """`mean` and `variance` (time, state) from a fixed initial value, where they are known."""
-        import xarray
-
         if self.mean is None:
             raise InvalidArgument(f"no moments of {self.name} are known here")
         moments = torch.from_numpy(self.stored_times(None, times))
@@ -224,12 +199,12 @@ class SDEProblem(DynamicalProblem):
         else:
             known = [texts for texts in (self.mean, self.variance) if texts]
             found = [self.formula(texts, moments, y0[None], self.values)[0] for texts in known]
-        arrays = {
-            name: (("time", "state"), value.numpy(), {"long_name": name, "units": "1"})
-            for name, value in zip(("mean", "variance"), found, strict=False)
-        }
-        coordinates = {"time": moments.numpy(), "state": list(self.components)}
-        return xarray.Dataset(arrays, coords=coordinates, attrs={"problem": self.name, "equation": self.equation})
+        return labelled(
+            {"problem": self.name, "equation": self.equation},
+            **{name: ("time state", value, name) for name, value in zip(("mean", "variance"), found, strict=False)},
+            time=("time", moments, "time", self.time_unit),
+            state=("state", list(self.components), "component"),
+        )
 
     def _linear_moments(self, t: Tensor, y0: Tensor) -> list[Tensor]:
         """m' = A m + c and P' = A P + P A' + B B', both by matrix exponentials."""

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from limitlab.problems.base import Field, Parameter
+from limitlab.problems.text.functions import NAME_OF
 from limitlab.problems.text.systems import REDUCTIONS, Dynamics, site_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def system_latex(
                 number = noise[2:] or ("i" if dynamics.indexed else "")
                 increment = f"\\mathrm{{d}}W_{{{number}}}" if number else "\\mathrm{d}W"
                 terms.append(f"{shown.factor(factor)}{product} {increment}" if factor != 1 else increment)
-        total = terms[0] + "".join(f" {term}" if term.startswith("-") else f" + {term}" for term in terms[1:])
+        first, *rest = terms or ["0"]
+        total = first + "".join(f" {term}" if term.startswith("-") else f" + {term}" for term in rest)
         rows.append(f"\\mathrm{{d}} {unknown} &=& \\displaystyle {total}")
     return "\\begin{array}{rcl}" + " \\\\ ".join(rows) + "\\end{array}"
 
@@ -165,8 +167,14 @@ def _text_printer() -> type:
                 text = f"d{variable}({text})"
             return text
 
-        def _print_Abs(self, expression):  # noqa: N802
-            return f"abs({self._print(expression.args[0])})"
+        def _print_Function(self, expression):  # noqa: N802
+            name = type(expression).__name__
+            return f"{NAME_OF.get(name, name)}({self.stringify(expression.args, ', ')})"
+
+        _print_Abs = _print_Function  # noqa: N815
+
+        def _print_cot(self, expression):
+            return f"(1/tan({self._print(expression.args[0])}))"
 
         def _print_Float(self, number):  # noqa: N802
             return repr(float(number))
