@@ -80,8 +80,10 @@ def collect(trials: Sequence[Trial], seeds: Sequence[int], metrics: Mapping[Pair
     import xarray as xr
 
     models = xr.DataArray([trial.name for trial in trials], dims="model", name="model")
-    # "minimal": an axis of some trials alone, such as a mode, is no difference of the others
-    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models, coords="minimal") for seed in seeds]
+    # a number of every trial, such as its width, goes along `model`; an axis of some, such as a mode, does not
+    scalars = [{str(name) for name, c in dataset.coords.items() if c.ndim == 0} for dataset in metrics.values()]
+    along = sorted(set.intersection(*scalars))
+    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models, coords=along) for seed in seeds]
     whole = xr.concat(rows, xr.DataArray(list(seeds), dims="seed", name="seed")).transpose("model", "seed", ...)
     return whole.assign_coords(
         {axis: values for axis, values in _coordinates(trials).items() if axis not in whole.coords}
