@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.spectral_convolution import resample
+from limitlab.operators.row import Operator
 
 
 class MeanPredictor(nn.Module):
@@ -51,3 +52,21 @@ class Persistence(nn.Module):
         if u.ndim < 3 or u.shape[1] < self.out_channels:
             raise InvalidArgument(f"u must have at least {self.out_channels} channels; got shape {tuple(u.shape)}")
         return torch.narrow(u, 1, u.shape[1] - self.out_channels, self.out_channels)
+
+
+ROWS = (
+    Operator(
+        "mean",
+        "mean of the training outputs",
+        MeanPredictor,
+        lambda task, settings: MeanPredictor(task.mean_target),
+        trains=False,
+    ),
+    Operator(
+        "persistence",
+        "the input as it is",
+        Persistence,
+        lambda task, settings: Persistence(task.out_channels),
+        trains=False,
+    ),
+)

@@ -25,6 +25,7 @@ from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
+from limitlab.operators.row import Operator, Sizes, Task
 
 NORMS = ("instance", "group", "adaptive_instance")
 SKIPS = ("linear", "identity", "soft-gating")
@@ -222,3 +223,20 @@ def _one_per(
     if len(values) != count:
         raise InvalidArgument(f"{argument} must be one number or {count} numbers; got {value!r:.80}")
     return tuple(check_number(argument, each, low=low, high=high) for each in values)
+
+
+def fno(task: Task, settings: Sizes) -> FNO:
+    """The FNO of these settings, as many modes along every axis."""
+    return FNO(
+        task.in_channels,
+        task.out_channels,
+        settings.modes,
+        settings.width,
+        settings.layers,
+        dimension=task.dimension,
+        padding=settings.padding,
+        norm=None if settings.norm == "none" else settings.norm,
+    )
+
+
+ROWS = (Operator("fno", "Fourier neural operator", FNO, fno, ("modes", "width", "layers", "padding", "norm")),)

@@ -16,6 +16,8 @@ from torch.nn import functional
 
 from limitlab.errors import check_number, unknown_name
 from limitlab.layers.spectral_convolution import check_field
+from limitlab.operators.fno import fno
+from limitlab.operators.row import Operator, Sizes, Task, count_parameters
 
 PaddingMode = Literal["zeros", "circular"]
 PADDINGS: dict[str, PaddingMode] = {"zeros": "zeros", "periodic": "circular"}
@@ -132,3 +134,13 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     """Up to 8 groups; at least two channels each where possible, since one channel a group erases the amplitude."""
     most = max(1, min(8, channels // 2))
     return nn.GroupNorm(max(groups for groups in range(1, most + 1) if channels % groups == 0), channels)
+
+
+def unet(task: Task, settings: Sizes) -> UNet:
+    """The U-Net with as many parameters as the FNO of these settings."""
+    return unet_with_parameters(
+        count_parameters(fno(task, settings)), task.in_channels, task.out_channels, task.dimension
+    )
+
+
+ROWS = (Operator("unet", "U-Net of as many parameters", UNet, unet, ("modes", "width", "layers"), tied=True),)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from limitlab.errors import check_number, unknown_name
+from limitlab.errors import check_number, one_of
 
 if TYPE_CHECKING:
     import xarray
@@ -65,8 +65,7 @@ class Problem(ABC):
         known = {parameter.name: parameter for parameter in self.parameters}
         values = {name: parameter.default for name, parameter in known.items()}
         for name, value in self.values.items():
-            if name not in known:
-                raise unknown_name(f"parameter of {self.name}", name, known)
+            one_of(f"parameter of {self.name}", name, known)
             values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
         object.__setattr__(self, "values", values)
 

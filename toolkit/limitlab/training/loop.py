@@ -203,7 +203,8 @@ class _Training:
         if self.run is not None and is_main_process():
             if self.step == self.recipe.steps:  # before the checkpoint that says the training is finished
                 self.run.write_model(self.model)
-            checkpoints.save(self.run.checkpoints, self.step, self.model, self.optimizer, self.identity, self.seconds)
+            folder = self.run.checkpoints
+            checkpoints.save(folder, self.step, self.model, self.optimizer, self.identity, seconds=self.seconds)
         self.stored = self.step
 
 

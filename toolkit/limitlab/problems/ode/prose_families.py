@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from limitlab.errors import unknown_name
+from limitlab.errors import one_of
 from limitlab.problems.laws import Box
 from limitlab.problems.ode.problem import ODEProblem
 
@@ -37,9 +37,7 @@ def prose_family(name: str) -> ODEProblem:
     """The problem of that family under PROSE's rules. Raises UnknownName."""
     from limitlab.problems import get
 
-    if name not in FAMILIES:
-        raise unknown_name("PROSE family", name, FAMILIES)
-    sites = FAMILIES[name]
+    sites = FAMILIES[one_of("PROSE family", name, FAMILIES)]
     problem = get(name.removesuffix(f"_{sites}"), **({"sites": sites} if sites else {}))
     assert isinstance(problem, ODEProblem)
     return prose_rules(problem)

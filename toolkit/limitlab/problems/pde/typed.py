@@ -39,7 +39,6 @@ def parse(
     initial: str | InitialLaw = "random",
     resolution: int = 128,
     dt: float | None = None,
-    name: str = "own_equation",
 ) -> PeriodicProblem:
     """The periodic problem `u_t = right side` on [0, length]: parse("u_t = D*u_xx + u*(1 - u)", {"D": 0.01}).
 
@@ -54,7 +53,7 @@ def parse(
     typed = tuple(declared(key, value) for key, value in (parameters or {}).items())
     law = (FourierLaw() if initial == "random" else TextLaw(initial)) if isinstance(initial, str) else initial
     problem = PeriodicProblem(
-        name=name,
+        name="own_equation",
         title="Your equation",
         equation=text,
         parameters=typed,

@@ -11,19 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
 from limitlab.problems.base import Kind
 from limitlab.problems.compiled.vector_field import Function, Values, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 from limitlab.problems.text.systems import Dynamics, parse_scalar
+from limitlab.solvers.sde.fields import Calculus, Noise
 
 if TYPE_CHECKING:
     import sympy
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from limitlab.solvers.sde.brownian import BrownianPath
     from limitlab.solvers.solution import Solution
 
-Calculus = Literal["ito", "stratonovich"]
-Noise = Literal["additive", "diagonal", "scalar", "commutative", "general"]
 DENSITY_POINTS = 20_001
 
 
@@ -83,9 +82,7 @@ class SDEProblem(DynamicalProblem):
         """drift(t, y): (..., state) to (..., state), in the asked calculus (else that of the problem)."""
         if calculus is None or calculus == self.calculus:
             return self.field(values)
-        if calculus not in ("ito", "stratonovich"):
-            raise unknown_name("calculus", calculus, ("ito", "stratonovich"))
-        sign = 1 if calculus == "ito" else -1
+        sign = 1 if one_of("calculus", calculus, get_args(Calculus)) == "ito" else -1
         corrected = _corrected(self.dynamics(), sign)
         return vector_field(corrected, self.layout(), self.merged(values))
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.problems.text.grammar import LONGEST_TEXT, Parser
 
 if TYPE_CHECKING:
@@ -169,8 +169,8 @@ class _SystemParser(Parser):
         return [*super()._known(), *self._names.definitions]
 
     def _site(self, name: str) -> sympy.Expr:
-        if name not in self._names.states and not _NOISE.fullmatch(name):
-            raise unknown_name("state with sites", name, self._names.states)
+        if not _NOISE.fullmatch(name):
+            one_of("state with sites", name, self._names.states)
         self.expect("[", f"{name!r} has sites; write {name}[i], {name}[i+1], ...")
         index = self._advance()
         if index.text not in ("i", "j") or (index.text == "j" and not self._reducing):
