@@ -26,7 +26,8 @@ def course(tmp_path, monkeypatch):
             code("modes = 4  # [1, 9]\nlabel = 'a'\nwait = 0.0", metadata={"tags": ["parameters"]}),
             code("import time, pathlib\npathlib.Path('ran').touch()\ntime.sleep(wait)"),
             code("from limitlab import reports\nreports.publish(square=modes**2)"),
-        ]
+        ],
+        metadata={"limitlab": {"smoke": {"modes": 2, "label": "b"}}},
     )
     folder = tmp_path / "notebooks" / "operators"
     folder.mkdir(parents=True)
@@ -91,6 +92,14 @@ def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):
     assert published == "square = 9"
     assert Path(place).is_file()
     assert place.startswith("reports/01-waves-")
+
+
+def test_smoke_report_takes_the_notebooks_parameters_below_those_of_the_command(course, capsys):
+    assert main(["report", "waves", "--smoke", "-p", "label=c", "--to", "ipynb"]) == 0
+    published, path = capsys.readouterr().out.splitlines()
+    assert published == "square = 4"
+    recorded = nbformat.read(path, as_version=4).metadata["limitlab"]["parameters"]
+    assert recorded == {"modes": 2, "label": "c", "wait": 0.0}
 
 
 def test_interrupted_report_ends_with_130_and_no_traceback(course):

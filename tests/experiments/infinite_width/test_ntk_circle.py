@@ -23,7 +23,7 @@ def circle():
 
 @pytest.fixture(scope="module")
 def networks(circle):
-    return ntk_circle.by_width(circle)
+    return circle.grid("width")
 
 
 def test_the_limit_is_gradient_descent_on_outputs(circle):

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--to", choices=("html", "ipynb"), default="html", help="a page, or the executed notebook alone"
     )
+    report.add_argument("--smoke", action="store_true", help="with the notebook's own parameters of a quick run")
 
     sweep = commands.add_parser("sweep", help="run a notebook for a product of parameters and compare")
     _notebook_arguments(sweep, "name=value,value", "values to try (for a parameter that is a list: separated by ;)")

@@ -18,6 +18,7 @@ from torch import nn
 from traitlets import Enum, Float, HasTraits, Int, Unicode
 
 from limitlab.errors import LimitlabError
+from limitlab.interruption import interruptible
 
 if TYPE_CHECKING:
     from limitlab.experiments import Experiment, Prepared, Result, Settings, Stage, Training
@@ -93,7 +94,7 @@ class TrainingState(HasTraits):
                 self._go.set()
 
     def stop(self) -> None:
-        """End after the step, or the chunk of data, under way; the model stays as it is then."""
+        """End after the step under way; the model stays as it is then, and data that are not whole are dropped."""
         with self._lock:
             if self.can("stop"):
                 self.phase = "stopping"
@@ -157,7 +158,9 @@ class TrainingState(HasTraits):
             elapsed = time.perf_counter() - self._started
             self._show(f"making data: {done} of {total} functions", done, total, elapsed, at_once=done in (0, total))
 
-        prepared = experiment.prepare(settings, report)
+        # a chunk of functions can take minutes: the loops inside it ask, too
+        with interruptible(self._raise_if_stopped):
+            prepared = experiment.prepare(settings, report)
         self._raise_if_stopped()
         self.settings = settings
         self._take_data(prepared)

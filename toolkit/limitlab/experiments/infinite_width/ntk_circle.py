@@ -132,16 +132,11 @@ def measure(data: CircleData, modes: int, model: nn.Module, fresh: nn.Module) ->
     return measured.merge(labelled(test_error=("", error, TEST_ERROR), x=("x", task.test_angles, "angle", "rad")))
 
 
-def by_width(result: Result[CircleSettings, CircleData]) -> xr.Dataset:
-    """The metrics of the trained networks with the dims (width, seed, ...), ready for fits and figures of widths."""
-    return result.grid("width")
-
-
 def modes_of(result: Result[CircleSettings, CircleData]) -> xr.Dataset:
     """The leading modes as `decay_fit` and `dying_modes` take them: residual (width, seed, step, mode), eigenvalues."""
     import xarray as xr
 
-    study, networks, logged = result.data.study, by_width(result), result.grid("width", of=result.curves)
+    study, networks, logged = result.data.study, result.grid("width"), result.grid("width", of=result.curves)
     later = xr.concat([logged[f"residual_{mode}"] for mode in networks["mode"].values], networks["mode"])
     start = networks["residual_start"].expand_dims(step=[0])
     residual = xr.concat([start, later.sel(step=study.steps[1:])], "step").transpose("width", "seed", "step", "mode")
@@ -159,7 +154,7 @@ def slices(result: Result[CircleSettings, CircleData], *widths: int) -> tuple[xr
     """The kernel with the first point before and after training, as `kernel_slices` takes it, and the limit's (x)."""
     import xarray as xr
 
-    networks = by_width(result)
+    networks = result.grid("width")
     cases = {
         f"width {width}, {when}": networks[name].sel(width=width, drop=True)
         for width in widths
@@ -175,7 +170,7 @@ def band(result: Result[CircleSettings, CircleData], width: int) -> tuple[xr.Dat
     """The networks of a width, with the limit's mean and deviation, and the values learned: of `ensemble_functions`."""
     import xarray as xr
 
-    task, limit, networks = result.data.task, result.data.limit.isel(step=-1), by_width(result)
+    task, limit, networks = result.data.task, result.data.limit.isel(step=-1), result.grid("width")
     functions = xr.Dataset(
         {
             "network": networks["prediction"].sel(width=width),
@@ -198,7 +193,7 @@ def draw(result: Result[CircleSettings, CircleData]) -> dict[str, go.Figure]:
         "modes": figures.dying_modes(modes_of(result).isel(seed=0)),
     }
     if len(widths) > 1:
-        drawn["laws"] = figures.width_laws(by_width(result)[["drift", "kernel_error", "deviation"]])
+        drawn["laws"] = figures.width_laws(result.grid("width")[["drift", "kernel_error", "deviation"]])
     return drawn
 
 

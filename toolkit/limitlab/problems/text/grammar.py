@@ -163,7 +163,7 @@ class Parser:
         depth = self._deeper()
         exponent = self._signed()
         self._depth = depth - 1
-        if exponent.free_symbols or abs(_number(exponent)) > LARGEST_EXPONENT:
+        if not exponent.is_number or abs(_number(exponent)) > LARGEST_EXPONENT:
             raise InvalidArgument(
                 f"the exponent at character {position} must be a number of size at most {LARGEST_EXPONENT}"
             )
@@ -174,7 +174,7 @@ class Parser:
     def _raised(self, base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
         import sympy
 
-        if base.free_symbols or exponent.is_Integer:
+        if not base.is_number or exponent.is_Integer:
             return self._checked(base**exponent)
         if exponent.is_Rational and not base.has(sympy.Float) and _number(base) > 0:
             return self._checked(base**exponent)
@@ -210,7 +210,7 @@ class Parser:
             return self._checked(derivative if argument.free_symbols else sympy.Integer(0))
         if token.text == "sqrt":
             return self._raised(argument, sympy.Rational(1, 2))
-        if not argument.free_symbols:
+        if argument.is_number:
             return self._numeric(FUNCTIONS[token.text].number, argument)
         return self._checked(symbolic(FUNCTIONS[token.text].symbol)(argument))
 

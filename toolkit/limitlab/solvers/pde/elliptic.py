@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
+from limitlab.interruption import ask_to_go_on
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     cosine_transform,
@@ -90,6 +91,7 @@ def solve_darcy(
     solve = _solve_by_cholesky if method == "cholesky" else _solve_by_conjugate_gradients
     u = torch.empty_like(a)
     for sample, (field, load) in enumerate(zip(a, f.expand_as(a), strict=True)):
+        ask_to_go_on()
         u[sample] = solve(field, load, grid)
     return u.to(coefficient.dtype)
 

@@ -26,6 +26,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, fourier, inverse_fourier, spectral_resample
@@ -152,6 +153,7 @@ def _advance(
     start, end = span
     checked = start
     for count in range(1, steps + 1):
+        ask_to_go_on()
         state = step(state)
         if count % STEPS_BETWEEN_CHECKS == 0 or count == steps:
             now = start + count * ((end - start) / steps)
