@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from training.toy_training import GRID, ShiftBatches, ShiftNet
+from training.toy_training import GRID, ShiftBatches, ShiftNet, train_on
 
-from limitlab.training import fit, operator_loss, runs
+from limitlab.training import operator_loss, runs
 
 
 def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
@@ -19,7 +19,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
     two = runs.open(tmp_path / "two")
     one, model = runs.create(tmp_path / "one", {}, device="cpu"), ShiftNet()
     options = {"steps": 10, "learning_rate": 1e-2, "run": one, "clip": 1.0, "device": "cpu"}
-    list(fit(model, operator_loss("l2", GRID), ShiftBatches(8), **options))
+    list(train_on(model, operator_loss("l2", GRID), ShiftBatches(8), **options))
     # sums in another order: float32 rounding, grown by ten steps of AdamW
     for ours, theirs in zip(one.log, two.log, strict=True):
         assert theirs["losses"] == pytest.approx(ours["losses"], rel=1e-4)

@@ -54,7 +54,8 @@ def test_parameters_and_options_reach_the_settings(opened):
     assert settings.parameters == ("nu=0.05",)
     assert (settings.width, settings.modes) == (10, 8)
     assert settings.models == ("unet",)
-    assert settings.learning_rate == settings.unet_learning_rate == 0.002
+    assert settings.learning_rate == 0.002
+    assert settings.rates == ()
 
 
 def test_another_problem_forgets_the_options_and_another_parameter_does_not(opened):

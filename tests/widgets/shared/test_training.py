@@ -55,7 +55,7 @@ def test_prepare_makes_the_data_of_the_plan(watched):
     assert work.state.wait(30)
     assert (work.state.phase, work.state.error) == ("ready", "")
     assert work.data == [work.state.prepared]
-    assert work.state.prepared.settings == work.plan()[1]
+    assert work.state.settings == work.plan()[1]
 
 
 def test_training_gives_the_numbers_of_the_experiment(watched):

@@ -248,6 +248,6 @@ def test_every_control_has_a_description_and_a_tooltip(opened):
 
 def test_closing_releases_the_thread(opened):
     studio = opened("lotka_volterra")
-    thread = studio.state._latest._thread
+    thread = studio.state._worker._thread
     studio.close()
     assert not thread.is_alive()

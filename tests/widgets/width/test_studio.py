@@ -205,6 +205,6 @@ def test_closing_releases_the_threads(opened):
     studio = opened(steps=5000)
     studio.networks.run.start.click()
     studio.scaling.run.start.click()
-    threads = [studio.state._latest._thread, studio.scaling.state._latest._thread]
+    threads = [studio.state._worker._thread, studio.scaling.state._worker._thread]
     studio.close()
     assert not any(thread.is_alive() for thread in threads)

@@ -69,6 +69,10 @@ def generate(
     cache=False keeps everything in memory. In a script, workers > 1 needs the `if __name__ == "__main__":` guard.
     Sets above 1 GiB come back as dask arrays on the cache's chunks.
     Raises InvalidArgument, UnknownName (split), NonFiniteSample, CacheUnwritable; warns CacheDamaged.
+
+    >>> walk = ll.problems.get("ornstein_uhlenbeck")
+    >>> ll.data.generate(walk, 4, seed=1, split="test", cache=False).sizes["sample"]
+    4
     """
     if not isinstance(problem, Simulator):
         raise InvalidArgument(
@@ -109,7 +113,10 @@ def generate(
             (start, (problem, min(CHUNK, samples - start), seed, resolution, first + start))
             for start in range(0, samples, CHUNK)
         ]
-        with closing(_made(work, workers, scheduler)) as made, closing(_labelled(made, provenance, report)) as chunks:
+        with (
+            closing(_generated_chunks(work, workers, scheduler)) as raw,
+            closing(_labelled(raw, provenance, report)) as chunks,
+        ):
             return entry.write(samples, chunks, CHUNK) if cache else _together(chunks)
 
 
@@ -145,7 +152,7 @@ def _require_finite(problem: Simulator, dataset: xarray.Dataset, seed: int, firs
             )
 
 
-def _made(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str | None) -> Chunks:
+def _generated_chunks(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str | None) -> Chunks:
     """(start, chunk) as chunks get done; on Dask, at most two a thread are under way, which bounds memory."""
     if scheduler is None and min(workers, len(work)) == 1:
         yield from ((start, _chunk(*arguments)) for start, arguments in work)

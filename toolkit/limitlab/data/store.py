@@ -51,7 +51,12 @@ class CacheUnwritable(LimitlabError, OSError):
 
 
 def home() -> str:
-    """Folder or fsspec address (such as "s3://bucket/limitlab") of the cache: LIMITLAB_HOME, or the platform's own."""
+    """Folder or fsspec address (such as "s3://bucket/limitlab") of the cache: LIMITLAB_HOME, or the platform's own.
+
+    >>> import os
+    >>> ll.data.home() == os.environ["LIMITLAB_HOME"]
+    True
+    """
     import platformdirs
 
     return os.environ.get("LIMITLAB_HOME", "").strip() or platformdirs.user_cache_dir("limitlab", appauthor=False)
@@ -99,14 +104,14 @@ class Entry:
             address = _zarr_address(fs, f"{folder}/{attempt}")
             started = False
             for start, chunk in chunks:
-                with _unwritable_said():
+                with _cache_errors():
                     if not started:
                         _create(address, chunk, samples, int(chunk["sample"][0]) - start, chunk_size)
                         started = True
                     _write_region(address, chunk, start)
-            with _unwritable_said():
-                kept = self._commit(fs, folder, attempt)
-            return _read(fs, f"{folder}/{kept}")
+            with _cache_errors():
+                committed = self._commit(fs, folder, attempt)
+            return _read(fs, f"{folder}/{committed}")
 
     def _commit(self, fs: "fsspec.AbstractFileSystem", folder: str, attempt: str) -> str:
         """Make `attempt` the entry, unless a good one came first; returns the one that is the entry."""
@@ -139,12 +144,12 @@ class Entry:
             raise _Damage("its manifest is not one", text) from error
         if not mine or not files or attempt != os.path.basename(attempt):
             raise _Damage("its manifest belongs to another entry", text)
-        found = _files(fs, f"{folder}/{attempt}")
+        stored = _files(fs, f"{folder}/{attempt}")
         for name, expected in files.items():
-            if name not in found:
+            if name not in stored:
                 raise _Damage(f"{name} is missing", text)
             try:
-                size, digest = _fingerprint(fs, found[name])
+                size, digest = _fingerprint(fs, stored[name])
             except OSError as error:
                 raise _Damage(f"{name} cannot be read ({error})", text) from error
             if expected[:1] != [size]:
@@ -154,7 +159,7 @@ class Entry:
         return attempt
 
     def _discard(self, fs: "fsspec.AbstractFileSystem", folder: str, reason: str, manifest: bytes) -> None:
-        self._say(folder, reason)
+        self._warn(folder, reason)
         with suppress(OSError):  # a read-only cache keeps its damage; writing then says why
             if fs.cat_file(f"{folder}/manifest.json") == manifest:
                 fs.rm_file(f"{folder}/manifest.json")
@@ -165,10 +170,10 @@ class Entry:
         for leftover, was_writing in _leftovers(fs, folder):
             process = leftover.split("-")[1]
             half = f"it is half-written: process {process} ended in the middle"
-            self._say(folder, half if was_writing else "its manifest is missing")
+            self._warn(folder, half if was_writing else "its manifest is missing")
             _remove(fs, f"{folder}/{leftover}")
 
-    def _say(self, folder: str, reason: str) -> None:
+    def _warn(self, folder: str, reason: str) -> None:
         named = ", ".join(f"{k} {v}" for k, v in self.recipe.items() if isinstance(v, str | int | float))
         message = f"cache entry {folder} ({named}) is damaged: {reason}; it will be generated again"
         warnings.warn(message, CacheDamaged, stacklevel=5)
@@ -185,7 +190,7 @@ def _attempt(fs: "fsspec.AbstractFileSystem", folder: str) -> Iterator[str]:
     """Name of a new folder for one writer, marked while it is being written, removed if the writer fails."""
     attempt = f"{time.time():.0f}-{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
     marker = f"{folder}/{attempt}.writing"
-    with _unwritable_said():
+    with _cache_errors():
         fs.makedirs(f"{folder}/{attempt}", exist_ok=True)
         fs.pipe_file(marker, b"writing")
     try:
@@ -226,7 +231,7 @@ def _alive(attempt: str) -> bool:
 
 
 @contextmanager
-def _unwritable_said() -> Iterator[None]:
+def _cache_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -12,6 +12,10 @@ def with_slider(figures: Mapping[str, go.Figure], label: str) -> go.Figure:
     """The first figure, with a slider through all of them; `label` names what the keys are, such as "layers".
 
     All figures need the same number of traces. Raises InvalidArgument.
+
+    >>> lines = {str(n): ll.figures.profiles(ll.labels.labelled(u=("x", torch.rand(n), "u"))["u"]) for n in (4, 8)}
+    >>> len(ll.figures.with_slider(lines, "points").frames)
+    2
     """
     if not figures:
         raise InvalidArgument("with_slider needs at least one figure")

@@ -104,12 +104,12 @@ class _ResourceFinder(HTMLParser):
 
 
 _DRAW = """
-for (const place of document.querySelectorAll("div.figure")) {
-  const figure = JSON.parse(place.querySelector("script").textContent);
+for (const block of document.querySelectorAll("div.figure")) {
+  const figure = JSON.parse(block.querySelector("script").textContent);
   const layout = Object.assign({}, figure.layout, {autosize: true});
   delete layout.width;
   const config = Object.assign({responsive: true, displaylogo: false, plotlyServerURL: ""}, figure.config);
-  Plotly.newPlot(place, {data: figure.data, layout: layout, frames: figure.frames, config: config});
+  Plotly.newPlot(block, {data: figure.data, layout: layout, frames: figure.frames, config: config});
 }
 """
 

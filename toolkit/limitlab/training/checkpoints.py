@@ -60,7 +60,8 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     recipe: Mapping[str, Any],
-    seconds: float,
+    *,
+    seconds: float = 0.0,
 ) -> Path:
     """Write the checkpoint of `step` into `folder`, then drop all but the two newest. Returns its path."""
     tensors = {f"model.{name}": tensor for name, tensor in weights_of(model).items()}

@@ -26,6 +26,9 @@ def device(name: str = "auto") -> torch.device:
     """The torch device of a name: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps".
 
     Raises UnknownName for any other name, InvalidArgument where this machine or this build of torch has no such device.
+
+    >>> ll.training.device("cpu")
+    device(type='cpu')
     """
     if name not in DEVICES:
         raise unknown_name("device", name, DEVICES)

@@ -17,6 +17,9 @@ class Progress:
 
     `metrics` is empty except at evaluated steps. Reading `losses`, `loss` (their sum) or `gradient_norm` (before
     clipping) waits for the device, once.
+
+    >>> ll.training.Progress(3, 10, {"mse": torch.tensor(0.25)}, seconds=1.5)
+    step 3/10  mse 0.25  1.5 s
     """
 
     def __init__(

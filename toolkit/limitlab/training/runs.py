@@ -48,6 +48,9 @@ def create(
     """Start a run in a new or empty folder; with `resume`, take up the run of the same experiment, settings and seed.
 
     Raises InvalidArgument for a folder that holds anything else and for settings that are not JSON-able.
+
+    >>> ll.training.runs.create("runs/waves", {"modes": 8}).settings
+    {'modes': 8}
     """
     run = Run(Path(folder))
     try:
@@ -75,7 +78,12 @@ def create(
 
 
 def open(path: str | os.PathLike[str]) -> "Run":
-    """The run in a folder. Raises InvalidArgument where there is none."""
+    """The run in a folder. Raises InvalidArgument where there is none.
+
+    >>> run = ll.training.runs.create("runs/second", {"modes": 8})
+    >>> ll.training.runs.open("runs/second") == run
+    True
+    """
     run = Run(Path(path))
     if not (run.folder / "settings.json").is_file():
         reason = "it has no settings.json" if run.folder.is_dir() else "there is no such folder"
@@ -85,7 +93,12 @@ def open(path: str | os.PathLike[str]) -> "Run":
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """A folder of results; `name` is that of a model inside it, empty for the run itself."""
+    """A folder of results; `name` is that of a model inside it, empty for the run itself.
+
+    >>> run = ll.training.runs.create("runs/first", {"modes": 8}, "darcy_fno")
+    >>> run.settings, run.child("fno/seed-0").folder.as_posix()
+    ({'modes': 8}, 'runs/first/fno/seed-0')
+    """
 
     root: Path
     name: str = ""

@@ -14,15 +14,17 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict, Enum, HasTraits, Int, Tuple, Unicode, observe
 
 from limitlab import experiments, problems
-from limitlab.experiments.operators._learning import MODELS, OperatorSettings, operator_learning, predict
+from limitlab.experiments.operators._learning import OperatorData, OperatorSettings, operator_learning, predict
+from limitlab.operators import OPERATORS
 from limitlab_widgets.shared.training import TrainingState
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from limitlab.experiments import Experiment, Prepared, Result, Settings
+    from limitlab.experiments import Experiment, Prepared, Result
 
-OPERATORS = ("fno", "unet")
+    OperatorExperiment = Experiment[OperatorSettings, OperatorData]
+
 BASELINE = "mean"
 SIZES_OF = {1: "burgers_fno", 2: "darcy_fno"}
 DATA = ("parameters", "train_samples", "test_samples", "resolution", "test_resolutions", "seed")
@@ -36,7 +38,7 @@ class OperatorState(HasTraits):
     """
 
     problem = AnyTrait(help="the problem at its parameters, a PDEProblem")
-    operator = Enum(OPERATORS, "fno", help="what to train next")
+    operator = Enum([name for name, row in OPERATORS.items() if row.trains], "fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
     shown = Unicode(BASELINE, help="whose prediction is looked at")
     models = Tuple(help="models that can be looked at")
@@ -54,39 +56,38 @@ class OperatorState(HasTraits):
         self.predictions: dict[str, dict[int, xr.Dataset]] = {}
         self.measured: dict[str, xr.Dataset] = {}
         self.settings_of: dict[str, OperatorSettings] = {}
-        self._experiments: dict[problems.PDEProblem, Experiment] = {}
+        self._experiments: dict[problems.PDEProblem, OperatorExperiment] = {}
         self._data_of: tuple[Any, ...] = ()
         self.problem = problems.get(problem) if isinstance(problem, str) else problem
         self.plan()
 
     @property
-    def experiment(self) -> Experiment:
+    def experiment(self) -> OperatorExperiment:
         """The experiment of the problem."""
         base = dataclasses.replace(self.problem, values={})
         if base not in self._experiments:
-            learned = {experiments.get(name).problem: name for name in experiments.names()}
-            own = learned.get(base.name)
-            if own and base == problems.get(base.name):
-                self._experiments[base] = experiments.get(own)
+            # of the experiments of a problem the plain one, whatever others are called
+            similar = experiments.of(problem=base.name, system="mg-tfno")
+            if similar and base == problems.get(base.name):
+                self._experiments[base] = similar[0]
             else:
-                lent = experiments.get(own or SIZES_OF[base.dimension])
-                sizes = {size: _operator(lent.configure(size)) for size in lent.sizes}
-                self._experiments[base] = operator_learning(base.name, base.title, base, sizes)
+                sizes = (similar[0] if similar else experiments.get(SIZES_OF[base.dimension])).sizes
+                self._experiments[base] = operator_learning(
+                    system="mg-tfno", title=base.title, problem=base, sizes=sizes, name=base.name
+                )
         return self._experiments[base]
 
     @property
     def defaults(self) -> OperatorSettings:
         """The settings before any option of the studio was moved."""
-        return _operator(self.experiment.configure(self.size, **self.given))
+        return self.experiment.configure(self.size, **self.given)
 
-    def plan(self) -> tuple[Experiment, OperatorSettings]:
+    def plan(self) -> tuple[OperatorExperiment, OperatorSettings]:
         """The experiment and the settings that a training started now would have. Raises what `configure` raises."""
         moved = {p.name: self.problem.values[p.name] for p in self.problem.parameters}
         parameters = tuple(f"{p.name}={moved[p.name]!r}" for p in self.problem.parameters if moved[p.name] != p.default)
         options = {**self.given, **self.options, "parameters": parameters, "models": (self.operator,), "seeds": 1}
-        if "learning_rate" in options:
-            options["unet_learning_rate"] = options["learning_rate"]
-        return self.experiment, _operator(self.experiment.configure(self.size, **options))
+        return self.experiment, self.experiment.configure(self.size, **options)
 
     @property
     def predicted(self) -> xr.Dataset | None:
@@ -100,7 +101,7 @@ class OperatorState(HasTraits):
 
         if not self.measured:
             return None
-        names = [name for name in MODELS if name in self.measured]
+        names = [name for name in OPERATORS if name in self.measured]
         return xr.concat([self.measured[name] for name in names], xr.Variable("model", names))
 
     def close(self) -> None:
@@ -115,7 +116,8 @@ class OperatorState(HasTraits):
             self.options = {}
 
     def _take_data(self, prepared: Prepared) -> None:
-        settings, data = _operator(prepared.settings), prepared.data
+        settings, data = self.training.settings, prepared.data
+        assert settings is not None
         made_of = (data.problem, *(getattr(settings, name) for name in DATA))
         if made_of == self._data_of:
             return
@@ -123,7 +125,7 @@ class OperatorState(HasTraits):
         for kept in (self.predictions, self.measured, self.settings_of, self.training.logs):
             kept.clear()
         self.training.logged += 1
-        self._look(prepared, BASELINE, prepared.build(BASELINE, settings.seed), None)
+        self._look(prepared, BASELINE, OPERATORS[BASELINE].build(data.task, settings), None)
         self.sample = min(self.sample, settings.test_samples - 1)
         self.samples = settings.test_samples
         self.resolutions = tuple(data.test)
@@ -138,16 +140,11 @@ class OperatorState(HasTraits):
 
     def _look(self, prepared: Prepared, name: str, model: nn.Module, result: Result | None) -> None:
         self.predictions[name] = {n: predict(model, dataset) for n, dataset in prepared.data.test.items()}
-        whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model)
-        self.measured[name] = whole.drop_vars(["model", "seed"], errors="ignore")
-        self.settings_of[name] = _operator(prepared.settings)
+        whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
+        self.measured[name] = whole.drop_vars(["model", "operator", "seed"], errors="ignore")
+        self.settings_of[name] = self.training.settings
 
     def _publish(self, name: str) -> None:
-        self.models = tuple(model for model in MODELS if model in self.predictions)
+        self.models = tuple(model for model in OPERATORS if model in self.predictions)
         self.shown = name
         self.revision += 1
-
-
-def _operator(settings: Settings) -> OperatorSettings:
-    assert isinstance(settings, OperatorSettings)
-    return settings

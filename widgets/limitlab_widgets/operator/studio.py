@@ -11,11 +11,15 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import figures, problems
-from limitlab_widgets.operator.state import BASELINE, OPERATORS, OperatorState
+from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.state import BASELINE, OperatorState
+from limitlab_widgets.shared.controls import described, option_control
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.panels import STYLE, ProblemPanel, TrainingPanel, card, described, option_control, row
+from limitlab_widgets.shared.layout import card, row, share
+from limitlab_widgets.shared.panels import ProblemPanel, TrainingPanel
+from limitlab_widgets.shared.studio import Studio
+from limitlab_widgets.shared.widget_tree import discard
 
-NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
 MODEL_CONTROLS = {
     "modes": (4, 32),
@@ -27,11 +31,10 @@ MODEL_CONTROLS = {
     "learning_rate": (1e-4, 1e-1),
     "epochs": (1, 100),
 }
-# modes, width and layers matter to the U-Net too: it gets as many parameters as the FNO of these has
-ONLY_FNO = ("padding",)
+ROW_SETTINGS = {name for row in OPERATORS.values() for name in row.settings}
 
 
-class OperatorStudio(widgets.VBox):
+class OperatorStudio(Studio):
     """Learn the solution operator of a problem, interactively.
 
     problem: a name of `limitlab.problems`, or a PDEProblem, such as one from `problems.parse`. size: "smoke", "course"
@@ -44,8 +47,12 @@ class OperatorStudio(widgets.VBox):
         self.problem = ProblemPanel(
             problems.catalogue("pde"), state.problem, tooltip="the equation whose solution operator is learned"
         )
+        learners = [(row.title, name) for name, row in OPERATORS.items() if row.trains]
         self.operator = described(
-            widgets.Dropdown, "operator", "what to train next", options=[(NAMES[o], o) for o in OPERATORS]
+            widgets.Dropdown,
+            "operator",
+            "what to train next",
+            options=learners,
         )
         self.operator.style.description_width = "60px"
         self.options: dict[str, Any] = {}
@@ -59,15 +66,10 @@ class OperatorStudio(widgets.VBox):
         self.verdict = widgets.HTML("Nothing to look at yet: make data, or train.")
         self.triptych = FigurePanel()
         self.against_resolution, self.spectrum = FigurePanel(height=360), FigurePanel(height=360)
-        super().__init__(self._arranged())
+        super().__init__(self._arranged(), states=[state], main=self.triptych)
         self._draw_options()
         self._connect()
         self._follow_phase()
-
-    def close(self) -> None:
-        """Stop what is under way, release its thread, and take the studio off the page."""
-        self.state.close()
-        super().close()
 
     def _arranged(self) -> list[widgets.Widget]:
         cards = [
@@ -78,9 +80,9 @@ class OperatorStudio(widgets.VBox):
         sliders = [self.shown, self.sample, self.resolution]
         pair = [self.against_resolution, self.spectrum]
         for panel in pair:
-            panel.layout = widgets.Layout(flex="1 1 400px", min_width="0", overflow="hidden")
+            share(panel, least=400)
         look = [row(sliders), self.verdict, self.triptych, row(pair)]
-        return [widgets.HTML(STYLE), row(cards), card("4 &nbsp; Prediction of test functions", look)]
+        return [row(cards), card("4 &nbsp; Prediction of test functions", look)]
 
     def _connect(self) -> None:
         state = self.state
@@ -124,8 +126,7 @@ class OperatorStudio(widgets.VBox):
             self.options[name] = control
         self._data_rows.children = tuple(self.options[name] for name in DATA_CONTROLS)
         self._model_rows.children = tuple(self.options[name] for name in MODEL_CONTROLS)
-        for control in old:
-            control.close()
+        discard(old)
 
     def _take_option(self, name: str, value: Any) -> None:
         self.state.options = {**self.state.options, name: value}
@@ -134,8 +135,9 @@ class OperatorStudio(widgets.VBox):
         free = self.state.training.phase in ("empty", "ready")
         self.problem.enable(free)
         self.operator.disabled = not free
+        idle = ROW_SETTINGS - set(OPERATORS[self.state.operator].settings)
         for name, control in self.options.items():
-            control.disabled = not free or (name in ONLY_FNO and self.state.operator != "fno")
+            control.disabled = not free or name in idle
 
     def _take_shown(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -150,11 +152,11 @@ class OperatorStudio(widgets.VBox):
         predicted, metrics = state.predicted, state.metrics
         if predicted is None or metrics is None or state.shown not in state.models:
             return
-        self._offer(self.shown, [(NAMES[name], name) for name in state.models], state.shown)
+        self._offer(self.shown, [(OPERATORS[name].title, name) for name in state.models], state.shown)
         self._offer(self.resolution, [(f"{n}", n) for n in state.resolutions], state.resolution)
         self.sample.max = state.samples - 1
         self._draw_sample()
-        modes = state.settings_of[state.shown].modes if state.shown == "fno" else None
+        modes = state.settings_of[state.shown].modes if "modes" in OPERATORS[state.shown].settings else None
         self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
         errors = figures.error_against_resolution(metrics, title="Error over all test functions")
         errors.add_vline(x=state.resolution, line_width=6, opacity=0.18)
@@ -169,8 +171,9 @@ class OperatorStudio(widgets.VBox):
         errors = metrics["relative_l2"].sel(model=state.shown, resolution=state.resolution)
         here, mean = float(errors[state.sample]), float(errors.mean())
         untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
+        title = OPERATORS[state.shown].title
         self.verdict.value = (
-            f"{NAMES[state.shown]}{untrained}: relative L2 error <b>{here:.4f}</b> of test function {state.sample}, "
+            f"{title}{untrained}: relative L2 error <b>{here:.4f}</b> of test function {state.sample}, "
             f"<b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} points per axis"
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from limitlab.problems import Parameter, SDEProblem
 from limitlab.problems.dynamical import NEARBY
-from limitlab_widgets.shared.panels import described, is_echo, parameter_slider
+from limitlab_widgets.shared.controls import described, is_echo, parameter_slider
 from limitlab_widgets.solver.methods import ABOUT, GROUPS, SENSE, System, refusal
 from limitlab_widgets.solver.state import STEPS, SolverState
 
@@ -73,7 +73,11 @@ class StartPanel(widgets.VBox):
             control.close()
 
     def _move(self, change: dict[str, Any]) -> None:
-        if self._following or is_echo(change):
+        if self._following:
+            return
+        slider = change["owner"]
+        current = self._state.span if slider is self.span else float(self._state.start[0][self.initial.index(slider)])
+        if is_echo(slider, change["new"], current):
             return
         if change["owner"] is self.span:
             self._state.span = change["new"]
@@ -177,7 +181,7 @@ class MethodPanel(widgets.VBox):
             row.close()
 
     def _take_tolerance(self, change: dict[str, Any]) -> None:
-        if not self._following and not is_echo(change):
+        if not self._following and not is_echo(self.tolerance, change["new"], self._state.tolerance):
             self._state.tolerance = float(f"{change['new']:.2e}")
 
     def _toggle(self, change: dict[str, Any]) -> None:

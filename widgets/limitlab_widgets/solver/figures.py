@@ -14,7 +14,7 @@ import torch
 from limitlab import figures
 from limitlab.problems import SDEProblem
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.panels import row
+from limitlab_widgets.shared.layout import row
 from limitlab_widgets.solver.state import SolverState
 from limitlab_widgets.solver.table import legend
 
@@ -52,10 +52,13 @@ class SolverFigures(widgets.VBox):
         self.fan, self.marginal = FigurePanel(height=350), FigurePanel(height=350)
         self.noise, self.refined = FigurePanel(height=350), FigurePanel(height=350)
         chooser = widgets.HBox([widgets.Label("phase"), *self.axes], layout=widgets.Layout(margin="0 16px"))
-        self._phase = widgets.VBox([self.phase, chooser], layout=_flex(1))
+        self._phase = widgets.VBox(
+            [self.phase, chooser],
+        )
+        _flex(self._phase, 1)
         self.refinement = row([self.noise, self.refined])
         for panel, share in ((self.time, 1.2), (self.fan, 1.2), (self.marginal, 1), (self.noise, 1), (self.refined, 1)):
-            panel.layout = _flex(share)
+            _flex(panel, share)
         self.legend, self._spread = widgets.HTML(), widgets.HTML()
         rows = [row([self.time, self._phase]), self._spread, row([self.fan, self.marginal]), self.ladder]
         super().__init__([self.legend, *rows, self.refine, self.refinement])
@@ -200,8 +203,8 @@ class SolverFigures(widgets.VBox):
             self._draw_all()
 
 
-def _flex(share: float) -> widgets.Layout:
-    return widgets.Layout(flex=f"{share} 1 330px", min_width="0", overflow="hidden")
+def _flex(part: widgets.Widget, share: float) -> None:
+    part.layout.flex, part.layout.min_width, part.layout.overflow = f"{share} 1 330px", "0", "hidden"
 
 
 def _display(part: widgets.Widget, shown: bool) -> None:

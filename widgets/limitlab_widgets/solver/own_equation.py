@@ -7,7 +7,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab.errors import InvalidArgument
-from limitlab_widgets.shared.panels import described, error_text
+from limitlab_widgets.shared.controls import described
+from limitlab_widgets.shared.panels import error_text
 from limitlab_widgets.solver.methods import SENSE
 from limitlab_widgets.solver.state import SolverState
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.sde.solve import solve_sde
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.solver.methods import first_methods
 from limitlab_widgets.solver.noise import CELLS, brownian_path
 

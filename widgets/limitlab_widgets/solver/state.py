@@ -26,7 +26,7 @@ from limitlab.errors import InvalidArgument, LimitlabError
 from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.solution import Solution
-from limitlab_widgets.shared.latest import Check, Latest
+from limitlab_widgets.shared.worker import Check, Worker
 from limitlab_widgets.solver.methods import STIFF, System, failure_text, first_methods, usable
 from limitlab_widgets.solver.noise import brownian_path, refinement
 from limitlab_widgets.solver.reference import ode_error, ode_reference, sde_error, sde_reference, tightness
@@ -79,7 +79,7 @@ class SolverState(HasTraits):
         self._asked: tuple[Any, ...] = ()
         self._reference: tuple[tuple[Any, ...], np.ndarray] | None = None
         self._path: tuple[tuple[Any, ...], BrownianPath] | None = None
-        self._latest, self._lock = Latest(PAUSE), threading.RLock()
+        self._worker, self._lock = Worker(PAUSE), threading.RLock()
         self.changing = False
         """Whether several traits are about to change, and solutions with them."""
         self.choose(_first("ode") if problem is None else problem)
@@ -159,12 +159,12 @@ class SolverState(HasTraits):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the errors; whether they are known."""
-        return self._latest.wait(timeout)
+        return self._worker.wait(timeout)
 
     def close(self) -> None:
         """Tell nobody any more, and release the thread."""
         self.unobserve_all()
-        self._latest.drop()
+        self._worker.drop()
         self.wait(10)
 
     @contextmanager
@@ -268,7 +268,7 @@ class SolverState(HasTraits):
         question, problem, y0, times = self._asked
         if self._reference is None or self._reference[0] != question:
             self.errors = {}
-            self._latest.submit(partial(self._find_reference, question, problem, y0, times))
+            self._worker.ask(partial(self._find_reference, question, problem, y0, times))
             return
         found = self._reference[1]
         if isinstance(problem, ODEProblem):

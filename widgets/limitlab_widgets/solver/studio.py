@@ -12,7 +12,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import problems
-from limitlab_widgets.shared.panels import STYLE, ProblemPanel, card, described, error_text, row
+from limitlab_widgets.shared.controls import described
+from limitlab_widgets.shared.layout import card, row
+from limitlab_widgets.shared.panels import ProblemPanel, error_text
+from limitlab_widgets.shared.studio import Studio
 from limitlab_widgets.solver.controls import MethodPanel, StartPanel
 from limitlab_widgets.solver.figures import SolverFigures
 from limitlab_widgets.solver.methods import System
@@ -23,7 +26,7 @@ from limitlab_widgets.solver.table import cost_table
 CURSOR_STOPS = 500
 
 
-class SolverStudio(widgets.VBox):
+class SolverStudio(Studio):
     """Solve an ordinary or a stochastic problem by several methods at once, interactively.
 
     problem: a name of `limitlab.problems`, or an ODEProblem or SDEProblem, such as one from `problems.parse`; van der
@@ -49,7 +52,7 @@ class SolverStudio(widgets.VBox):
         self.cursor = described(
             widgets.IntSlider, "time t", "the time that every figure marks", max=CURSOR_STOPS, readout=False
         )
-        self.cursor.layout = widgets.Layout(flex="1 1 auto", min_width="0")
+        self.cursor.layout.flex, self.cursor.layout.min_width = "1 1 auto", "0"
         self.cursor.style.description_width = "52px"
         self.time = widgets.Label(layout=widgets.Layout(width="76px"))
         self.failures = widgets.HTML()
@@ -70,15 +73,10 @@ class SolverStudio(widgets.VBox):
         )
         sheet = row([controls, look])
         sheet.layout.align_items = "flex-start"
-        super().__init__([widgets.HTML(STYLE), sheet])
+        super().__init__([sheet], states=[state], main=self.figures.time)
         self._connect()
         self._follow()
         self._follow_cursor()
-
-    def close(self) -> None:
-        """Release the thread, and take the studio off the page."""
-        self.state.close()
-        super().close()
 
     def _connect(self) -> None:
         state = self.state

@@ -13,7 +13,7 @@ import numpy as np
 
 from limitlab import figures
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.panels import row
+from limitlab_widgets.shared.layout import row
 from limitlab_widgets.width.state import WidthState
 
 if TYPE_CHECKING:

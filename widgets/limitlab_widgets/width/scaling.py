@@ -10,9 +10,10 @@ import numpy as np
 from limitlab import figures
 from limitlab.figures.widths.parametrization import REGIME_COLOURS
 from limitlab.infinite_width import ABC, regime_map, width_exponents
+from limitlab_widgets.shared.controls import described, linked
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.panels import card, described, row
-from limitlab_widgets.width.controls import RunPanel, linked
+from limitlab_widgets.shared.layout import card, row
+from limitlab_widgets.shared.panels import RunPanel
 from limitlab_widgets.width.scaling_state import OCTAVES, PRESETS, STEPS, ScalingState
 
 if TYPE_CHECKING:

@@ -6,25 +6,21 @@ Adam torch's own layers are trained instead, in the standard parametrisation (SP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
 from traitlets import Enum, Int, observe
 from traitlets import Float as FloatTrait
 
-from limitlab.infinite_width import (
-    ABC,
-    ABCMLP,
-    coordinate_check,
-    cross_entropy,
-    digit_networks,
-    digit_task,
-    parametrization,
-)
+from limitlab import experiments
+from limitlab.experiments import Training
+from limitlab.experiments.infinite_width import abc_regimes
+from limitlab.experiments.infinite_width._digits import fan
+from limitlab.infinite_width import ABC, parametrization
 from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.latest import Check
+from limitlab_widgets.shared.worker import Check
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,10 +33,10 @@ PRESETS = {
     "mfp": "MFP, mean field, one layer",
 }
 BASE_WIDTH, WIDTHS = 64, (64, 128, 256, 512, 1024)
-STEPS, SEEDS, PROBES = 3, (0, 1), 64
-PIXELS, CLASSES = 64, 10
+STEPS, SEEDS, PROBES = 3, 2, 64
 OCTAVES = tuple(range(-11, -1))
 USUAL = {"sgd": -2, "adam": -6}
+LABELS = {"sp": "SP", "mup": "µP"}
 
 
 class ScalingState(Following):
@@ -93,7 +89,7 @@ class ScalingState(Following):
         if self._changing:
             return
         with self._lock:
-            self._latest.drop()
+            self._worker.drop()
             self.check = None
         self.revision += 1
         if self.follow:
@@ -103,51 +99,43 @@ class ScalingState(Following):
         return partial(self._compare, self.abc, self.optimizer, 2.0**self.octave)
 
     def _compare(self, abc: ABC, optimizer: str, rate: float, check: Check) -> None:
-        import xarray as xr
-
-        kinds: dict[str, tuple[Callable[[int, int], nn.Module], Any]] = {"": (_abc_network(abc), ABCMLP.groups)}
+        training = _maximal_update(rate) if optimizer == "adam" else _one_point(abc, rate)
+        trials = {trial.name: trial for trial in training.prepared.trials}
+        total = len(trials) * SEEDS
+        with closing(training):
+            for stage in training:
+                check()
+                if stage.progress.step == 1:
+                    network = f"width {trials[stage.model].at['width']}, seed {stage.seed}"
+                    self._show(check, f"{network}: network {stage.stage} of {total}", stage.stage - 1, total)
+        assert training.result is not None
+        changes = fan(training.result)
         if optimizer == "adam":
-            kinds = {"SP": digit_networks("sp"), "µP": digit_networks("mup")}
-        total = len(kinds) * len(WIDTHS) * len(SEEDS)
-        found, made = [], 0
-        for make, groups in kinds.values():
-
-            def counted(width: int, seed: int, make: Callable[[int, int], nn.Module] = make) -> nn.Module:
-                nonlocal made
-                self._show(check, f"width {width}, seed {seed}: network {made + 1} of {total}", made, total)
-                made += 1
-                return make(width, seed)
-
-            task = digit_task()
-            found.append(
-                coordinate_check(
-                    counted,
-                    WIDTHS,
-                    loss=partial(_watched_loss, check),
-                    batches=task.batches,
-                    probe=task.images[:PROBES],
-                    learning_rate=rate,
-                    steps=STEPS,
-                    seeds=SEEDS,
-                    optimizer=optimizer,
-                    groups=groups,
-                )
+            changes = changes.assign_coords(
+                parametrization=[LABELS[name] for name in changes["parametrization"].values]
             )
-        joined = found[0] if len(found) == 1 else xr.concat(found, xr.Variable("parametrization", list(kinds)))
+        else:
+            changes = changes.isel(parametrization=0, drop=True)
         self._show(check, f"{total} networks, {STEPS} steps each", total, total)
         with self._lock:
             check()
-            self.check = joined
+            self.check = changes
             self.revision += 1
 
 
-def _watched_loss(check: Check, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    check()
-    return cross_entropy(model, batch)
+def _one_point(abc: ABC, rate: float) -> Training[Any, Any]:
+    """SGD in one abc-parametrisation."""
+    experiment = experiments.get("abc_regimes")
+    settings = experiment.configure(**_options(rate))
+    return experiment.train(settings, prepared=abc_regimes.prepare_points({"point": abc}, settings))
 
 
-def _abc_network(abc: ABC) -> Callable[[int, int], nn.Module]:
-    def make(width: int, seed: int) -> nn.Module:
-        return ABCMLP(PIXELS, width, CLASSES, abc, activation="relu", base_width=BASE_WIDTH, seed=seed)
+def _maximal_update(rate: float) -> Training[Any, Any]:
+    """Adam on torch's layers, in the standard parametrisation and with its maximal update."""
+    experiment = experiments.get("coordinate_check")
+    return experiment.train(experiment.configure(parametrizations=tuple(LABELS), **_options(rate)))
 
-    return make
+
+def _options(rate: float) -> dict[str, Any]:
+    measured = {"widths": WIDTHS, "base_width": BASE_WIDTH, "probes": PROBES}
+    return {**measured, "learning_rate": rate, "steps": STEPS, "seeds": SEEDS, "device": "cpu"}

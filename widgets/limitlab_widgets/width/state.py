@@ -17,16 +17,17 @@ from traitlets import Enum, Int, Unicode, observe
 from traitlets import Float as FloatTrait
 
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
-from limitlab.infinite_width import IllConditioned, Network, WidthStudy, empirical_ntk
+from limitlab.experiments import Prepared
+from limitlab.experiments.infinite_width.ntk_circle import CircleData, CircleSettings
+from limitlab.infinite_width import IllConditioned, WidthStudy, empirical_ntk
 from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.latest import Check
-from limitlab_widgets.width.regression import NONLINEARITIES, TARGETS, Regression
-from limitlab_widgets.width.training import Pair, drift_table, require_room, trained_networks
+from limitlab_widgets.shared.worker import Check
+from limitlab_widgets.width.regression import EXPERIMENT, NONLINEARITIES, TARGETS, WIDTHS, Regression
+from limitlab_widgets.width.training import Pair, drift_table, on_closed_circle, require_room, trained_networks
 
 if TYPE_CHECKING:
     import xarray as xr
 
-WIDTHS = tuple(2**k for k in range(4, 13))
 MOST_SEEDS = 20
 DRIFT_WIDTHS, DRIFT_SEEDS = (32, 64, 128, 256, 512), 5
 QUESTION = tuple(field.name for field in dataclasses.fields(Regression))
@@ -63,6 +64,8 @@ class WidthState(Following):
             **{name: value for name, value in options.items() if name not in QUESTION}
         )
         self.regression: Regression
+        self.settings: CircleSettings
+        self.prepared: Prepared[CircleData]
         self.study: WidthStudy
         self.limit: xr.Dataset
         self.failures: dict[Pair, str] = {}
@@ -116,36 +119,40 @@ class WidthState(Following):
     def _take(self, regression: Regression) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", IllConditioned)
-            study = regression.study()
-            limit = study.limit()
+            settings = regression.settings
+            prepared = EXPERIMENT.prepare(settings, False)
         shaky = any(issubclass(warning.category, IllConditioned) for warning in caught)
         with self._lock:
-            self._latest.drop()
-            self.regression, self.study, self.limit = regression, study, limit
+            self._worker.drop()
+            self.regression, self.settings = regression, settings
+            self.prepared, self.study = prepared, prepared.data.study
+            self.limit = on_closed_circle(prepared.data.limit)
             self._runs, self._kernels, self.failures = {}, {}, {}
         self._changing = True
-        self.place = min(self.place, len(study.steps) - 1)
+        self.place = min(self.place, len(self.study.steps) - 1)
         self._changing = False
         self.note, self.error = _note(regression, shaky), ""
         self.revision += 1
         self._submit()
 
     def _job(self) -> Callable[[Check], None]:
-        return partial(self._follow_up, self.regression, self.width, self.seeds if self.follow else 0)
+        return partial(self._follow_up, self.settings, self.prepared, self.width, self.seeds if self.follow else 0)
 
-    def _follow_up(self, regression: Regression, width: int, seeds: int, check: Check) -> None:
-        """One kernel, then the networks of the width that is looked at, then those of the width study."""
+    def _follow_up(
+        self, settings: CircleSettings, prepared: Prepared[CircleData], width: int, seeds: int, check: Check
+    ) -> None:
+        """One kernel, then the networks of the width that is looked at, then those of the laws of the width."""
+        study = prepared.data.study
         if width not in self._kernels:
-            require_room(regression.depth, width)
-            network = Network(self.study.architecture, (2,), width, seed=0)
-            kernel = empirical_ntk(network, self.study.x, outputs="trace").numpy()
+            require_room(settings.hidden, width)
+            kernel = empirical_ntk(study.network(width, 0), study.x, outputs="trace").numpy()
             self._keep(check, self._kernels, width, kernel)
         if not seeds:
             return
         asked = [(width, seed) for seed in range(seeds)]
         asked += [(w, s) for w in DRIFT_WIDTHS for s in range(DRIFT_SEEDS) if (w, s) not in asked]
         wanted = [pair for pair in asked if pair not in self._runs and pair not in self.failures]
-        for pair, found in trained_networks(regression, wanted, check, partial(self._show, check)):
+        for pair, found in trained_networks(settings, prepared, wanted, check, partial(self._show, check)):
             table: dict[Any, Any] = self.failures if isinstance(found, str) else self._runs
             self._keep(check, table, pair, found)
         failed = f", {len(self.failures)} could not be trained" if self.failures else ""

@@ -10,7 +10,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from limitlab_widgets.shared.panels import STYLE, card, described, error_text, row
+from limitlab_widgets.shared.controls import described
+from limitlab_widgets.shared.layout import card, row
+from limitlab_widgets.shared.panels import error_text
+from limitlab_widgets.shared.studio import Studio
 from limitlab_widgets.width.controls import NetworksPanel, RegressionPanel
 from limitlab_widgets.width.figures import WidthFigures
 from limitlab_widgets.width.scaling import ScalingPage
@@ -18,7 +21,7 @@ from limitlab_widgets.width.scaling_state import ScalingState
 from limitlab_widgets.width.state import WidthState
 
 
-class WidthStudio(widgets.VBox):
+class WidthStudio(Studio):
     """See a network's kernel, training and functions at infinite width, and how finite ones approach them.
 
     options: depth (hidden layers), activation, weight_variance, bias_scale, target, points, rate (in units of 1/largest
@@ -32,7 +35,7 @@ class WidthStudio(widgets.VBox):
         self.time = described(
             widgets.IntSlider, "time t", "the step of training that the figures show, logarithmic", readout=False
         )
-        self.time.layout = widgets.Layout(flex="1 1 auto", min_width="0")
+        self.time.layout.flex, self.time.layout.min_width = "1 1 auto", "0"
         self.time.style.description_width = "52px"
         self.clock = widgets.Label(layout=widgets.Layout(flex="0 0 128px"))
         self.note = widgets.HTML()
@@ -49,20 +52,12 @@ class WidthStudio(widgets.VBox):
         self.pages = widgets.Tab(
             [widgets.VBox([controls, look]), self.scaling], titles=["Limit and width", "Parametrisation"]
         )
-        super().__init__([widgets.HTML(STYLE), self.pages])
+        super().__init__([self.pages], states=[state, self.scaling.state], main=self.figures.functions)
         self.time.observe(self._take_time, "value")
         state.observe(self._follow_time, ["place", "revision"])
         state.observe(self._tell, "note")
         self._follow_time()
         self._tell()
-
-    def close(self) -> None:
-        """Release the thread, and take the studio off the page."""
-        # ipywidgets closes what was refused before it had a state, too
-        if hasattr(self, "scaling"):
-            self.state.close()
-            self.scaling.state.close()
-        super().close()
 
     def _take_time(self, change: dict[str, Any]) -> None:
         self.state.place = change["new"]

@@ -6,10 +6,12 @@ A field is declared with what a command line, a slider and a report need to know
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.training.device import DEVICES, PRECISIONS
 
 MAX_TEXT = 1000
 
@@ -60,9 +62,62 @@ class Settings:
         read = {name: _read(known[name], value) for name, value in changes.items()}
         return replace(self, **read)
 
+    @property
+    def seed_range(self) -> tuple[int, ...]:
+        """The seeds with which every trial is built and trained: one, where the settings have no `seeds`."""
+        return (0,)
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Ensemble(Settings):
+    """Every model is built and trained with several seeds: seed, seed + 1, ..."""
+
+    seeds: int = option(3, "trainings of each model, for the spread", low=1, high=1000)
+    seed: int = option(0, "seed of the data and of the first training", low=0, high=2**31)
+
+    @property
+    def seed_range(self) -> tuple[int, ...]:
+        return tuple(range(self.seed, self.seed + self.seeds))
+
+
+@dataclass(frozen=True)
+class OnDevice(Settings):
+    """Something is trained, somewhere."""
+
+    device: str = option("auto", "where to train", choices=DEVICES)
+
+
+@dataclass(frozen=True)
+class Trained(OnDevice):
+    """Something is trained for so many steps."""
+
+    steps: int = option(1000, "training steps", low=1, high=10_000_000)
+
+
+@dataclass(frozen=True)
+class Batched(Trained):
+    """Steps on batches."""
+
+    batch_size: int = option(32, "samples a step", low=1, high=1_000_000)
+
+
+@dataclass(frozen=True)
+class MixedPrecision(OnDevice):
+    """Models that tolerate a forward pass in bfloat16."""
+
+    precision: str = option("no", "mixed precision", choices=PRECISIONS)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def sizes(course: S, *, smoke: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, S]:
+    """The three sizes of an experiment: the course's settings, and what differs at the others."""
+    return {"smoke": replace(course, **smoke), "course": course, "paper": replace(course, **paper)}
 
 
 def _read(spec: Option, value: Any) -> Any:

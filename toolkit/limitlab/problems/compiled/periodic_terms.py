@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
+from limitlab.problems.text.functions import BY_SYMBOL
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import wavenumbers
 
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
 Differentiate = Callable[[Any, str, int], Any]
 MOST_EXPANDED_TERMS = 64
 CUBIC = 3
-
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "tan": torch.tan,
-    "exp": torch.exp,
-    "log": torch.log,
-    "tanh": torch.tanh,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
-    "Abs": torch.abs,
-}
 
 
 def linear_split(expression: sympy.Expr, field: sympy.Expr) -> tuple[dict[int, sympy.Expr], sympy.Expr]:
@@ -162,8 +151,10 @@ def torch_function(
         base, exponent = arguments[0], float(expression.exp)
         power = int(exponent) if exponent.is_integer() else exponent
         return lambda values, differentiate: base(values, differentiate) ** power
-    function = _FUNCTIONS[type(expression).__name__]
-    (argument,) = arguments
+    name = type(expression).__name__
+    if name not in BY_SYMBOL or len(arguments) != 1:
+        raise InvalidArgument(f"{expression!s:.60} cannot be computed here")
+    function, (argument,) = BY_SYMBOL[name].tensor, arguments
     return lambda values, differentiate: function(argument(values, differentiate))
 
 

@@ -163,7 +163,7 @@ class NavierStokesProblem(PDEProblem):
                 alike = halvings == level
                 linear, nonlinear = self.tendency(grid, forcing[alike])
                 step = longest / 2 ** int(level)
-                flow = integrate_spectral(vorticity[alike], grid, linear, nonlinear, [start, end], step)
+                flow = integrate_spectral(vorticity[alike], grid, linear, nonlinear, [start, end], dt=step)
                 vorticity[alike] = flow[:, -1]
             frames.append(spectral_resample(vorticity, grid, coarse))
         return torch.stack(frames, dim=1)
@@ -173,9 +173,9 @@ class NavierStokesProblem(PDEProblem):
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Symbol -nu |k|^2 - drag, and f - u . grad w from coefficients to coefficients."""
         kx, ky = wavenumbers(grid, forcing.dtype, forcing.device)
-        kept = dealias_mask(grid, device=forcing.device) if dealias else torch.ones((), device=forcing.device)
-        to_u, to_v = _velocity_symbol(grid, forcing) * kept
-        of_product, of_difference = (kx**2 - ky**2) * kept, kx * ky * kept
+        mask = dealias_mask(grid, device=forcing.device) if dealias else torch.ones((), device=forcing.device)
+        to_u, to_v = _velocity_symbol(grid, forcing) * mask
+        of_product, of_difference = (kx**2 - ky**2) * mask, kx * ky * mask
         pushed = fourier(forcing, grid)
 
         def nonlinear(spectrum: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.problems.text.grammar import LONGEST_TEXT, Parser
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _SystemParser(Parser):
 
     def _named(self, token):
         name = token.text
-        if self._names.indexed and (name in self._names.states or self._here.text == "["):
+        if self._names.indexed and (name in self._names.states or self._current.text == "["):
             return self._site(name)
         if self._names.indexed and name == "j":
             raise InvalidArgument("j stands only in brackets, such as x[j], within mean(...) or sum(...)")
@@ -169,14 +169,14 @@ class _SystemParser(Parser):
         return [*super()._known(), *self._names.definitions]
 
     def _site(self, name: str) -> sympy.Expr:
-        if name not in self._names.states and not _NOISE.fullmatch(name):
-            raise unknown_name("state with sites", name, self._names.states)
+        if not _NOISE.fullmatch(name):
+            one_of("state with sites", name, self._names.states)
         self.expect("[", f"{name!r} has sites; write {name}[i], {name}[i+1], ...")
         index = self._advance()
         if index.text not in ("i", "j") or (index.text == "j" and not self._reducing):
             raise InvalidArgument(f"the site of {name!r} is i, i+1, ...; in mean(...) or sum(...) also j")
         offset = 0
-        if self._here.text in ("+", "-"):
+        if self._current.text in ("+", "-"):
             sign, number = self._advance().text, self._advance()
             if not number.text.isdigit() or int(number.text[:3]) > FARTHEST_NEIGHBOUR or len(number.text) > 3:
                 raise InvalidArgument(f"neighbours are at most {FARTHEST_NEIGHBOUR} sites away; got {number.text:.20}")
@@ -225,8 +225,8 @@ def _left(line: str, kind: str) -> tuple[str, bool | None]:
         return primed[1], bool(primed[2])
     plain = _PLAIN.match(left)
     if not plain:
-        wanted = "x' = ... or dx/dt = ..." if kind == "ode" else "dX = ..."
-        raise InvalidArgument(f"an equation begins with {wanted} or a name; got {left.strip()!a:.60}")
+        accepted = "x' = ... or dx/dt = ..." if kind == "ode" else "dX = ..."
+        raise InvalidArgument(f"an equation begins with {accepted} or a name; got {left.strip()!a:.60}")
     return plain[1], None
 
 

@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from limitlab import experiments, operators, problems
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.experiments.operators._learning import operator_learning, problem_at
-from limitlab.spaces import Grid
-from limitlab.training import operator_loss
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,7 +19,7 @@ def smoke(name, **options):
     return experiment, experiment.configure("smoke", **options)
 
 
-@pytest.mark.parametrize("name", [name for name in experiments.names() if experiments.get(name).system == "mg-tfno"])
+@pytest.mark.parametrize("name", [experiment.name for experiment in experiments.of(system="mg-tfno")])
 def test_smoke_size_trains_measures_and_draws(name):
     experiment, settings = smoke(name)
     result = experiment.train(settings).finish()
@@ -36,7 +33,7 @@ def test_smoke_size_trains_measures_and_draws(name):
 def test_baselines_have_as_many_parameters_as_the_operator():
     experiment, settings = smoke("darcy_fno", width=24, modes=8, layers=4)
     prepared = experiment.prepare(settings)
-    fno, unet = (operators.count_parameters(prepared.build(model, 0)) for model in ("fno", "unet"))
+    fno, unet = (operators.count_parameters(prepared.trial(operator=name).build(0)) for name in ("fno", "unet"))
     assert unet == pytest.approx(fno, rel=0.1)
 
 
@@ -58,10 +55,11 @@ def test_a_stored_run_reads_back_the_same(tmp_path):
     experiment, settings = smoke("burgers_fno", models=("fno", "persistence"))
     result = experiment.train(settings, tmp_path / "run").finish()
     loaded = experiment.load(tmp_path / "run")
-    assert loaded.prepared.settings == settings
+    assert loaded.settings == settings
     assert loaded.metrics.equals(result.metrics)
     assert loaded.curves.equals(result.curves)
-    measured = loaded.prepared.measure(loaded.models["fno", 0])["relative_l2"]
+    model = loaded.models["fno", 0]
+    measured = loaded.prepared.measure(model, model)["relative_l2"]
     assert np.allclose(measured, result.metrics["relative_l2"].sel(model="fno", seed=0))
 
 
@@ -80,7 +78,7 @@ def test_an_interrupted_training_resumes_to_the_same_result(tmp_path):
 def test_a_persons_own_equation_is_an_experiment():
     own = problems.parse("u_t = -u*u_x + nu*u_xx", parameters={"nu": 0.05}, span=0.5)
     settings = experiments.get("burgers_fno").configure("smoke", models=("fno", "mean"))
-    experiment = operator_learning("own", "my own equation", own, {"smoke": settings})
+    experiment = operator_learning(system="mg-tfno", title="my equation", problem=own, sizes={"smoke": settings})
     result = experiment.train(settings).finish()
     assert bool(np.isfinite(result.metrics["relative_l2"]).all())
 
@@ -93,10 +91,42 @@ def test_parameters_of_the_problem_are_settings():
             problem_at("burgers", smoke("burgers_fno", parameters=text)[1])
 
 
-@pytest.mark.parametrize("name", ["fno", "unet"])
-def test_model_and_loss_run_on_one_device_only(name):
-    with FakeTensorMode(), torch.device("cuda"):
-        model = operators.build(name, 1, 1, 2)
-        batch = {role: torch.empty(2, 1, 16, 16) for role in ("input", "target")}
-        loss = operator_loss("h1", Grid.uniform((16, 16)))(model, batch)
-    assert loss["relative_h1"].device.type == "cuda"
+def test_rates_of_single_models_are_a_setting():
+    experiment, settings = smoke("burgers_fno", rates="unet=1e-4")
+    rates = {t.at["operator"]: t.recipe.learning_rate for t in experiment.prepare(settings).trials if t.recipe}
+    assert rates == {"fno": settings.learning_rate, "unet": 1e-4}
+    for text, error in [("unet", InvalidArgument), ("unnet=1", UnknownName), ("unet=2", InvalidArgument)]:
+        with pytest.raises(error):
+            smoke("burgers_fno", rates=text)
+
+
+def test_a_persons_own_module_is_compared_with_the_catalogue():
+    linear = torch.nn.Conv1d(1, 1, 1)
+    start = linear.weight.clone()
+    experiment = experiments.with_models(
+        experiments.get("burgers_fno"), linear=linear, wide=lambda task: torch.nn.Conv1d(task.in_channels, 1, 1)
+    )
+    settings = experiment.configure("smoke", models=("mean",), rates="linear=0.1", seeds=2)
+    result = experiment.train(settings).finish()
+    assert list(result.metrics["model"].values) == ["mean", "linear", "wide"]
+    assert bool(np.isfinite(result.metrics["relative_l2"]).all())
+    assert torch.equal(linear.weight, start), "a copy is trained"
+    assert result.prepared.trial(operator="linear").recipe.learning_rate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"fno": torch.nn.Identity()}, "of the catalogue"),
+        ({"mine": 3}, "torch module or a function"),
+        ({"mine": lambda task: 3}, r"must make a torch\.nn\.Module"),
+        ({"mine": torch.nn.Conv1d(1, 2, 1)}, r"mine must map .* it gave \(2, 2, 32\)"),
+    ],
+)
+def test_a_module_of_another_form_is_refused(models, message):
+    def train():
+        experiment = experiments.with_models(experiments.get("burgers_fno"), **models)
+        experiment.train(experiment.configure("smoke", models=("mean",))).finish()
+
+    with pytest.raises(InvalidArgument, match=message):
+        train()

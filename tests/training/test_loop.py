@@ -4,10 +4,10 @@ import math
 import pytest
 import torch
 from torch import nn
-from training.toy_training import GRID, ShiftBatches, ShiftNet, noisy_loss, train_noisy
+from training.toy_training import GRID, ShiftBatches, ShiftNet, noisy_loss, train_noisy, train_on
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.training import Progress, TrainingDiverged, device, fit, operator_loss, runs
+from limitlab.training import Progress, TrainingDiverged, device, operator_loss, runs
 from limitlab.training.progress import fetch
 
 LOSS = operator_loss("l2", GRID)
@@ -15,7 +15,11 @@ LOSS = operator_loss("l2", GRID)
 
 def train(model=None, **options):
     settings = {"steps": 12, "learning_rate": 1e-2, "device": "cpu"} | options
-    return fit(ShiftNet() if model is None else model, LOSS, ShiftBatches(), **settings)
+    return train_on(ShiftNet() if model is None else model, LOSS, ShiftBatches(), **settings)
+
+
+def train_noisily(**options):
+    return train_on(ShiftNet(dropout=0.3), noisy_loss, ShiftBatches(), device="cpu", **options)
 
 
 def weights(model):
@@ -36,10 +40,7 @@ def test_training_learns_the_shift():
 
 
 def test_same_seed_gives_the_same_losses():
-    first, second, other = (
-        [p.losses for p in fit(ShiftNet(dropout=0.3), noisy_loss, ShiftBatches(), steps=8, device="cpu", seed=seed)]
-        for seed in (3, 3, 4)
-    )
+    first, second, other = ([p.losses for p in train_noisily(steps=8, seed=seed)] for seed in (3, 3, 4))
     assert first == second
     assert first != other
 
@@ -106,7 +107,7 @@ def test_weight_decay_shrinks_complex_weights_by_rate_times_decay():
     def flat(model, batch):
         return {"nothing": 0 * sum(p.abs().sum() for p in model.parameters())}
 
-    for _ in fit(
+    for _ in train_on(
         model, flat, ShiftBatches(), steps=1, learning_rate=0.1, weight_decay=0.5, schedule="constant", device="cpu"
     ):
         pass
@@ -142,16 +143,39 @@ def test_closing_before_the_first_step_leaves_nothing(tmp_path):
 
 
 def test_what_evaluation_draws_does_not_change_the_training():
-    def drawing(model):
+    def drawing(model, fresh):
         assert not model.training
         assert not torch.is_grad_enabled()
         return {"draw": torch.rand(()), "one": 1}
 
-    plain = [p.losses for p in fit(ShiftNet(dropout=0.3), noisy_loss, ShiftBatches(), steps=9, device="cpu")]
+    plain = [p.losses for p in train_noisily(steps=9)]
     options = {"evaluate": drawing, "evaluate_every": 4}
-    watched = list(fit(ShiftNet(dropout=0.3), noisy_loss, ShiftBatches(), steps=9, device="cpu", **options))
+    watched = list(train_noisily(steps=9, **options))
     assert [p.losses for p in watched] == plain
     assert [p.step for p in watched if p.metrics.get("one") == 1.0] == [4, 8, 9]
+
+
+def test_evaluation_sees_the_model_as_it_was_before_training():
+    def distance(model, fresh):
+        assert not fresh.training
+        return {"moved": float((weights(model) - weights(fresh)).norm())}
+
+    model, start = ShiftNet(), weights(ShiftNet())
+    progress = list(train(model, evaluate=distance, evaluate_every=6))
+    assert progress[-1].metrics["moved"] == float((weights(model) - start).norm()) > progress[5].metrics["moved"] > 0
+
+
+def test_a_resumed_evaluation_compares_with_the_first_start(tmp_path):
+    def distance(model, fresh):
+        return {"moved": float((weights(model) - weights(fresh)).norm())}
+
+    whole = list(train(evaluate=distance))[-1].metrics
+    run = runs.create(tmp_path / "run", {}, device="cpu")
+    parted = train(run=run, evaluate=distance)
+    for _ in range(5):
+        next(parted)
+    parted.close()
+    assert list(train(run=run, resume=True, evaluate=distance))[-1].metrics == whole
 
 
 def test_nan_in_the_data_names_the_sample(tmp_path):
@@ -160,7 +184,7 @@ def test_nan_in_the_data_names_the_sample(tmp_path):
     step, place = next((s, b.tolist().index(11)) for s in range(100) if 11 in (b := batches.batch(s)["rows"]) and s > 0)
     model = ShiftNet()
     with pytest.raises(TrainingDiverged, match=f"'input', sample {place} of batch {step}") as caught:
-        list(fit(model, LOSS, batches, steps=100, device="cpu", run=run, checkpoint_every=1))
+        list(train_on(model, LOSS, batches, steps=100, device="cpu", run=run, checkpoint_every=1))
     assert (caught.value.step, caught.value.term) == (step + 1, "relative_l2")
     assert math.isnan(caught.value.value)
     assert [record["step"] for record in run.log] == list(range(1, step + 1))
@@ -175,9 +199,9 @@ def test_learning_rate_too_large_is_named_and_the_good_checkpoint_stays(tmp_path
 
     options = {"steps": 50, "optimizer": "sgd", "schedule": "constant", "learning_rate": 1.0, "device": "cpu"}
     with pytest.raises(TrainingDiverged, match=r"gradient's norm rose .* lower learning_rate"):
-        list(fit(ShiftNet(), quartic, ShiftBatches(), run=run, checkpoint_every=1, **options))
+        list(train_on(ShiftNet(), quartic, ShiftBatches(), run=run, checkpoint_every=1, **options))
     model = ShiftNet()
-    done = fit(model, quartic, ShiftBatches(), run=run, checkpoint_every=1, resume=True, **options)
+    done = train_on(model, quartic, ShiftBatches(), run=run, checkpoint_every=1, resume=True, **options)
     with pytest.raises(TrainingDiverged):
         next(done)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
@@ -188,7 +212,7 @@ def test_infinite_gradient_of_a_finite_loss_names_its_parameter():
         return {"cusp": (0 * model.projection.bias).abs().sqrt().sum()}
 
     with pytest.raises(TrainingDiverged, match=r"gradient of 'projection\.bias' is nan"):
-        list(fit(ShiftNet(), cusp, ShiftBatches(), steps=3, device="cpu"))
+        list(train_on(ShiftNet(), cusp, ShiftBatches(), steps=3, device="cpu"))
 
 
 def test_overflowing_update_is_not_stored(tmp_path):
@@ -199,7 +223,7 @@ def test_overflowing_update_is_not_stored(tmp_path):
         return {"steep": 1e3 * LOSS(model, batch)["relative_l2"]}
 
     with pytest.raises(TrainingDiverged, match="update overflowed"):
-        list(fit(ShiftNet(), steep, ShiftBatches(), run=run, **options))
+        list(train_on(ShiftNet(), steep, ShiftBatches(), run=run, **options))
     assert not run.checkpoints.exists()
 
 
@@ -207,7 +231,7 @@ def test_divergence_between_two_looks_is_named_by_its_own_step():
     batches = ShiftBatches(poisoned=11)
     step = next(s for s in range(100) if 11 in batches.batch(s)["rows"])
     with pytest.raises(TrainingDiverged) as caught:
-        list(fit(ShiftNet(), LOSS, batches, steps=100, device="cpu", log_every=50))
+        list(train_on(ShiftNet(), LOSS, batches, steps=100, device="cpu", log_every=50))
     assert caught.value.step == step + 1
 
 
@@ -243,12 +267,12 @@ def test_bfloat16_trains_and_leaves_the_model_as_it_was():
     inside = []
     network[0].register_forward_hook(lambda module, _, output: inside.append(output.dtype))
     attributes = set(vars(network))
-    outputs = [p.loss for p in fit(network, LOSS, ShiftBatches(), steps=3, device="cpu", precision="bf16")]
+    outputs = [p.loss for p in train_on(network, LOSS, ShiftBatches(), steps=3, device="cpu", precision="bf16")]
     assert set(inside) == {torch.bfloat16}
     assert all(math.isfinite(value) for value in outputs)
     assert set(vars(network)) == attributes
     assert network(ShiftBatches().inputs).dtype == torch.float32
-    list(fit(model, loss, ShiftBatches(), steps=1, device="cpu"))
+    list(train_on(model, loss, ShiftBatches(), steps=1, device="cpu"))
     assert seen == [torch.float32]
 
 
@@ -291,7 +315,7 @@ def test_model_without_weights_is_refused():
 )
 def test_loss_of_another_form_is_refused(loss, message):
     with pytest.raises(InvalidArgument, match=message):
-        next(fit(ShiftNet(), loss, ShiftBatches(), steps=2, device="cpu"))
+        next(train_on(ShiftNet(), loss, ShiftBatches(), steps=2, device="cpu"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
