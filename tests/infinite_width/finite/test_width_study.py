@@ -70,7 +70,7 @@ def test_a_comparison_measures_the_kernel_before_and_after(study, trained, compa
     limit = kernels(ARCHITECTURE, TASK.x).ntk
     assert float(compared["drift"]) == pytest.approx(float((after - before).norm() / before.norm()), rel=1e-8)
     assert float(compared["kernel_error"]) == pytest.approx(float((before - limit).norm() / limit.norm()), rel=1e-8)
-    np.testing.assert_allclose(compared["own_eigenvalue"], torch.linalg.eigvalsh(before).flip(0), rtol=1e-8)
+    np.testing.assert_allclose(compared["eigenvalue_start"], torch.linalg.eigvalsh(before).flip(0), rtol=1e-8)
 
 
 def test_distance_is_to_gradient_descent_on_outputs_from_the_network_s_start(study, trained, compared):
@@ -106,7 +106,7 @@ def test_the_decay_fit_of_modes_on_their_lines_is_one_and_falls_off_them():
 
     def runs(residual):
         return xr.Dataset(
-            {"residual": (("step", "mode"), residual), "own_eigenvalue": ("mode", eigenvalues)},
+            {"residual": (("step", "mode"), residual), "eigenvalue_start": ("mode", eigenvalues)},
             coords={"step": steps},
             attrs={"rate": rate},
         )

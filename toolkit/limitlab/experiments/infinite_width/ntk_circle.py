@@ -59,7 +59,7 @@ class CircleSettings(Ensemble, Trained):
     widths: tuple[int, ...] = option((64, 256, 1024), "units of a layer", low=1, high=65_536)
     rate: float = option(0.0, "rate of gradient descent; 0 for 1/(largest eigenvalue)", low=0.0, high=1e6)
     modes: int = option(6, "leading modes of the residual that are logged", low=1, high=100)
-    records: int = option(30, "steps that are kept of them, spaced by logarithms", low=2, high=1000)
+    records: int = option(30, "steps at which figures show them, spaced by logarithms", low=2, high=1000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -144,7 +144,7 @@ def modes_of(result: Result[CircleSettings, CircleData]) -> xr.Dataset:
     return xr.Dataset(
         {
             "residual": residual.assign_attrs(long_name="residual", units="1"),
-            "own_eigenvalue": networks["own_eigenvalue"],
+            "eigenvalue_start": networks["eigenvalue_start"],
         },
         attrs=study.attributes,
     )

@@ -5,7 +5,7 @@ u'' = -(a pi)^2 sin(a pi x) on (0, 1) with u(0) = u(1) = 0, for several waves a;
     w_b/2 sum |u(b)|^2 + w_r/2 sum |u''(r) - f(r)|^2
 
 has a kernel K whose interior block outweighs that of the boundary, so the equation is learned long before the boundary
-values. The weights w_b = tr K/tr K_uu and w_r = tr K/tr K_rr even that out; they are found again every few hundred
+values. The weights w_b = tr K/tr K_uu and w_r = tr K/tr K_rr even that out; they are renewed every few hundred
 steps from the kernel that the network then has, and are buffers of the model, so that a resumed training knows them.
 Baseline: both weights one, the same networks, steps and rate.
 Source: Wang, Yu, Perdikaris, When and why PINNs fail to train, arXiv 2007.14527.

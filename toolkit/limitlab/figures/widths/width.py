@@ -193,19 +193,19 @@ def dying_modes(
 ) -> go.Figure:
     """The residual along the leading eigenvectors, relative to its start: dots of a network on the predicted lines.
 
-    runs: `residual` (step, mode) and `own_eigenvalue` (mode), perhaps with `width` in front, a panel each; attribute
+    runs: `residual` (step, mode) and `eigenvalue_start` (mode), perhaps with `width` in front, a panel each; attribute
     rate. step: the dots up to it, all of them without; `slider` goes through all recorded steps.
 
     >>> runs = ll.labels.labelled(
     ...     {"rate": 0.1},
     ...     residual=("step mode", [[1.0, 1.0], [0.5, 0.9]], "residual"),
-    ...     own_eigenvalue=("mode", [5.0, 1.0], "eigenvalue"),
+    ...     eigenvalue_start=("mode", [5.0, 1.0], "eigenvalue"),
     ...     step=("step", [0, 1], "training step"),
     ... )
     >>> figure = ll.figures.dying_modes(runs, modes=2)
     """
     residual = variable_of(runs, "residual")
-    eigenvalues = variable_of(runs, "own_eigenvalue")
+    eigenvalues = variable_of(runs, "eigenvalue_start")
     require_dims(residual, "step", "mode")
     if "rate" not in runs.attrs:
         raise InvalidArgument("runs needs the attribute rate, as width_study gives it")

@@ -28,6 +28,11 @@ class Linearized(nn.Module):
     """The network's first-order expansion at its present weights; its own parameters start there and are trained.
 
     The network itself is copied, and stays as it is.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "erf"), inputs=2, width=8)
+    >>> twin, x = ll.infinite_width.Linearized(network), torch.eye(2).double()
+    >>> torch.equal(twin(x), network(x))  # before it is trained
+    True
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -58,6 +63,12 @@ def descend(
     batch: points of a stochastic step, drawn from `seed` without replacement within an epoch; the loss of a step is
     then that of its batch, for "sum" times n/batch. Full batches where left out. The model stays on the device of x.
     Raises InvalidArgument; TrainingDiverged where the rate is too high for the losses to stay finite.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "erf"), inputs=2, width=8)
+    >>> x, y = torch.eye(2).double(), torch.ones(2, 1).double()
+    >>> losses = [step.loss for step in ll.infinite_width.descend(network, x, y, rate=0.1, steps=5)]
+    >>> losses[-1] < losses[0]
+    True
     """
     one_of("loss", loss, get_args(LossScale))
     if len(x) != len(y):
@@ -77,8 +88,7 @@ class _Points:
 
     def __init__(self, x: Tensor, y: Tensor, batch: int | None, seed: int) -> None:
         self.x, self.y, self.seed = x, y, seed
-        wanted = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
-        self.size = wanted
+        self.size = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         if self.size == len(self.x):

@@ -36,12 +36,20 @@ Operator = Callable[[Function, Tensor], Tensor]
 
 
 def identity(u: Function, x: Float[Tensor, " features"]) -> Float[Tensor, ""]:
-    """u(x)."""
+    """u(x).
+
+    >>> ll.infinite_width.identity(torch.sum, torch.tensor([1.0, 2.0]))
+    tensor(3.)
+    """
     return u(x)
 
 
 def laplacian(u: Function, x: Float[Tensor, " features"]) -> Float[Tensor, ""]:
-    """The sum of second derivatives of u at x."""
+    """The sum of second derivatives of u at x.
+
+    >>> ll.infinite_width.laplacian(lambda x: x.square().sum(), torch.tensor([1.0, 2.0]))
+    tensor(4.)
+    """
     return torch.func.hessian(u)(x).trace()
 
 
@@ -81,6 +89,11 @@ def limit_pinn_kernel(
     """The blocks at infinite width, by nested automatic differentiation of the scalar kernel.
 
     Raises InvalidArgument for activations with kinks, whose kernel lacks the derivatives.
+
+    >>> x, ends = torch.tensor([[0.5]]), torch.tensor([[0.0], [1.0]])
+    >>> kernel = ll.infinite_width.limit_pinn_kernel(ll.infinite_width.mlp(1, "sin", 1.0, 1.0), x, ends)
+    >>> kernel.matrix().shape
+    torch.Size([3, 3])
     """
     kernel = kernel_function(architecture)
 
@@ -111,16 +124,21 @@ def empirical_pinn_kernel(
     """The blocks of a network with one output at its present weights; chunk: points whose Jacobians are held at once.
 
     Raises InvalidArgument for more memory than is free (`memory_limit` bytes, where given), or several outputs.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "sin", 1.0, 1.0), inputs=1, width=16)
+    >>> x, ends = torch.tensor([[0.5]]).double(), torch.tensor([[0.0], [1.0]]).double()
+    >>> ll.infinite_width.empirical_pinn_kernel(network, x, ends).boundary.shape
+    torch.Size([2, 2])
     """
     size = int(check_number("chunk", chunk, low=1, integer=True))
     with torch.no_grad():
-        given = network(interior[:1])
-    if given.numel() != 1:
-        raise InvalidArgument(f"network must have one output; it has {given.numel()}")
+        output = network(interior[:1])
+    if output.numel() != 1:
+        raise InvalidArgument(f"network must have one output; it has {output.numel()}")
     points = len(interior) + len(boundary)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    needed = given.element_size() * (points**2 + 2 * min(size, points) * trained)
-    require_memory(needed, f"a kernel of {points} conditions on {trained} parameters", given.device, memory_limit)
+    needed = output.element_size() * (points**2 + 2 * min(size, points) * trained)
+    require_memory(needed, f"a kernel of {points} conditions on {trained} parameters", output.device, memory_limit)
 
     def parts(x: Tensor, condition: Operator) -> list[Part]:
         return [partial(_jacobians, network, condition, some) for some in x.detach().split(size)]
