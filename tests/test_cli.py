@@ -127,6 +127,18 @@ def test_systems_in_markdown_are_the_table_of_the_readme(capsys):
     assert capsys.readouterr().out == systems.markdown_table() + "\n"
 
 
+def test_the_table_of_systems_is_written_between_the_markers_of_a_file(course, capsys):
+    readme = course / "README.md"
+    readme.write_text("before\n<!-- systems -->\nold\n<!-- /systems -->\nafter\n")
+    assert main(["list", "systems", "--into", str(readme)]) == 0
+    expected = f"before\n<!-- systems -->\n\n{systems.markdown_table()}\n\n<!-- /systems -->\nafter\n"
+    assert readme.read_text() == expected
+    capsys.readouterr()
+    readme.write_text("no markers")
+    assert "has no markers" in refusal(capsys, "list", "systems", "--into", str(readme))
+    assert "table of systems" in refusal(capsys, "list", "problems", "--into", str(readme))
+
+
 @pytest.mark.parametrize(
     ("table", "entry"),
     [("problems", "burgers"), ("operators", "fno"), ("experiments", "darcy_fno"), ("systems", "ntk")],

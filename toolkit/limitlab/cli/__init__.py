@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     lists = commands.add_parser("list", help="what there is")
     lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     lists.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    lists.add_argument("--into", metavar="FILE", help="put the table of systems between the markers of a file")
 
     lab = commands.add_parser("lab", help="open JupyterLab")
     lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")

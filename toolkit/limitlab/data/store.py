@@ -12,7 +12,6 @@ as NaN, never as zeros.
 
 import hashlib
 import json
-import math
 import os
 import secrets
 import socket
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limitlab.atomic import replacing
+from limitlab.data import zarr_group
 from limitlab.errors import InvalidArgument, LimitlabError
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the cache's data format, part of every key: raise it and older entries are forgotten."""
 
-LAZY_BYTES = 2**30
-"""Datasets larger than this are opened as dask arrays, smaller ones are loaded."""
-
-STORED_CHUNK_BYTES = 2**24
 FOREIGN_ATTEMPT_SECONDS = 7 * 86400
 CLOCK_SLACK_SECONDS = 60
 
@@ -80,7 +76,7 @@ class Entry:
     def open(self) -> "xarray.Dataset | None":
         """The stored dataset if it is there and every byte of it is right, else None.
 
-        Lazy (dask) above `LAZY_BYTES`. A damaged entry is removed, with the warning `CacheDamaged`.
+        Lazy (dask) above `zarr_group.LAZY_BYTES`. A damaged entry is removed, with the warning `CacheDamaged`.
         """
         fs, folder = _locate(self.key)
         try:
@@ -91,7 +87,7 @@ class Entry:
         if attempt is None:
             self._discard_leftovers(fs, folder)
             return None
-        return _read(fs, f"{folder}/{attempt}")
+        return zarr_group.read(fs, f"{folder}/{attempt}")
 
     def write(self, samples: int, chunks: "Iterable[tuple[int, xarray.Dataset]]", chunk_size: int) -> "xarray.Dataset":
         """Store a dataset of `samples` that arrives as (start, chunk) in any order, and return it as `open` would.
@@ -101,17 +97,17 @@ class Entry:
         """
         fs, folder = _locate(self.key)
         with _attempt(fs, folder) as attempt:
-            address = _zarr_address(fs, f"{folder}/{attempt}")
+            address = zarr_group.zarr_address(fs, f"{folder}/{attempt}")
             started = False
             for start, chunk in chunks:
                 with _cache_errors():
                     if not started:
-                        _create(address, chunk, samples, int(chunk["sample"][0]) - start, chunk_size)
+                        zarr_group.create(address, chunk, samples, int(chunk["sample"][0]) - start, chunk_size)
                         started = True
-                    _write_region(address, chunk, start)
+                    zarr_group.write_region(address, chunk, start)
             with _cache_errors():
                 committed = self._commit(fs, folder, attempt)
-            return _read(fs, f"{folder}/{committed}")
+            return zarr_group.read(fs, f"{folder}/{committed}")
 
     def _commit(self, fs: "fsspec.AbstractFileSystem", folder: str, attempt: str) -> str:
         """Make `attempt` the entry, unless a good one came first; returns the one that is the entry."""
@@ -252,76 +248,6 @@ def _locate(key: str) -> "tuple[fsspec.AbstractFileSystem, str]":
     return fs, path
 
 
-def _is_local(fs: "fsspec.AbstractFileSystem") -> bool:
-    from fsspec.implementations.local import LocalFileSystem
-
-    return isinstance(fs, LocalFileSystem)
-
-
-def _zarr_address(fs: "fsspec.AbstractFileSystem", path: str) -> str:
-    return path if _is_local(fs) else fs.unstrip_protocol(path)
-
-
-def _create(address: str, chunk: "xarray.Dataset", samples: int, first: int, chunk_size: int) -> None:
-    """Lay out a zarr group for samples first ... first+samples-1, like `chunk` in everything but their number."""
-    import dask.array
-    import numpy as np
-    import xarray
-
-    def whole(name: str, array: "xarray.DataArray") -> "xarray.Variable":
-        if name == "sample":
-            return xarray.Variable(array.dims, first + np.arange(samples), array.attrs)
-        if "sample" not in array.dims:
-            return array.variable
-        shape = {**array.sizes, "sample": samples}
-        stored = {**array.sizes, "sample": _stored_samples(array, chunk_size)}
-        zeros = dask.array.zeros(tuple(shape.values()), dtype=array.dtype, chunks=tuple(stored.values()))
-        return xarray.Variable(array.dims, zeros, array.attrs)
-
-    layout = xarray.Dataset(
-        {str(name): whole(str(name), array) for name, array in chunk.data_vars.items()},
-        coords={str(name): whole(str(name), array) for name, array in chunk.coords.items()},
-        attrs=chunk.attrs,
-    )
-    encoding = {
-        str(name): {"fill_value": math.nan, "_FillValue": None}
-        for name, variable in layout.variables.items()
-        if variable.dtype.kind == "f"
-    }
-    layout.to_zarr(
-        address, mode="w", compute=False, consolidated=False, zarr_format=3, encoding=encoding, write_empty_chunks=True
-    )
-
-
-def _stored_samples(array: "xarray.DataArray", chunk_size: int) -> int:
-    """Samples in one zarr chunk: those of a generated chunk, halved until a zarr chunk is at most 16 MiB."""
-    bytes_each = array.nbytes // array.sizes["sample"]
-    while chunk_size % 2 == 0 and chunk_size * bytes_each > STORED_CHUNK_BYTES:
-        chunk_size //= 2
-    return chunk_size
-
-
-def _write_region(address: str, chunk: "xarray.Dataset", start: int) -> None:
-    fixed = [name for name, array in chunk.variables.items() if "sample" not in array.dims or name == "sample"]
-    region = {"sample": slice(start, start + chunk.sizes["sample"])}
-    chunk.drop_vars(fixed).to_zarr(address, region=region, consolidated=False, write_empty_chunks=True)
-
-
-def _read(fs: "fsspec.AbstractFileSystem", path: str) -> "xarray.Dataset":
-    import xarray
-
-    dataset = xarray.open_zarr(
-        _zarr_address(fs, path),
-        chunks=None,
-        consolidated=False,
-        mask_and_scale=False,
-        decode_times=False,
-        decode_timedelta=False,
-    )
-    whole = dataset.load() if dataset.nbytes <= LAZY_BYTES else dataset.chunk({})
-    return whole.drop_encoding()
-
-
 def _files(fs: "fsspec.AbstractFileSystem", folder: str) -> dict[str, str]:
     """Path relative to `folder`, to path, of every file in it."""
     root = fs._strip_protocol(folder).rstrip("/") + "/"
@@ -336,7 +262,7 @@ def _fingerprint(fs: "fsspec.AbstractFileSystem", path: str) -> list[int | str]:
 
 def _put(fs: "fsspec.AbstractFileSystem", path: str, content: bytes) -> None:
     """Write a file that is seen whole or not at all."""
-    if not _is_local(fs):
+    if not zarr_group.is_local(fs):
         fs.pipe_file(path, content)
         return
     with replacing(Path(path), alone=False) as temporary:

@@ -65,6 +65,9 @@ def get(name: str, **parameters: float) -> Any:
 
     Raises UnknownName, with the nearest name, for a problem or a parameter that does not exist; InvalidArgument for a
     value outside its range.
+
+    >>> ll.problems.get("lorenz", rho=20.0, span=5.0).values["rho"]
+    20.0
     """
     problem = _CATALOGUE[one_of("problem", name, _CATALOGUE)]
     known = {parameter.name for parameter in problem.parameters}
@@ -87,7 +90,11 @@ def catalogue(kind: Literal["integral"]) -> tuple[IntegralProblem, ...]: ...
 @overload
 def catalogue(kind: None = None) -> tuple[Problem, ...]: ...
 def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
-    """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady")."""
+    """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady").
+
+    >>> [problem.name for problem in ll.problems.catalogue("steady")]
+    ['darcy', 'darcy_lognormal', 'poisson']
+    """
     if kind is not None:
         one_of("kind of problem", kind, get_args(Kind))
     evolving = {"evolution": True, "steady": False}.get(kind or "")
@@ -98,5 +105,9 @@ def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
 
 
 def names(kind: Kind | None = None) -> tuple[str, ...]:
-    """The names that `get` knows, or those of a kind."""
+    """The names that `get` knows, or those of a kind.
+
+    >>> ll.problems.names("evolution")[:3]
+    ('advection', 'heat', 'burgers')
+    """
     return tuple(problem.name for problem in catalogue(kind))

@@ -19,7 +19,12 @@ Kind = Literal["pde", "ode", "sde", "integral"]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number of the equation with the range that sliders and checks use; `scale` says how a slider should move."""
+    """A number of the equation with the range that sliders and checks use; `scale` is that of a slider.
+
+    >>> growth = ll.problems.Parameter("r", 0.5, low=0.1, high=2.0, meaning="rate of growth", unit="1/day")
+    >>> ll.problems.parse("x' = r*x", {"r": growth}).values
+    {'r': 0.5}
+    """
 
     name: str
     default: float
@@ -33,7 +38,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Field:
-    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it."""
+    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it.
+
+    >>> ll.problems.get("oral_dose").states[1]
+    Field(name='C', meaning='concentration in blood', unit='mg/L', latex=None)
+    """
 
     name: str
     meaning: str
@@ -47,6 +56,9 @@ class Problem(ABC):
 
     equation: text of the grammar. values: current parameter values (the defaults when left out).
     version: raised whenever the generator's numbers change, so that caches forget.
+
+    >>> sorted({problem.kind for problem in ll.problems.catalogue() if isinstance(problem, ll.problems.Problem)})
+    ['integral', 'ode', 'pde', 'sde']
     """
 
     kind: ClassVar[Kind]

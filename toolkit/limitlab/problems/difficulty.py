@@ -15,6 +15,10 @@ def difficulty(dataset: xarray.Dataset) -> dict[str, float]:
 
     pixels_per_frame: shift that best aligns a frame with the next. decay_per_frame: ratio of the norms about the mean.
     persistence_error: relative L2 error of predicting that nothing changes in one frame.
+
+    >>> waves = ll.problems.get("advection", beta=1.0, span=1.0, frames=9).simulate(2, resolution=32)
+    >>> round(ll.problems.difficulty(waves)["pixels_per_frame"])
+    4
     """
     u = dataset["u"].values.astype(np.float64)
     points = u.shape[-1]

@@ -49,6 +49,10 @@ def parse(
     in the order of the equations (1 where left out); of a PDE, text in x or a law. frames: stored times on [0, span].
     options: of a PDE length, resolution, dt; of systems law, sites and ends (for x[i]' = ...), of an ODE stiff, rtol,
     atol, of an SDE calculus ("ito"), step_size, method. Raises InvalidArgument or UnknownName for what cannot be read.
+
+    >>> decay = ll.problems.parse("x' = a*x", {"a": -1.0}, initial={"x": 2.0}, span=1.0)
+    >>> round(float(decay.solve().y[0, -1]), 5)
+    0.73576
     """
     kind = kind_of(text) or "pde"
     for option in options:

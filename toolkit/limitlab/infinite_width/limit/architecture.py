@@ -105,7 +105,11 @@ Layer = Dense | Conv | Activation | Flatten | GlobalPool | LayerNorm | Sum
 
 @dataclass(frozen=True)
 class Chain:
-    """Layers one after the other. Iterates over them; `chain(...)` makes one."""
+    """Layers one after the other. Iterates over them; `chain(...)` makes one.
+
+    >>> len(ll.infinite_width.mlp(2, "relu"))
+    5
+    """
 
     layers: tuple[Layer, ...]
 

@@ -49,7 +49,12 @@ _TEMPORARIES = 17
 
 @dataclass(frozen=True)
 class Kernels:
-    """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity."""
+    """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity.
+
+    >>> both = ll.infinite_width.kernels(ll.infinite_width.mlp(2, "relu", 2.0), torch.rand(5, 3))
+    >>> bool((both.ntk >= both.nngp - 1e-12).all())
+    True
+    """
 
     nngp: Float[Tensor, "n m"]
     ntk: Float[Tensor, "n m"]

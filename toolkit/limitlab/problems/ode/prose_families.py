@@ -34,7 +34,11 @@ FAMILIES: dict[str, int] = {
 
 
 def prose_family(name: str) -> ODEProblem:
-    """The problem of that family under PROSE's rules. Raises UnknownName."""
+    """The problem of that family under PROSE's rules. Raises UnknownName.
+
+    >>> ll.problems.prose_family("lorenz_96_4").sites
+    4
+    """
     from limitlab.problems import get
 
     sites = FAMILIES[one_of("PROSE family", name, FAMILIES)]
@@ -44,5 +48,9 @@ def prose_family(name: str) -> ODEProblem:
 
 
 def prose_rules(problem: ODEProblem) -> ODEProblem:
-    """Any problem with PROSE's laws of parameters and initial values, times and bound."""
+    """Any problem with PROSE's laws of parameters and initial values, times and bound.
+
+    >>> ll.problems.prose_rules(ll.problems.get("pendulum")).frames
+    192
+    """
     return dataclasses.replace(problem, law=Box(-2.0, 2.0), spread=0.1, bound=1e3, span=6.0, frames=192)

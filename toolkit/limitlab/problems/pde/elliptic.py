@@ -48,7 +48,7 @@ class EllipticProblem(PDEProblem):
         """Coefficients or forcings number first, first + 1, ..., float64: the same functions on every grid."""
 
     @abstractmethod
-    def solve(self, given: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
+    def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
         """Discrete solutions for coefficients or forcings of your own, on their own grid, in their dtype."""
 
     @abstractmethod
@@ -70,8 +70,8 @@ class EllipticProblem(PDEProblem):
         chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))
         pairs: list[tuple[Tensor, Tensor]] = []
         for start in range(first, first + samples, chunk):
-            given = self.sample_input(fine, min(chunk, first + samples - start), seed, start)
-            pairs.append((block_average(given, fine, size), block_average(self.solve(given), fine, size)))
+            inputs = self.sample_input(fine, min(chunk, first + samples - start), seed, start)
+            pairs.append((block_average(inputs, fine, size), block_average(self.solve(inputs), fine, size)))
         arrays = {name: torch.cat(parts) for name, parts in zip(self.operator, zip(*pairs, strict=True), strict=True)}
         return self.label(
             arrays, grid, seed=seed, first=first, solver=self.solver, solver_resolution=fine.shape[0], dt=0.0
@@ -81,8 +81,8 @@ class EllipticProblem(PDEProblem):
         """Cells of the solver's grid along an axis: the smallest multiple of `resolution` that is at least 64."""
         return resolution * math.ceil(COARSEST_SOLVER / resolution)
 
-    def _exact(self, given: Tensor, solution: Tensor, grid: Grid) -> xarray.Dataset:
-        arrays = dict(zip(self.operator, (given, solution), strict=True))
+    def _exact(self, inputs: Tensor, solution: Tensor, grid: Grid) -> xarray.Dataset:
+        arrays = dict(zip(self.operator, (inputs, solution), strict=True))
         return self.label(arrays, grid, seed=0, first=0, solver="exact", solver_resolution=grid.shape[0], dt=0.0)
 
     def _grid_of(self, values: Tensor) -> Grid:
@@ -133,8 +133,8 @@ class DarcyProblem(EllipticProblem):
         field = gaussian_field(grid, samples, seed, alpha=alpha, tau=tau, boundary="neumann", first=first)
         return self.medium.of(field, self.values)
 
-    def solve(self, given: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
-        return solve_darcy(given, 1.0, self._grid_of(given))
+    def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
+        return solve_darcy(inputs, 1.0, self._grid_of(inputs))
 
     @property
     def solver(self) -> str:
@@ -167,8 +167,8 @@ class PoissonProblem(EllipticProblem):
         tau = self.values["tau"]
         return gaussian_field(grid, samples, seed, alpha=self.alpha, tau=tau, boundary="dirichlet", first=first)
 
-    def solve(self, given: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
-        return solve_poisson(given, self._grid_of(given), "dirichlet")
+    def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
+        return solve_poisson(inputs, self._grid_of(inputs), "dirichlet")
 
     @property
     def solver(self) -> str:

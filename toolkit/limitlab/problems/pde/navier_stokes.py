@@ -173,9 +173,9 @@ class NavierStokesProblem(PDEProblem):
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Symbol -nu |k|^2 - drag, and f - u . grad w from coefficients to coefficients."""
         kx, ky = wavenumbers(grid, forcing.dtype, forcing.device)
-        kept = dealias_mask(grid, device=forcing.device) if dealias else torch.ones((), device=forcing.device)
-        to_u, to_v = _velocity_symbol(grid, forcing) * kept
-        of_product, of_difference = (kx**2 - ky**2) * kept, kx * ky * kept
+        mask = dealias_mask(grid, device=forcing.device) if dealias else torch.ones((), device=forcing.device)
+        to_u, to_v = _velocity_symbol(grid, forcing) * mask
+        of_product, of_difference = (kx**2 - ky**2) * mask, kx * ky * mask
         pushed = fourier(forcing, grid)
 
         def nonlinear(spectrum: Tensor) -> Tensor:

@@ -91,21 +91,23 @@ def _require_periodic(problem: PeriodicProblem) -> None:
                 f"the initial value {problem.initial.text!r:.80} is not finite and of period {length:g}"
             )
     numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in problem.values.items()}
-    places = start + length * torch.tensor([0.1234, 0.4567, 0.8901], dtype=torch.float64)
+    points = start + length * torch.tensor([0.1234, 0.4567, 0.8901], dtype=torch.float64)
     for flux in terms_of(problem.equation, tuple(problem.values)).nonlinear.values():
-        here, there = (
+        values, shifted = (
             flux(
                 {**numbers, "u": torch.full((3,), 0.37, dtype=torch.float64), "x": x},
-                lambda values, axis, order: values,
+                lambda inner, axis, order: inner,
             )
-            for x in (places, places + length)
+            for x in (points, points + length)
         )
-        if not _same(torch.as_tensor(here), torch.as_tensor(there)):
+        if not _same(torch.as_tensor(values), torch.as_tensor(shifted)):
             raise InvalidArgument(f"the equation's terms in x must have the period {length:g} of the domain")
 
 
-def _same(here: Tensor, there: Tensor) -> bool:
-    return bool(torch.allclose(here, there, rtol=1e-6, atol=1e-9, equal_nan=True)) and not bool(torch.isinf(here).any())
+def _same(values: Tensor, shifted: Tensor) -> bool:
+    return bool(torch.allclose(values, shifted, rtol=1e-6, atol=1e-9, equal_nan=True)) and not bool(
+        torch.isinf(values).any()
+    )
 
 
 def _settled(problem: PeriodicProblem) -> PeriodicProblem:

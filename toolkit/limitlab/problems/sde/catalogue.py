@@ -16,7 +16,11 @@ LOTKA = next(problem for problem in GROWTH if problem.name == "lotka_volterra")
 
 
 def linear_sde(matrix: Sequence[Sequence[float]], noise: Sequence[Sequence[float]], name: str = "linear") -> SDEProblem:
-    """dX = A X dt + B dW for matrices A (d, d) and B (d, m), from N(0, I). Raises InvalidArgument for other shapes."""
+    """dX = A X dt + B dW for matrices A (d, d) and B (d, m), from N(0, I). Raises InvalidArgument for other shapes.
+
+    >>> ll.problems.linear_sde(((-1.0,),), ((0.5,),)).equation
+    'dX1 = -1.0*X1*dt + 0.5*dW1'
+    """
     size = len(matrix)
     if size == 0 or any(len(row) != size for row in matrix) or len(noise) != size or len({len(r) for r in noise}) != 1:
         raise InvalidArgument(f"A must be (d, d) and B (d, m); got {size} and {len(noise)} rows")

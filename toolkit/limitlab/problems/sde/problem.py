@@ -21,7 +21,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
 from limitlab.problems.base import Kind
-from limitlab.problems.compiled.vector_field import Function, Values, evaluator, jacobian, vector_field
+from limitlab.problems.compiled.vector_field import MatrixField, Values, VectorField, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 from limitlab.problems.text.systems import Dynamics, parse_scalar
 from limitlab.solvers.sde.fields import Calculus, Noise
@@ -54,6 +54,12 @@ class SDEProblem(DynamicalProblem):
     t, parameters, initial values ("X0"), Brownian motions ("W", "W1") and integral(...) from 0 to t.
     mean, variance: one text a state in t, parameters and initial values; or "linear" where drift and noise are linear
     and additive. density: of the stationary law.
+
+    >>> process = ll.problems.get("ornstein_uhlenbeck", span=0.1, frames=3)
+    >>> isinstance(process, ll.problems.SDEProblem), process.noise
+    (True, 'additive')
+    >>> dict(process.simulate(4, seed=0).sizes)
+    {'sample': 4, 'time': 3, 'state': 1}
     """
 
     kind: ClassVar[Kind] = "sde"
@@ -78,7 +84,7 @@ class SDEProblem(DynamicalProblem):
         """Number of Brownian motions."""
         return self.sites or len(self.dynamics().noises)
 
-    def drift(self, values: Values | None = None, calculus: Calculus | None = None) -> Function:
+    def drift(self, values: Values | None = None, calculus: Calculus | None = None) -> VectorField:
         """drift(t, y): (..., state) to (..., state), in the asked calculus (else that of the problem)."""
         if calculus is None or calculus == self.calculus:
             return self.field(values)
@@ -86,7 +92,7 @@ class SDEProblem(DynamicalProblem):
         corrected = _corrected(self.dynamics(), sign)
         return vector_field(corrected, self.layout(), self.merged(values))
 
-    def diffusion(self, values: Values | None = None, noise: Noise | None = None) -> Function:
+    def diffusion(self, values: Values | None = None, noise: Noise | None = None) -> VectorField | MatrixField:
         """diffusion(t, y): (..., state) for noise of each state's own, else (..., state, noise), as `noise` has it."""
         dynamics, layout = self.dynamics(), self.layout()
         elementwise = (noise or self.noise) in ("diagonal", "additive") and _is_square_diagonal(dynamics.diffusion)
@@ -135,16 +141,16 @@ class SDEProblem(DynamicalProblem):
 
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
-        given: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
+        defaults: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
         if "brownian" not in options and "seed" not in options:
-            given["seed"] = 0
+            defaults["seed"] = 0
         return solve_sde(
             self.drift(values, options.get("calculus")),
             self.diffusion(values, options.get("noise")),
             y0,
             moments,
             method=method or self.method or _method_for(self.noise, self.calculus),
-            **{**given, **options},
+            **{**defaults, **options},
         )
 
     def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
@@ -195,13 +201,13 @@ class SDEProblem(DynamicalProblem):
         moments = torch.from_numpy(self.stored_times(None, times))
         y0 = self.initial_value if initial is None else initial
         if self.mean == "linear":
-            found = self._linear_moments(moments, y0)
+            computed = self._linear_moments(moments, y0)
         else:
             known = [texts for texts in (self.mean, self.variance) if texts]
-            found = [self.formula(texts, moments, y0[None], self.values)[0] for texts in known]
+            computed = [self.formula(texts, moments, y0[None], self.values)[0] for texts in known]
         return labelled(
             {"problem": self.name, "equation": self.equation},
-            **{name: ("time state", value, name) for name, value in zip(("mean", "variance"), found, strict=False)},
+            **{name: ("time state", value, name) for name, value in zip(("mean", "variance"), computed, strict=False)},
             time=("time", moments, "time", self.time_unit),
             state=("state", list(self.components), "component"),
         )
@@ -227,8 +233,8 @@ class SDEProblem(DynamicalProblem):
         shape = parse_scalar(self.density.text, tuple(self.values), states=layout.states)
         run = evaluator((shape,), layout).bind(self.values)
         points = torch.linspace(low, high, DENSITY_POINTS, dtype=torch.float64)
-        heights, asked = (run(torch.zeros(()), values.double()[:, None])[0] for values in (points, x))
-        return torch.as_tensor(asked) / torch.trapezoid(torch.as_tensor(heights), points)
+        heights, at_x = (run(torch.zeros(()), values.double()[:, None])[0] for values in (points, x))
+        return torch.as_tensor(at_x) / torch.trapezoid(torch.as_tensor(heights), points)
 
 
 def _affine_flow(matrix: Tensor, offset: Tensor, start: Tensor, t: Tensor) -> Float[Tensor, "time state"]:

@@ -123,24 +123,24 @@ class Parser:
 
     def sum(self) -> sympy.Expr:
         total = self._product()
-        while self._here.text in ("+", "-"):
+        while self._current.text in ("+", "-"):
             sign = self._advance().text
             term = self._product()
             total = self._checked(total + term if sign == "+" else total - term)
         return total
 
     def expect(self, text: str, meaning: str) -> None:
-        if self._here.text != text:
+        if self._current.text != text:
             raise InvalidArgument(f"expected {text!r} before {self._where()}: {meaning}")
         self._next += 1
 
     def expect_end(self) -> None:
-        if self._here.kind != "end":
+        if self._current.kind != "end":
             raise InvalidArgument(f"expected an operator or the end before {self._where()}")
 
     def _product(self) -> sympy.Expr:
         total = self._signed()
-        while self._here.text in ("*", "/"):
+        while self._current.text in ("*", "/"):
             sign = self._advance().text
             factor = self._signed()
             if sign == "/" and factor.is_zero:
@@ -150,14 +150,14 @@ class Parser:
 
     def _signed(self) -> sympy.Expr:
         negative = False
-        while self._here.text in ("+", "-"):
+        while self._current.text in ("+", "-"):
             negative ^= self._advance().text == "-"
         value = self._power()
         return -value if negative else value
 
     def _power(self) -> sympy.Expr:
         base = self._atom()
-        if self._here.text not in ("^", "**"):
+        if self._current.text not in ("^", "**"):
             return base
         position = self._advance().position
         depth = self._deeper()
@@ -188,7 +188,7 @@ class Parser:
             return self._inside()
         if token.kind != "name":
             raise InvalidArgument(f"expected a number, a name or '(' at character {token.position}; got {token.text!r}")
-        if self._here.text == "(":
+        if self._current.text == "(":
             return self._call(token)
         return self._named(token)
 
@@ -263,11 +263,11 @@ class Parser:
         return node
 
     @property
-    def _here(self) -> _Token:
+    def _current(self) -> _Token:
         return self._tokens[self._next]
 
     def _advance(self) -> _Token:
-        token = self._here
+        token = self._current
         if token.kind == "end":
             raise InvalidArgument("the equation ends too early")
         self._next += 1
@@ -280,7 +280,7 @@ class Parser:
         return self._depth
 
     def _where(self) -> str:
-        token = self._here
+        token = self._current
         return f"{token.text[:20]!r} at character {token.position}" if token.kind != "end" else "the end"
 
 

@@ -153,7 +153,7 @@ class _SystemParser(Parser):
 
     def _named(self, token):
         name = token.text
-        if self._names.indexed and (name in self._names.states or self._here.text == "["):
+        if self._names.indexed and (name in self._names.states or self._current.text == "["):
             return self._site(name)
         if self._names.indexed and name == "j":
             raise InvalidArgument("j stands only in brackets, such as x[j], within mean(...) or sum(...)")
@@ -176,7 +176,7 @@ class _SystemParser(Parser):
         if index.text not in ("i", "j") or (index.text == "j" and not self._reducing):
             raise InvalidArgument(f"the site of {name!r} is i, i+1, ...; in mean(...) or sum(...) also j")
         offset = 0
-        if self._here.text in ("+", "-"):
+        if self._current.text in ("+", "-"):
             sign, number = self._advance().text, self._advance()
             if not number.text.isdigit() or int(number.text[:3]) > FARTHEST_NEIGHBOUR or len(number.text) > 3:
                 raise InvalidArgument(f"neighbours are at most {FARTHEST_NEIGHBOUR} sites away; got {number.text:.20}")
@@ -225,8 +225,8 @@ def _left(line: str, kind: str) -> tuple[str, bool | None]:
         return primed[1], bool(primed[2])
     plain = _PLAIN.match(left)
     if not plain:
-        wanted = "x' = ... or dx/dt = ..." if kind == "ode" else "dX = ..."
-        raise InvalidArgument(f"an equation begins with {wanted} or a name; got {left.strip()!a:.60}")
+        accepted = "x' = ... or dx/dt = ..." if kind == "ode" else "dX = ..."
+        raise InvalidArgument(f"an equation begins with {accepted} or a name; got {left.strip()!a:.60}")
     return plain[1], None
 
 
