@@ -111,6 +111,7 @@ class NTKConv(nn.Module):
         outputs: int,
         dimension: int,
         layer: Conv,
+        *,
         generator: torch.Generator,
         dtype: torch.dtype,
     ) -> None:
@@ -292,7 +293,10 @@ class _Builder:
         if isinstance(layer, Conv):
             if not grid:
                 raise InvalidArgument("Conv needs inputs of shape (channels, *grid)")
-            return NTKConv(channels, outputs, len(grid), layer, self.generator, self.dtype), (outputs, *grid)
+            return NTKConv(channels, outputs, len(grid), layer, generator=self.generator, dtype=self.dtype), (
+                outputs,
+                *grid,
+            )
         assert isinstance(layer, Dense)
         if grid:
             raise InvalidArgument("Dense on a grid needs Flatten or GlobalPool before it")
