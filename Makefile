@@ -2,7 +2,7 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := .venv/bin
-MAIN_NOTEBOOK := operators/08-fourier-neural-operator
+MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
 BENCHMARKS := $(filter-out %/interleaved.py,$(wildcard tests/benchmarks/*.py))
 

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import jaxtyping
+
 ROOT = Path(__file__).resolve().parents[1]
 TREES = (ROOT / "toolkit", ROOT / "widgets")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+SHAPED = {name for name, kind in vars(jaxtyping).items() if isinstance(kind, type)}
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -107,8 +110,8 @@ def is_quoted(annotation: ast.expr) -> bool:
             return True
         case ast.Subscript(value=ast.Name(id="Literal")):
             return False
-        case ast.Subscript(value=outer, slice=ast.Tuple(elts=[inner, ast.Constant(value=str())])):
-            return is_quoted(outer) or is_quoted(inner)
+        case ast.Subscript(value=ast.Name(id=kind), slice=ast.Tuple(elts=[array, _])) if kind in SHAPED:
+            return is_quoted(array)
     return any(is_quoted(part) for part in ast.iter_child_nodes(annotation) if isinstance(part, ast.expr))
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,9 @@ from measures import (
 TOOLS = Path(sys.executable).parent
 MODULES = modules()
 FUNCTIONS = [function for path in MODULES for function in functions(path)]
-FACES = {"solve_ode", "solve_sde", "fit", "FNO.__init__", "generate"}
+FACES = {"solve_ode", "solve_sde", "fit", "generate", "empirical_ntk", "FNO.__init__"}
 """Public functions whose many options are the point of them: they may have more than eight, by keyword."""
-CROSS_CUTTING = {f"test_{name}.py" for name in ("house", "environment", "examples", "toy_system")}
+CROSS_CUTTING = {f"test_{name}.py" for name in ("house", "environment", "examples", "readme", "toy_system")}
 HEAVY = ("torch", "sympy", "plotly", "dask", "distributed", "xarray", "zarr", "accelerate", "papermill", "nbformat")
 
 
@@ -123,3 +124,10 @@ def test_annotations_are_written_in_one_way():
     require_none(short(path) for path in MODULES if annotations(path) and not postponed(path))
     quoted = ((path, part) for path in MODULES for part in annotations(path) if is_quoted(part))
     require_none(f"{short(path)}:{part.lineno} {ast.unparse(part)}" for path, part in quoted)
+
+
+def test_files_that_the_guide_names_are_there():
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:toolkit|widgets|tests|notebooks)/[^`<>]*)`", guide))
+    assert len(named) > 10
+    require_none(sorted(name for name in named if not (ROOT / name).exists()))

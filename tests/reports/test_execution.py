@@ -78,12 +78,12 @@ def test_format_that_there_is_not_is_refused(demo):
 
 def test_notebook_is_found_by_path_name_or_name_without_number(tmp_path, monkeypatch):
     course = tmp_path / "course"
-    for name in ("operators/08-fourier-neural-operator", "discovery/18-pinn", "operators/18-pinn"):
+    for name in ("operators/01-fourier-neural-operator", "discovery/18-pinn", "operators/18-pinn"):
         (course / name).parent.mkdir(parents=True, exist_ok=True)
         write_notebook(course / f"{name}.ipynb", [])
     monkeypatch.setenv("LIMITLAB_NOTEBOOKS", str(course))
-    expected = (course / "operators/08-fourier-neural-operator.ipynb").resolve()
-    names = ["operators/08-fourier-neural-operator", "08-fourier-neural-operator", "fourier-neural-operator", expected]
+    expected = (course / "operators/01-fourier-neural-operator.ipynb").resolve()
+    names = ["operators/01-fourier-neural-operator", "01-fourier-neural-operator", "fourier-neural-operator", expected]
     assert [notebooks.find(name) for name in names] == [expected] * 4
     with pytest.raises(UnknownName, match="did you mean 'fourier-neural-operator'"):
         notebooks.find("fourier-neural-operatr")

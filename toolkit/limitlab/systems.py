@@ -7,13 +7,22 @@ latter exist.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from limitlab.errors import unknown_name
+from limitlab.atomic import write_atomically
+from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.reports import notebooks
+from limitlab.reports.tables import Table
 
 Family = Literal["neural_des", "operators", "discovery", "infinite_width"]
 State = Literal["works", "planned"]
+FAMILIES: dict[Family, str] = {
+    "neural_des": "Neural differential equations (depth)",
+    "operators": "Neural operators (resolution)",
+    "discovery": "Discovery (laws in data)",
+    "infinite_width": "Infinite width (kernels and features)",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,8 @@ class Paper:
 class System:
     """One line of the table: the paper, and what of it runs here.
 
-    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first. remark:
-    what of the paper is still missing.
+    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first; a
+    system may have lessons before it works. remark: what of the paper is still missing.
 
     >>> ll.systems.get("ntk").state
     'works'
@@ -93,6 +102,47 @@ def markdown_table() -> str:
     return "\n".join(lines)
 
 
+def write_table(readme: Path) -> None:
+    """Put the table between the markers of a Markdown file. Raises InvalidArgument where it has none.
+
+    >>> from pathlib import Path
+    >>> size = Path("README.md").write_text("<!-- systems --><!-- /systems -->")
+    >>> ll.systems.write_table(Path("README.md"))
+    >>> "| [Neural tangent kernel](notebooks/" in Path("README.md").read_text()
+    True
+    """
+    text = readme.read_text(encoding="utf-8")
+    begin, end = "<!-- systems -->", "<!-- /systems -->"
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise InvalidArgument(f"{readme} has no markers {begin} and {end}")
+    write_atomically(readme, f"{before}{begin}\n\n{markdown_table()}\n\n{end}{after}")
+
+
+def course() -> Table:
+    """The lessons that work, part by part in the order in which they are read, with the systems that they are about.
+
+    Links are relative to the folder of the notebooks. A part without a lesson is in preparation.
+
+    >>> ll.systems.course().header
+    ['part', 'lesson', 'about']
+    """
+    lessons = sorted((notebook, system) for system in SYSTEMS for notebook in system.notebooks)
+    rows = []
+    for family, part in FAMILIES.items():
+        read = [(notebook, system) for notebook, system in lessons if system.family == family]
+        rows += [[part, f"[{_title(notebook)}]({notebook})", system.title] for notebook, system in read]
+        rows += [] if read else [[part, "in preparation", ""]]
+    return Table(["part", "lesson", "about"], rows)
+
+
+def _title(notebook: str) -> str:
+    """The heading of a notebook, or its file's name where the course is not at hand."""
+    path = notebooks.catalogue().get(notebook.removesuffix(".ipynb"))
+    return (notebooks.title(notebooks.read(path)) if path else None) or PurePosixPath(notebook).stem
+
+
 # fmt: off
 SYSTEMS: tuple[System, ...] = (
     System(1, "stable-neural-sde", "Stable neural SDEs", "neural_des", Paper(
@@ -101,8 +151,14 @@ SYSTEMS: tuple[System, ...] = (
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
-        remark="its solvers work ([steps](notebooks/neural_des/01-solvers-and-their-steps.ipynb), "
-        "[noise](notebooks/neural_des/02-noise.ipynb)); the models are to come"),
+        notebooks=("neural_des/01-steps-and-their-control.ipynb",
+                   "neural_des/02-stiffness.ipynb",
+                   "neural_des/03-what-a-step-keeps.ipynb",
+                   "neural_des/04-gradients-of-solves.ipynb",
+                   "neural_des/05-noise-and-two-calculi.ipynb",
+                   "neural_des/06-orders-and-steps-with-noise.ipynb",
+                   "neural_des/07-gradients-through-noise.ipynb"),
+        remark="its solvers work; the models are to come"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918")),
@@ -122,7 +178,7 @@ SYSTEMS: tuple[System, ...] = (
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
         experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
-        notebooks=("operators/08-fourier-neural-operator.ipynb",),
+        notebooks=("operators/01-fourier-neural-operator.ipynb",),
         remark="the plain FNO; the tensorised and multi-grid parts are to come"),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
@@ -135,7 +191,8 @@ SYSTEMS: tuple[System, ...] = (
         "Yang, Hu", "ICML", 2021, "2011.14522"),
         experiments=("abc_regimes", "coordinate_check", "learning_rate_transfer", "maml_glyphs", "word2vec_cbow"),
         notebooks=("infinite_width/04-feature-learning.ipynb",
-                   "infinite_width/05-infinite-width-word2vec-and-maml.ipynb"),
+                   "infinite_width/05-word2vec-at-infinite-width.ipynb",
+                   "infinite_width/06-maml-at-infinite-width.ipynb"),
         remark="no transformer in the learning-rate transfer"),
     System(12, "neural-integral-equations", "Neural integral equations", "neural_des", Paper(
         "Learning Integral Operators via Neural Integral Equations",

@@ -1,7 +1,12 @@
+import gc
+import weakref
+
 import numpy as np
 import plotly.graph_objects as go
+from ipywidgets.widgets.widget import _instances
 
 from limitlab_widgets.shared.figure_panel import FigurePanel, _changes
+from limitlab_widgets.shared.plotly_widget import PlotlyLibrary
 
 
 def lines(*names: str, scale: float = 1.0, **layout) -> go.Figure:
@@ -53,10 +58,44 @@ def test_only_what_differs_is_sent():
     assert _changes(old, old) == {}
 
 
-def test_the_width_of_the_page_reaches_the_figure():
+def test_a_page_that_is_loaded_again_gets_the_figure_as_it_is():
     panel = FigurePanel(height=200)
     panel.show(lines("fno"))
-    panel._fit.width = 640
-    assert panel.figure.layout.width == 640
-    panel.show(lines("fno", scale=2.0))
-    assert (panel.figure.layout.width, panel.figure.layout.height) == (640, 200)
+    panel.show(lines("fno", scale=2.0, title="loss"))
+    state = panel.figure.get_state()
+    assert state["_widget_layout"]["title"] == {"text": "loss"}
+    assert panel.figure._widget_data[0]["y"].tolist() == [0, 2, 4, 6]
+
+
+def test_a_figure_that_was_replaced_is_freed():
+    panel = FigurePanel()
+    panel.show(lines("fno"))
+    first, count = weakref.ref(panel.figure), len(_instances)
+    panel.show(go.Figure(go.Heatmap(z=np.eye(3)), {"xaxis": {"title": "x"}}))
+    gc.collect()
+    assert first() is None
+    assert len(_instances) == count
+
+
+def test_figures_share_one_library_as_long_as_one_needs_it():
+    def libraries():
+        return [widget for widget in _instances.values() if isinstance(widget, PlotlyLibrary)]
+
+    before, panels = len(libraries()), [FigurePanel(), FigurePanel()]
+    assert len(libraries()) == 1
+    panels[0].close()
+    assert len(libraries()) == 1
+    panels[1].close()
+    assert len(libraries()) == before
+
+
+def test_a_dark_page_makes_figures_dark(monkeypatch):
+    panel = FigurePanel()
+    panel.show(lines("fno"))
+    light = panel.figure.layout.template.layout.paper_bgcolor
+    monkeypatch.setattr(FigurePanel, "dark", True)
+    panel.follow_theme()
+    dark = panel.figure.layout.template.layout.paper_bgcolor
+    assert (light, dark) == ("#FFFFFF", "#15191E")
+    panel.show(lines("fno", template="limitlab"))
+    assert panel.figure.layout.template.layout.paper_bgcolor == dark

@@ -1,11 +1,23 @@
 import math
+from functools import partial
 
 import ipywidgets as widgets
 import pytest
+from traitlets import Float, validate
 
 from limitlab import experiments, problems
+from limitlab.errors import check_number
 from limitlab.problems import Parameter
-from limitlab_widgets.shared.panels import ProblemPanel, is_echo, option_control, parameter_slider, seconds_text
+from limitlab_widgets.shared.controls import (
+    described,
+    is_echo,
+    linked,
+    option_control,
+    parameter_slider,
+    seconds_text,
+)
+from limitlab_widgets.shared.panels import ProblemPanel
+from limitlab_widgets.shared.state import StudioState
 
 OPTIONS = {option.name: option for option in experiments.get("darcy_fno").options()}
 
@@ -77,8 +89,65 @@ def test_the_value_is_a_stop_of_its_slider(parameter, value):
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_an_echo_is_nearer_than_half_a_stop_and_a_move_is_not(scale):
+def test_an_echo_is_the_stop_next_to_the_value_and_everything_else_is_a_move(scale):
     slider = parameter_slider(Parameter("k", 1.0, 0.1, 10.0, "rate", scale=scale), 1.0)
-    for stops, echo in ((0.4, True), (1.0, False), (-3.0, False)):
-        new = 10 ** (stops * slider.step) if scale == "log" else 1.0 + stops * slider.step
-        assert is_echo({"owner": slider, "old": 1.0, "new": new}) == echo
+
+    def away(stops: float) -> float:
+        return 10 ** (stops * slider.step) if scale == "log" else 1.0 + stops * slider.step
+
+    current = away(0.3)
+    for stops, echo in ((0.0, True), (1e-9, True), (0.4, False), (1.0, False), (-3.0, False)):
+        assert is_echo(slider, away(stops), current) == echo
+
+
+class Circle(StudioState):
+    """A circle whose radius is positive; its area is found in the worker."""
+
+    decides = ("radius",)
+    radius = Float(1.0)
+    area = Float(0.0)
+
+    @validate("radius")
+    def _positive(self, proposal):
+        return check_number("radius", proposal["value"], low=0.1)
+
+    def answer(self):
+        self.work(partial(self._measure, self.radius), patience=5.0)
+
+    def _measure(self, radius, check):
+        with self.lock:
+            check()
+            self.area = math.pi * radius**2
+
+
+def radius_slider(circle):
+    return linked(circle, "radius", described(widgets.FloatSlider, "r", "radius", min=0.1, max=2.1, step=0.1))
+
+
+def test_a_linked_control_and_its_trait_show_the_same():
+    circle = Circle()
+    slider = radius_slider(circle)
+    slider.value = 1.5
+    assert (circle.radius, circle.area) == (1.5, math.pi * 1.5**2)
+    circle.radius = 3.0
+    assert (slider.value, slider.max) == (3.0, 3.0)
+
+
+def test_small_moves_of_a_linked_control_add_up():
+    circle = Circle()
+    slider = radius_slider(circle)
+    for _ in range(20):
+        slider.set_state({"value": slider.value + 0.04})
+        assert circle.radius == slider.value
+
+
+def test_a_value_that_is_refused_goes_back_and_the_reason_is_told_until_the_next_change():
+    circle = Circle()
+    box = linked(circle, "radius", described(widgets.FloatText, "r", "radius"))
+    box.value = -1.0
+    assert (box.value, circle.radius) == (1.0, 1.0)
+    assert "radius must be a number >= 0.1" in circle.error
+    box.value = math.nan
+    assert (box.value, circle.radius) == (1.0, 1.0)
+    box.value = 2.0
+    assert (circle.error, circle.radius) == ("", 2.0)

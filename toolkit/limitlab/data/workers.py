@@ -19,6 +19,10 @@ def dask_client(workers: int, scheduler: str | None = None) -> Iterator[Client]:
     """A client of the scheduler at an address such as "tcp://host:8786", or of `workers` local processes.
 
     The local ones share the machine's cores evenly. Raises InvalidArgument for a scheduler that does not answer.
+
+    >>> def squares(numbers, workers):
+    ...     with ll.data.dask_client(workers) as client:
+    ...         return client.gather(client.map(pow, numbers, [2] * len(numbers)))
     """
     from distributed import Client, LocalCluster
 

@@ -6,6 +6,7 @@ imported from here too.
 
 from limitlab.figures.fields.fields import field_2d, profiles, space_time, triptych
 from limitlab.figures.fields.spectra import error_spectrum, spectrum
+from limitlab.figures.lines import lines
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
 from limitlab.figures.solves.convergence import convergence_orders, fitted_orders, work_precision
@@ -34,6 +35,7 @@ __all__ = [
     "fan_chart",
     "field_2d",
     "kernel_heatmaps",
+    "lines",
     "marginals",
     "phase_plane",
     "phase_space",

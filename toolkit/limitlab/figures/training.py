@@ -25,6 +25,14 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
 
     log: variables (model, step) or (model, seed, step), NaN where a model has no value; without `variable`, the sum of
     all but those whose attribute `kind` is "metric", which is what was minimised.
+
+    >>> log = ll.labels.labelled(
+    ...     mse=("model step", [[1.0, 0.5, 0.3]], "squared error"),
+    ...     model=("model", ["fno"], "model"),
+    ...     step=("step", [1, 2, 3], "training step"),
+    ... )
+    >>> ll.figures.training_curves(log).layout.yaxis.type
+    'log'
     """
     losses = [log[name] for name in log.data_vars if log[name].attrs.get("kind") != "metric"]
     terms = [variable_of(log, variable)] if variable else losses
@@ -54,6 +62,13 @@ def error_against_resolution(
 
     metrics: `variable` with the dims (model, resolution) and perhaps seed, sample. The training resolution, marked by a
     line, is the argument or the attribute `train_resolution`.
+
+    >>> metrics = ll.labels.labelled(
+    ...     relative_l2=("model resolution", [[0.02, 0.021]], "relative L2 error"),
+    ...     model=("model", ["fno"], "model"),
+    ...     resolution=("resolution", [32, 64], "points per axis"),
+    ... )
+    >>> figure = ll.figures.error_against_resolution(metrics, train_resolution=32)
     """
     errors = variable_of(metrics, variable)
     require_dims(errors, "model", "resolution")
@@ -119,6 +134,13 @@ def error_distribution(
     """The errors of all test samples, for every model at every resolution; seeds are pooled.
 
     metrics: `variable` with the dims (model, sample) and perhaps resolution, seed.
+
+    >>> metrics = ll.labels.labelled(
+    ...     relative_l2=("model sample", 0.02 + 0.01 * torch.rand(2, 20), "relative L2 error"),
+    ...     model=("model", ["fno", "unet"], "model"),
+    ... )
+    >>> ll.figures.error_distribution(metrics, kind="violin").data[1].name
+    'unet'
     """
     if kind not in get_args(DistributionKind):
         raise unknown_name("kind of distribution", kind, get_args(DistributionKind))

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 KERNELS = {"ntk": math.sqrt(2), "gp": 1.0}
 # a gradient with zeros for all the words that a batch does not hold is cheap for a few words only
@@ -35,6 +35,9 @@ class CBOW(nn.Module):
     """Scores of words in contexts; u, v (word, dimension) hold a vector of each word as context and as answer.
 
     width: the width that it stands for, inf for a limit. frozen: only v is trained.
+
+    >>> ll.infinite_width.CBOW(torch.eye(9), width=torch.inf)
+    CBOW(9 words, width inf, held in 9 dimensions)
     """
 
     u: Tensor
@@ -51,8 +54,8 @@ class CBOW(nn.Module):
 
     def forward(
         self,
-        context: Int64[Tensor, "batch place"],
-        weight: Float[Tensor, "batch place"],
+        context: Int64[Tensor, "batch slot"],
+        weight: Float[Tensor, "batch slot"],
         words: Int64[Tensor, "batch k"],
     ) -> Float[Tensor, "batch k"]:
         """The scores V_k . h of `words` for the mean h of the context with these weights."""
@@ -67,7 +70,7 @@ class CBOW(nn.Module):
         if not self.frozen:
             tables.append((self.u, batch["context"][batch["weight"] > 0]))
         sparse = len(self.u) >= SPARSE_FROM
-        return [functional.embedding(places.unique(), table, sparse=sparse) for table, places in tables]
+        return [functional.embedding(words.unique(), table, sparse=sparse) for table, words in tables]
 
     @torch.no_grad()
     def sample(self, width: int, seed: int = 0) -> CBOW:
@@ -110,8 +113,7 @@ def kernel_limit(words: int, kind: str = "ntk") -> CBOW:
     With frozen features phi a step of gradient descent moves the scores by the kernel phi . phi'. For this linear
     network of unit variances it is x . x' for the last layer and as much again for the first: features x or sqrt(2) x.
     """
-    if kind not in KERNELS:
-        raise unknown_name("kernel limit", kind, KERNELS)
+    one_of("kernel limit", kind, KERNELS)
     count = int(check_number("words", words, low=2, integer=True))
     return CBOW(KERNELS[kind] * torch.eye(count), width=math.inf, frozen=True)
 
@@ -121,6 +123,10 @@ def cbow_loss(weight_decay: float = 0.0) -> Callable[[Any, Mapping[str, Tensor]]
 
     A mean, so that losses compare: the sum's step of rate alpha is the mean's of rate alpha times the batch size.
     weight_decay: a step multiplies each touched row of U and V by 1 - alpha weight_decay, once however often it occurs.
+
+    >>> batch = ll.infinite_width.ContextBatches(ll.infinite_width.factorial_corpus(sentences=20)).batch(0)
+    >>> ll.infinite_width.cbow_loss()(ll.infinite_width.CBOW(torch.eye(256), width=torch.inf), batch)
+    {'negative_sampling': tensor(4.1589, grad_fn=<MeanBackward0>)}
     """
     decay = check_number("weight_decay", weight_decay, low=0)
 
@@ -162,6 +168,10 @@ def analogy_hits(
 
     The answer is the word whose unit vector is nearest, by cosine, to second - first + third of the unit vectors, the
     three words of the question excepted.
+
+    >>> vectors = torch.tensor([[1.0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
+    >>> ll.infinite_width.analogy_hits(vectors, torch.tensor([[0, 1, 2, 3]]))
+    tensor([True])
     """
     if questions.ndim != 2 or questions.shape[1] != 4:
         raise InvalidArgument(f"questions must have shape (question, 4); got {tuple(questions.shape)}")

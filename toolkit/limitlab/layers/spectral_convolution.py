@@ -17,6 +17,8 @@ than an FFT (`_fft_is_cheaper`, measured) the FFT computes the same numbers.
 Source: Li et al., arXiv 2010.08895; one centred weight block: Kossaifi et al., arXiv 2310.00120.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import math
@@ -43,6 +45,9 @@ class SpectralConv(nn.Module):
     `weight` is its complex view. Initial weights: complex normal with standard deviation sqrt(2 / (in + out)), the bias
     alike.
     Raises InvalidArgument. Source: arXiv 2310.00120, section 3; defaults of neuraloperator 2.0.0.
+
+    >>> ll.operators.SpectralConv(1, 2, modes=(8,))(torch.zeros(3, 1, 32)).shape
+    torch.Size([3, 2, 32])
     """
 
     def __init__(
@@ -228,23 +233,22 @@ def _basis(like: Tensor, kind: str, n: int, wavenumbers: tuple[int, int]) -> Ten
 
     Tracing, fake tensors and functional transforms get a matrix of their own: one that outlived them would be stale.
     """
-    first, last = wavenumbers
     if (
         type(like) is not Tensor
         or torch.compiler.is_compiling()
         or torch._C._functorch.peek_interpreter_stack() is not None
     ):
-        return _build_basis(kind, n, first, last, like.dtype, like.device)
-    return _kept_basis(kind, n, first, last, like.dtype, like.device)
+        return _build_basis(kind, n, wavenumbers, like.dtype, like.device)
+    return _cached_basis(kind, n, wavenumbers, like.dtype, like.device)
 
 
 @functools.lru_cache(maxsize=256)
-def _kept_basis(kind: str, n: int, first: int, last: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _cached_basis(kind: str, n: int, wavenumbers: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
-        return _build_basis(kind, n, first, last, dtype, device)
+        return _build_basis(kind, n, wavenumbers, dtype, device)
 
 
-def _build_basis(kind: str, n: int, first: int, last: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _build_basis(kind: str, n: int, wavenumbers: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Fourier matrix of one axis, from exactly reduced angles in float64.
 
     "analyse": exp(-2 pi i k j/n) / n, halved at |k| = n/2, as (2 kept, n): the real rows above the imaginary ones;
@@ -252,7 +256,7 @@ def _build_basis(kind: str, n: int, first: int, last: int, dtype: torch.dtype, d
     "analyse last": (n, 2 kept + padding), real and imaginary columns interleaved;
     "synthesise last": (2 kept + padding, n), its transpose layout, with w(k).
     """
-    k = torch.arange(first, last + 1, device="cpu")
+    k = torch.arange(wavenumbers[0], wavenumbers[1] + 1, device="cpu")
     angle = (k[:, None] * torch.arange(n, device="cpu")).remainder(n).to(torch.float64) * (2 * math.pi / n)
     cosine, sine = angle.cos(), angle.sin()
     if kind.startswith("analyse"):

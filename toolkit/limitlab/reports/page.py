@@ -62,7 +62,7 @@ def external_resources(document: str) -> list[str]:
     """Every address outside of the document that a browser would fetch to show it; links to follow do not count."""
     finder = _ResourceFinder()
     finder.feed(document)
-    return finder.found
+    return finder.addresses
 
 
 def is_external(address: str) -> bool:
@@ -83,7 +83,7 @@ def _finite(value: Any) -> Any:
 class _ResourceFinder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
         self.in_style = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -91,25 +91,25 @@ class _ResourceFinder(HTMLParser):
         for name, value in attributes:
             requests = name in REQUESTING or (name == "href" and tag not in ("a", "area"))
             if requests and value and is_external(value):
-                self.found.append(value)
+                self.addresses.append(value)
             if name == "style" and value:
-                self.found += FETCHED_BY_STYLE.findall(value)
+                self.addresses += FETCHED_BY_STYLE.findall(value)
 
     def handle_data(self, data: str) -> None:
         if self.in_style:
-            self.found += FETCHED_BY_STYLE.findall(data)
+            self.addresses += FETCHED_BY_STYLE.findall(data)
 
     def handle_endtag(self, tag: str) -> None:
         self.in_style = False
 
 
 _DRAW = """
-for (const place of document.querySelectorAll("div.figure")) {
-  const figure = JSON.parse(place.querySelector("script").textContent);
+for (const block of document.querySelectorAll("div.figure")) {
+  const figure = JSON.parse(block.querySelector("script").textContent);
   const layout = Object.assign({}, figure.layout, {autosize: true});
   delete layout.width;
   const config = Object.assign({responsive: true, displaylogo: false, plotlyServerURL: ""}, figure.config);
-  Plotly.newPlot(place, {data: figure.data, layout: layout, frames: figure.frames, config: config});
+  Plotly.newPlot(block, {data: figure.data, layout: layout, frames: figure.frames, config: config});
 }
 """
 

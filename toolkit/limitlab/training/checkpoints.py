@@ -7,6 +7,8 @@ exists at any moment. Complex tensors are stored as pairs of reals and named in 
 finds what a disk has damaged.
 """
 
+from __future__ import annotations
+
 import json
 import random
 import re
@@ -60,7 +62,8 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     recipe: Mapping[str, Any],
-    seconds: float,
+    *,
+    seconds: float = 0.0,
 ) -> Path:
     """Write the checkpoint of `step` into `folder`, then drop all but the two newest. Returns its path."""
     tensors = {f"model.{name}": tensor for name, tensor in weights_of(model).items()}

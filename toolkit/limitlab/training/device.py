@@ -5,6 +5,8 @@ Precision is "no" (as the model is) or "bf16" (the model's forward pass under au
 There is no "fp16": spectral sums overflow its range, and a loss scaler skips the very overflow that we report.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,9 @@ def device(name: str = "auto") -> torch.device:
     """The torch device of a name: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda" or "mps".
 
     Raises UnknownName for any other name, InvalidArgument where this machine or this build of torch has no such device.
+
+    >>> ll.training.device("cpu")
+    device(type='cpu')
     """
     if name not in DEVICES:
         raise unknown_name("device", name, DEVICES)
@@ -39,7 +44,7 @@ def device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def accelerator(name: str = "auto", precision: str = "no") -> "Accelerator":
+def accelerator(name: str = "auto", precision: str = "no") -> Accelerator:
     """Accelerate's face for one training on the named device, with the process group joined where there is one.
 
     Raises InvalidArgument where running processes are bound to another device than the one asked for.
@@ -62,7 +67,7 @@ def accelerator(name: str = "auto", precision: str = "no") -> "Accelerator":
 
 
 @contextmanager
-def prepared(face: "Accelerator", model: nn.Module) -> Iterator[nn.Module]:
+def prepared(face: Accelerator, model: nn.Module) -> Iterator[nn.Module]:
     """The model that a loss calls: autocast where the precision asks for it, averaging gradients in several processes.
 
     The model itself is as it was afterwards. One process without autocast needs nothing, and is spared the 2.5 s that

@@ -4,6 +4,8 @@ On an accelerator a float of a loss stops the host until the device has caught u
 somebody reads them, or until `fetch` brings those of many steps over in one transfer.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +19,9 @@ class Progress:
 
     `metrics` is empty except at evaluated steps. Reading `losses`, `loss` (their sum) or `gradient_norm` (before
     clipping) waits for the device, once.
+
+    >>> ll.training.Progress(3, 10, {"mse": torch.tensor(0.25)}, seconds=1.5)
+    step 3/10  mse 0.25  1.5 s
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Panels that studios are built from: a problem with its parameters, a training with its buttons; cards and controls.
+"""Panels that more than one studio is built from: a problem with its parameters, old figures, a training.
 
 A panel shows state and sends commands to it; it has no numbers of its own.
 """
@@ -6,7 +6,6 @@ A panel shows state and sends commands to it; it has no numbers of its own.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,29 +13,25 @@ import ipywidgets as widgets
 from traitlets import Any as AnyTrait
 
 from limitlab import figures
-from limitlab.experiments.contract.experiment import curves_of
+from limitlab.errors import LimitlabError
+from limitlab.experiments.contract.result import curves_of
+from limitlab_widgets.shared.controls import (
+    button,
+    described,
+    is_echo,
+    meaning_of,
+    parameter_slider,
+    seconds_text,
+    show_value,
+)
 from limitlab_widgets.shared.figure_panel import FigurePanel
+from limitlab_widgets.shared.layout import display
+from limitlab_widgets.shared.widget_tree import discard
 
 if TYPE_CHECKING:
-    from limitlab.experiments import Option
     from limitlab.problems import Parameter, Problem
+    from limitlab_widgets.shared.state import StudioState
     from limitlab_widgets.shared.training import TrainingState
-
-DESCRIPTION = "108px"
-STOPS = 200
-STYLE = """<style>
-.limitlab-card { border: 1px solid var(--jp-border-color2, #d0d7de); border-radius: 6px; padding: 10px 14px; }
-.limitlab-card .widget-html-content { line-height: 1.45; }
-.limitlab-card h4 { margin: 0 0 4px 0; }
-.limitlab-note { opacity: 0.75; font-size: 90%; }
-.limitlab-row > .widget-inline-hbox { flex: 1 1 280px; }
-.limitlab-error { color: #b3261e; font-weight: 600; white-space: pre-wrap; }
-.limitlab-choice:has(input:disabled) { opacity: 0.45; }
-.limitlab-table { border-collapse: collapse; width: 100%; line-height: 1.5; font-variant-numeric: tabular-nums; }
-.limitlab-table th, .limitlab-table td { padding: 1px 8px; text-align: right; white-space: nowrap; }
-.limitlab-table th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color2, #d0d7de); }
-.limitlab-table th:first-child, .limitlab-table td:first-child { text-align: left; padding-left: 0; }
-</style>"""
 
 
 class ProblemPanel(widgets.VBox):
@@ -54,7 +49,7 @@ class ProblemPanel(widgets.VBox):
         self.chooser.style.description_width = "60px"
         self.chooser.observe(self._choose, "value")
         self.equation = widgets.HTMLMath(layout=widgets.Layout(margin="0 0 4px 0", overflow="auto hidden"))
-        self.sliders: dict[str, widgets.Widget] = {}
+        self.sliders: dict[str, Any] = {}
         self._rows = widgets.VBox()
         super().__init__([self.chooser, self.equation, self._rows])
         self.offer(choices, problem)
@@ -69,6 +64,12 @@ class ProblemPanel(widgets.VBox):
         self._draw()
         self.chooser.observe(self._choose, "value")
 
+    def show(self, problem: Problem) -> None:
+        """Move the sliders to the parameters of this problem, which is the one that is picked at other values."""
+        self.problem = problem
+        for name, slider in self.sliders.items():
+            show_value(slider, problem.values[name])
+
     def enable(self, enabled: bool) -> None:
         """Whether the choice and the sliders can be moved."""
         for control in (self.chooser, *self.sliders.values()):
@@ -79,27 +80,63 @@ class ProblemPanel(widgets.VBox):
         self._draw()
 
     def _draw(self) -> None:
-        problem: Problem = self.problem
-        old = tuple(self._rows.children)
-        self.equation.value = f"$\\displaystyle {problem.latex()}$"
+        problem, old = self.problem, self._rows.children
+        self.equation.value = f"$${problem.latex()}$$"
         self.sliders = {
             p.name: parameter_slider(p, problem.values[p.name], continuous=self._continuous) for p in problem.parameters
         }
-        for name, slider in self.sliders.items():
-            slider.observe(lambda change, name=name: self._move(name, change), "value")
+        for parameter in problem.parameters:
+            slider = self.sliders[parameter.name]
+            slider.style.description_width = "48px"
+            slider.observe(lambda change, parameter=parameter: self._move(parameter, change), "value")
         meanings = [f"${p.latex or p.name}$&ensp;{html.escape(meaning_of(p))}" for p in problem.parameters]
         legend = widgets.HTMLMath(f'<span class="limitlab-note">{"; ".join(meanings) or "no parameters"}</span>')
         self._rows.children = (*self.sliders.values(), legend)
-        for row in old:
-            row.close()
+        discard(old)
 
-    def _move(self, name: str, change: dict[str, Any]) -> None:
-        if is_echo(change):
-            return
-        (parameter,) = (p for p in self.problem.parameters if p.name == name)
+    def _move(self, parameter: Parameter, change: dict[str, Any]) -> None:
+        slider, current = change["owner"], self.problem.values[parameter.name]
         # ten to the power of a logarithm can land a rounding error outside the range
         value = min(max(float(change["new"]), parameter.low), parameter.high)
-        self.problem = self.problem.with_parameters(**{name: value})
+        if value == current or is_echo(slider, change["new"], current):
+            return
+        try:
+            self.problem = self.problem.with_parameters(**{parameter.name: value})
+        except LimitlabError:
+            slider.value = current
+
+
+class StaleNote(widgets.HBox):
+    """What a state is doing while its figures show an older answer, a button that stops it, and what went wrong.
+
+    figures: the part of the page that is dimmed meanwhile.
+    """
+
+    def __init__(self, state: StudioState, figures: widgets.DOMWidget) -> None:
+        self._state, self._figures = state, figures
+        self.text, self.error = widgets.HTML(layout=widgets.Layout(flex="1 1 auto")), widgets.HTML()
+        self.stop = button("Stop", "stop", "give up what is computed now; the next change begins anew")
+        self.stop.on_click(lambda _button: state.stop())
+        super().__init__([self.text, self.error, self.stop], layout=widgets.Layout(flex_flow="row wrap"))
+        state.observe(self._follow, ["stale", "phase", "activity"])
+        state.observe(self._show_error, "error")
+        self._follow()
+        self._show_error()
+
+    def _follow(self, _change: dict[str, Any] | None = None) -> None:
+        state = self._state
+        text = f"old: figures and table answer earlier settings; {state.activity or 'computing'}" if state.stale else ""
+        self.text.value = f'<span class="limitlab-old" role="status">{html.escape(text)}</span>' if text else ""
+        display(self.text, bool(text))
+        display(self.stop, state.phase == "working")
+        if state.stale:
+            self._figures.add_class("limitlab-stale")
+        else:
+            self._figures.remove_class("limitlab-stale")
+
+    def _show_error(self, _change: dict[str, Any] | None = None) -> None:
+        self.error.value = error_text(self._state.error)
+        display(self.error, bool(self._state.error))
 
 
 class TrainingPanel(widgets.VBox):
@@ -116,123 +153,40 @@ class TrainingPanel(widgets.VBox):
     def __init__(self, state: TrainingState) -> None:
         self._state = state
         self.buttons = {
-            command: widgets.Button(description=text, icon=icon, tooltip=tip, layout=widgets.Layout(width="auto"))
-            for command, text, icon, tip in self.BUTTONS
+            command: button(text, icon, tip, primary=command == "train") for command, text, icon, tip in self.BUTTONS
         }
-        for command, button in self.buttons.items():
-            button.on_click(lambda _button, command=command: getattr(self._state, command)())
-        self.buttons["train"].button_style = "primary"
+        for command, control in self.buttons.items():
+            control.on_click(lambda _button, command=command: getattr(self._state, command)())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
         self.status = widgets.Label("no data yet", layout=widgets.Layout(width="auto"))
         self.error = widgets.HTML()
-        self.curve = FigurePanel(height=280)
+        self.curve = FigurePanel(height=280, label="the loss as it falls")
         rows = [("prepare", "train"), ("pause", "resume", "stop")]
         commands = widgets.VBox([widgets.HBox([self.buttons[command] for command in row]) for row in rows])
         super().__init__([commands, self.bar, self.status, self.error, self.curve])
         state.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left"])
-        state.observe(self._tell, "error")
+        state.observe(self._show_error, "error")
         state.observe(self._draw_curve, "logged")
         self._follow()
         self._draw_curve()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
-        for command, button in self.buttons.items():
-            button.disabled = not state.can(command)
+        for command, control in self.buttons.items():
+            control.disabled = not state.can(command)
         self.bar.max, self.bar.value = max(1, state.total), state.done
         self.bar.bar_style = {"training": "info", "preparing": "info", "paused": "warning"}.get(state.phase, "")
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
         ending = " (stopping)" if state.phase == "stopping" else ""
         self.status.value = f"{state.activity or 'no data yet'}{left}{ending}"
 
-    def _tell(self, change: dict[str, Any]) -> None:
+    def _show_error(self, change: dict[str, Any]) -> None:
         self.error.value = error_text(change["new"])
 
     def _draw_curve(self, _change: dict[str, Any] | None = None) -> None:
         self.curve.show(figures.training_curves(curves_of(self._state.logs)))
 
 
-def card(title: str, children: Sequence[widgets.Widget], flex: str = "0 0 auto") -> widgets.VBox:
-    """A framed part of a studio under its title."""
-    layout = widgets.Layout(flex=flex, margin="3px", overflow="visible", min_width="0")
-    framed = widgets.VBox([widgets.HTML(f"<h4>{title}</h4>"), *children], layout=layout)
-    framed.add_class("limitlab-card")
-    return framed
-
-
-def row(children: Sequence[widgets.Widget]) -> widgets.HBox:
-    """Parts side by side, one below the other where the page is narrow."""
-    beside = widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", overflow="visible"))
-    beside.add_class("limitlab-row")
-    return beside
-
-
 def error_text(message: str) -> str:
     """A message in red, as HTML that shows any text as it is; nothing for an empty one."""
-    return f'<div class="limitlab-error">{html.escape(message)}</div>' if message else ""
-
-
-def described(kind: type, description: str, tooltip: str, **options: Any) -> Any:
-    """A control with a full description and a tooltip, as wide as its panel."""
-    style = {"description_width": DESCRIPTION}
-    layout = widgets.Layout(width="auto", max_width="460px")
-    return kind(description=description, tooltip=tooltip, style=style, layout=layout, **options)
-
-
-def parameter_slider(parameter: Parameter, value: float, *, continuous: bool = False) -> Any:
-    """A slider over a parameter's range, logarithmic where the parameter is; continuous: speaks while it is dragged."""
-    shared = {"value": value, "continuous_update": continuous}
-    name, low, high = f"${parameter.latex or parameter.name}$", parameter.low, parameter.high
-    if parameter.scale == "log":
-        least, most = math.log10(low), math.log10(high)
-        ends = {"min": least, "max": most, "step": _step(least, math.log10(value), 0.01), "readout_format": ".3g"}
-        return described(widgets.FloatLogSlider, name, meaning_of(parameter), base=10, **ends, **shared)
-    step = _step(low, value, (high - low) / STOPS)
-    digits = -math.floor(math.log10(step))
-    readout = f".{max(digits, 0)}f" if digits < 6 and abs(high) < 1e5 else ".3g"
-    ends = {"min": low, "max": high, "step": step, "readout_format": readout}
-    return described(widgets.FloatSlider, name, meaning_of(parameter), **ends, **shared)
-
-
-def _step(low: float, value: float, about: float) -> float:
-    """A step that leads from the low end to the value, so that a page shows the value and not the stop next to it."""
-    stops = round((value - low) / about)
-    return (value - low) / stops if stops else about
-
-
-def is_echo(change: dict[str, Any]) -> bool:
-    """Whether a page only answered a slider's value with the nearest stop of its track, which nobody moved."""
-    slider, old, new = change["owner"], change["old"], change["new"]
-    if isinstance(slider, widgets.FloatLogSlider):
-        old, new = (math.log(value, slider.base) for value in (old, new))
-    return bool(abs(new - old) < 0.5 * slider.step)
-
-
-def meaning_of(parameter: Parameter) -> str:
-    """Meaning of a parameter with its unit, unless that is 1."""
-    return parameter.meaning if parameter.unit in ("", "1") else f"{parameter.meaning} [{parameter.unit}]"
-
-
-def option_control(option: Option, value: Any, *, low: float | None = None, high: float | None = None) -> Any:
-    """The control of a setting: a choice, a logarithmic slider for rates, a slider where a range is given, else a box.
-
-    low, high: the part of the setting's own range that a slider covers; widened to hold the value.
-    """
-    name = option.name.replace("_", " ")
-    if option.choices:
-        return described(widgets.Dropdown, name, option.help, options=list(option.choices), value=value)
-    if low is None or high is None:
-        bounds = {"min": option.low, "max": option.high}
-        return described(widgets.BoundedIntText, name, option.help, value=value, **bounds)
-    low, high = min(low, value), max(high, value)
-    if option.type is int:
-        return described(widgets.IntSlider, name, option.help, value=value, min=int(low), max=int(high))
-    if high / max(low, 1e-12) > 100 and low > 0:
-        ends = {"min": math.log10(low), "max": math.log10(high), "step": 0.01, "readout_format": ".2g"}
-        return described(widgets.FloatLogSlider, name, option.help, value=value, base=10, **ends)
-    return described(widgets.FloatSlider, name, option.help, value=value, min=low, max=high, step=(high - low) / 50)
-
-
-def seconds_text(seconds: float) -> str:
-    """A duration as a reader says it."""
-    return f"{math.ceil(seconds)} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f'<div class="limitlab-error" role="alert">{html.escape(message)}</div>' if message else ""

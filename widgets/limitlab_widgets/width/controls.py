@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import HasTraits
 
-from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.panels import described, error_text, is_echo, seconds_text
+from limitlab_widgets.shared.controls import described, linked
+from limitlab_widgets.shared.panels import error_text
 from limitlab_widgets.width.regression import ENDS, NONLINEARITIES, TARGETS
+from limitlab_widgets.width.run import RunPanel
 from limitlab_widgets.width.state import MOST_SEEDS, WIDTHS, WidthState
 
+MOST_FAILURES = 3
 STEPS = (50, 100, 200, 400, 1000, 2000)
 
 
@@ -25,13 +26,13 @@ class RegressionPanel(widgets.VBox):
         self.depth = described(widgets.IntSlider, "hidden layers", "number of hidden layers", **_ends("depth"))
         self.weight_variance = described(
             widgets.FloatSlider,
-            "weights s_w²",
+            "weights $s_w^2$",
             "variance of the weights times the number of inputs",
             step=0.05,
             **_ends("weight_variance"),
         )
         self.bias_scale = described(
-            widgets.FloatSlider, "biases s_b", "standard deviation of the biases", step=0.05, **_ends("bias_scale")
+            widgets.FloatSlider, "biases $s_b$", "standard deviation of the biases", step=0.05, **_ends("bias_scale")
         )
         self.target = described(
             widgets.Dropdown, "target", "the function of the angle that is learned", options=list(TARGETS)
@@ -50,7 +51,7 @@ class NetworksPanel(widgets.VBox):
         self._state = state
         self.rate = described(
             widgets.FloatSlider,
-            "rate η λ_max",
+            r"rate $\eta\lambda_{\max}$",
             "rate of gradient descent times the largest eigenvalue; the linear theory diverges above 2",
             step=0.05,
             **_ends("rate"),
@@ -74,66 +75,15 @@ class NetworksPanel(widgets.VBox):
         self.failures = widgets.HTML()
         controls = [linked(state, name, getattr(self, name)) for name in ("rate", "steps", "width", "seeds")]
         super().__init__([*controls, self.run, self.failures])
-        state.observe(self._tell, "trained")
-        self._tell()
+        state.observe(self._show_failures, "trained")
+        self._show_failures()
 
-    def _tell(self, _change: dict[str, Any] | None = None) -> None:
-        told = list(self._state.failures.values())
-        more = [f"... and {len(told) - 3} more"] if len(told) > 3 else []
-        self.failures.value = error_text("\n".join([*told[:3], *more]))
-
-
-class RunPanel(widgets.VBox):
-    """A button that begins the work of a state and one that ends it, how far it is, and what went wrong."""
-
-    def __init__(self, state: Following, verb: str, tooltip: str) -> None:
-        self._state = state
-        self.start = _button(verb, "play", tooltip)
-        self.start.button_style = "primary"
-        self.halt = _button("Stop", "stop", f"end it; nothing begins until {verb} is pressed again")
-        self.start.on_click(lambda _button: state.begin())
-        self.halt.on_click(lambda _button: state.stop())
-        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
-        self.status = widgets.Label(layout=widgets.Layout(width="auto"))
-        self.error = widgets.HTML()
-        super().__init__([widgets.HBox([self.start, self.halt]), self.bar, self.status, self.error])
-        state.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left"])
-        state.observe(self._tell, "error")
-        self._follow()
-        self._tell()
-
-    def _follow(self, _change: dict[str, Any] | None = None) -> None:
-        state, busy = self._state, self._state.phase == "working"
-        self.start.disabled, self.halt.disabled = busy, not busy
-        self.bar.max, self.bar.value = max(1, state.total), state.done
-        self.bar.bar_style = "info" if busy else ""
-        left = f", {seconds_text(state.seconds_left)} left for this width" if state.seconds_left is not None else ""
-        self.status.value = f"{state.activity}{left}" or "nothing was trained yet"
-
-    def _tell(self, _change: dict[str, Any] | None = None) -> None:
-        self.error.value = error_text(self._state.error)
-
-
-def linked(state: HasTraits, name: str, control: Any) -> Any:
-    """The control, showing the trait and setting it; stops of a page between which the value lies are no move."""
-    control.value = getattr(state, name)
-
-    def take(change: dict[str, Any]) -> None:
-        if not (isinstance(control, widgets.FloatSlider) and is_echo(change)):
-            setattr(state, name, change["new"])
-
-    def show(change: dict[str, Any]) -> None:
-        control.value = change["new"]
-
-    control.observe(take, "value")
-    state.observe(show, name)
-    return control
+    def _show_failures(self, _change: dict[str, Any] | None = None) -> None:
+        failures = list(self._state.failures.values())
+        more = [f"... and {len(failures) - MOST_FAILURES} more"] if len(failures) > MOST_FAILURES else []
+        self.failures.value = error_text("\n".join([*failures[:MOST_FAILURES], *more]))
 
 
 def _ends(name: str) -> dict[str, float]:
     low, high = ENDS[name]
     return {"min": low, "max": high}
-
-
-def _button(text: str, icon: str, tooltip: str) -> widgets.Button:
-    return widgets.Button(description=text, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="auto"))

@@ -11,6 +11,8 @@ nothing about a class: who learns features learns to ignore it, and a kernel can
 Salakhutdinov, Tenenbaum, Science 350, 2015), which has to be downloaded.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +32,10 @@ class Glyphs:
     """Drawings of the classes to train on and of other classes to test on, ready for a network, float32.
 
     clean_train: the training drawings before clutter and centring, to look at; patterns: the clutter's p_k.
+
+    >>> drawn = ll.infinite_width.glyphs(3, 2, drawings=4, size=8)
+    >>> drawn.images(drawn.train).shape
+    torch.Size([3, 4, 8, 8])
     """
 
     train: Float[Tensor, "class drawing pixel"]
@@ -56,6 +62,9 @@ def glyphs(
     """Draw a set of glyphs of size x size pixels; a pure function of its arguments. Raises InvalidArgument.
 
     clutter: the standard deviation along each of the `patterns` directions; 0 for none.
+
+    >>> ll.infinite_width.glyphs(3, 2, drawings=4, size=8).test.shape
+    torch.Size([2, 4, 64])
     """
     for name, count in (("train_classes", train_classes), ("test_classes", test_classes), ("drawings", drawings)):
         check_number(name, count, low=1, integer=True)

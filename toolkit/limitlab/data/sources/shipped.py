@@ -29,6 +29,9 @@ def digits() -> xr.Dataset:
 
     Source: Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
     Raises DataMissing.
+
+    >>> dict(ll.data.digits()["image"].sizes)
+    {'sample': 1797, 'y': 8, 'x': 8}
     """
     table = np.loadtxt(_checked("digits/digits.csv.gz", _DIGITS), delimiter=",", dtype=np.float32)
     return labelled(
@@ -50,7 +53,7 @@ def _checked(name: str, checksum: str) -> Path:
     path = folder() / name
     if not path.is_file():
         raise DataMissing(f"{path} is missing; it ships with the project: install it again")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != checksum:
-        raise DataMissing(f"{path} is not the file of its card (SHA-256 {found[:12]}..., not {checksum[:12]}...)")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != checksum:
+        raise DataMissing(f"{path} is not the file of its card (SHA-256 {digest[:12]}..., not {checksum[:12]}...)")
     return path

@@ -31,7 +31,12 @@ PLANES = (("x", "y"), ("time", "x"))
 
 
 def profiles(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
-    """Functions of x as lines, one for each entry of the other dim, such as sample or time; dims (x) or (other, x)."""
+    """Functions of x as lines, one for each entry of the other dim, such as sample or time; dims (x) or (other, x).
+
+    >>> waves = ll.labels.labelled(u=("time x", torch.rand(3, 16), "height", "m"), time=("time", [0, 1, 2], "time"))
+    >>> ll.figures.profiles(waves["u"]).layout.yaxis.title.text
+    'height [m]'
+    """
     others = [str(dim) for dim in array.dims if dim != "x" and array.sizes[dim] > 1]
     array = exactly(array, [*others[:1], "x"])
     array = thin(array, LINE_PIXELS, "x")
@@ -46,12 +51,22 @@ def profiles(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
 
 
 def space_time(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
-    """A 1-D field as it evolves, time upwards; dims (time, x)."""
+    """A 1-D field as it evolves, time upwards; dims (time, x).
+
+    >>> wave = ll.labels.labelled(u=("time x", torch.rand(5, 16), "height", "m"))
+    >>> ll.figures.space_time(wave["u"]).layout.yaxis.title.text
+    'time'
+    """
     return _map(exactly(array, ("time", "x")), title)
 
 
 def field_2d(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
-    """A field on the plane; dims (x, y)."""
+    """A field on the plane; dims (x, y).
+
+    >>> pressure = ll.labels.labelled(p=("x y", torch.rand(16, 16), "pressure", "kPa"))
+    >>> ll.figures.field_2d(pressure["p"]).layout.coloraxis.colorbar.title.text
+    'pressure [kPa]'
+    """
     return _map(exactly(array, ("x", "y")), title)
 
 
@@ -60,6 +75,11 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
 
     dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only.
     Profiles (x) share one panel: the prediction is dashed over the truth.
+
+    >>> truth, error = torch.rand(16, 16), 0.01 * torch.rand(16, 16)
+    >>> fields = ll.labels.labelled(target=("x y", truth, "pressure"), prediction=("x y", truth + error, "pressure"))
+    >>> [trace.name for trace in ll.figures.triptych(fields).data]
+    ['truth', 'prediction', 'error']
     """
     fields = {name: variable_of(dataset, name) for name in ("target", "prediction")}
     if "input" in dataset:

@@ -28,6 +28,11 @@ def spectrum(array: xr.DataArray) -> xr.DataArray:
 
     array: dims (..., x[, y[, z]]) in any order; lengths of the domain from the attribute `grid`, else all equal.
     Raises InvalidArgument without a space dim.
+
+    >>> x = 2 * torch.pi * torch.arange(16) / 16
+    >>> wave = ll.labels.labelled(u=("x", torch.sin(3 * x), "height"))["u"]
+    >>> int(ll.figures.spectrum(wave).argmax("wavenumber"))
+    3
     """
     import xarray as xr
 
@@ -70,6 +75,12 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
 
     dataset: `target` and `prediction`, dims (sample, channel, x[, y]), `prediction` perhaps with model. Lines are root
     mean squares over samples and channels. modes: Fourier modes that the operator keeps per axis, so |k| <= modes / 2.
+
+    >>> truth = torch.rand(4, 1, 32)
+    >>> fields = ll.labels.labelled(
+    ...     target=("sample channel x", truth, "height"), prediction=("sample channel x", 1.1 * truth, "height")
+    ... )
+    >>> figure = ll.figures.error_spectrum(fields, modes=8)
     """
     target, prediction = (variable_of(dataset, name) for name in ("target", "prediction"))
     domain = {"grid": dataset.attrs["grid"]} if "grid" in dataset.attrs else {}

@@ -40,6 +40,11 @@ def brownian_refinement(
     """One path at several levels of refinement, coarse to fine; with `slider` one level at a time, over the one before.
 
     paths: dims (level, time), NaN at the times that a level does not have.
+
+    >>> nan = float("nan")
+    >>> path = ll.labels.labelled(W=("level time", [[0.0, nan, 1.0], [0.0, 0.8, 1.0]], "Brownian path"))["W"]
+    >>> [line.name for line in ll.figures.brownian_refinement(path).data]
+    ['1 step', '2 steps']
     """
     paths = exactly(paths, ("level", "time"))
     if not paths.sizes["level"]:
@@ -72,6 +77,14 @@ def fan_chart(
 
     solution: `y` (sample, time, state) with times that all samples share. exact: `mean` (time) and perhaps `quantile`
     (probability, time), drawn dashed. The first component without `component`.
+
+    >>> y = torch.randn(50, 21, 1).cumsum(1)
+    >>> walks = ll.labels.labelled(
+    ...     y=("sample time state", y, "position"), time=("time", range(21), "time"), state=("state", ["x"], "state")
+    ... )
+
+    >>> [trace.name for trace in ll.figures.fan_chart(walks, paths=0).data]
+    ['middle 90 %', 'middle 50 %', 'median']
     """
     ensemble, name = _ensemble(solution, component)
     number = int(check_number("paths", paths, low=0, integer=True))
@@ -123,6 +136,13 @@ def marginals(
 
     solution: as of `fan_chart`; the nearest of its times is drawn, and named above its panel. exact: `density`
     (time, value), also taken at the nearest time.
+
+    >>> y = torch.randn(50, 21, 1).cumsum(1)
+    >>> walks = ll.labels.labelled(
+    ...     y=("sample time state", y, "position"), time=("time", range(21), "time"), state=("state", ["x"], "state")
+    ... )
+
+    >>> figure = ll.figures.marginals(walks, times=[5, 20])
     """
     ensemble, name = _ensemble(solution, component)
     requested = [check_number("times", float(time)) for time in times]

@@ -38,6 +38,15 @@ def work_precision(
 
     results: `error` and `cost`, such as evaluations of the field or seconds, dims (method, tolerance);
     NaN where a method failed.
+
+    >>> results = ll.labels.labelled(
+    ...     error=("method tolerance", [[1e-2, 1e-4]], "error at the end"),
+    ...     function_evaluations=("method tolerance", [[50, 120]], "evaluations of the field"),
+    ...     method=("method", ["tsit5"], "method"),
+    ...     tolerance=("tolerance", [1e-3, 1e-5], "tolerance"),
+    ... )
+    >>> ll.figures.work_precision(results).layout.xaxis.title.text
+    'evaluations of the field'
     """
     errors, costs = (_lines_of(results, name, "tolerance") for name in (error, cost))
     figure = go.Figure()
@@ -69,6 +78,16 @@ def convergence_orders(
 
     results: `variable` and perhaps its `std`, drawn as bars, dims (method, step_size). slopes: dashed lines to compare
     with. floor: errors up to here, as of round-off, are drawn open and take no part in the fit.
+
+    >>> h = [0.4, 0.2, 0.1]
+    >>> errors = ll.labels.labelled(
+    ...     error=("method step_size", [[4e-2, 1e-2, 2.5e-3]], "error at the end"),
+    ...     method=("method", ["heun"], "method"),
+    ...     step_size=("step_size", h, "step size", "s"),
+    ... )
+
+    >>> ll.figures.convergence_orders(errors, slopes=[2]).data[0].name
+    'heun, order 2.00'
     """
     errors = _lines_of(results, variable, "step_size")
     deviations = _lines_of(results, "std", "step_size") if "std" in results else None
@@ -103,6 +122,12 @@ def fitted_orders(results: xr.Dataset, variable: str = "error", *, floor: float 
     """Slope of log error against log step size of every method, from its errors above the floor; NaN below two.
 
     results: `variable` with the dims (method, step_size).
+
+    >>> errors = ll.labels.labelled(
+    ...     error=("step_size", [4e-2, 1e-2], "error at the end"), step_size=("step_size", [0.2, 0.1], "step size")
+    ... )
+    >>> round(ll.figures.fitted_orders(errors).item(), 6)
+    2.0
     """
     import xarray as xr
 

@@ -60,6 +60,11 @@ def phase_plane(
     solution: as of `trajectories`. field: `u`, `v` (x, y), the derivatives of the first and the second component;
     longer arrows are faster, and the axes end with the field. fixed_points: `x`, `y` and perhaps `stable` (point);
     filled where stable, else open. equal_axes: circles look round.
+
+    >>> turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    >>> solution = ll.solvers.solve_ode(lambda t, y: y @ turn, torch.tensor([[1.0, 0.0]]), [0.0, 6.0]).to_xarray()
+
+    >>> figure = ll.figures.phase_plane(solution, equal_axes=True)
     """
     if solution is None and field is None:
         raise InvalidArgument("phase_plane needs a solution or a field; got neither")
@@ -81,7 +86,12 @@ def phase_plane(
 
 
 def phase_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpack[PathView]) -> go.Figure:
-    """Three components in space, a colour for each method; turn it with the mouse. Input as of `trajectories`."""
+    """Three components in space, a colour for each method; turn it with the mouse. Input as of `trajectories`.
+
+    >>> y0 = torch.tensor([[1.0, 1.0, 1.0]])
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y.roll(1, -1), y0, [0.0, 2.0]).to_xarray()
+    >>> figure = ll.figures.phase_space(solution, steps=True)
+    """
     axes = ("x", "y", "z")
     traces, titles = _paths(solution, axes, **view)
     clear = {"showbackground": False, "gridcolor": "#B8BEC6", "zeroline": False, "nticks": 6}

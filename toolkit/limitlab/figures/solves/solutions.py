@@ -33,6 +33,11 @@ def by_method(solutions: Mapping[str, xr.Dataset]) -> xr.Dataset:
 
     One of them is `.sel({"method": name})`, since `.sel(method=...)` is xarray's choice of interpolation. Raises
     InvalidArgument without a solution.
+
+    >>> methods = ("tsit5", "bosh3")
+    >>> solutions = [ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0, 1], method=name) for name in methods]
+    >>> ll.figures.by_method({name: s.to_xarray() for name, s in zip(methods, solutions)}).sizes["method"]
+    2
     """
     import xarray as xr
 
@@ -140,7 +145,12 @@ def paths_of(solution: xr.Dataset, components: Sequence[str]) -> list[Path]:
 def states_at(
     solution: xr.Dataset, time: float, components: Sequence[str] | None = None, *, sample: int = 0
 ) -> xr.DataArray:
-    """State of one sample at a time, linear between the solution's times; (method, state), NaN where it has none."""
+    """State of one sample at a time, linear between the solution's times; (method, state), NaN where it has none.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 1.0]).to_xarray()
+    >>> round(ll.figures.states_at(solution, 1.0).item(), 3)
+    0.368
+    """
     import xarray as xr
 
     chosen = components_of(solution, components, most=solution.sizes.get("state", 1))

@@ -29,6 +29,15 @@ def stability_regions(
     regions: `amplification` |R(z)| with the dims (imaginary, real), perhaps method. trajectory: `real`, `imag` of
     h lambda with the dims (step) or (step, eigenvalue); coloured by `time` (step) where it has one, else by the number
     of the step. Dots outside of the drawn plane are counted in a note.
+
+    >>> real, imaginary = torch.linspace(-3, 1, 41), torch.linspace(-2, 2, 41)
+    >>> amplification = torch.complex(*torch.meshgrid(1 + real, imaginary, indexing="xy")).abs()
+    >>> euler = ll.labels.labelled(
+    ...     amplification=("imaginary real", amplification, "growth of a step"),
+    ...     real=("real", real, "Re h λ"),
+    ...     imaginary=("imaginary", imaginary, "Im h λ"),
+    ... )
+    >>> figure = ll.figures.stability_regions(euler)
     """
     amplification = variable_of(regions, "amplification")
     if "method" not in amplification.dims:

@@ -52,12 +52,22 @@ def step_sizes(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
 
     solution: step_time, step_size, error, stiffness, accepted (sample, step), padded with NaN and False; a line for
     each method where they are (method, sample, step).
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> ll.figures.step_sizes(solution, log_time=True).layout.xaxis.type
+    'log'
     """
     return _stack(solution, ["step_size"], **view)
 
 
 def step_errors(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
-    """Scaled error estimate of every attempt, log axis, with the line at 1; input as of `step_sizes`."""
+    """Scaled error estimate of every attempt, log axis, with the line at 1; input as of `step_sizes`.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> figure = ll.figures.step_errors(solution)
+    """
     return _stack(solution, ["error"], **view)
 
 
@@ -68,12 +78,22 @@ def step_stiffness(
 
     stability_bound: the largest h |lambda| of a stable step, one for all or one a method, as a dashed line. Input as of
     `step_sizes`.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> ll.figures.step_stiffness(solution, stability_bound=3.0).layout.annotations[0].text
+    'stability bound 3'
     """
     return _stack(solution, ["stiffness"], stability_bound=stability_bound, **view)
 
 
 def step_ladder(solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]) -> go.Figure:
-    """Step sizes, error estimates and stiffness, one above the other over one time axis; input as of each."""
+    """Step sizes, error estimates and stiffness, one above the other over one time axis; input as of each.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> figure = ll.figures.step_ladder(solution, cursor=4.5, title="Decay")
+    """
     return _stack(solution, list(_TRACES), stability_bound=stability_bound, **view)
 
 

@@ -54,6 +54,11 @@ def trajectories(
     panel for each method, side by side, and a colour for each component; "component" has a panel for each component,
     one above the other, and a colour for each method, and is the default of several methods. Without `components`, the
     first eight, or the first four panels.
+
+    >>> turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    >>> solution = ll.solvers.solve_ode(lambda t, y: y @ turn, torch.tensor([[1.0, 0.0]]), [0.0, 6.0]).to_xarray()
+
+    >>> figure = ll.figures.trajectories(solution, components=["0"], steps=True)
     """
     methods = methods_of(solution)
     panels = panels or ("component" if len(methods) > 1 else "method")

@@ -38,6 +38,14 @@ def accuracy_against_width(
     dim `model`, inf for limits. The first model of width inf is dashed, further ones (kernels) dotted in colours of
     their own; each is named. Lines are means over seeds, bars and bands their range. chance: a level to draw as well.
     Raises InvalidArgument without `width` or without a finite one.
+
+    >>> metrics = ll.labels.labelled(
+    ...     accuracy=("model", [0.4, 0.6, 0.7], "accuracy"),
+    ...     width=("model", [8, 64, float("inf")], "width"),
+    ...     model=("model", ["8", "64", "limit"], "model"),
+    ... )
+    >>> [line.name for line in ll.figures.accuracy_against_width(metrics).data]
+    ['finite width', 'limit']
     """
     values = variable_of(metrics, variable)
     require_dims(values, "model")
@@ -82,6 +90,13 @@ def embedding_map(
     whole numbers from 0: i gives the colour, j the marker. Panels are scaled alike: each by its own variance, with
     the share of the two components in the total written above. connect: join the words of one j, by i, to a polygon;
     of u_ij = a_i + b_j they have one shape. A panel needs at least two words that are not NaN.
+
+    >>> words = ll.labels.labelled(
+    ...     embedding=("word dimension", torch.rand(4, 6), "embedding"),
+    ...     i=("word", [0, 0, 1, 1], "first factor"),
+    ...     j=("word", [0, 1, 0, 1], "second factor"),
+    ... )
+    >>> figure = ll.figures.embedding_map(words, connect=True)
     """
     vectors = exactly(variable_of(embeddings, variable), ("model", "word", "dimension"), ("word", "dimension"))
     vectors = vectors.expand_dims("model") if "model" not in vectors.dims else vectors

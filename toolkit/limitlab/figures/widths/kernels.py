@@ -27,6 +27,9 @@ def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.F
 
     matrices: dims (row, column) or (kernel, row, column) of any names, with coordinates or without; the labels along
     the first of three dims are the headings of the panels.
+
+    >>> x = torch.rand(8, 3)
+    >>> figure = ll.figures.kernel_heatmaps(ll.labels.labelled(k=("row column", x @ x.T, "linear kernel"))["k"])
     """
     named = getattr(matrices, "dims", ())
     if len(named) not in (2, 3) or 0 in matrices.shape:
@@ -62,6 +65,11 @@ def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> go.Fi
 
     spectrum: `eigenvalue` (mode), and `remaining` (mode) in the same order, such as `KernelDynamics.decay(t)`, whose
     size is drawn. Points are eigenvalues, on the left axis; bars are what remains, on the right one.
+
+    >>> spectrum = ll.labels.labelled(
+    ...     eigenvalue=("mode", [5.0, 1.0, 0.1], "eigenvalue"), remaining=("mode", [0.0, 0.4, 0.9], "residual left")
+    ... )
+    >>> figure = ll.figures.eigenvalue_decay(spectrum)
     """
     eigenvalues, remaining = (exactly(variable_of(spectrum, name), ("mode",)) for name in ("eigenvalue", "remaining"))
     number = np.arange(1, eigenvalues.sizes["mode"] + 1)
@@ -106,6 +114,12 @@ def pinn_spectra(spectra: xr.DataArray, *, title: str | None = None) -> go.Figur
 
     spectra: dims (block, mode) or (weighting, block, mode), NaN where a block has no such mode. Rounding in the tail,
     below 1e-12 of the largest, is left out.
+
+    >>> blocks = ll.labels.labelled(
+    ...     eigenvalue=("block mode", [[5.0, 1.0], [900.0, 20.0]], "eigenvalue"),
+    ...     block=("block", ["boundary", "interior"], "block"),
+    ... )
+    >>> figure = ll.figures.pinn_spectra(blocks["eigenvalue"])
     """
     require_dims(spectra, "block", "mode")
     if "weighting" not in spectra.dims:

@@ -30,6 +30,12 @@ def regime_plane(regimes: xr.Dataset, points: xr.Dataset | None = None, *, title
 
     regimes: `regime` (y, x), a code into its attribute flag_meanings. points: variables named like the two dims, along
     the dim `point`, and `label`. Raises InvalidArgument, UnknownName.
+
+    >>> plane = ll.labels.labelled(
+    ...     regime=("a b", [[0, 1], [1, 0]], "regime"), a=("a", [0.0, 0.5], "a"), b=("b", [0.0, 0.5], "b")
+    ... )
+    >>> plane["regime"].attrs["flag_meanings"] = "kernel feature"
+    >>> figure = ll.figures.regime_plane(plane)
     """
     codes = variable_of(regimes, "regime")
     if codes.ndim != 2:
@@ -69,6 +75,15 @@ def coordinate_fan(check: xr.Dataset, variable: str = "change", *, title: str | 
 
     check: `variable` (module, width, step) and perhaps seed, which is averaged, and parametrization: a row each. Values
     of zero, such as the change at step 0, are left out. Raises InvalidArgument, UnknownName.
+
+    >>> check = ll.labels.labelled(
+    ...     change=("module width step", [[[0.0, 0.4], [0.0, 0.2]]], "change of the outputs"),
+    ...     module=("module", ["h1"], "module"),
+    ...     width=("width", [64, 256], "width"),
+    ...     step=("step", [0, 1], "training step"),
+    ... )
+    >>> ll.figures.coordinate_fan(check).layout.annotations[-1].text
+    'slope -0.50'
     """
     values = variable_of(check, variable)
     require_dims(values, "module", "width", "step")
@@ -122,6 +137,14 @@ def learning_rate_curves(surface: xr.Dataset, variable: str = "loss", *, title: 
 
     surface: `variable` (parametrization, width, learning_rate) and perhaps seed, which is averaged. Rings stand at
     `best_learning_rate` and `best_loss` (parametrization, width) where given, else at the lowest point of each line.
+
+    >>> surface = ll.labels.labelled(
+    ...     loss=("parametrization width learning_rate", [[[0.9, 0.4, 0.7]]], "loss"),
+    ...     parametrization=("parametrization", ["mup"], "parametrisation"),
+    ...     width=("width", [64], "width"),
+    ...     learning_rate=("learning_rate", [0.01, 0.02, 0.04], "learning rate"),
+    ... )
+    >>> figure = ll.figures.learning_rate_curves(surface)
     """
     losses = variable_of(surface, variable)
     require_dims(losses, "parametrization", "width", "learning_rate")

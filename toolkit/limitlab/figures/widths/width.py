@@ -1,6 +1,6 @@
 """What width does: networks beside the law of their limit, errors against width, residual modes on predicted lines.
 
-The arrays are those of `width_study`. A law value ~ width^p is a line of slope p between log
+The arrays are those of the experiment `ntk_circle`. A law value ~ width^p is a line of slope p between log
 axes, fitted to the means over seeds; a residual mode of eigenvalue lambda is predicted to be |1 - eta lambda|^t of what
 it was, a line between a linear and a log axis.
 """
@@ -34,6 +34,16 @@ def ensemble_functions(
     """Trained networks as thin lines over the band of two standard deviations around the mean of their limit.
 
     functions: `network` (seed, x), `mean` and `std` (x). data: the values that were learned, with the coordinate x.
+
+    >>> x, networks = torch.linspace(-1, 1, 9), torch.rand(3, 9)
+    >>> functions = ll.labels.labelled(
+    ...     network=("seed x", networks, "output"),
+    ...     mean=("x", 0 * x, "mean"),
+    ...     std=("x", 1 + 0 * x, "deviation"),
+    ...     x=("x", x, "x"),
+    ... )
+    >>> ll.figures.ensemble_functions(functions).data[0].name
+    'limit, mean ± 2 deviations'
     """
     mean, std = (exactly(variable_of(functions, name), ("x",)) for name in ("mean", "std"))
     networks = exactly(variable_of(functions, "network"), ("seed", "x"))
@@ -67,6 +77,9 @@ def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, ti
     """K(x0, x) against x: the mean over seeds with a band of one standard deviation, for every case, and the limit.
 
     slices: dims (seed, x) or (case, seed, x), a case such as "width 64, trained". limit: dims (x).
+
+    >>> slices = ll.labels.labelled(kernel=("seed x", 1 + torch.rand(4, 9), "kernel"))
+    >>> figure = ll.figures.kernel_slices(slices["kernel"])
     """
     require_dims(slices, "seed", "x")
     if "case" not in slices.dims:
@@ -105,6 +118,13 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
     """Quantities against width, log axes: means over seeds with their range as bars, and fitted lines.
 
     study: variables with the dims (width) or (width, seed), positive. The legend gives each slope.
+
+    >>> study = ll.labels.labelled(
+    ...     drift=("width seed", [[0.4, 0.44], [0.1, 0.11]], "drift of the kernel"), width=("width", [16, 64], "width")
+    ... )
+
+    >>> ll.figures.width_laws(study).data[0].name
+    'drift of the kernel, slope -1.00'
     """
     slopes = width_slopes(study)
     figure = go.Figure()
@@ -149,6 +169,13 @@ def width_slopes(study: xr.Dataset) -> dict[str, float]:
     """The exponent p of value ~ width^p for every variable: least squares on the logarithms of the means over seeds.
 
     Raises InvalidArgument for less than two widths, or values that are not positive.
+
+    >>> study = ll.labels.labelled(
+    ...     drift=("width seed", [[0.4, 0.44], [0.1, 0.11]], "drift of the kernel"), width=("width", [16, 64], "width")
+    ... )
+
+    >>> round(ll.figures.width_slopes(study)["drift"], 6)
+    -1.0
     """
     if not hasattr(study, "data_vars") or not study.data_vars:
         raise InvalidArgument("width_laws needs an xarray.Dataset with at least one variable (width, seed)")
@@ -166,14 +193,22 @@ def dying_modes(
 ) -> go.Figure:
     """The residual along the leading eigenvectors, relative to its start: dots of a network on the predicted lines.
 
-    runs: `residual` (step, mode) and `own_eigenvalue` (mode), perhaps with `width` in front, a panel each; attribute
+    runs: `residual` (step, mode) and `eigenvalue_start` (mode), perhaps with `width` in front, a panel each; attribute
     rate. step: the dots up to it, all of them without; `slider` goes through all recorded steps.
+
+    >>> runs = ll.labels.labelled(
+    ...     {"rate": 0.1},
+    ...     residual=("step mode", [[1.0, 1.0], [0.5, 0.9]], "residual"),
+    ...     eigenvalue_start=("mode", [5.0, 1.0], "eigenvalue"),
+    ...     step=("step", [0, 1], "training step"),
+    ... )
+    >>> figure = ll.figures.dying_modes(runs, modes=2)
     """
     residual = variable_of(runs, "residual")
-    eigenvalues = variable_of(runs, "own_eigenvalue")
+    eigenvalues = variable_of(runs, "eigenvalue_start")
     require_dims(residual, "step", "mode")
     if "rate" not in runs.attrs:
-        raise InvalidArgument("runs needs the attribute rate, as width_study gives it")
+        raise InvalidArgument("runs needs the attribute rate, as ntk_circle.modes_of gives it")
     count = int(check_number("modes", modes, low=1, high=residual.sizes["mode"], integer=True))
     if "width" not in residual.dims:
         residual, eigenvalues = (array.expand_dims("width") for array in (residual, eigenvalues))

@@ -21,6 +21,8 @@ Every other activation goes through its Hermite coefficients (limitlab.infinite_
 Source: Williams 1997 (erf); Cho, Saul 2009 (relu, step); Tsuchida et al., arXiv 2002.08517 (gelu).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +65,9 @@ def activation(name: str | Activation, **options: Any) -> Activation:
     """The activation of that name. Options: leaky_relu slope, exp scale, hermite degree, polynomial coefficients.
 
     An Activation comes back as it is. Raises UnknownName with the nearest name, InvalidArgument for an option.
+
+    >>> ll.infinite_width.activation("leaky_relu", slope=0.2).function(torch.tensor([-1.0, 1.0]))
+    tensor([-0.2000,  1.0000])
     """
     if isinstance(name, Activation) and not options:
         return name
@@ -90,6 +95,9 @@ def from_function(
 
     slope: its derivative, by automatic differentiation where left out; smooth=False takes the moments of the derivative
     by Stein's identity instead, as an activation with kinks needs it.
+
+    >>> soft = ll.infinite_width.from_function(lambda u: u / (1 + u.abs()), "softsign")
+    >>> kernels = ll.infinite_width.kernels(ll.infinite_width.mlp(1, soft), torch.eye(2))
     """
     differentiated = derivative(function) if slope is None else slope
 

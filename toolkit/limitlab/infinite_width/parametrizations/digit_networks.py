@@ -18,11 +18,15 @@ from limitlab.data.sources.digit_task import CLASSES
 from limitlab.errors import check_number, unknown_name
 from limitlab.infinite_width.parametrizations.coordinate_check import MakeModel
 from limitlab.infinite_width.parametrizations.mup import mup_groups, mup_init
-from limitlab.training.loop import Groups
+from limitlab.training.recipe import Groups
 
 
 def standard_network(width: int, seed: int = 0, inputs: int = 64, outputs: int = CLASSES) -> nn.Sequential:
-    """The network above in SP, two hidden layers h1 and h2 of that width, every weight drawn from the seed."""
+    """The network above in SP, two hidden layers h1 and h2 of that width, every weight drawn from the seed.
+
+    >>> ll.infinite_width.standard_network(32)(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
+    """
     for name, value in (("width", width), ("inputs", inputs), ("outputs", outputs)):
         check_number(name, value, low=1, integer=True)
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
@@ -47,6 +51,10 @@ def digit_networks(
     """make_model(width, seed) and groups(model) of that network under "sp" or "mup", the same at the base width.
 
     common: what every group shares, such as betas. Raises UnknownName.
+
+    >>> make_model, groups = ll.infinite_width.digit_networks("mup")
+    >>> sorted(group["rate"] for group in groups(make_model(256, 0)))
+    [0.25, 1.0]
     """
     if parametrization == "sp":
         return standard_network, lambda model: [{**common, "params": list(model.parameters())}]

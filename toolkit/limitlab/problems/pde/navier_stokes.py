@@ -163,7 +163,7 @@ class NavierStokesProblem(PDEProblem):
                 alike = halvings == level
                 linear, nonlinear = self.tendency(grid, forcing[alike])
                 step = longest / 2 ** int(level)
-                flow = integrate_spectral(vorticity[alike], grid, linear, nonlinear, [start, end], step)
+                flow = integrate_spectral(vorticity[alike], grid, linear, nonlinear, [start, end], dt=step)
                 vorticity[alike] = flow[:, -1]
             frames.append(spectral_resample(vorticity, grid, coarse))
         return torch.stack(frames, dim=1)

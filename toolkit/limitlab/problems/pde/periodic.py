@@ -103,7 +103,7 @@ class PeriodicProblem(PDEProblem):
         """Trajectories computed on the very grid of the initial values, then reduced to `resolution` points."""
         linear, nonlinear = self.tendency(grid, state)
         return integrate_spectral(
-            state, grid, linear, nonlinear, times, dt or self.dt, resolution=resolution, first=first
+            state, grid, linear, nonlinear, times, dt=dt or self.dt, resolution=resolution, first=first
         )
 
     def exact(self, resolution: int | None = None) -> xarray.Dataset:

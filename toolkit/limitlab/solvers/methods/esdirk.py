@@ -15,7 +15,7 @@ Sources: Kvaerno 2004 (the pairs); Hairer & Wanner, Solving ODEs II, IV.8 (when 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from limitlab.solvers.methods.jacobians import JacobianFunction, linearized, stiff_vectors
 from limitlab.solvers.methods.linear_small import Factors, factorized
-from limitlab.solvers.methods.method import Attempt, Field, combined
+from limitlab.solvers.methods.method import Attempt, Method, VectorField, combined
 
 TableRow = tuple[float, ...]
 MOST_ITERATIONS = 40
@@ -97,16 +97,14 @@ class EsdirkTable:
 
 
 @dataclass(frozen=True)
-class Esdirk:
+class Esdirk(Method):
     """An ESDIRK pair; jacobian: df/dy if known. rtol, atol: the stages are solved to a fraction of them."""
 
-    name: str
-    order: int
-    error_order: int
     table: EsdirkTable
     jacobian: JacobianFunction | None = None
     rtol: float = 1e-12
     atol: float = 1e-15
+    _: KW_ONLY
     jacobians: int = 1
     factorizations: int = 1
 
@@ -119,12 +117,9 @@ class Esdirk:
         """The least: one iteration a stage."""
         return len(self.table.lower)
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor]:
-        return (slope,)
-
     def attempt(
         self,
-        field: Field,
+        field: VectorField,
         t: Float[Tensor, "batch 1"],
         y: Float[Tensor, "batch state"],
         h: Tensor,
@@ -151,9 +146,6 @@ class Esdirk:
             end, (slope,), (error,), tuple(increments), stiff_vectors(jacobian), newton.converged, newton.cost
         )
 
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
-
     def amplification(self, z: np.ndarray) -> np.ndarray:
         """Stability function R(z): what one step does to y' = lambda y, with z = lambda h complex."""
         at, increments = np.ones_like(z), [z]
@@ -167,7 +159,7 @@ class Esdirk:
 class Newton:
     """The stage equations of one attempt of all samples; `converged` and `cost` grow from stage to stage."""
 
-    def __init__(self, method: Esdirk, field: Field, y: Tensor, step: Tensor, jacobian: Tensor) -> None:
+    def __init__(self, method: Esdirk, field: VectorField, y: Tensor, step: Tensor, jacobian: Tensor) -> None:
         self._method, self._field, self._step = method, field, step
         self._gamma = method.table.gamma
         self._factors = self._factorized(jacobian)

@@ -75,8 +75,8 @@ def _eliminated(matrix: Float[Tensor, "batch n n"]) -> Inverse:
     size = matrix.shape[-1]
     zero, one = torch.zeros_like(matrix[:, 0, 0]), torch.ones_like(matrix[:, 0, 0])
     rows = [
-        [*row.unbind(1), *(one if place == i else zero for i in range(size))]
-        for place, row in enumerate(matrix.unbind(1))
+        [*row.unbind(1), *(one if index == i else zero for i in range(size))]
+        for index, row in enumerate(matrix.unbind(1))
     ]
     regular = torch.isfinite(one)
     for column in range(size):

@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from limitlab.solvers.methods.explicit import ExplicitMethod, explicit
 from limitlab.solvers.methods.jacobians import JacobianFunction
-from limitlab.solvers.methods.method import Attempt, ExplicitMethod, Field
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
 from limitlab.solvers.methods.rosenbrock import RODAS5P, Rosenbrock
 from limitlab.solvers.methods.tableaux import TSIT5
 
@@ -28,7 +29,7 @@ PATIENCE = 10
 
 
 @dataclass(frozen=True)
-class Switching:
+class Switching(Method):
     """Carries the slope, how many more steps than not came near the limit (from `PATIENCE` on: stiff), and atol / rtol.
 
     jacobian: df/dy if known. rtol, atol: of the solve, for the norm in which eigenvalues are estimated, so that no
@@ -36,18 +37,19 @@ class Switching:
     """
 
     name: str = "auto"
+    order: int = 5
+    error_order: int = 5
     jacobian: JacobianFunction | None = None
     rtol: float = dataclasses.field(default=1e-6, compare=False)
     atol: float = dataclasses.field(default=1e-9, compare=False)
-    order: int = 5
-    error_order: int = 5
-    calls: int = TSIT5.stages
-    jacobians: int = 0
-    factorizations: int = 0
+
+    @property
+    def calls(self) -> int:
+        return self.gentle.calls
 
     @cached_property
     def gentle(self) -> ExplicitMethod:
-        return ExplicitMethod(TSIT5)
+        return explicit(TSIT5)
 
     @cached_property
     def firm(self) -> Rosenbrock:
@@ -58,13 +60,13 @@ class Switching:
         """Those of both: the increments of the one that does not step are zero."""
         return np.concatenate([self.gentle.polynomials, self.firm.polynomials])
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         count = torch.zeros_like(y[:, :1])
         return slope, count, torch.full_like(count, self.atol / max(self.rtol, 1e-30))
 
     def attempt(
         self,
-        field: Field,
+        field: VectorField,
         t: Float[Tensor, "batch 1"],
         y: Float[Tensor, "batch state"],
         h: Tensor,
@@ -80,9 +82,6 @@ class Switching:
         if gentle is not None:
             count = torch.where(moves & ~stiff, count + _near_limit(gentle, y, h, floor), count).clamp_min(0.0)
         return self._joined(gentle, firm, stiff, (count, floor))
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
 
     def _joined(
         self, gentle: Attempt | None, firm: Attempt | None, stiff: Bool[Tensor, "batch 1"], rest: tuple[Tensor, Tensor]

@@ -106,10 +106,10 @@ def _dopri8_interpolant() -> tuple[Row, ...]:
     nested = [step, first - step, 2 * step - (last + first), *DOP853.D]
     total = np.zeros((slopes, 1))
     theta, rest = np.array([0.0, 1.0]), np.array([1.0, -1.0])
-    for place, values in reversed(list(enumerate(nested))):
+    for depth, values in reversed(list(enumerate(nested))):
         inner = total.copy()
         inner[:, 0] += values
-        factor = theta if place % 2 == 0 else rest
+        factor = theta if depth % 2 == 0 else rest
         total = np.stack([np.convolve(row, factor) for row in inner])
     return tuple(_row(row[1:]) for row in total)
 
@@ -173,7 +173,7 @@ DOPRI8 = Tableau(
     second_error=_row(DOP853.E3),
     error_order=8,
     interpolant=_dopri8_interpolant(),
-    extra_a=tuple(_row(row[: DOP853.n_stages + 1 + place]) for place, row in enumerate(DOP853.A_EXTRA)),
+    extra_a=tuple(_row(row[: DOP853.n_stages + 1 + stage]) for stage, row in enumerate(DOP853.A_EXTRA)),
     extra_c=_row(DOP853.C_EXTRA),
 )
 

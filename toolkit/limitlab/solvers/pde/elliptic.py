@@ -15,6 +15,8 @@ iterations grows with the root of the contrast max a/min a and does not depend o
 1973).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Literal, get_args
 
@@ -23,7 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, LimitlabError, unknown_name
+from limitlab.errors import InvalidArgument, LimitlabError, one_of
+from limitlab.interruption import ask_to_go_on
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     cosine_transform,
@@ -67,8 +70,7 @@ def solve_darcy(
     forcing: a number, (n, m) or (batch, n, m). "auto" factors up to 128 x 128 cells and iterates above.
     Raises InvalidArgument where the coefficient is not finite and positive, the forcing not finite, or a shape wrong.
     """
-    if method not in get_args(DarcyMethod):
-        raise unknown_name("method of solve_darcy", method, get_args(DarcyMethod))
+    one_of("method of solve_darcy", method, get_args(DarcyMethod))
     _require_cells("solve_darcy", grid)
     if grid.dimension != 2:
         raise InvalidArgument(f"solve_darcy needs a grid of two axes; got {grid.dimension}")
@@ -89,6 +91,7 @@ def solve_darcy(
     solve = _solve_by_cholesky if method == "cholesky" else _solve_by_conjugate_gradients
     u = torch.empty_like(a)
     for sample, (field, load) in enumerate(zip(a, f.expand_as(a), strict=True)):
+        ask_to_go_on()
         u[sample] = solve(field, load, grid)
     return u.to(coefficient.dtype)
 
@@ -106,10 +109,8 @@ def solve_poisson(
     solves the five-point equations, with half-cell walls. Differentiable, any dimension. Periodic and Neumann problems
     have a solution for zero-mean f only: the mean of f is removed, and that of u is zero. Raises InvalidArgument.
     """
-    if boundary not in get_args(PoissonBoundary):
-        raise unknown_name("boundary of solve_poisson", boundary, get_args(PoissonBoundary))
-    if eigenvalues not in get_args(Eigenvalues):
-        raise unknown_name("eigenvalues", eigenvalues, get_args(Eigenvalues))
+    one_of("boundary of solve_poisson", boundary, get_args(PoissonBoundary))
+    one_of("eigenvalues", eigenvalues, get_args(Eigenvalues))
     grid.require("forcing", forcing)
     if not bool(torch.isfinite(forcing).all()):
         raise InvalidArgument("forcing must be finite at every point")

@@ -48,9 +48,9 @@ def lane_keys(seed: int, samples: Int[Tensor, " batch"], channels: int) -> Int[T
     return mixed(torch.arange(channels, device=samples.device) * _SILVER + rows[:, None])
 
 
-def place_keys(places: Int[Tensor, "*shape"], stream: int) -> Int[Tensor, "*shape"]:
-    """A key for every place (a cell, a node) within a stream; add them to lane keys to get counters."""
-    return mixed(places * _GOLDEN + stream * _STREAM)
+def index_keys(indices: Int[Tensor, "*shape"], stream: int) -> Int[Tensor, "*shape"]:
+    """A key for every index (of a cell, a node) within a stream; add them to lane keys to get counters."""
+    return mixed(indices * _GOLDEN + stream * _STREAM)
 
 
 def normal_pairs(counters: Int[Tensor, "count *lanes"], dtype: torch.dtype) -> Float[Tensor, "count 2 *lanes"]:

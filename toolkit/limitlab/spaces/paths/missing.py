@@ -4,6 +4,8 @@ All take points (batch, time, channel), finite everywhere, and which of them are
 and the next observed row of every entry are running maxima of row numbers.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor

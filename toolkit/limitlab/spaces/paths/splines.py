@@ -13,6 +13,8 @@ with r = 0 before the first and after the last piece.
 Sources: de Boor, A practical guide to splines, IV; Morrill, Kidger, Yang & Lyons 2021 (backward differences).
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -73,22 +75,22 @@ def natural_slopes(
     times = knots.expand(points.shape[0], -1)[..., None].expand_as(points)
     # observed points of a channel move to the front, so that its spline is one tridiagonal system
     order = torch.sort((~observed).byte(), dim=1, stable=True).indices
-    own_times, own_points = times.gather(1, order), points.gather(1, order)
+    observed_times, observed_points = times.gather(1, order), points.gather(1, order)
     present = observed.gather(1, order)[:, 1:]
-    lengths = torch.where(present, own_times.diff(dim=1), 1)
+    lengths = torch.where(present, observed_times.diff(dim=1), 1)
     rates = torch.where(present, 1 / lengths, 0)
-    chord = torch.where(present, own_points.diff(dim=1) / lengths, 0)
+    chord = torch.where(present, observed_points.diff(dim=1) / lengths, 0)
     slopes = _solve_spline(rates, 3 * chord * rates)
     # a cubic on a part of its interval is the cubic there: its value and slope at every knot in between say it all
-    place = (observed.cumsum(dim=1) - 1).clamp_min(0)
-    piece = place.clamp_max(points.shape[1] - 2)
+    last = (observed.cumsum(dim=1) - 1).clamp_min(0)
+    piece = last.clamp_max(points.shape[1] - 2)
     length, d = lengths.gather(1, piece), chord.gather(1, piece)
-    x, a, b = own_points.gather(1, place), slopes.gather(1, piece), slopes.gather(1, piece + 1)
-    inner = present.gather(1, piece) & (place == piece)
-    u = torch.where(inner, times - own_times.gather(1, place), 0)
+    x, a, b = observed_points.gather(1, last), slopes.gather(1, piece), slopes.gather(1, piece + 1)
+    inner = present.gather(1, piece) & (last == piece)
+    u = torch.where(inner, times - observed_times.gather(1, last), 0)
     c, e = (3 * d - 2 * a - b) / length, (a + b - 2 * d) / length**2
     values = x + u * (a + u * (c + u * e))
-    slope = torch.where(inner, a + u * (2 * c + 3 * u * e), slopes.gather(1, place))
+    slope = torch.where(inner, a + u * (2 * c + 3 * u * e), slopes.gather(1, last))
     return values, slope
 
 
