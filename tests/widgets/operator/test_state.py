@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from limitlab import experiments, problems
 from limitlab.errors import InvalidArgument, UnknownName
@@ -74,6 +75,63 @@ def test_bad_arguments_are_told_at_once():
         OperatorState("burgers", mode=3)
     with pytest.raises(InvalidArgument, match="width"):
         OperatorState("burgers", width=0)
+
+
+def test_refused_values_leave_the_state_as_it_was(opened):
+    state = opened("burgers", size="smoke")
+    before = state.plan()
+    refused = [
+        ("operator", "mean", UnknownName),
+        ("options", {"modes": 0}, InvalidArgument),
+        ("options", {"mode": 4}, UnknownName),
+        ("problem", problems.get("lorenz"), InvalidArgument),
+        ("problem", None, InvalidArgument),
+        ("shown", "fno", UnknownName),
+        ("sample", 1, InvalidArgument),
+        ("resolution", 7, InvalidArgument),
+    ]
+    for name, value, error in refused:
+        before_it = getattr(state, name)
+        with pytest.raises(error, match=name if name != "shown" else "model"):
+            setattr(state, name, value)
+        assert getattr(state, name) == before_it
+    with pytest.raises(InvalidArgument, match="width"):
+        change_together(state, operator="unet", options={"width": 10**9})
+    assert state.plan() == before
+
+
+def change_together(state, **values):
+    with state.together():
+        for name, value in values.items():
+            setattr(state, name, value)
+
+
+def test_a_name_is_looked_up_and_several_changes_have_one_answer(opened):
+    state = opened("burgers", size="smoke")
+    with state.together():
+        state.problem = "darcy"
+        state.options = {"modes": 6}
+    assert state.problem == problems.get("darcy")
+    assert state.plan()[1].modes == 6
+
+
+def test_models_of_ones_own_are_checked_at_once():
+    with pytest.raises(InvalidArgument, match="'fno' is an operator of the catalogue"):
+        OperatorState("burgers", models={"fno": torch.nn.Conv1d(1, 1, 1)})
+    with pytest.raises(InvalidArgument, match="mine must be a torch module or a function of the task"):
+        OperatorState("burgers", models={"mine": 3})
+
+
+def test_a_model_of_ones_own_learns_in_its_own_copy(opened):
+    own = torch.nn.Conv1d(1, 1, 1)
+    before = own.weight.clone()
+    state = opened("burgers", size="smoke", models={"pointwise": own})
+    state.operator = "pointwise"
+    trained(state)
+    assert state.models == ("mean", "pointwise")
+    assert torch.equal(own.weight, before)
+    ours = state.metrics["relative_l2"].sel(model="pointwise")
+    np.testing.assert_array_equal(ours, state.training.result.metrics["relative_l2"].sel(model="pointwise", seed=0))
 
 
 def test_data_alone_show_the_baseline(opened):

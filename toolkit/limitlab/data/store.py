@@ -10,6 +10,8 @@ two processes that make the same entry at once, the later one keeps what the ear
 as NaN, never as zeros.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -73,7 +75,7 @@ class Entry:
             raise InvalidArgument(f"what decides a dataset must be finite JSON values: {error}") from error
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def open(self) -> "xarray.Dataset | None":
+    def open(self) -> xarray.Dataset | None:
         """The stored dataset if it is there and every byte of it is right, else None.
 
         Lazy (dask) above `zarr_group.LAZY_BYTES`. A damaged entry is removed, with the warning `CacheDamaged`.
@@ -89,7 +91,7 @@ class Entry:
             return None
         return zarr_group.read(fs, f"{folder}/{attempt}")
 
-    def write(self, samples: int, chunks: "Iterable[tuple[int, xarray.Dataset]]", chunk_size: int) -> "xarray.Dataset":
+    def write(self, samples: int, chunks: Iterable[tuple[int, xarray.Dataset]], chunk_size: int) -> xarray.Dataset:
         """Store a dataset of `samples` that arrives as (start, chunk) in any order, and return it as `open` would.
 
         Every chunk, of `chunk_size` samples but for the last, goes to disk as it comes. Raises CacheUnwritable;
@@ -109,7 +111,7 @@ class Entry:
                 committed = self._commit(fs, folder, attempt)
             return zarr_group.read(fs, f"{folder}/{committed}")
 
-    def _commit(self, fs: "fsspec.AbstractFileSystem", folder: str, attempt: str) -> str:
+    def _commit(self, fs: fsspec.AbstractFileSystem, folder: str, attempt: str) -> str:
         """Make `attempt` the entry, unless a good one came first; returns the one that is the entry."""
         try:
             earlier = self._verified(fs, folder)
@@ -123,7 +125,7 @@ class Entry:
         _put(fs, f"{folder}/manifest.json", json.dumps(manifest, indent=1).encode())
         return attempt
 
-    def _verified(self, fs: "fsspec.AbstractFileSystem", folder: str) -> str | None:
+    def _verified(self, fs: fsspec.AbstractFileSystem, folder: str) -> str | None:
         """Name of the data folder if all its files are as the manifest says; None if there is no manifest."""
         fs.invalidate_cache()
         try:
@@ -154,7 +156,7 @@ class Entry:
                 raise _Damage(f"{name} has changed (SHA-256)", text)
         return attempt
 
-    def _discard(self, fs: "fsspec.AbstractFileSystem", folder: str, reason: str, manifest: bytes) -> None:
+    def _discard(self, fs: fsspec.AbstractFileSystem, folder: str, reason: str, manifest: bytes) -> None:
         self._warn(folder, reason)
         with suppress(OSError):  # a read-only cache keeps its damage; writing then says why
             if fs.cat_file(f"{folder}/manifest.json") == manifest:
@@ -162,7 +164,7 @@ class Entry:
                 for leftover, _ in _leftovers(fs, folder):
                     _remove(fs, f"{folder}/{leftover}")
 
-    def _discard_leftovers(self, fs: "fsspec.AbstractFileSystem", folder: str) -> None:
+    def _discard_leftovers(self, fs: fsspec.AbstractFileSystem, folder: str) -> None:
         for leftover, was_writing in _leftovers(fs, folder):
             process = leftover.split("-")[1]
             half = f"it is half-written: process {process} ended in the middle"
@@ -182,7 +184,7 @@ class _Damage(Exception):
 
 
 @contextmanager
-def _attempt(fs: "fsspec.AbstractFileSystem", folder: str) -> Iterator[str]:
+def _attempt(fs: fsspec.AbstractFileSystem, folder: str) -> Iterator[str]:
     """Name of a new folder for one writer, marked while it is being written, removed if the writer fails."""
     attempt = f"{time.time():.0f}-{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
     marker = f"{folder}/{attempt}.writing"
@@ -199,7 +201,7 @@ def _attempt(fs: "fsspec.AbstractFileSystem", folder: str) -> Iterator[str]:
             fs.rm_file(marker)
 
 
-def _leftovers(fs: "fsspec.AbstractFileSystem", folder: str) -> list[tuple[str, bool]]:
+def _leftovers(fs: fsspec.AbstractFileSystem, folder: str) -> list[tuple[str, bool]]:
     """Attempts in an entry without manifest that nobody is writing, and whether a writer died in them."""
     fs.invalidate_cache()
     try:
@@ -236,7 +238,7 @@ def _cache_errors() -> Iterator[None]:
         ) from error
 
 
-def _locate(key: str) -> "tuple[fsspec.AbstractFileSystem, str]":
+def _locate(key: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """File system and path of an entry."""
     from fsspec.core import url_to_fs
 
@@ -248,19 +250,19 @@ def _locate(key: str) -> "tuple[fsspec.AbstractFileSystem, str]":
     return fs, path
 
 
-def _files(fs: "fsspec.AbstractFileSystem", folder: str) -> dict[str, str]:
+def _files(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, str]:
     """Path relative to `folder`, to path, of every file in it."""
     root = fs._strip_protocol(folder).rstrip("/") + "/"
     return {path.removeprefix(root): path for path in fs.find(folder)}
 
 
-def _fingerprint(fs: "fsspec.AbstractFileSystem", path: str) -> list[int | str]:
+def _fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> list[int | str]:
     with fs.open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return [file.tell(), digest]
 
 
-def _put(fs: "fsspec.AbstractFileSystem", path: str, content: bytes) -> None:
+def _put(fs: fsspec.AbstractFileSystem, path: str, content: bytes) -> None:
     """Write a file that is seen whole or not at all."""
     if not zarr_group.is_local(fs):
         fs.pipe_file(path, content)
@@ -269,7 +271,7 @@ def _put(fs: "fsspec.AbstractFileSystem", path: str, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def _remove(fs: "fsspec.AbstractFileSystem", attempt: str) -> None:
+def _remove(fs: fsspec.AbstractFileSystem, attempt: str) -> None:
     """Remove an attempt and its mark; what cannot be removed is ignored by every reader."""
     with suppress(OSError):
         fs.rm(attempt, recursive=True)

@@ -3,6 +3,8 @@
 A module of a family's folder is an experiment, its name is the module's; modules that begin with `_` are shared.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from dataclasses import replace

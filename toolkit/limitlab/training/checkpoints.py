@@ -7,6 +7,8 @@ exists at any moment. Complex tensors are stored as pairs of reals and named in 
 finds what a disk has damaged.
 """
 
+from __future__ import annotations
+
 import json
 import random
 import re

@@ -5,6 +5,8 @@ Precision is "no" (as the model is) or "bf16" (the model's forward pass under au
 There is no "fp16": spectral sums overflow its range, and a loss scaler skips the very overflow that we report.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +44,7 @@ def device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def accelerator(name: str = "auto", precision: str = "no") -> "Accelerator":
+def accelerator(name: str = "auto", precision: str = "no") -> Accelerator:
     """Accelerate's face for one training on the named device, with the process group joined where there is one.
 
     Raises InvalidArgument where running processes are bound to another device than the one asked for.
@@ -65,7 +67,7 @@ def accelerator(name: str = "auto", precision: str = "no") -> "Accelerator":
 
 
 @contextmanager
-def prepared(face: "Accelerator", model: nn.Module) -> Iterator[nn.Module]:
+def prepared(face: Accelerator, model: nn.Module) -> Iterator[nn.Module]:
     """The model that a loss calls: autocast where the precision asks for it, averaging gradients in several processes.
 
     The model itself is as it was afterwards. One process without autocast needs nothing, and is spared the 2.5 s that

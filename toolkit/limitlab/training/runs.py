@@ -11,6 +11,8 @@ A run that trains several models gives each a folder of its own inside it: `run.
 weights and checkpoints. Among several processes the main one writes; the others' writes do nothing.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import platform
@@ -44,7 +46,7 @@ def create(
     *,
     device: str = "auto",
     resume: bool = False,
-) -> "Run":
+) -> Run:
     """Start a run in a new or empty folder; with `resume`, take up the run of the same experiment, settings and seed.
 
     Raises InvalidArgument for a folder that holds anything else and for settings that are not JSON-able.
@@ -77,7 +79,7 @@ def create(
     return run
 
 
-def open(path: str | os.PathLike[str]) -> "Run":
+def open(path: str | os.PathLike[str]) -> Run:
     """The run in a folder. Raises InvalidArgument where there is none.
 
     >>> run = ll.training.runs.create("runs/second", {"modes": 8})
@@ -127,7 +129,7 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
-    def child(self, name: str) -> "Run":
+    def child(self, name: str) -> Run:
         """The part of one model, such as "fno/seed-0"; it shares settings and environment. Raises InvalidArgument."""
         parts = str(name).split("/")
         if not all(re.fullmatch(r"\w[\w.=+-]*", part) for part in parts) or "checkpoints" in parts:
@@ -170,14 +172,14 @@ class Run:
         with replacing(self.folder / "log.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
-    def write_metrics(self, metrics: "xr.Dataset") -> None:
+    def write_metrics(self, metrics: xr.Dataset) -> None:
         """Store the measured results, replacing earlier ones."""
         if is_main_process():
             with replacing(self.folder / "metrics.nc") as temporary:
                 metrics.to_netcdf(temporary, engine="h5netcdf")
 
     @property
-    def metrics(self) -> "xr.Dataset":
+    def metrics(self) -> xr.Dataset:
         """The measured results, in memory. Raises InvalidArgument when nothing was measured yet."""
         import xarray as xr
 

@@ -5,6 +5,8 @@ A field is declared with what a command line, a slider and a report need to know
     modes: int = option(8, "Fourier modes kept per axis", low=2, high=64)
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace

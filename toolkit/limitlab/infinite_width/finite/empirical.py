@@ -13,6 +13,8 @@ torch's, and takes Jacobians of what else has parameters. Sums run over all trai
 Source: Novak, Sohl-Dickstein, Schoenholz, Fast finite width neural tangent kernel, arXiv 2206.08720.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from functools import partial

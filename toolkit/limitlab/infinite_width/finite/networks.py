@@ -10,6 +10,8 @@ So one rate for W trains all widths alike, and `standard_learning_rates` gives t
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572, section 3; Lee et al., arXiv 1902.06720, appendix F.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Iterable
@@ -252,7 +254,7 @@ def standard_learning_rates(network: Network, twin: nn.Module, rate: float) -> l
     return [{"params": [parameters[name]], "lr": rate * scale**2} for name, scale in scales(network).items()]
 
 
-def _loaded(layer: Any, source: "NTKLinear | NTKConv") -> Any:
+def _loaded(layer: Any, source: NTKLinear | NTKConv) -> Any:
     with torch.no_grad():
         layer.weight.copy_(source.weight_scale * source.weight)
         if source.bias is not None:

@@ -15,6 +15,8 @@ is in float64, in blocks, and differentiable.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Arora et al., arXiv 1904.11955 (convolutions).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
