@@ -42,7 +42,11 @@ class Walk:
     def step(self) -> None:
         """Move one control that is shown and not disabled."""
         controls = self.controls()
-        control = controls[self.random.integers(len(controls))]
+        # many boxes and one list of problems are equally likely to be moved
+        kinds = sorted({type(control).__name__ for control in controls})
+        kind = kinds[self.random.integers(len(kinds))]
+        alike = [control for control in controls if type(control).__name__ == kind]
+        control = alike[self.random.integers(len(alike))]
         if isinstance(control, widgets.Button):
             self.trace.append(f"press {control.description}")
             control.click()
