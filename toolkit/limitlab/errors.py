@@ -1,5 +1,7 @@
 """Errors of the public boundary: each names the argument, what it got, and what it accepts."""
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections.abc import Iterable

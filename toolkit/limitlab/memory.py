@@ -1,5 +1,7 @@
 """What a computation is about to allocate, compared with what is free, before it is allocated."""
 
+from __future__ import annotations
+
 import psutil
 import torch
 

@@ -6,6 +6,7 @@ runs on one thread, so the numbers are the same bits whatever the number of samp
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from limitlab.data.store import Entry
 from limitlab.data.workers import dask_client
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
+from limitlab.interruption import ask_to_go_on
 
 if TYPE_CHECKING:
     import distributed
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 CHUNK = 32
 """Samples that are generated together; part of the definition of the numbers, so part of every key."""
+
+POLL = 0.02
+"""Seconds between two looks at workers."""
 
 OFFSETS = {"train": 0, "validation": 10**6, "test": 2 * 10**6}
 """First sample of each split: splits are disjoint in samples, never windows of one trajectory."""
@@ -173,7 +178,12 @@ def _generated_chunks(work: list[tuple[int, tuple[Any, ...]]], workers: int, sch
 
         threads = max(1, sum(client.nthreads().values()))
         under_way = as_completed(submit(2 * threads), loop=client.loop)
-        for future in under_way:
+        while not under_way.is_empty():
+            # the workers are other processes, which nobody can ask: stop waiting for them
+            while not under_way.has_ready():
+                ask_to_go_on()
+                time.sleep(POLL)
+            future = next(under_way)
             yield starts.pop(future), future.result()
             under_way.update(submit(1))
 

@@ -1,5 +1,7 @@
 """Maps that act at every grid point alike: (batch, channel, *grid) to (batch, channel, *grid), at any resolution."""
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -17,6 +17,8 @@ than an FFT (`_fft_is_cheaper`, measured) the FFT computes the same numbers.
 Source: Li et al., arXiv 2010.08895; one centred weight block: Kossaifi et al., arXiv 2310.00120.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import math

@@ -3,6 +3,8 @@
 Mean: the average target, whatever the input. Persistence: the state stays as it is.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -12,6 +12,8 @@ the Nyquist coefficient of a leading axis with as many points as modes is halved
 Source: Li et al., arXiv 2010.08895; Kossaifi et al., arXiv 2310.00120 (improvements and defaults).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Statistics are per channel, over samples and space: statistics per grid point wo
 output is in physical units, so losses and metrics see what a person would see.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -6,6 +6,8 @@ level. Kernels count pixels, so unlike an FNO it is a different operator at ever
 Source: Ronneberger, Fischer, Brox, arXiv 1505.04597; the modern form of Gupta and Brandstetter, arXiv 2209.15616.
 """
 
+from __future__ import annotations
+
 import itertools
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """Divergence: the first loss term, gradient or weight that is not finite, and the likeliest reason."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

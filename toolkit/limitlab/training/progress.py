@@ -4,6 +4,8 @@ On an accelerator a float of a loss stops the host until the device has caught u
 somebody reads them, or until `fetch` brings those of many steps over in one transfer.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,6 +4,8 @@ A schedule keeps no state, so a resumed run needs its step and nothing else. `on
 Super-convergence (2019), in its two-phase cosine form; `cosine` is one period of SGDR (Loshchilov, Hutter 2017).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 

@@ -27,7 +27,21 @@ Pair = tuple[str, int]
 
 @dataclass(frozen=True)
 class Result(Generic[S, D]):
-    """Trained models by (name, seed), and the metrics with the dims (model, seed, ...)."""
+    """Trained models by (name, seed), and the metrics with the dims (model, seed, ...).
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> dict(line.train(line.configure("smoke")).finish().grid("width").sizes)
+    {'width': 1, 'seed': 1}
+    """
 
     experiment: Experiment[S, D]
     settings: S

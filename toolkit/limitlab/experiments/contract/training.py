@@ -25,7 +25,22 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the training of one model with one seed: number `stage` of `stages`."""
+    """A step of the training of one model with one seed: number `stage` of `stages`.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> first = next(line.train(line.configure("smoke")))
+    >>> first.model, first.stage, first.stages
+    ('width-1', 1, 1)
+    """
 
     model: str
     seed: int
@@ -39,6 +54,19 @@ class Training(Generic[S, D]):
 
     `models` holds every model that was built so far, by name and seed; `result` is there when all has ended; `close`
     stops it, and what was stored can be resumed.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> [stage.progress.step for stage in line.train(line.configure("smoke"))]
+    [1, 2, 3, 4, 5]
     """
 
     def __init__(

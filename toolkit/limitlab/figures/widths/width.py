@@ -1,6 +1,6 @@
 """What width does: networks beside the law of their limit, errors against width, residual modes on predicted lines.
 
-The arrays are those of `width_study`. A law value ~ width^p is a line of slope p between log
+The arrays are those of the experiment `ntk_circle`. A law value ~ width^p is a line of slope p between log
 axes, fitted to the means over seeds; a residual mode of eigenvalue lambda is predicted to be |1 - eta lambda|^t of what
 it was, a line between a linear and a log axis.
 """
@@ -208,7 +208,7 @@ def dying_modes(
     eigenvalues = variable_of(runs, "eigenvalue_start")
     require_dims(residual, "step", "mode")
     if "rate" not in runs.attrs:
-        raise InvalidArgument("runs needs the attribute rate, as width_study gives it")
+        raise InvalidArgument("runs needs the attribute rate, as ntk_circle.modes_of gives it")
     count = int(check_number("modes", modes, low=1, high=residual.sizes["mode"], integer=True))
     if "width" not in residual.dims:
         residual, eigenvalues = (array.expand_dims("width") for array in (residual, eigenvalues))

@@ -13,6 +13,8 @@ torch's, and takes Jacobians of what else has parameters. Sums run over all trai
 Source: Novak, Sohl-Dickstein, Schoenholz, Fast finite width neural tangent kernel, arXiv 2206.08720.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from functools import partial
@@ -84,7 +86,7 @@ def empirical_ntk(
     if method == "ntvp":
         trained = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
         chunk = chunk or max(1, floats // (len(readout) * trained))
-        return _by_products(network, readout, first, first if second is None else second, outputs, chunk)
+        return _by_products(network, readout, first, first if second is None else second, outputs, chunk=chunk)
 
     def features(x: Tensor) -> list[Factor]:
         if method == "structured":
@@ -102,7 +104,9 @@ def empirical_ntk(
     return assemble(parts(first), None if second is None else parts(second), outputs)
 
 
-def _by_products(network: nn.Module, readout: Tensor, x1: Tensor, x2: Tensor, outputs: Outputs, chunk: int) -> Tensor:
+def _by_products(
+    network: nn.Module, readout: Tensor, x1: Tensor, x2: Tensor, outputs: Outputs, *, chunk: int
+) -> Tensor:
     parameters = {name: p.detach() for name, p in network.named_parameters()}
     moving = {name: parameters.pop(name) for name, p in network.named_parameters() if p.requires_grad}
 

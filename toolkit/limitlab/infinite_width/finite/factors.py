@@ -9,6 +9,8 @@ A Jacobian is the same with one position and no a: that of a parameter that no l
 with so many positions that their sum comes cheaper than their pairs.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ class Factor:
         """Numbers held for a pair of points while they are contracted."""
         return (self.deltas.shape[1] * self.deltas.shape[3]) ** 2 if self.deltas.shape[3] > 1 else 1
 
-    def cheapest(self) -> "Factor":
+    def cheapest(self) -> Factor:
         """Itself, or where there are many positions the sum over them: the gradients of weights and bias."""
         _, rows, channels, positions = self.deltas.shape
         if self.inputs is None or positions == 1:
@@ -51,12 +53,12 @@ class Factor:
         bias = self.bias_scale * self.deltas.sum(-1)
         return Factor(None, torch.cat([weights, bias], -1).unsqueeze(-1), 0.0, 1.0)
 
-    def folded(self) -> "Factor":
+    def folded(self) -> Factor:
         """One row whose kernel is the mean of the rows' own."""
         deltas = rearrange(self.deltas, "n rows channels p -> n 1 (rows channels) p") / math.sqrt(self.deltas.shape[1])
         return Factor(self.inputs, deltas, self.scale, self.bias_scale)
 
-    def row(self, index: int) -> "Factor":
+    def row(self, index: int) -> Factor:
         return Factor(self.inputs, self.deltas[:, index : index + 1], self.scale, self.bias_scale)
 
 

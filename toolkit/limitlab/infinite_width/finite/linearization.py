@@ -9,6 +9,8 @@ A wide network stays within O(n^(-1/2)) of it.
 Source: Lee et al., Wide neural networks of any depth evolve as linear models, arXiv 1902.06720.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Generator, Mapping
 from typing import Literal, get_args
@@ -98,5 +100,5 @@ class _Points:
         rows = torch.from_numpy(order[position * self.size : (position + 1) * self.size]).to(self.x.device)
         return {"input": self.x[rows], "target": self.y[rows]}
 
-    def shard(self, rank: int, world: int) -> "_Points":
+    def shard(self, rank: int, world: int) -> _Points:
         raise InvalidArgument("gradient descent on a few points runs in one process")

@@ -10,6 +10,8 @@ So one rate for W trains all widths alike, and `standard_learning_rates` gives t
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572, section 3; Lee et al., arXiv 1902.06720, appendix F.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Iterable
@@ -111,6 +113,7 @@ class NTKConv(nn.Module):
         outputs: int,
         dimension: int,
         layer: Conv,
+        *,
         generator: torch.Generator,
         dtype: torch.dtype,
     ) -> None:
@@ -251,7 +254,7 @@ def standard_learning_rates(network: Network, twin: nn.Module, rate: float) -> l
     return [{"params": [parameters[name]], "lr": rate * scale**2} for name, scale in scales(network).items()]
 
 
-def _loaded(layer: Any, source: "NTKLinear | NTKConv") -> Any:
+def _loaded(layer: Any, source: NTKLinear | NTKConv) -> Any:
     with torch.no_grad():
         layer.weight.copy_(source.weight_scale * source.weight)
         if source.bias is not None:
@@ -292,7 +295,10 @@ class _Builder:
         if isinstance(layer, Conv):
             if not grid:
                 raise InvalidArgument("Conv needs inputs of shape (channels, *grid)")
-            return NTKConv(channels, outputs, len(grid), layer, self.generator, self.dtype), (outputs, *grid)
+            return NTKConv(channels, outputs, len(grid), layer, generator=self.generator, dtype=self.dtype), (
+                outputs,
+                *grid,
+            )
         assert isinstance(layer, Dense)
         if grid:
             raise InvalidArgument("Dense on a grid needs Flatten or GlobalPool before it")

@@ -6,6 +6,8 @@ contributes its calls as positions, like the taps of a convolution. RULES maps a
 by position; parameters of other layers, and parameters shared by layers, are left to Jacobians.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable
 from typing import Any

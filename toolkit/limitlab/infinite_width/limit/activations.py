@@ -21,6 +21,8 @@ Every other activation goes through its Hermite coefficients (limitlab.infinite_
 Source: Williams 1997 (erf); Cho, Saul 2009 (relu, step); Tsuchida et al., arXiv 2002.08517 (gelu).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -10,6 +10,8 @@ that is after Dense or Conv.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Novak et al., arXiv 1912.02803 (layers beyond the dense ones).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -95,7 +97,7 @@ class Sum:
     `parallel` makes one, and `residual` the one with a branch that does nothing.
     """
 
-    branches: "tuple[tuple[Layer, ...], ...]"
+    branches: tuple[tuple[Layer, ...], ...]
 
 
 Layer = Dense | Conv | Activation | Flatten | GlobalPool | LayerNorm | Sum
@@ -103,7 +105,11 @@ Layer = Dense | Conv | Activation | Flatten | GlobalPool | LayerNorm | Sum
 
 @dataclass(frozen=True)
 class Chain:
-    """Layers one after the other. Iterates over them; `chain(...)` makes one."""
+    """Layers one after the other. Iterates over them; `chain(...)` makes one.
+
+    >>> len(ll.infinite_width.mlp(2, "relu"))
+    5
+    """
 
     layers: tuple[Layer, ...]
 

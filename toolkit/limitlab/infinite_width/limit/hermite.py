@@ -16,6 +16,8 @@ Source: Mehler 1866; Daniely, Frostig, Singer, arXiv 1602.05897 (dual activation
 exponentially convergent trapezoidal rule (2014).
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 

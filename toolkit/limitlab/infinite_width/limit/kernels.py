@@ -15,6 +15,8 @@ is in float64, in blocks, and differentiable.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Arora et al., arXiv 1904.11955 (convolutions).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -47,7 +49,12 @@ _TEMPORARIES = 17
 
 @dataclass(frozen=True)
 class Kernels:
-    """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity."""
+    """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity.
+
+    >>> both = ll.infinite_width.kernels(ll.infinite_width.mlp(2, "relu", 2.0), torch.rand(5, 3))
+    >>> bool((both.ntk >= both.nngp - 1e-12).all())
+    True
+    """
 
     nngp: Float[Tensor, "n m"]
     ntk: Float[Tensor, "n m"]

@@ -16,6 +16,8 @@ is torch.func.hessian(u)(x).trace().
 Source: Wang, Yu, Perdikaris, When and why PINNs fail to train, arXiv 2007.14527.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +76,7 @@ class PinnKernel:
         boundary, interior = float(self.boundary.trace()), float(self.interior.trace())
         return (boundary + interior) / boundary, (boundary + interior) / interior
 
-    def weighted(self, boundary: float, interior: float) -> "PinnKernel":
+    def weighted(self, boundary: float, interior: float) -> PinnKernel:
         """The kernel of the training with these factors, symmetrised: W^(1/2) K W^(1/2), which has its eigenvalues."""
         return PinnKernel(boundary * self.boundary, (boundary * interior) ** 0.5 * self.mixed, interior * self.interior)
 

@@ -16,6 +16,8 @@ its covariance S(x, x) + A_t S A_t' - A_t S(X, x) - h.c.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572, section 5; Lee et al., arXiv 1902.06720, section 2.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Callable

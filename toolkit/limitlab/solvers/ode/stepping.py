@@ -63,14 +63,15 @@ def adapt(
     stepper: Stepper, now: Position, end: Float[Tensor, "batch 1"], max_steps: int
 ) -> tuple[Position, list[Failure]]:
     """March every sample to its end with steps of its own; returns where they are, and those that were given up."""
-    recorder, depth, between = stepper.recorder, stepper.depth(now.t, now.y), stepper.attempts_between_checks
+    recorder, attempt, depth = stepper.recorder, stepper.attempt, stepper.depth(now.t, now.y)
+    between = stepper.attempts_between_checks
     failures: list[Failure] = []
     length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
     attempts = 0
     while attempts < max_steps:
         if attempts % between == 0 and not bool((end - now.t).any()):
             break
-        now, end, due, error = stepper.attempt(now, end)
+        now, end, due, error = attempt(now, end)
         attempts += depth
         if due:
             recorder.work_up()
