@@ -103,7 +103,7 @@ def _figure(points: Sequence[Point], swept: Sequence[str], metrics: Sequence[str
         "showlegend": len(lines) > 1,
         "updatemenus": [{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.15, "yanchor": "top"}],
     }
-    # through plotly, which checks the keys and writes arrays as it wants them
+    # through plotly: a browser does not know the template by its name
     return json.loads(go.Figure({"data": traces, "layout": layout}).to_json())
 
 

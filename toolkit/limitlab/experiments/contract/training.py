@@ -101,7 +101,7 @@ class Training(Generic[S, D]):
 
     def _train(self) -> Generator[Stage, None, None]:
         prepared, seeds = self.prepared, self.settings.seed_range
-        # seeds outside: a training that is stopped has compared all trials once
+        # seeds outside: all trials are trained once before any is again
         pairs = [(trial, seed) for seed in seeds for trial in prepared.trials]
         logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
         metrics: dict[tuple[str, int], xr.Dataset] = {}

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 TEST_SEED = 2**32  # beyond all seeds of settings, so that no test task is a training task
-SMOOTHED = 40  # points of a curve
+SMOOTHED = 40
 
 
 @dataclass(frozen=True)

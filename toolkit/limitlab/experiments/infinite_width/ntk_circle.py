@@ -116,7 +116,7 @@ def leading_modes(
     start_of: Callable[[nn.Module], Start], x: Tensor, modes: int, network: nn.Module, fresh: nn.Module
 ) -> dict[str, float]:
     """The residual along the leading eigenvectors of the kernel before training: residual_1, residual_2, ..."""
-    # to the device in float64, back for the kernel's eigenvectors, which stay on the CPU
+    # back to the points, beside which the kernel's eigenvectors are
     outputs = network(x.to(next(network.parameters()).device))[:, 0].to(x.device)
     residual = start_of(fresh.to(x.device)).residual(outputs)[:modes]
     return {f"residual_{mode}": value for mode, value in enumerate(residual.tolist(), start=1)}

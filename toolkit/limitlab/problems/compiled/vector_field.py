@@ -224,7 +224,7 @@ def _site_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: 
         for (row, column, offset), value in zip(bands, computed, strict=False):
             _add_band(blocks[..., row, :, column, :], value, offset, layout.ends)
         for (row, column, offset, kind), left, right in zip(products, lefts, rights, strict=True):
-            # the column is that of the site itself: what stands at site j + k is moved back by k
+            # columns count sites as they are: what stands at site j + k is moved back by k
             moved = layout.shifted(right / sites if kind == "mean" else right, -offset)
             blocks[..., row, :, column, :].addcmul_(left[..., :, None], moved[..., None, :])
         return matrix

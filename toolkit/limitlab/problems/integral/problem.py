@@ -59,7 +59,7 @@ class IntegralProblem(Problem):
         super().__post_init__()
         upper = "x" if self.type == "volterra" else "1"
         singular = "" if self.abel is None else f"*(x - t)^({self.abel} - 1)/Gamma({self.abel})"
-        # whole words: exp(u) must not lose its name
+        # whole words: the u of mu is none
         inside = re.sub(r"\bu\b", "u(t)", self.response)
         kernel = "" if self.kernel == "1" else f"({self.kernel}){singular}*"
         integral = f"integral(0, {upper}, {kernel}{inside}, dt)"

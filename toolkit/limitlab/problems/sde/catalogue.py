@@ -181,7 +181,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
         ),
         initial=(1.0, 1.0),
         law=Box(0.3, 3.0),
-        # populations stay positive, as additive steps need not keep them
+        # steps of the logarithm keep populations positive
         method="log_euler",
         span=20.0,
         source="without noise: lotka_volterra",
