@@ -19,6 +19,11 @@ def test_the_kind_is_recognised_from_the_left_side():
     assert isinstance(problems.parse("u_t = u_xx"), problems.PDEProblem)
 
 
+@pytest.mark.parametrize("text", ["x' = -x", "dX = dW", "u_t = u_xx"])
+def test_a_typed_problem_takes_a_name(text):
+    assert problems.parse(text, name="mine").spec()["name"] == "mine"
+
+
 def test_a_typed_system_is_the_catalogues():
     text = "dx/dt = alpha*x - beta*x*y\ndy/dt = delta*x*y - gamma*y"
     known = problems.get("lotka_volterra")

@@ -66,7 +66,8 @@ def walk(monkeypatch):
         dice, narrowed = random.Random(seed), dict(choices)
         for number in range(actions):
             controls = [part for part in parts(studio) if isinstance(part, (widgets.Button, *chosen, *moved))]
-            free = [control for control in controls if not control.disabled and control not in avoid]
+            # a choice of nothing is no choice
+            free = [c for c in controls if not c.disabled and c not in avoid and getattr(c, "options", (0,))]
             control = dice.choice(free)
             if isinstance(control, widgets.Button):
                 action = f"press {control.description}"

@@ -1,4 +1,4 @@
-"""A reader who does anything at any time: state, controls and figures agree after each action."""
+"""A reader who does anything at any time: state, controls and figures of the operator studio agree after each."""
 
 import numpy as np
 import pytest

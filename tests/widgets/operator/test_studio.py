@@ -26,7 +26,7 @@ def burgers(opened):
     """A studio with a trained operator."""
     studio = opened("burgers", size="smoke")
     studio.training.buttons["train"].click()
-    assert studio.state.training.wait(60)
+    assert studio.state.training.wait(180)
     assert studio.training.error.value == ""
     return studio
 
@@ -102,7 +102,7 @@ def test_buttons_and_controls_follow_the_phase(opened, until):
     studio.training.buttons["resume"].click()
     assert enabled(studio) == ["pause", "stop"]
     studio.training.buttons["stop"].click()
-    training.wait(30)
+    training.wait(120)
     assert enabled(studio) == ["prepare", "train"]
     assert not studio.operator.disabled
 
@@ -122,7 +122,7 @@ def test_an_error_of_the_training_is_shown_and_escaped(opened):
     studio = opened("burgers", size="smoke", models={"mine": lambda task: nn.Conv1d(1, 2, 1)})
     studio.operator.value = "mine"
     studio.training.buttons["train"].click()
-    studio.state.training.wait(30)
+    studio.state.training.wait(120)
     assert (
         "mine must map (batch, 1, *grid) to (batch, 1, *grid); on a grid (32,) it gave" in studio.training.error.value
     )
@@ -137,7 +137,7 @@ def test_a_model_of_ones_own_is_offered_trained_and_compared(opened):
     for name in ("fno", "pointwise"):
         studio.operator.value = name
         studio.training.buttons["train"].click()
-        assert studio.state.training.wait(60)
+        assert studio.state.training.wait(180)
         assert studio.training.error.value == ""
     assert [trace.name for trace in studio.against_resolution.figure.data] == ["fno", "mean", "pointwise"]
     assert studio.verdict.value.startswith("pointwise, a model of yours: relative L2 error")
@@ -165,7 +165,7 @@ def test_figures_of_the_problem_before_say_that_they_are_old(burgers):
     assert dimmed()
     assert "problem changed since" in burgers.note.text.value
     burgers.training.buttons["prepare"].click()
-    assert burgers.state.training.wait(60)
+    assert burgers.state.training.wait(180)
     assert not dimmed()
 
 
@@ -263,7 +263,7 @@ def test_closing_releases_the_thread(opened, until):
 def test_a_2d_studio_shows_maps(opened):
     studio = opened("darcy", size="smoke")
     studio.training.buttons["train"].click()
-    studio.state.training.wait(60)
+    studio.state.training.wait(180)
     assert [trace.name for trace in studio.triptych.figure.data] == ["input", "truth", "prediction", "error"]
     studio.sample.value = 2
     np.testing.assert_array_equal(

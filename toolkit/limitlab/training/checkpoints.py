@@ -90,13 +90,15 @@ def latest(folder: Path) -> Checkpoint | None:
     for path in reversed(paths(folder)):
         try:
             tensors, header = read_tensors(path)
-            found = Checkpoint(tensors=tensors, **header)
+            checkpoint = Checkpoint(tensors=tensors, **header)
         except (DamagedFile, TypeError) as error:
             damaged.append(str(error))
             continue
         for message in damaged:
-            warnings.warn(f"{message}; going back to the checkpoint of step {found.step}", RuntimeWarning, stacklevel=2)
-        return found
+            warnings.warn(
+                f"{message}; going back to the checkpoint of step {checkpoint.step}", RuntimeWarning, stacklevel=2
+            )
+        return checkpoint
     if damaged:
         raise DamagedFile(f"no checkpoint in {folder} can be read: {'; '.join(damaged)}. Start again in a new folder")
     return None
@@ -115,8 +117,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -
     """Copy weights into the model. Raises InvalidArgument that names the first difference of names or shapes."""
     expected = weights_of(model)
     if missing := sorted(expected.keys() ^ weights.keys()):
-        place = "the model" if missing[0] in weights else origin
-        raise InvalidArgument(f"{origin} belongs to another model: {place} has no {missing[0]!r}")
+        side = "the model" if missing[0] in weights else origin
+        raise InvalidArgument(f"{origin} belongs to another model: {side} has no {missing[0]!r}")
     for name, tensor in expected.items():
         if tensor.shape != weights[name].shape:
             shapes = f"{tuple(weights[name].shape)} there, {tuple(tensor.shape)} in the model"

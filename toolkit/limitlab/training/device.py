@@ -39,8 +39,8 @@ def device(name: str = "auto") -> torch.device:
             return torch.device("cpu")  # `accelerate launch --cpu` decided
         return torch.device(next((kind for kind in ("cuda", "mps") if _available(kind)), "cpu"))
     if not _available(name):
-        found = ", ".join(kind for kind in DEVICES[1:] if _available(kind))
-        raise InvalidArgument(f"device {name!r} is not available: torch {torch.__version__} finds {found} here")
+        available = ", ".join(kind for kind in DEVICES[1:] if _available(kind))
+        raise InvalidArgument(f"device {name!r} is not available: torch {torch.__version__} finds {available} here")
     return torch.device(name)
 
 
@@ -54,16 +54,16 @@ def accelerator(name: str = "auto", precision: str = "no") -> Accelerator:
 
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
-    wanted = device(name)
+    requested = device(name)
     if is_initialized():
         state = AcceleratorState()
-        if (state.device.type, state.mixed_precision) != (wanted.type, precision):
+        if (state.device.type, state.mixed_precision) != (requested.type, precision):
             # Accelerate fixes both once a process; a notebook changes its mind, and only a process group must stay
             AcceleratorState._reset_state(reset_partial_state=state.num_processes == 1)
-    chosen = Accelerator(cpu=wanted.type == "cpu", mixed_precision=precision)
-    if chosen.device.type != wanted.type:
-        raise InvalidArgument(f"device {name!r} was asked for, but this process is bound to {chosen.device.type!r}")
-    return chosen
+    face = Accelerator(cpu=requested.type == "cpu", mixed_precision=precision)
+    if face.device.type != requested.type:
+        raise InvalidArgument(f"device {name!r} was asked for, but this process is bound to {face.device.type!r}")
+    return face
 
 
 @contextmanager
@@ -73,12 +73,12 @@ def prepared(face: Accelerator, model: nn.Module) -> Iterator[nn.Module]:
     The model itself is as it was afterwards. One process without autocast needs nothing, and is spared the 2.5 s that
     Accelerate's preparation takes to import torch.distributed.tensor.
     """
-    own = set(vars(model))
+    attributes = set(vars(model))
     try:
         yield face.prepare_model(model) if face.num_processes > 1 or face.mixed_precision != "no" else model
     finally:
         # Accelerate writes over forward on the instance, and deepcopy or a second training would meet it
-        for name in {"forward", "_original_forward", "_is_accelerate_prepared"} - own:
+        for name in {"forward", "_original_forward", "_is_accelerate_prepared"} - attributes:
             vars(model).pop(name, None)
 
 

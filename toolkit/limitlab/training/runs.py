@@ -57,7 +57,7 @@ def create(
     run = Run(Path(folder))
     try:
         # as they will be read back: tuples are lists in JSON
-        asked = json.loads(json.dumps(dict(settings), allow_nan=False))
+        requested = json.loads(json.dumps(dict(settings), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InvalidArgument(f"settings must hold only what JSON can: {error}") from error
     if not is_main_process():
@@ -67,7 +67,7 @@ def create(
     if (run.folder / "settings.json").exists():
         if not resume:
             raise InvalidArgument(f"{run.folder} already holds a run; choose another folder, or resume it")
-        _require_same(run, {"experiment": experiment, "seed": seed, **asked})
+        _require_same(run, {"experiment": experiment, "seed": seed, **requested})
         return run
     # what a run that died while it was being created may have left is not somebody's work
     foreign = [p.name for p in run.folder.glob("*") if p.name != "environment.json" and p.suffix != ".part"]
@@ -77,7 +77,7 @@ def create(
         )
     _write_json(run.folder / "environment.json", environment(experiment, seed, device))
     # last, since a folder with settings is a run
-    _write_json(run.folder / "settings.json", asked)
+    _write_json(run.folder / "settings.json", requested)
     return run
 
 
@@ -141,8 +141,8 @@ class Run:
     @property
     def children(self) -> tuple[str, ...]:
         """Names of the models inside that have a log or weights."""
-        found = {path.parent for mark in ("log.jsonl", "model.safetensors") for path in self.folder.rglob(mark)}
-        return tuple(sorted(path.relative_to(self.folder).as_posix() for path in found - {self.folder}))
+        folders = {path.parent for mark in ("log.jsonl", "model.safetensors") for path in self.folder.rglob(mark)}
+        return tuple(sorted(path.relative_to(self.folder).as_posix() for path in folders - {self.folder}))
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -171,9 +171,9 @@ class Run:
         """Drop what was logged after `step`, so that a resumed training logs no step twice."""
         if not is_main_process():
             return
-        kept = [record for record in self.log if record["step"] <= step]
+        records = [record for record in self.log if record["step"] <= step]
         with replacing(self.folder / "log.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
     def write_metrics(self, metrics: xr.Dataset) -> None:
         """Store the measured results, replacing earlier ones."""
@@ -228,15 +228,15 @@ class Run:
 def environment(experiment: str, seed: int, device: str) -> dict[str, Any]:
     """What a result depends on besides its settings."""
     try:
-        own = version("limitlab")
+        installed = version("limitlab")
     except PackageNotFoundError:
-        own = "uninstalled"
+        installed = "uninstalled"
     chosen = torch_device(device)
     return {
         "experiment": experiment,
         "seed": seed,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "limitlab": own,
+        "limitlab": installed,
         "commit": _commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -260,11 +260,11 @@ def _commit() -> str | None:
     return answer.stdout.strip()
 
 
-def _require_same(run: Run, asked: dict[str, Any]) -> None:
+def _require_same(run: Run, requested: dict[str, Any]) -> None:
     held = {"experiment": run.experiment, "seed": run.seed, **run.settings}
-    differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
+    differing = sorted(key for key in held.keys() | requested.keys() if held.get(key) != requested.get(key))
     if differing:
-        shown = ", ".join(f"{key} ({held.get(key)!r} there, {asked.get(key)!r} now)" for key in differing)
+        shown = ", ".join(f"{key} ({held.get(key)!r} there, {requested.get(key)!r} now)" for key in differing)
         raise InvalidArgument(f"{run.folder} holds another run, which differs in {shown}")
 
 
