@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.name} is not installed; the lab extra brings it: pip install 'limitlab[lab]'", 1)
     except BrokenPipeError:
+        # Python flushes stdout once more when it ends, and would complain about the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -58,6 +59,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def __init__(self, **settings: Any) -> None:
+        # abbreviations break when an option is added
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:

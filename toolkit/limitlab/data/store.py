@@ -70,6 +70,7 @@ class Entry:
     def key(self) -> str:
         """SHA-256 of the recipe as canonical JSON; raises InvalidArgument if it is not JSON."""
         try:
+            # NaN is not JSON, and not equal to itself: no key may hold one
             text = json.dumps({"format": FORMAT, **self.recipe}, sort_keys=True, separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InvalidArgument(f"what decides a dataset must be finite JSON values: {error}") from error
@@ -127,6 +128,7 @@ class Entry:
 
     def _verified(self, fs: fsspec.AbstractFileSystem, folder: str) -> str | None:
         """Name of the data folder if all its files are as the manifest says; None if there is no manifest."""
+        # fsspec remembers listings, and another process may have written since
         fs.invalidate_cache()
         try:
             text = fs.cat_file(f"{folder}/manifest.json")
@@ -137,9 +139,11 @@ class Entry:
         try:
             manifest = json.loads(text)
             attempt, files = str(manifest["data"]), {str(k): list(v) for k, v in manifest["files"].items()}
+            # through JSON, which makes lists of tuples
             mine = manifest["recipe"] == json.loads(json.dumps(self.recipe))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _Damage("its manifest is not one", text) from error
+        # a manifest must not name a folder outside of its entry
         if not mine or not files or attempt != os.path.basename(attempt):
             raise _Damage("its manifest belongs to another entry", text)
         stored = _files(fs, f"{folder}/{attempt}")
@@ -150,6 +154,7 @@ class Entry:
                 size, digest = _fingerprint(fs, stored[name])
             except OSError as error:
                 raise _Damage(f"{name} cannot be read ({error})", text) from error
+            # slices, so that an entry which is too short counts as damage
             if expected[:1] != [size]:
                 raise _Damage(f"{name} has {size} bytes instead of {expected[:1]}", text)
             if expected[1:] != [digest]:
@@ -159,6 +164,7 @@ class Entry:
     def _discard(self, fs: fsspec.AbstractFileSystem, folder: str, reason: str, manifest: bytes) -> None:
         self._warn(folder, reason)
         with suppress(OSError):  # a read-only cache keeps its damage; writing then says why
+            # another process may have made the entry again in the meantime
             if fs.cat_file(f"{folder}/manifest.json") == manifest:
                 fs.rm_file(f"{folder}/manifest.json")
                 for leftover, _ in _leftovers(fs, folder):
@@ -174,6 +180,7 @@ class Entry:
     def _warn(self, folder: str, reason: str) -> None:
         named = ", ".join(f"{k} {v}" for k, v in self.recipe.items() if isinstance(v, str | int | float))
         message = f"cache entry {folder} ({named}) is damaged: {reason}; it will be generated again"
+        # the line that called `generate`
         warnings.warn(message, CacheDamaged, stacklevel=5)
 
 
@@ -186,6 +193,7 @@ class _Damage(Exception):
 @contextmanager
 def _attempt(fs: fsspec.AbstractFileSystem, folder: str) -> Iterator[str]:
     """Name of a new folder for one writer, marked while it is being written, removed if the writer fails."""
+    # the host goes last, as its name may hold hyphens
     attempt = f"{time.time():.0f}-{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
     marker = f"{folder}/{attempt}.writing"
     with _cache_errors():
@@ -193,6 +201,7 @@ def _attempt(fs: fsspec.AbstractFileSystem, folder: str) -> Iterator[str]:
         fs.pipe_file(marker, b"writing")
     try:
         yield attempt
+    # an interruption too: a half-written attempt must not stay
     except BaseException:
         _remove(fs, f"{folder}/{attempt}")
         raise
@@ -221,6 +230,7 @@ def _alive(attempt: str) -> bool:
     if host != socket.gethostname():
         return time.time() - float(created) < FOREIGN_ATTEMPT_SECONDS
     try:
+        # a process of this number that is younger than the attempt is another one
         return psutil.Process(int(pid)).create_time() < float(created) + CLOCK_SLACK_SECONDS
     except psutil.NoSuchProcess:
         return False

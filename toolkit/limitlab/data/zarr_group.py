@@ -28,6 +28,7 @@ def create(address: str, chunk: xarray.Dataset, samples: int, first: int, chunk_
             return array.variable
         shape = {**array.sizes, "sample": samples}
         stored = {**array.sizes, "sample": _stored_samples(array, chunk_size)}
+        # lazy: the layout of a large set needs no memory
         zeros = dask.array.zeros(tuple(shape.values()), dtype=array.dtype, chunks=tuple(stored.values()))
         return xarray.Variable(array.dims, zeros, array.attrs)
 
@@ -58,6 +59,7 @@ def write_region(address: str, chunk: xarray.Dataset, start: int) -> None:
     """Write the samples of a chunk, the first of which is number `start` of the group."""
     fixed = [name for name, array in chunk.variables.items() if "sample" not in array.dims or name == "sample"]
     region = {"sample": slice(start, start + chunk.sizes["sample"])}
+    # a region may hold nothing without its dimension, and sample numbers were laid out for all
     chunk.drop_vars(fixed).to_zarr(address, region=region, consolidated=False, write_empty_chunks=True)
 
 
@@ -67,13 +69,16 @@ def read(fs: fsspec.AbstractFileSystem, path: str) -> xarray.Dataset:
 
     dataset = xarray.open_zarr(
         zarr_address(fs, path),
+        # without dask, which costs more than it gives for a set that fits in memory
         chunks=None,
         consolidated=False,
+        # nothing is decoded: the numbers must be the bits that were written
         mask_and_scale=False,
         decode_times=False,
         decode_timedelta=False,
     )
     whole = dataset.load() if dataset.nbytes <= LAZY_BYTES else dataset.chunk({})
+    # or writing it elsewhere would repeat this store's chunks
     return whole.drop_encoding()
 
 

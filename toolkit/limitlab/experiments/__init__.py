@@ -52,6 +52,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def _load(name: str) -> Experiment[Any, Any]:
+    # imported when asked for: a list of names must not load every family
     return replace(importlib.import_module(_modules()[name]).EXPERIMENT, name=name)
 
 

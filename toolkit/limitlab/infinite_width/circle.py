@@ -89,4 +89,5 @@ def closed_form(values: Float[Tensor, " x"]) -> Callable[[int], ClosedForm]:
 
 def _equally_spaced(name: str, count: int) -> Float[Tensor, " point"]:
     number = int(check_number(name, count, low=1, integer=True))
+    # without the end, which is the angle 0 again
     return 2 * torch.pi / number * torch.arange(number, dtype=torch.float64)

@@ -60,6 +60,7 @@ class CBOW(nn.Module):
     ) -> Float[Tensor, "batch k"]:
         """The scores V_k . h of `words` for the mean h of the context with these weights."""
         sparse = len(self.u) >= SPARSE_FROM
+        # embedding_bag takes weights of the table's dtype only
         shares = weight.to(self.u.dtype)
         hidden = functional.embedding_bag(context, self.u, per_sample_weights=shares, mode="sum", sparse=sparse)
         return torch.einsum("bkd,bd->bk", functional.embedding(words, self.v, sparse=sparse), hidden)
@@ -70,6 +71,7 @@ class CBOW(nn.Module):
         if not self.frozen:
             tables.append((self.u, batch["context"][batch["weight"] > 0]))
         sparse = len(self.u) >= SPARSE_FROM
+        # once each: a word that occurs twice must not decay twice
         return [functional.embedding(words.unique(), table, sparse=sparse) for table, words in tables]
 
     @torch.no_grad()
@@ -82,6 +84,7 @@ class CBOW(nn.Module):
             raise InvalidArgument(f"only a limit can be sampled; this network has width {self.width:g}")
         width = int(check_number("width", width, low=1, integer=True))
         generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
+        # in float64, as `LinearLimit.sample` draws: the same network in every precision
         omega = torch.randn(self.u.shape[1], width, generator=generator, dtype=torch.float64) / math.sqrt(width)
         omega = omega.to(self.u)
         drawn = CBOW(self.u @ omega, width=width, frozen=self.frozen)
@@ -98,6 +101,7 @@ def finite(words: int, width: int, seed: int = 0) -> CBOW:
     words = int(check_number("words", words, low=2, integer=True))
     width = int(check_number("width", width, low=1, integer=True))
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
+    # uniform on [-b, b] has variance b^2/3
     bound = math.sqrt(3 / width)
     return CBOW((2 * torch.rand(words, width, generator=generator) - 1) * bound, width=width)
 
@@ -143,6 +147,7 @@ def cbow_loss(weight_decay: float = 0.0) -> Callable[[Any, Mapping[str, Tensor]]
 def position_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
     """-log sigma(V_k . h) of the word in the middle plus -log sigma(-V_k . h) of the negatives, for each position."""
     scores = model(batch["context"], batch["weight"], batch["words"])
+    # -log sigma(s) = softplus(-s), which does not overflow
     return functional.softplus(-scores[:, 0]) + functional.softplus(scores[:, 1:]).sum(dim=1)
 
 
@@ -180,6 +185,7 @@ def analogy_hits(
     for part in questions.to(vectors.device).split(QUESTIONS_AT_ONCE):
         first, second, third, fourth = part.unbind(1)
         cosines = (unit[second] - unit[first] + unit[third]) @ unit.T
+        # else the answer is the third word itself more often than not
         cosines.scatter_(1, part[:, :3], -torch.inf)
         hits.append(cosines.argmax(dim=1) == fourth)
     return torch.cat(hits)

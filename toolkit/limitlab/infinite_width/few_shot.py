@@ -214,8 +214,10 @@ def kernel_features(
     check_number("jitter", jitter, low=0)
     if activation == "linear":
         return points * (math.sqrt(2) if kind == "ntk" else 1.0)
+    # a Dense divides by the number of inputs, which the variance takes back
     network = chain(Dense(points.shape[1]), activation, Dense(2.0))
     matrix = getattr(kernels(network, points, memory_limit=memory_limit), kind)
+    # a view of the kernel, changed in place
     matrix.diagonal().add_(jitter * matrix.diagonal().mean())
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed):

@@ -30,6 +30,7 @@ class MeanPredictor(nn.Module):
         if not isinstance(mean_field, Tensor) or not 2 <= mean_field.ndim <= 4:
             got = tuple(mean_field.shape) if isinstance(mean_field, Tensor) else type(mean_field).__name__
             raise InvalidArgument(f"mean_field must be a tensor (channel, *grid) with 1 to 3 grid axes; got {got}")
+        # a clone: the caller's tensor may be a view of the training set, or change
         self.register_buffer("mean_field", mean_field.detach().clone())
 
     def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch channel *grid"]:

@@ -18,6 +18,7 @@ from limitlab.operators.row import Operator
 
 
 def _rows() -> list[Operator]:
+    # itself left out, which is being imported at this moment
     names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
     modules = [importlib.import_module(f"limitlab.operators.{name}") for name in names if name != "catalogue"]
     rows = [row for module in modules for row in getattr(module, "ROWS", ())]

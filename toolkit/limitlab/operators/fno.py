@@ -109,12 +109,14 @@ class FNO(nn.Module):
         v = self.lifting(u)
         pads = [round(fraction * n) for fraction, n in zip(self.padding, grid, strict=True)]
         if any(pads):
+            # torch's pad counts the axes from the last one
             v = functional.pad(v, [pad for p in reversed(pads) for pad in (p, p)])
         for block, factor in zip(self.blocks, self.output_scaling, strict=True):
             v = block(v, tuple(max(1, round(factor * n)) for n in v.shape[2:]), embedding)
         if any(pads):
             total = math.prod(self.output_scaling)
             for axis, (pad, n) in enumerate(zip(pads, grid, strict=True)):
+                # layers that change the resolution have scaled the padding with the rest
                 v = v.narrow(axis + 2, round(total * pad), round(total * n))
         return self.projection(v)
 
@@ -141,6 +143,7 @@ class FourierLayer(nn.Module):
         self.last, self.preactivation = last, options.preactivation
         self.spectral = SpectralConv(width, width, modes, separable=options.separable)
         self.skip = _skip("skip", options.skip, width)
+        # rounded here, cut off in lifting and projection: as neuraloperator has it
         hidden = max(1, round(expansion * width)) if expansion else 0
         self.channel_mlp = PointwiseMLP(width, hidden, width) if hidden else None
         self.channel_mlp_skip = _skip("channel_mlp_skip", options.channel_mlp_skip, width) if hidden else None
@@ -159,6 +162,7 @@ class FourierLayer(nn.Module):
         if self.first_norm is None:
             a = self._convolved(v, size)
         else:
+            # the norm is of K v alone, so the skip cannot be summed inside of the product
             a = _normalised(self.first_norm, self.spectral(v, size), embedding)
             a = a if self.skip is None else a + resample(self.skip(v), size)
         a = a if self.last else functional.gelu(a)

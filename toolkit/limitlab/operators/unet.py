@@ -77,6 +77,7 @@ class UNet(nn.Module):
         v = self.bottom(v)
         for rising, decoder in zip(reversed(self.risings), reversed(self.decoders), strict=True):
             skip = skips.pop()
+            # the size of the skip, not a factor of two: halving an odd grid rounds up
             v = rising(functional.interpolate(v, size=skip.shape[2:], mode="nearest"))
             v = decoder(torch.cat([skip, v], dim=1))
         return self.exit(v)
@@ -111,10 +112,12 @@ def unet_with_parameters(
     check_number("target", target, low=1, integer=True)
 
     def count(width: int) -> int:
+        # counts without memory, and without a draw from the generator that seeds the model to come
         with torch.device("meta"):
             candidate = UNet(in_channels, out_channels, dimension, width, levels, padding=padding)
         return sum(parameter.numel() for parameter in candidate.parameters())
 
+    # parameters grow with the width, so the nearest is one of two neighbours found by bisection
     low, high = 1, 2
     while count(high) < target:
         low, high = high, 2 * high

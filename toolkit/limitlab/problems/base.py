@@ -79,7 +79,7 @@ class Problem(ABC):
         for name, value in self.values.items():
             one_of(f"parameter of {self.name}", name, known)
             values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
-        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "values", values)  # a frozen dataclass
 
     def with_parameters(self, **values: float) -> Self:
         """The same problem at other parameter values; raises UnknownName, or InvalidArgument outside their range."""
@@ -92,6 +92,7 @@ class Problem(ABC):
     def spec(self) -> dict[str, Any]:
         """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
+        # through JSON, so that a spec equals the one that a manifest gives back
         return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
 
     def provenance(self, **made: Any) -> dict[str, Any]:

@@ -172,6 +172,7 @@ class DynamicalProblem(GenerativeProblem):
         sites = torch.zeros(self.sites, dtype=torch.float64)
         computed = evaluator(expressions, layout).bind(values)(0.0, sites, *extras.values())
         numbers = [torch.as_tensor(value, dtype=torch.float64) for value in computed]
+        # extras too: a text without random numbers still has a value for every sample
         parts = torch.broadcast_tensors(*numbers, *extras.values(), *([sites] if self.sites else []))[: len(texts)]
         return torch.cat(parts, -1) if self.sites else torch.stack(parts, -1)
 
@@ -212,6 +213,7 @@ class DynamicalProblem(GenerativeProblem):
         if self.spread > 0:
             factors = np.stack([stream.uniform(1 - self.spread, 1 + self.spread, len(values)) for stream in drawn])
             values = {
+                # a column of its own: a view would keep the whole table, with strides
                 name: value * torch.from_numpy(factors[:, k].copy())
                 for k, (name, value) in enumerate(self.values.items())
             }
@@ -299,6 +301,7 @@ class DynamicalProblem(GenerativeProblem):
             y=("sample time state", y, "state", shared),
             sample=("sample", np.arange(first, first + count), "sample"),
             time=("time", times, "time", self.time_unit),
+            # objects: fixed-width text would be another dtype for every problem
             state=("state", np.array(self.components, dtype=object), "component"),
         )
         beside = labelled(

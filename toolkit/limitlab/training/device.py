@@ -77,12 +77,14 @@ def prepared(face: Accelerator, model: nn.Module) -> Iterator[nn.Module]:
     try:
         yield face.prepare_model(model) if face.num_processes > 1 or face.mixed_precision != "no" else model
     finally:
+        # Accelerate writes over forward on the instance, and deepcopy or a second training would meet it
         for name in {"forward", "_original_forward", "_is_accelerate_prepared"} - attributes:
             vars(model).pop(name, None)
 
 
 def is_main_process() -> bool:
     """True in the one process that writes files (rank 0, or the only one)."""
+    # from the environment: asking Accelerate would bind the process to a device
     return int(os.environ.get("RANK", "0")) == 0
 
 

@@ -56,6 +56,7 @@ def create(
     """
     run = Run(Path(folder))
     try:
+        # as they will be read back: tuples are lists in JSON
         requested = json.loads(json.dumps(dict(settings), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InvalidArgument(f"settings must hold only what JSON can: {error}") from error
@@ -75,6 +76,7 @@ def create(
             f"{run.folder} is not empty (it holds {min(foreign)!r}) and is no run; choose another folder"
         )
     _write_json(run.folder / "environment.json", environment(experiment, seed, device))
+    # last, since a folder with settings is a run
     _write_json(run.folder / "settings.json", requested)
     return run
 
@@ -152,6 +154,7 @@ class Run:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError as error:
+                # only the last line can be half-written; any other is damage
                 if number < len(lines):
                     raise LimitlabError(f"{path}, line {number}, is not JSON: {error}") from error
         return records
@@ -186,6 +189,7 @@ class Run:
         path = self.folder / "metrics.nc"
         if not path.exists():
             raise InvalidArgument(f"{self.folder} holds no metrics yet")
+        # loaded, not opened, which would lock the file against the next write
         return xr.load_dataset(path, engine="h5netcdf")
 
     def write_model(self, model: nn.Module) -> None:
@@ -247,6 +251,7 @@ def _commit() -> str | None:
     source = Path(__file__).resolve().parent
     if "site-packages" in source.parts:
         return None
+    # from the folder of the source: the user's own folder may be another repository
     command = ["git", "-C", str(source), "rev-parse", "--verify", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)

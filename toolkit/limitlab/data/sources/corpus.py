@@ -219,6 +219,7 @@ class ContextBatches:
         if self._epoch[0] != number:
             draws = self._draws(number)
             middle, context, weight = self._contexts(draws)
+            # epochs have one length: this one's rows are repeated or cut to that of the first
             order = np.resize(draws.permutation(len(middle)), len(self) * self.size * self.world)
             middle = middle[order]
             words = np.concatenate([middle[:, None], self._negatives(middle, draws)], axis=1)
@@ -234,11 +235,13 @@ class ContextBatches:
     ) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, "row slot"], Float32[np.ndarray, "row slot"]]:
         """The tokens left by subsampling that have a context, the words around each, and their weights."""
         present = draws.random(len(self.corpus.tokens)) < self.keep_probability()[self.corpus.tokens]
+        # dropped before windows are laid, as in word2vec: a window then reaches further in the text
         tokens, sentence = self.corpus.tokens[present], self.corpus.sentence[present]
         radius = draws.integers(1, self.window + 1, size=(len(tokens), 1))
         offsets = np.concatenate([np.arange(-self.window, 0), np.arange(1, self.window + 1)])
         positions = np.arange(len(tokens))[:, None] + offsets
         inside = (positions >= 0) & (positions < len(tokens)) & (np.abs(offsets) <= radius)
+        # a position outside would wrap round, and find the other end of the text
         positions = np.where(inside, positions, 0)
         inside &= sentence[positions] == sentence[:, None]
         size = inside.sum(axis=1, keepdims=True)
@@ -251,6 +254,7 @@ class ContextBatches:
         frequency = self.corpus.counts / len(self.corpus.tokens)
         if self.subsample == 0:
             return np.ones_like(frequency)
+        # words that never occur have frequency zero, and are always "kept"
         with np.errstate(divide="ignore"):
             ratio = self.subsample / frequency
         return np.minimum(np.sqrt(ratio) + ratio, 1.0)
@@ -261,6 +265,7 @@ class ContextBatches:
         uniform = draws.random((len(middle), self.negatives)) * (1 - (end - start))
         uniform += np.where(uniform >= start, end - start, 0.0)
         words = np.searchsorted(self._cumulative, uniform, side="right") - 1
+        # the cumulative sum may end a rounding error below one
         return np.minimum(words, len(self.corpus.words) - 1)
 
 

@@ -80,6 +80,7 @@ def glyphs(
     directions = torch.nn.functional.normalize(torch.randn(patterns, size * size, generator=generator), dim=1)
     amplitudes = clutter * torch.randn(classes, drawings, patterns, generator=generator)
     cluttered = clean + amplitudes @ directions
+    # the mean of the training drawings alone: test drawings must not leak into it
     centred = 0.5 * (cluttered - cluttered[:train_classes].mean((0, 1)))
     return Glyphs(centred[:train_classes], centred[train_classes:], clean[:train_classes], directions, size)
 
@@ -103,6 +104,8 @@ def _rendered(strokes: Float[Tensor, "drawing stroke 3 2"], size: int) -> Float[
     bernstein = torch.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
     points = torch.einsum("pt,dspx->dstx", bernstein, strokes).flatten(1, 2)
     middles = (torch.arange(size) + 0.5) / size
+    # flipped: points are (x, y), the rows of an image are y
     pixels = torch.stack(torch.meshgrid(middles, middles, indexing="ij"), -1).flip(-1).flatten(0, 1)
+    # in parts: the distances of all drawings at once would take hundreds of megabytes
     nearest = [torch.cdist(pixels, part).amin(-1) for part in points.split(DRAWN_AT_ONCE)]
     return torch.exp(-(torch.cat(nearest) ** 2) / (2 * PEN**2))

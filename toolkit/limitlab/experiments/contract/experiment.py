@@ -180,6 +180,7 @@ class Experiment(Generic[S, D]):
     def load(self, folder: str | Path, *, progress: ReportProgress = False) -> Result[S, D]:
         """The result of a finished run, its models rebuilt from the stored weights."""
         run = runs.open(folder)
+        # any size would do: a run stores every field
         settings = self.configure("course", **run.settings)
         prepared = self.prepare(settings, progress)
         trained, logs = {}, {}

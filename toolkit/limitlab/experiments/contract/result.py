@@ -79,12 +79,15 @@ class Result(Generic[S, D]):
         chosen = dataset.sel(model=[trial.name for trial in trials])
         along = [name for name, coordinate in chosen.coords.items() if "model" in coordinate.dims]
         index = pd.MultiIndex.from_tuples(cells, names=axes)
+        # xarray refuses a new index over coordinates of the old one
         chosen = chosen.drop_vars(along).assign_coords(xr.Coordinates.from_pandas_multiindex(index, "model"))
+        # unstack sorts the axes; trials have an order of their own
         grid = chosen.unstack("model").reindex(
             {axis: list(dict.fromkeys(index.get_level_values(axis))) for axis in axes}
         )
         for axis in axes:
             grid[axis].attrs.update(long_name=axis.replace("_", " "), units="1")
+        # metrics that none of the chosen trials has are NaN throughout
         empty = [name for name, values in grid.data_vars.items() if values.dtype.kind == "f" and values.isnull().all()]
         return grid.drop_vars(empty).transpose(*axes, *(["seed"] if "seed" in grid.dims else []), ...)
 

@@ -56,6 +56,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for spec in self.options():
+            # a frozen dataclass; whole floats of sliders become integers here
             object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
 
     @classmethod
@@ -199,6 +200,7 @@ def _checked(spec: Option, value: Any) -> Any:
 
 def _checked_scalar(spec: Option, kind: type, value: Any) -> Any:
     if kind is bool:
+        # before the numbers, since True is an int in Python
         if not isinstance(value, bool):
             raise InvalidArgument(f"{spec.name} must be true or false; got {value!r:.80}")
         return value

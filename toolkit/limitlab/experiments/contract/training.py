@@ -101,6 +101,7 @@ class Training(Generic[S, D]):
 
     def _train(self) -> Generator[Stage, None, None]:
         prepared, seeds = self.prepared, self.settings.seed_range
+        # seeds outside: all trials are trained once before any is again
         pairs = [(trial, seed) for seed in seeds for trial in prepared.trials]
         logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
         metrics: dict[tuple[str, int], xr.Dataset] = {}
@@ -111,6 +112,7 @@ class Training(Generic[S, D]):
                 log = logs[trial.name, seed] = []
                 for progress in self._fit(model, trial, seed, log):
                     yield Stage(trial.name, seed, number, len(pairs), progress)
+                # built again rather than copied before: training would hold two models at once
                 fresh = _beside(trial.build(seed), model)
             metrics[trial.name, seed] = prepared.measure(model, fresh)
         measured = collect(prepared.trials, seeds, metrics)
@@ -134,6 +136,7 @@ class Training(Generic[S, D]):
             for progress in training:
                 steps.append(progress)
                 yield progress
+        # a resumed training has seen its later steps only; the folder has all
         log.extend(part.log if part else [progress.record() for progress in steps])
 
 

@@ -92,7 +92,7 @@ def prepare(settings: CircleSettings, progress: ReportProgress = False) -> Prepa
         task.y,
         task.x_test,
         steps=settings.steps,
-        rate=settings.rate or None,
+        rate=settings.rate or None,  # a form has no field for None
         records=settings.records + 1,
     )
     recipe = descent(
@@ -116,6 +116,7 @@ def leading_modes(
     start_of: Callable[[nn.Module], Start], x: Tensor, modes: int, network: nn.Module, fresh: nn.Module
 ) -> dict[str, float]:
     """The residual along the leading eigenvectors of the kernel before training: residual_1, residual_2, ..."""
+    # back to the points, beside which the kernel's eigenvectors are
     outputs = network(x.to(next(network.parameters()).device))[:, 0].to(x.device)
     residual = start_of(fresh.to(x.device)).residual(outputs)[:modes]
     return {f"residual_{mode}": value for mode, value in enumerate(residual.tolist(), start=1)}
@@ -139,6 +140,7 @@ def modes_of(result: Result[CircleSettings, CircleData]) -> xr.Dataset:
     study, networks, logged = result.data.study, result.grid("width"), result.grid("width", of=result.curves)
     later = xr.concat([logged[f"residual_{mode}"] for mode in networks["mode"].values], networks["mode"])
     start = networks["residual_start"].expand_dims(step=[0])
+    # the log begins after the first step; the start is measured apart
     residual = xr.concat([start, later.sel(step=study.steps[1:])], "step").transpose("width", "seed", "step", "mode")
     residual["step"].attrs.update(long_name="training step", units="1")
     return xr.Dataset(

@@ -248,6 +248,7 @@ def _modes_figure(decay: _Decay, until: float) -> go.Figure:
     seen = steps <= until
     for panel in range(len(widths)):
         for mode, factor in enumerate(factors[panel]):
+            # a line ends where it leaves the plot: its last point would be zero, and no log axis has one
             end = min(steps[-1], np.log(LOWEST) / np.log(max(factor, 1e-12))) if factor < 1 else steps[-1]
             line = go.Scatter(
                 x=[0.0, end],

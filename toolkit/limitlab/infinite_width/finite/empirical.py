@@ -95,6 +95,7 @@ def empirical_ntk(
 
     if chunk is None:
         probe = features(first[:1])
+        # two sets of derivatives are alive at once, those of the rows and those of the columns
         fitting = floats // (2 * sum(factor.numel() for factor in probe))
         chunk = max(1, min(fitting, math.isqrt(floats // max(factor.pair_numel() for factor in probe))))
 
@@ -141,7 +142,9 @@ def _readout(sample: Tensor, outputs: Outputs, probes: int | None, seed: int) ->
     if outputs != "trace":
         raise InvalidArgument(f"probes estimate the trace only; outputs must be 'trace', got {outputs!r}")
     rows = int(check_number("probes", probes, low=1, integer=True))
+    # on the CPU: the same signs whatever the device
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
+    # signs, whose estimate of a trace has the least variance among independent entries
     return (2 * torch.randint(2, (rows, count), generator=generator) - 1).to(sample) / math.sqrt(count)
 
 

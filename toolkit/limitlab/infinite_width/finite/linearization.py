@@ -39,6 +39,7 @@ class Linearized(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
+        # two copies: the expansion needs the start, and the caller's network may be trained on
         self.origin = copy.deepcopy(network).requires_grad_(False)
         self.moving = copy.deepcopy(network)
 
@@ -76,6 +77,7 @@ def descend(
     if len(x) != len(y):
         raise InvalidArgument(f"x and y must have as many points; got {len(x)} and {len(y)}")
     points = _Points(x, y, batch, seed)
+    # so that the gradient of a batch is, on average, that of the sum over all points
     weight = 0.5 * len(x) / points.size if loss == "sum" else 0.5 / (points.size * y[0].numel())
 
     def squared_error(network: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -90,6 +90,7 @@ class NTKLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         bias = None if self.bias is None else self.bias_scale * self.bias
+        # the factor is on x, which is smaller than a copy of the weights
         return functional.linear(self.weight_scale * x, self.weight, bias)
 
     def standard(self) -> nn.Linear:
@@ -128,6 +129,7 @@ class NTKConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channels *grid"]) -> Float[Tensor, "batch outputs *grid"]:
         bias = None if self.bias is None else self.bias_scale * self.bias
+        # padded apart: torch's conv has no circular padding in its functional form
         convolve = functional.conv1d if len(self.taps) == 1 else functional.conv2d
         return convolve(self.padded(self.weight_scale * x), self.weight, bias)
 

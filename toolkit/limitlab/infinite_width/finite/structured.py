@@ -32,6 +32,7 @@ def structured_factors(
     calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in layers}
 
     def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        # the output with its tape: the backward pass asks for the gradients there
         return lambda module, inputs, output: calls[name].append((inputs[0].detach(), output))
 
     hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items()]
@@ -64,6 +65,7 @@ def _claimed(network: nn.Module) -> dict[str, nn.Module]:
     claimed = {}
     for name, module in network.named_modules():
         direct = list(module.parameters(recurse=False))
+        # the very type: a subclass may compute anything
         known = type(module) in RULES and getattr(module, "groups", 1) == 1
         if known and all(owners[id(p)] == 1 for p in direct) and any(p.requires_grad for p in direct):
             claimed[name] = module

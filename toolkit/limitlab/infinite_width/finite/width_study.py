@@ -102,9 +102,11 @@ class WidthStudy:
         self.architecture, self.x, self.y, self.x_test = architecture, x.double(), y.double(), x_test.double()
         last = int(check_number("steps", steps, low=1, integer=True))
         count = int(check_number("records", records, low=2, integer=True))
+        # rounding makes the first of them coincide
         self.steps = np.unique([0, *np.geomspace(1, last, count - 1).round().astype(int)])
         self.kernels = kernels(architecture, torch.cat([self.x, self.x_test]))
         largest = float(torch.linalg.eigvalsh(self.block("ntk")[0])[-1])
+        # half of what diverges at infinite width: the kernel of a narrow network may be larger
         self.rate = 1 / largest if rate is None else check_number("rate", rate, low=0)
         self.dynamics = self._dynamics(self.block("ntk")[0])
 
@@ -173,6 +175,7 @@ class WidthStudy:
         last_layer = self._dynamics(covariance, law="flow")
         return labelled(
             mean=("step x", torch.stack([m for m, _ in laws]), "mean of the limit"),
+            # at the training points it goes to zero, and by rounding below
             std=("step x", variance.clamp_min(0).sqrt(), "standard deviation of the limit"),
             nngp=("x", last_layer.elsewhere(covariance_cross)(torch.inf), "NNGP regression"),
             eigenvalue=("mode", self.dynamics.eigenvalues.flip(0), "eigenvalue of the kernel"),
@@ -208,6 +211,7 @@ def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarr
     1.0
     """
     leading = runs.isel(mode=slice(modes))
+    # a rate of exactly 1/lambda kills a mode in one step
     rate = np.log(np.maximum(np.abs(1 - leading.eigenvalue_start * runs.attrs["rate"]), 1e-12))
     start = leading.residual.isel(step=0)
     predicted = rate * runs.step

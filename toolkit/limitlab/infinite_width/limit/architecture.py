@@ -114,7 +114,7 @@ class Chain:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        follow(self, "data")
+        follow(self, "data")  # raises where no limit exists
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

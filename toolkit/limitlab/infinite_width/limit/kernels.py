@@ -97,6 +97,7 @@ def kernels(
             nngp[rows, columns], ntk[rows, columns] = part.nngp, part.ntk
             if same and i != j:
                 nngp[columns, rows], ntk[columns, rows] = part.nngp.T, part.ntk.T
+    # the sum of one kernel is one look; the tangent kernel holds the covariance as a summand
     if not bool(torch.isfinite(ntk.sum())):
         raise InvalidArgument("the kernel overflows float64: the variances of its layers grow too fast for its depth")
     return Kernels(nngp, ntk)
@@ -142,6 +143,7 @@ def _kernels(architecture: Chain, x1: Tensor, x2: Tensor, same: bool) -> Kernels
     if state.grid:
         raise InvalidArgument("the chain leaves the grid as it is: end it with Flatten or GlobalPool, and Dense")
     if same:
+        # products in another order leave the two halves a last bit apart
         return Kernels((state.nngp + state.nngp.T) / 2, (state.ntk + state.ntk.T) / 2)
     return Kernels(state.nngp, state.ntk)
 

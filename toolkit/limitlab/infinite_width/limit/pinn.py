@@ -103,6 +103,7 @@ def limit_pinn_kernel(
         def entry(a: Tensor, b: Tensor) -> Tensor:
             return left(lambda p: right(lambda q: kernel(p, q), b), a)
 
+        # in chunks: nested derivatives hold dozens of tensors for every pair
         pairs = torch.func.vmap(torch.func.vmap(entry, (None, 0)), (0, None), chunk_size=64)
         return pairs(x1.double(), x2.double())
 

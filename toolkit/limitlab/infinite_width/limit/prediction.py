@@ -87,15 +87,19 @@ class KernelDynamics:
 
     def decay(self, t: Times) -> Float[Tensor, "*time modes"]:
         """D_t: what is left of the residual along each eigenvector, eigenvalues ascending."""
+        # by the gain: a mode that rounding has made negative must stay, not grow
         return 1 - self.eigenvalues * self.gain(t)
 
     def gain(self, t: Times) -> Float[Tensor, "*time modes"]:
         """(1 - D_t)/eigenvalue, accurate for small eigenvalues; 0 for what rounding has made negative."""
         time, size = self._times(t), self._rate * self.eigenvalues
         if self.law == "flow":
+            # 1 - exp would cancel for the small eigenvalues, by which the result is divided
             reached = -torch.expm1(-size * time)
         elif self.law == "discrete":
+            # the clamp keeps the branch that `where` drops finite
             slow = -torch.expm1(time * torch.log1p(-size.clamp_max(0.5)))
+            # log1p stops at 1, and beyond a mode changes sign at every step
             reached = torch.where(size < 0.5, slow, 1 - (1 - size) ** time)
         else:
             reached = 1 - _oscillation(size, self.friction, time)
@@ -112,6 +116,7 @@ class KernelDynamics:
     def trained(self, initial: Float[Tensor, "n *outputs"] | None = None) -> Callable[[Times], Tensor]:
         """t -> the outputs on the training points, from `initial` (zero where left out) at t = 0."""
         start = torch.zeros_like(self.targets) if initial is None else initial
+        # at the points themselves the kernel is without its shift
         return self._curve(start, self.eigenvectors * (self.eigenvalues - self._shift), start)
 
     def elsewhere(
@@ -227,7 +232,9 @@ def _oscillation(
     half = friction / 2
     discriminant = half**2 - size
     root = discriminant.abs().clamp_min(1e-300).sqrt()
+    # infinity would meet a factor of zero below; damped modes are at rest long before
     time = time.clamp_max(1e150)
+    # torch's sinc has a pi in it; sin(w t)/w is finite at w = 0
     waves = torch.exp(-half * time) * (torch.cos(root * time) + half * time * torch.sinc(root * time / math.pi))
     near, far = torch.exp((root - half) * time), torch.exp(-(root + half) * time)
     decays = (near + far) / 2 + half / root * (near - far) / 2
@@ -254,6 +261,7 @@ def _factored(kernel: Tensor, diag_reg: float) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(kernel + shift * torch.eye(len(kernel)).to(kernel))
     if int(failed):
         raise InvalidArgument(f"the kernel is not positive definite with diag_reg = {diag_reg:g}; raise diag_reg")
+    # pivots lie between the extreme eigenvalues, and come with the factor
     pivots = factor.diagonal().square()
     _warn_of_condition(float(pivots.min()), float(pivots.max()), diag_reg)
     return factor

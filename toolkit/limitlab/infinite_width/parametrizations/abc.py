@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import xarray
 
 REGIMES = ("unstable", "trivial", "kernel", "feature")
-_EQUAL = 1e-9
+_EQUAL = 1e-9  # exponents are halves by meaning, and sums of floats by arithmetic
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,10 @@ class ABC:
         an unstable one grow faster still, step by step.
         """
         drawn, moved = self.a[-1] + self.b[-1], 2 * self.a[-1] + self.c
+        # a layer moves by its own update or by what comes from below, whichever is larger
         reaching = np.minimum.accumulate(_update(np.asarray(self.a)))
         features = (drawn if first_step else min(drawn, moved)) + self.c - 1 + reaching
+        # not -features, which makes -0.0 of zero
         return (*(0.0 - features).tolist(), float(1 - min(moved, drawn + features[-1])))
 
     def shift(self, theta: float) -> ABC:
@@ -184,6 +186,7 @@ def regime_map(
     axes = [_Axis.of(name, abc, span, argument) for argument, name, span in (("x", x, x_range), ("y", y, y_range))]
     if axes[0].name == axes[1].name:
         raise InvalidArgument(f"x and y must be two exponents; got {x!r} twice")
+    # copies: a broadcast array is one number seen many times, and cannot be written to
     a, b = (np.broadcast_to(exponents, (count, count, abc.hidden + 1)).copy() for exponents in (abc.a, abc.b))
     c = np.full((count, count), abc.c)
     grids = [np.linspace(*axis.span, count) for axis in axes]
@@ -227,6 +230,7 @@ class _Limit:
 
 def _update(a: Float[np.ndarray, "... layers"]) -> Float[np.ndarray, "... hidden"]:
     """2 a_l + [l = 1]: the input of the first layer does not grow with n, so its gradient sums no n terms."""
+    # a new array: the line below must not change a
     exponents = 2 * a[..., :-1]
     exponents[..., 0] += 1
     return exponents

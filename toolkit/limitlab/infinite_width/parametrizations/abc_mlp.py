@@ -89,6 +89,7 @@ class ScaledLinear(nn.Module):
         self.weight, self.multiplier = nn.Parameter(weight), multiplier
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        # after the product: a multiplied copy of the weights would be another tensor of their size
         return functional.linear(x, self.weight) * self.multiplier
 
     def extra_repr(self) -> str:

@@ -40,6 +40,7 @@ def standard_network(width: int, seed: int = 0, inputs: int = 64, outputs: int =
     with torch.no_grad():
         for layer in layers.values():
             if isinstance(layer, nn.Linear):
+                # torch's own start has another law, and draws from the global generator
                 layer.weight.normal_(0, layer.in_features**-0.5, generator=generator)
                 layer.bias.zero_()
     return nn.Sequential(layers)
@@ -60,6 +61,7 @@ def digit_networks(
         return standard_network, lambda model: [{**common, "params": list(model.parameters())}]
     if parametrization != "mup":
         raise unknown_name("parametrization of digit_networks", parametrization, ("sp", "mup"))
+    # two networks of other widths: which dimensions differ are those that grow
     base, delta = standard_network(base_width), standard_network(2 * base_width)
 
     def make_model(width: int, seed: int) -> nn.Module:

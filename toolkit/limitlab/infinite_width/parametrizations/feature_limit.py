@@ -30,7 +30,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.limit.activations import Activation, activation
 from limitlab.memory import require_memory
 
-_NULL = 1e-8
+_NULL = 1e-8  # vectors that repeat make covariances singular; sampling keeps them so only to rounding
 # far from what float64 holds: the covariances of later steps have its powers
 _LARGEST = 1e12
 
@@ -151,6 +151,7 @@ class _WideMatrix:
         cross, covariance = self._mean(z, known), self._mean(z, z)
         weights = cross @ _pseudo_inverse(self._mean(known, known))
         left_over = covariance - weights @ cross.T
+        # not Cholesky: the remainder is singular where a vector depends on known ones
         values, vectors = torch.linalg.eigh((left_over + left_over.T) / 2)
         root = vectors * values.clamp_min(0).sqrt()
         return weights @ gaussians + root @ _normal(tuple(z.shape), self._generator, z.device)
@@ -174,4 +175,5 @@ def _pseudo_inverse(matrix: Tensor) -> Tensor:
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    # drawn on the CPU: the same samples on every device
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(device)

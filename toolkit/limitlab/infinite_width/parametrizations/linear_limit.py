@@ -103,6 +103,7 @@ class LinearLimit(LinearNetwork):
     ) -> None:
         d = int(check_number("inputs", inputs, low=1, integer=True))
         o = int(check_number("outputs", outputs, low=1, integer=True))
+        # columns of V_0 = 0 span nothing
         width = d + o if check_number("sigma_2", sigma_2, low=0) > 0 else d
         super().__init__(d, o, width, sigma_1=sigma_1, sigma_2=sigma_2, bias=bias, dtype=dtype)
         self.width = math.inf

@@ -84,6 +84,7 @@ def mup_groups(
         if parameter.requires_grad:
             groups.setdefault(roles[name].rate(optimizer), []).append(parameter)
     return [
+        # AdamW and SGD multiply the decay by the rate: divided, their product is the same in every group
         {**common, "params": params, "rate": rate, "weight_decay": decay / rate if decay else 0.0}
         for rate, params in groups.items()
     ]
@@ -103,6 +104,7 @@ def mup_init(model: nn.Module, base: nn.Module, delta: nn.Module, *, zero_readou
     if any(isinstance(hook, _Divide) for module in model.modules() for hook in module._forward_pre_hooks.values()):
         raise InvalidArgument("mup_init has been called on this model before")
     roles = parameter_roles(model, base, delta)
+    # by identity: tied weights are one tensor under two names
     embedded = {id(parameter) for name, parameter in _named(model) if roles[name].kind == "input"}
     for name, module in model.named_modules():
         if not isinstance(module, _MAPS):
@@ -185,6 +187,7 @@ def _role(name: str, module: nn.Module, key: str, ratios: tuple[float | None, ..
         return Role("finite")
     if len(infinite) > 2:
         raise InvalidArgument(f"{name} has {len(infinite)} infinite dimensions; muP knows one or two")
+    # torch lays out outputs before inputs; a vector has no inputs
     ahead, behind = (*ratios, None)[:2]
     if isinstance(module, _TRANSPOSED) and key == "weight":
         ahead, behind = behind, ahead
@@ -194,4 +197,5 @@ def _role(name: str, module: nn.Module, key: str, ratios: tuple[float | None, ..
         return Role("hidden", behind, ahead)
     if isinstance(module, _MAPS) and key == "weight" and behind is not None:
         return Role("output", behind, 1.0)
+    # an embedding has its words in front: finite, as the inputs of an input layer are
     return Role("input", 1.0, infinite[0])

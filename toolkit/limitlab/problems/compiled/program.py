@@ -43,6 +43,7 @@ class Program:
         self._numbers: dict[int, float] = {}
         self._prelude: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
         self._body: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], int]] = []
+        # Dummies cannot meet a name of the text; order "none" spares large systems a slow sort
         shared, reduced = sympy.cse(list(expressions), symbols=sympy.numbered_symbols(cls=sympy.Dummy), order="none")
         inlined: dict[sympy.Symbol, sympy.Expr] = {}
         for symbol, expression in shared:
@@ -76,6 +77,7 @@ class Program:
         outputs = self._outputs
 
         def run(*inputs: Any) -> list[Any]:
+            # a new list for each call: several threads may run one function
             registers = [*inputs, *after]
             for step in steps:
                 step(registers)
@@ -226,6 +228,7 @@ class Program:
             return base
         key = ("power", base, exponent)
         if key not in self._register:
+            # torch's power of a whole number is the general one from four on
             half = self._integer_power(base, exponent // 2)
             square = self._varied(lambda: operator.mul, (), (half, half))
             self._register[key] = self._chain([square, base]) if exponent % 2 else square
@@ -295,5 +298,6 @@ def _scaled_add(c: float | Tensor) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _fused(fused: Callable[..., Tensor], c: float | Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     if isinstance(c, Tensor):
+        # `value` of a fused operation is a number, never a tensor
         return lambda total, p, q: fused(total, p * c, q)
     return lambda total, p, q: fused(total, p, q, value=c)

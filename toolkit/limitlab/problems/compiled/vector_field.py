@@ -96,6 +96,7 @@ class Evaluator:
             return self._program.bind(constants), self._before.bind(constants) if self._before else None
 
         def run(t: Tensor | float, y: Tensor, *extras: Tensor) -> list[Any]:
+            # only the numbers of sites are tensors, so only they belong to a dtype and a device
             key = (y.dtype, y.device) if self._needs_site else None
             if key not in cache:
                 cache[key] = bound(y)
@@ -158,6 +159,7 @@ def jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values
 
 def _plain_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> MatrixField:
     entries = _derivatives(expressions, tuple(_symbol(name) for name in layout.states))
+    # most entries of a Jacobian are zero, or occur twice
     distinct = tuple(dict.fromkeys(entries))
     run, size = evaluator(distinct, layout).bind(values), len(layout.states)
     positions = [distinct.index(entry) for entry in entries]
@@ -217,10 +219,12 @@ def _site_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: 
         computed = [_filled(value, like) for value in run(t, y)]
         lefts, rights = computed[len(bands) : len(bands) + len(products)], computed[len(bands) + len(products) :]
         matrix = y.new_zeros(*y.shape, y.shape[-1])
+        # a view: the blocks are written into the matrix
         blocks = matrix.unflatten(-1, (size, sites)).unflatten(-3, (size, sites))
         for (row, column, offset), value in zip(bands, computed, strict=False):
             _add_band(blocks[..., row, :, column, :], value, offset, layout.ends)
         for (row, column, offset, kind), left, right in zip(products, lefts, rights, strict=True):
+            # columns count sites as they are: what stands at site j + k is moved back by k
             moved = layout.shifted(right / sites if kind == "mean" else right, -offset)
             blocks[..., row, :, column, :].addcmul_(left[..., :, None], moved[..., None, :])
         return matrix
@@ -269,6 +273,7 @@ def separated(
             return reduced(kind, inner)
         local = {s: _symbol(s.name.replace("[j", "[i")) for s in far}
         total = sympy.Integer(0)
+        # sin(q[j] - q[i]) = sin q[j] cos q[i] - cos q[j] sin q[i]
         for term in sympy.Add.make_args(sympy.expand(inner, trig=True)):
             near, other = term.as_independent(*far, as_Add=False)
             if any("[i" in s.name for s in other.free_symbols):

@@ -59,11 +59,13 @@ class IntegralProblem(Problem):
         super().__post_init__()
         upper = "x" if self.type == "volterra" else "1"
         singular = "" if self.abel is None else f"*(x - t)^({self.abel} - 1)/Gamma({self.abel})"
+        # whole words: the u of mu is none
         inside = re.sub(r"\bu\b", "u(t)", self.response)
         kernel = "" if self.kernel == "1" else f"({self.kernel}){singular}*"
         integral = f"integral(0, {upper}, {kernel}{inside}, dt)"
         left = {"second kind": "u(x) = ", "first kind": "", "integro-differential": "u'(x) = "}[self.form]
         right = f"{integral} = {self.forcing}" if self.form == "first kind" else f"{self.forcing} + {integral}"
+        # a frozen dataclass whose text is made of its parts
         object.__setattr__(self, "equation", left + right)
 
     def kernel_at(self, x: Tensor, t: Tensor) -> Tensor:

@@ -92,6 +92,7 @@ class ODEProblem(DynamicalProblem):
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
         defaults: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
         if hasattr(method_named(chosen), "jacobian"):
+            # analytic: n reverse products a step are what costs otherwise
             defaults["jacobian"] = self.jacobian(values)
         return solve_ode(
             self.field(values),
@@ -119,6 +120,7 @@ class ODEProblem(DynamicalProblem):
                     "or a larger bound"
                 )
             for sample in outside:
+                # one by one: a sample must not depend on which others failed with it
                 start, drawn = self.sample(1, draws.seed, first=draws.first + sample, attempt=attempt)
                 again = self.solve(start, times, method=method, values=drawn, on_failure="mask", **tolerances)
                 y[sample] = again.y[0]
@@ -148,6 +150,7 @@ class ODEProblem(DynamicalProblem):
     def _outside(self, y: Float[Tensor, "sample time state"]) -> Tensor:
         if self.bound is None:
             return torch.zeros(y.shape[0], dtype=torch.bool)
+        # not (>=), which a NaN would pass
         return ~(y.abs() < self.bound).flatten(1).all(1)
 
 

@@ -34,7 +34,7 @@ from limitlab.spaces.transforms import inverse_sine_transform, sine_transform
 if TYPE_CHECKING:
     import xarray
 
-COARSEST_SOLVER = 64
+COARSEST_SOLVER = 64  # below, averages over blocks of a finer solution: a coarse scheme would be the larger error
 POINTS_PER_BATCH = 2**20
 SERIES_TERMS = 256
 
@@ -109,6 +109,7 @@ class TwoPhase:
     alpha: float = 2.0
 
     def of(self, field: Tensor, values: Mapping[str, float]) -> Tensor:
+        # torch.where of two numbers has the default dtype
         return torch.where(field >= 0, values["a_high"], values["a_low"]).to(field.dtype)
 
 
@@ -152,6 +153,7 @@ class DarcyProblem(EllipticProblem):
         x, y = (grid.points() / side).unbind(-1)
         m = torch.arange(1, 2 * SERIES_TERMS, 2, dtype=torch.float64) * math.pi
         decay = torch.exp(-m * y[..., None]) + torch.exp(-m * (1 - y[..., None]))  # cosh(m(y - 1/2)), no overflow
+        # both hyperbolic cosines divided by exp(m/2), which overflows from m = 1420 on
         terms = torch.sin(m * x[..., None]) * decay / (m**3 * (1 + torch.exp(-m)))
         u = side**2 * (x * (1 - x) / 2 - 4 * terms.sum(-1)) / a
         return self._exact(a, u, grid)

@@ -152,7 +152,9 @@ class PDEProblem(GenerativeProblem):
         known = {field.name: field for field in self.fields}
         variables: dict[str, Any] = {}
         for name, values in arrays.items():
+            # stored at half the size; the solvers are in double
             values = values.detach().to("cpu", torch.float32)
+            # finite in double may be infinite here
             if not bool(torch.isfinite(values).all()):
                 raise SolutionBlewUp(f"{name!r} of {self.name} leaves the range of single precision; shorten the span")
             evolves = values.dim() == grid.dimension + 2

@@ -84,6 +84,7 @@ def _require_periodic(problem: PeriodicProblem) -> None:
     """Refuse coordinates that do not repeat with the domain, such as a bare x: their seam is a jump."""
     start, length = problem.starts[0], problem.lengths[0]
     if isinstance(problem.initial, TextLaw):
+        # two periods, three nodes: the first two should agree
         seam = Grid.uniform(3, lengths=2 * length, starts=start, kind="nodes")
         ends = evaluate_text(problem.initial.text, seam, torch.zeros(1, dtype=torch.float64), problem.values)[0]
         if not _same(ends[0], ends[1]):
@@ -91,6 +92,7 @@ def _require_periodic(problem: PeriodicProblem) -> None:
                 f"the initial value {problem.initial.text!r:.80} is not finite and of period {length:g}"
             )
     numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in problem.values.items()}
+    # points of no symmetry, where a function that is not periodic will not happen to agree
     points = start + length * torch.tensor([0.1234, 0.4567, 0.8901], dtype=torch.float64)
     for flux in terms_of(problem.equation, tuple(problem.values)).nonlinear.values():
         values, shifted = (
@@ -116,8 +118,10 @@ def _settled(problem: PeriodicProblem) -> PeriodicProblem:
     while True:
         candidate = dataclasses.replace(problem, minimum_resolution=points)
         dt, values = _settled_step(candidate, points)
+        # without the initial value, which nothing has smoothed yet
         spectrum = fourier(values[:, 1:], candidate.grid(points)).abs()
         keep = terms_of(problem.equation, tuple(problem.values)).keep
+        # beyond it there is nothing by construction
         edge = int(keep * points / 2)
         tail = spectrum[..., int(0.8 * edge) : edge].amax() / spectrum.amax().clamp_min(1e-300)
         if float(tail) <= DECAYED:
@@ -139,6 +143,7 @@ def _settled_step(problem: PeriodicProblem, points: int) -> tuple[float, Tensor]
         try:
             fine = problem.integrate(state, grid, _halves(problem.times), dt=dt)
         except SolutionBlewUp as blow_up:
+            # too long a step blows up too: it is halved, not refused
             fine, reason = None, str(blow_up).split(":")[0]
         if fine is not None and coarse is not None:
             change = (fine - coarse).flatten(2).norm(dim=-1).amax() / fine.flatten(2).norm(dim=-1).amax().clamp_min(

@@ -101,6 +101,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
             "X0*sigma^2/kappa*(exp(-kappa*t) - exp(-2*kappa*t)) + theta*sigma^2/(2*kappa)*(1 - exp(-kappa*t))^2",
         ),
         density=Density(
+            # by the logarithm: a power and an exponential apart would over- and underflow
             "exp((2*kappa*theta/sigma^2 - 1)*log(X) - 2*kappa*X/sigma^2)",
             "theta*1e-9",
             "theta + 40*sigma*sqrt(theta/(2*kappa)) + 20*sigma^2/kappa",
@@ -180,6 +181,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
         ),
         initial=(1.0, 1.0),
         law=Box(0.3, 3.0),
+        # steps of the logarithm keep populations positive
         method="log_euler",
         span=20.0,
         source="without noise: lotka_volterra",
@@ -228,6 +230,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
             Parameter("sigma", 0.5, 0.05, 1.5, "noise", latex=r"\sigma"),
         ),
         initial=(1.0,),
+        # the explicit Euler scheme diverges in mean square for a cubic drift
         method="tamed_euler",
         span=5.0,
         solution=("X0*exp(eta*t + sigma*W)/sqrt(1 + 2*X0^2*integral(exp(2*eta*t + 2*sigma*W)))",),
@@ -267,6 +270,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
             Parameter("T", 1.0, 1.0, 2.0, "end time"),
         ),
         initial=(0.0,),
+        # the drift has a pole at the end time
         span=0.95,
         frames=96,
         step_size=0.001,

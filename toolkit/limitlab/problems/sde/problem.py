@@ -119,6 +119,7 @@ class SDEProblem(DynamicalProblem):
         from limitlab.solvers.sde.brownian import BrownianPath
 
         end = self.span if end is None else end
+        # the path's cells, not the solver's steps: other steps see the same noise
         cells = max(1, round(end / self.step_size))
         grid = np.linspace(0.0, end, cells + 1)
         numbers = range(first, first + samples)
@@ -142,6 +143,7 @@ class SDEProblem(DynamicalProblem):
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
         defaults: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
+        # solve_sde draws nothing without being told from which seed
         if "brownian" not in options and "seed" not in options:
             defaults["seed"] = 0
         return solve_sde(
@@ -168,9 +170,11 @@ class SDEProblem(DynamicalProblem):
         grid = np.linspace(0.0, end, max(1, round(end / self.step_size)) + 1)
         # a stored time that rounding alone parts from the grid is no time of its own
         apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > 1e-9 * self.step_size
+        # the integrals of a solution are trapezoids on the whole grid, not on the stored times
         fine = np.union1d(grid, times[apart])
         w = torch.cat([torch.zeros(1, *path.shape, dtype=torch.float64), path.increments(fine)[0].cumsum(0)])
         y = self.solution_at(torch.from_numpy(fine), w.transpose(0, 1), y0, values)
+        # the nearest, as equality would fail in the last bit
         stored = np.abs(fine[:, None] - times).argmin(0)
         return Trajectories(y[:, stored], values, {"solver": "exact", "dt": self.step_size})
 
@@ -219,6 +223,7 @@ class SDEProblem(DynamicalProblem):
         offset = self.drift(calculus="ito")(zero[:1], zero)
         noise = self.diffusion(noise="general")(zero[:1], zero)
         eye = torch.eye(size, dtype=y0.dtype)
+        # P' = A P + P A' as a linear equation for the entries of P
         spread = torch.kron(matrix, eye) + torch.kron(eye, matrix)
         mean = _affine_flow(matrix, offset, y0, t)
         covariance = _affine_flow(spread, (noise @ noise.T).flatten(), torch.zeros(size * size, dtype=y0.dtype), t)
@@ -241,6 +246,7 @@ def _affine_flow(matrix: Tensor, offset: Tensor, start: Tensor, t: Tensor) -> Fl
     """x' = matrix x + offset from start, at times t."""
     size = len(start)
     whole = torch.zeros(size + 1, size + 1, dtype=start.dtype)
+    # the offset as a column: one exponential of [[A, c], [0, 0]], also where A is singular
     whole[:size, :size], whole[:size, size] = matrix, offset
     flow = torch.linalg.matrix_exp(whole * t[:, None, None])
     return flow[:, :size, :size] @ start + flow[:, :size, size]

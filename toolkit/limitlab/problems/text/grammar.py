@@ -57,6 +57,7 @@ def parse_equation(
     parser.expect("=", "an equation reads left = right")
     right = parser.sum()
     parser.expect_end()
+    # evaluated, an equation that holds identically becomes True
     return sympy.Eq(left, right, evaluate=False)
 
 
@@ -240,6 +241,7 @@ class Parser:
             value = function(_number(argument))
         except (ValueError, OverflowError, ZeroDivisionError):
             value = math.nan
+        # a power of a negative number is complex in Python; NaN is not <= anything
         if not isinstance(value, float) or not abs(value) <= LARGEST_NUMBER:
             raise InvalidArgument(f"a number before {self._where()} is not real, or larger than {LARGEST_NUMBER:g}")
         return sympy.Float(value)
@@ -258,6 +260,7 @@ class Parser:
         coefficient = node if node.is_number else node.as_coeff_Mul()[0]
         if not abs(_number(coefficient)) <= LARGEST_NUMBER:
             raise InvalidArgument(f"a number before {self._where()} is larger than {LARGEST_NUMBER:g}")
+        # exact fractions grow with every operation, and with them the time
         if node.is_Rational and max(abs(node.p), node.q) > LARGEST_EXACT_INTEGER:
             return sympy.Float(_number(node))
         return node
@@ -302,6 +305,7 @@ def _number(expression: sympy.Expr) -> float:
             return float(expression)
         values = [_number(argument) for argument in expression.args]
         if expression.is_Add:
+            # an exact sum, so that the order of sympy's terms does not matter
             return math.fsum(values)
         return math.prod(values) if expression.is_Mul else float(values[0] ** values[1])
     except (OverflowError, ZeroDivisionError):

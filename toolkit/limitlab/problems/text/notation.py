@@ -177,6 +177,7 @@ def _text_printer() -> type:
             return f"(1/tan({self._print(expression.args[0])}))"
 
         def _print_Float(self, number):  # noqa: N802
+            # the shortest text that gives the same float back
             return repr(float(number))
 
         def _print_Equality(self, equation):  # noqa: N802

@@ -90,6 +90,7 @@ def parse_dynamics(text: str, parameters: tuple[str, ...] = ()) -> Dynamics:
             else:
                 rights[name] = expression
         except InvalidArgument as error:
+            # the same class, so that an unknown name stays one
             raise type(error)(f"in {line.strip()!a:.60}: {error}") from None
     if kind == "ode":
         return Dynamics(states, tuple(rights.values()), indexed=indexed)
@@ -131,6 +132,7 @@ class _Names(NamedTuple):
     def define(self, name: str, expression: sympy.Expr) -> None:
         if name in (*self.states, *self.others, *self.definitions):
             raise InvalidArgument(f"the name {name!r} is taken already; choose another")
+        # parses nothing: it raises for a name that the grammar refuses
         _SystemParser("0", self._replace(others=(*self.others, name)))
         self.definitions[name] = expression
 
@@ -160,6 +162,7 @@ class _SystemParser(Parser):
         definition = self._names.definitions.get(name)
         if definition is None:
             return super()._named(token)
+        # definitions of definitions double at every line: hostile text must not grow without bound
         self._expansion += _size(definition)
         if self._expansion > LARGEST_EXPANSION:
             raise InvalidArgument(f"the named expressions make more than {LARGEST_EXPANSION} terms of this equation")
@@ -245,6 +248,7 @@ def _stochastic(
     increments = [sympy.Symbol("dt", real=True), *noise]
     rows = []
     for name, expression in rights.items():
+        # linear in the increments: the derivative is the factor, if it holds no increment itself
         row = [sympy.diff(expression, increment) for increment in increments]
         rest = expression.subs(dict.fromkeys(increments, 0))
         stray = {s.name for s in expression.free_symbols if s.name.startswith("dW")} - {n.name for n in noise}
