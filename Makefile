@@ -2,9 +2,11 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := .venv/bin
-MAIN_NOTEBOOK := operators/08-fourier-neural-operator
+MAIN_NOTEBOOK := operators/01-fourier-neural-operator
+PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
+BENCHMARKS := $(filter-out %/interleaved.py,$(wildcard tests/benchmarks/*.py))
 
-.PHONY: setup lab report test check bench clean
+.PHONY: setup lab report test quick check bench clean
 
 setup: .venv/.complete
 
@@ -23,7 +25,11 @@ report: setup
 	$(RUN)/limitlab report $(MAIN_NOTEBOOK) --to html
 
 test: setup
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --nbval-lax tests notebooks
+	$(PYTEST) --nbval-lax tests notebooks
+
+# the unit tests alone, in about three minutes on two cores
+quick: setup
+	$(PYTEST) --ignore tests/notebooks --ignore tests/browser tests
 
 check: setup
 	$(RUN)/ruff check
@@ -32,7 +38,7 @@ check: setup
 	$(RUN)/lint-imports
 
 bench: setup
-	for benchmark in operators solvers stochastic width; do OMP_NUM_THREADS=1 $(RUN)/python tests/benchmarks/$$benchmark.py || exit 1; done
+	for benchmark in $(BENCHMARKS); do OMP_NUM_THREADS=1 $(RUN)/python $$benchmark || exit 1; done
 
 clean:
 	rm -rf .venv .tools reports runs

@@ -26,7 +26,8 @@ def course(tmp_path, monkeypatch):
             code("modes = 4  # [1, 9]\nlabel = 'a'\nwait = 0.0", metadata={"tags": ["parameters"]}),
             code("import time, pathlib\npathlib.Path('ran').touch()\ntime.sleep(wait)"),
             code("from limitlab import reports\nreports.publish(square=modes**2)"),
-        ]
+        ],
+        metadata={"limitlab": {"smoke": {"modes": 2, "label": "b"}}},
     )
     folder = tmp_path / "notebooks" / "operators"
     folder.mkdir(parents=True)
@@ -93,6 +94,14 @@ def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):
     assert place.startswith("reports/01-waves-")
 
 
+def test_smoke_report_takes_the_notebooks_parameters_below_those_of_the_command(course, capsys):
+    assert main(["report", "waves", "--smoke", "-p", "label=c", "--to", "ipynb"]) == 0
+    published, path = capsys.readouterr().out.splitlines()
+    assert published == "square = 4"
+    recorded = nbformat.read(path, as_version=4).metadata["limitlab"]["parameters"]
+    assert recorded == {"modes": 2, "label": "c", "wait": 0.0}
+
+
 def test_interrupted_report_ends_with_130_and_no_traceback(course):
     command = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from limitlab.cli import main; "
     command += "raise SystemExit(main(['report', 'waves', '-p', 'wait=120']))"
@@ -116,6 +125,18 @@ def test_notebooks_are_listed_with_title_and_parameters(course, capsys):
 def test_systems_in_markdown_are_the_table_of_the_readme(capsys):
     assert main(["list", "systems", "--markdown"]) == 0
     assert capsys.readouterr().out == systems.markdown_table() + "\n"
+
+
+def test_the_table_of_systems_is_written_between_the_markers_of_a_file(course, capsys):
+    readme = course / "README.md"
+    readme.write_text("before\n<!-- systems -->\nold\n<!-- /systems -->\nafter\n")
+    assert main(["list", "systems", "--into", str(readme)]) == 0
+    expected = f"before\n<!-- systems -->\n\n{systems.markdown_table()}\n\n<!-- /systems -->\nafter\n"
+    assert readme.read_text() == expected
+    capsys.readouterr()
+    readme.write_text("no markers")
+    assert "has no markers" in refusal(capsys, "list", "systems", "--into", str(readme))
+    assert "table of systems" in refusal(capsys, "list", "problems", "--into", str(readme))
 
 
 @pytest.mark.parametrize(
@@ -162,45 +183,30 @@ def test_doctor_fails_where_the_cache_cannot_be_written(tmp_path, monkeypatch, c
 def line_experiment(monkeypatch):
     """A line fitted to five points, as an experiment."""
     import torch
-    import xarray as xr
 
     from limitlab import experiments
-    from limitlab.experiments import Experiment, Prepared, Settings, option
+    from limitlab.experiments import Ensemble, Experiment, Prepared, Trial, option, sizes
+    from limitlab.labels import labelled
+    from limitlab.training import Recipe, fixed
 
     @dataclasses.dataclass(frozen=True)
-    class LineSettings(Settings):
+    class LineSettings(Ensemble):
         steps: int = option(20, "gradient steps", low=1, high=100)
-        seed: int = option(0, "seed", low=0, high=99)
 
-    class Points:
-        def batch(self, step):
-            x = torch.linspace(-1, 1, 5)[:, None]
-            return {"x": x, "y": 2 * x + 1}
-
-        def shard(self, rank, world):
-            return self
-
-    def build(name, seed):
+    def build(seed):
         torch.manual_seed(seed)
         return torch.nn.Linear(1, 1)
 
-    def prepare(settings, progress=False):
-        return Prepared(
-            settings=settings,
-            models=("line",),
-            seeds=(settings.seed,),
-            batches=Points(),
-            loss=lambda model, batch: {"square": ((model(batch["x"]) - batch["y"]) ** 2).mean()},
-            build=build,
-            training=lambda name: {"steps": settings.steps, "learning_rate": 0.1},
-            measure=lambda model: xr.Dataset({"slope": ((), float(model.weight.detach()))}),
-            data=None,
-        )
+    def square(model, batch):
+        return {"square": (model(batch["x"]) - 2 * batch["x"] - 1).square().mean()}
 
-    sizes = {"smoke": LineSettings(5), "course": LineSettings(), "paper": LineSettings(100)}
-    experiment = Experiment(
-        "line", "A line", "ntk", sizes, prepare, draw=lambda result: {}, check=lambda settings: None
-    )
+    def prepare(settings, progress=False):
+        recipe = Recipe(square, fixed(x=torch.linspace(-1, 1, 5)[:, None]), settings.steps, 0.1)
+        trial = Trial({"shape": "line"}, build, recipe)
+        return Prepared((trial,), lambda model, fresh: labelled(slope=("", model.weight.squeeze(), "slope")), None)
+
+    course = sizes(LineSettings(seeds=1), smoke={"steps": 5}, paper={"steps": 100})
+    experiment = Experiment("ntk", "A line", course, prepare, lambda result: {}, name="line")
     monkeypatch.setattr(experiments, "get", lambda name: experiment)
     return experiment
 
@@ -212,7 +218,7 @@ def test_run_trains_stores_and_prints_metrics(line_experiment, tmp_path, monkeyp
     assert main(["run", "line", "--size", "smoke", "-o", "steps=7", "--seed", "3"]) == 0
     *_, folder = capsys.readouterr().out.splitlines()
     run = runs.open(folder)
-    assert (run.settings, run.seed) == ({"steps": 7, "seed": 3}, 3)
+    assert (run.settings, run.seed) == ({"seeds": 1, "seed": 3, "steps": 7}, 3)
     assert len(run.child("line/seed-3").log) == 7
 
 

@@ -18,6 +18,11 @@ CURVE = f"{PLOTS}.find(p => p.layout.xaxis.title?.text === 'training step')"
 PREDICTION = (
     f"() => {{ const p = {TRIPTYCH}; return p && p.data.find(t => t.name === 'prediction').z.map(r => [...r]); }}"
 )
+# pixels of the triptych below the page, when the studio is scrolled to the top
+BELOW = f"""() => {{
+    document.querySelector('.limitlab-studio').scrollIntoView({{block: 'start'}});
+    return ({TRIPTYCH}).getBoundingClientRect().bottom - innerHeight;
+}}"""
 WATCH = f"""() => {{
     window.pressed = 0; window.latencies = [];
     document.addEventListener('keydown', () => {{ window.pressed = performance.now(); }}, true);
@@ -130,3 +135,25 @@ def test_every_plot_fills_its_panel_and_no_description_is_cut(open_notebook):
     assert page.evaluate(f"{labels}.filter(l => l.scrollWidth > l.clientWidth + 1).map(l => l.innerText)") == []
     output = "document.querySelector('.jp-OutputArea-output')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180)])
+def test_the_triptych_is_whole_and_old_figures_are_called_old(open_notebook, width, height):
+    page = open_notebook(STUDIO, width=width, height=height)
+    button(page, "Make data").wait_for(timeout=90_000)
+    button(page, "Make data").click()
+    wait_for_text(page, "data are ready")
+    page.wait_for_function(PREDICTION, timeout=20_000)
+    page.wait_for_timeout(1000)
+    if width > 900:
+        assert page.evaluate(BELOW) <= 0
+    picture(page, f"7-{width}")
+    unnamed = "document.querySelectorAll('.limitlab-studio .noUi-handle:not([aria-label])').length"
+    page.wait_for_function(f"() => {unnamed} === 0", timeout=20_000)
+    assert page.locator(".limitlab-old").count() == 0
+    page.locator(".limitlab-studio select").first.select_option(label="Poisson equation")
+    page.locator(".limitlab-old", has_text="problem changed since: make data, or train").wait_for(timeout=20_000)
+    assert page.locator(".limitlab-stale").count() == 1
+    output = "document.querySelector('.jp-OutputArea-output .limitlab-studio')"
+    assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
+    picture(page, f"8-{width}-old")

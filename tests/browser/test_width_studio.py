@@ -36,6 +36,11 @@ CUT = """() => {
         .filter(e => e.closest('.jp-OutputArea-output'))
         .map(e => e.innerText);
 }"""
+# pixels of a plot below the page, when its studio is scrolled to the top
+BELOW = """() => {{
+    document.querySelector('.limitlab-studio').scrollIntoView({{block: 'start'}});
+    return {plot}.getBoundingClientRect().bottom - innerHeight;
+}}"""
 WATCH = f"""() => {{
     window.pressed = 0; window.latencies = [];
     const drawn = new Set();
@@ -50,8 +55,9 @@ WATCH = f"""() => {{
 }}"""
 
 
-def slider(page, label):
-    return page.locator(f".widget-inline-hbox:has(> .widget-label:text-is('{label}')) .noUi-handle")
+def slider(page, name):
+    """A slider whose accessible name begins so: what a screen reader says, where the label is a formula."""
+    return page.locator(f".noUi-handle[aria-label^='{name}']")
 
 
 def button(page, name):
@@ -100,7 +106,7 @@ def test_a_reader_moves_the_time_trains_networks_and_stops(open_notebook, run_ce
     page = opened(open_notebook, KERNEL_SIDE, width=1600, height=1500)
     picture(page, "width-1-opened")
     before = page.evaluate(MEAN)
-    slider(page, "biases s_b").focus()
+    slider(page, "standard deviation of the biases").focus()
     page.keyboard.press("ArrowRight")
 
     changed(page, MEAN, before)
@@ -111,7 +117,7 @@ def test_a_reader_moves_the_time_trains_networks_and_stops(open_notebook, run_ce
     page.wait_for_function(f"() => ({LAWS})?.data.some(t => /slope -/.test(t.name))", timeout=20_000)
     picture(page, "width-2-trained")
 
-    slider(page, "time t").focus()
+    slider(page, "the step of training").focus()
     latency = pressed(page, "ArrowRight", 9, REMAINS)
     picture(page, "width-3-later")
     run_cell(page, 1)
@@ -131,7 +137,7 @@ def test_a_stop_keeps_the_kernel_free_and_a_high_rate_is_told(open_notebook, run
     wait_for_text(page, "stopped")
     assert button(page, "Stop").is_disabled()
     assert button(page, "Train").is_enabled()
-    rate = slider(page, "rate η λ_max")
+    rate = slider(page, "rate of gradient descent")
     rate.focus()
     page.keyboard.press("End")
     error = page.locator(".limitlab-error", has_text="above 2/(largest eigenvalue)")
@@ -148,11 +154,11 @@ def test_a_reader_moves_exponents_and_sees_which_layers_move(open_notebook):
     page.locator(".limitlab-card b", has_text=re.compile("^feature$")).wait_for(timeout=20_000)
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'feature'))", timeout=20_000)
     here = page.evaluate(POINT)
-    slider(page, "shift θ").focus()
+    slider(page, "a + θ").focus()
     page.keyboard.press("ArrowRight")
     page.locator(".limitlab-table td", has_text="-0.125").first.wait_for(timeout=20_000)
     assert page.evaluate(POINT) == here
-    slider(page, "rate c").focus()
+    slider(page, "the rate is η n^-c").focus()
     page.keyboard.press("ArrowLeft")
     page.locator(".limitlab-card b", has_text=re.compile("^unstable$")).wait_for(timeout=20_000)
     preset = page.locator(".widget-dropdown:has(> .widget-label:text-is('start from')) select")
@@ -164,3 +170,22 @@ def test_a_reader_moves_exponents_and_sees_which_layers_move(open_notebook):
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'step 3'))", timeout=20_000)
     picture(page, "width-5-parametrisation")
     assert page.evaluate(CUT) == []
+
+
+def test_the_main_figure_is_whole_in_view_beside_its_controls(open_notebook):
+    page = opened(open_notebook, width=1366, height=768)
+    assert page.evaluate(BELOW.format(plot=FUNCTIONS)) <= 0
+    picture(page, "width-6-laptop")
+    unnamed = "() => document.querySelectorAll('.limitlab-studio .noUi-handle:not([aria-label])').length"
+    page.wait_for_function(f"() => !({unnamed})()", timeout=20_000)
+
+
+def test_on_a_narrow_page_nothing_is_cut_on_either_tab(open_notebook):
+    page = opened(open_notebook, width=820, height=1180)
+    output = "document.querySelector('.jp-OutputArea-output .limitlab-studio')"
+    for tab in ("Limit and width", "Parametrisation"):
+        page.locator(".lm-TabBar-tab", has_text=tab).click()
+        page.wait_for_timeout(1000)
+        picture(page, f"width-7-narrow-{tab.split()[0].lower()}")
+        assert page.evaluate(CUT) == []
+        assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

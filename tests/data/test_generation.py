@@ -43,13 +43,13 @@ def test_a_given_scheduler_is_used_and_left_running():
 def test_chunks_that_finish_in_any_order_land_in_their_place(monkeypatch):
     from limitlab.data import generation
 
-    made = generation._made
+    made = generation._generated_chunks
 
     def backwards(*arguments):
         yield from reversed(list(made(*arguments)))
 
     expected = generate(Waves(), 100, cache=False)
-    monkeypatch.setattr(generation, "_made", backwards)
+    monkeypatch.setattr(generation, "_generated_chunks", backwards)
     xr.testing.assert_identical(generate(Waves(), 100), expected)
 
 

@@ -6,7 +6,7 @@ import torch
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.infinite_width import CBOW, ContextBatches, analogy_hits, cbow_loss, factorial_corpus
 from limitlab.infinite_width import embeddings as w2v
-from limitlab.training import fit
+from limitlab.training import descent, fit, fixed
 
 WORDS = 9
 
@@ -30,23 +30,9 @@ def random_model(dimension=5, seed=1):
     return model
 
 
-class Repeated:
-    """The same batch at every step."""
-
-    def __init__(self, batch):
-        self.held = batch
-
-    def batch(self, step):
-        return self.held
-
-    def shard(self, rank, world):
-        return self
-
-
 def trained(model, batches, steps, rate, decay=0.0):
     size = len(batches.batch(0)["words"])
-    arguments = {"learning_rate": rate * size, "weight_decay": 0.0, "schedule": "constant", "optimizer": "sgd"}
-    list(fit(model, cbow_loss(decay), batches, steps=steps, device="cpu", **arguments))
+    list(fit(model, descent(cbow_loss(decay), batches, steps, rate * size), device="cpu"))
     return model
 
 
@@ -75,7 +61,7 @@ def test_a_step_is_the_update_written_by_hand(decay, sparse_from, monkeypatch):
     monkeypatch.setattr(w2v, "SPARSE_FROM", sparse_from)
     model, batch = random_model(), random_batch()
     u, v = written_by_hand(model.u.detach(), model.v.detach(), batch, 0.3, decay)
-    trained(model, Repeated(batch), 1, 0.3, decay)
+    trained(model, fixed(**batch), 1, 0.3, decay)
     assert (model.u - u).abs().max() < 1e-12
     assert (model.v - v).abs().max() < 1e-12
 
@@ -83,7 +69,7 @@ def test_a_step_is_the_update_written_by_hand(decay, sparse_from, monkeypatch):
 def test_decay_leaves_rows_that_a_batch_does_not_touch():
     model, batch = random_model(), random_batch(positions=1)
     before = model.u.detach().clone()
-    trained(model, Repeated(batch), 1, 0.3, decay=0.5)
+    trained(model, fixed(**batch), 1, 0.3, decay=0.5)
     untouched = sorted(set(range(WORDS)) - set(batch["context"][batch["weight"] > 0].tolist()))
     assert untouched
     assert torch.equal(model.u[untouched], before[untouched])
@@ -160,7 +146,7 @@ def test_a_kernel_limit_learns_but_never_moves_its_features(kind):
 def test_a_step_of_the_ntk_limit_is_that_of_a_wide_network_in_the_ntk_parametrisation():
     batch = random_batch()
     batch["weight"] = batch["weight"].float()
-    limit = trained(w2v.kernel_limit(WORDS), Repeated(batch), 1, 0.1)
+    limit = trained(w2v.kernel_limit(WORDS), fixed(**batch), 1, 0.1)
     moved = limit(*batch.values()).detach()
     width, generator = 2**15, torch.Generator().manual_seed(0)
     u, v = (torch.randn(WORDS, width, generator=generator).requires_grad_() for _ in range(2))

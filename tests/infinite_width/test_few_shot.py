@@ -22,7 +22,7 @@ from limitlab.infinite_width import (
     mlp,
 )
 from limitlab.infinite_width.few_shot import Hyperparameters, repository_hyperparameters
-from limitlab.training import fit
+from limitlab.training import descent, fit
 
 WAYS, CLASSES, DRAWINGS, D = 3, 8, 6, 5
 POINTS_OF_CLASSES = torch.randn(CLASSES, DRAWINGS, D, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -34,9 +34,8 @@ def tasks(table, **options):
 
 
 def meta_trained(model, table, steps=10, rate=0.4, inner=0.4, clip=0.2):
-    arguments = {"weight_decay": 0.0, "optimizer": "sgd", "schedule": "constant", "clip": clip, "device": "cpu"}
-    training = fit(model, first_order_maml(inner), tasks(table), steps=steps, learning_rate=rate, **arguments)
-    for _ in training:
+    recipe = descent(first_order_maml(inner), tasks(table), steps, rate, clip=clip)
+    for _ in fit(model, recipe, device="cpu"):
         pass
     return model
 
@@ -132,7 +131,8 @@ def test_meta_learned_networks_tend_to_the_linear_limit():
     limit = meta_trained(LinearLimit(D, WAYS, sigma_2=0.3, bias=1.0, dtype=torch.float64), POINTS_OF_CLASSES)
     errors = {}
     for width in (64, 4096):
-        networks = [LinearNetwork(D, WAYS, width, 1.0, 0.3, 1.0, seed=seed, dtype=torch.float64) for seed in range(4)]
+        options = {"sigma_2": 0.3, "bias": 1.0, "dtype": torch.float64}
+        networks = [LinearNetwork(D, WAYS, width, seed=seed, **options) for seed in range(4)]
         outputs = [meta_trained(network, POINTS_OF_CLASSES)(POOL) for network in networks]
         errors[width] = float(torch.stack([(out - limit(POOL)).norm() for out in outputs]).mean())
     # the root of 64 is 8

@@ -5,15 +5,23 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from limitlab import problems
-from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.errors import InvalidArgument, LimitlabError, UnknownName
+from limitlab.problems.text.functions import FUNCTIONS
 
 
 def test_the_kind_is_recognised_from_the_left_side():
     assert isinstance(problems.parse("x' = -x"), problems.ODEProblem)
     assert isinstance(problems.parse("dX = -X*dt + dW"), problems.SDEProblem)
     assert isinstance(problems.parse("u_t = u_xx"), problems.PDEProblem)
+
+
+@pytest.mark.parametrize("text", ["x' = -x", "dX = dW", "u_t = u_xx"])
+def test_a_typed_problem_takes_a_name(text):
+    assert problems.parse(text, name="mine").spec()["name"] == "mine"
 
 
 def test_a_typed_system_is_the_catalogues():
@@ -101,3 +109,132 @@ def test_typed_problems_have_a_spec_and_can_be_cached(tmp_path, monkeypatch):
     own = problems.parse("x' = -x; y' = x*y", span=1.0, frames=3)
     assert json.loads(json.dumps(own.spec())) == own.spec()
     assert own.dataset(3, seed=1).sizes == {"sample": 3, "time": 3, "state": 2}
+
+
+# --- every text ends in data or in InvalidArgument
+
+VALUES = {"a": 0.7, "b": -1.3}
+NUMBERS = ("2", "0.5", "0", "-1", "7/3", "1e-3", "1e30", "pi", "a", "b")
+EXPONENTS = ("2", "3", "-1", "-2", "0.5", "(1/3)", "pi", "16", "a")
+
+
+@st.composite
+def sides(draw, words, calls=(), depth=3):
+    """Expressions of all functions of the language in these words; not all of them mean something."""
+    if depth == 0 or draw(st.integers(0, 3)) == 0:
+        return draw(st.sampled_from((*words, *NUMBERS)))
+    inner = draw(sides(words, calls, depth - 1))
+    form = draw(st.sampled_from(("operator", "operator", "power", "function", "minus")))
+    if form == "operator":
+        return f"({inner}){draw(st.sampled_from('+-*/'))}({draw(sides(words, calls, depth - 1))})"
+    if form == "power":
+        return f"({inner})^{draw(st.sampled_from(EXPONENTS))}"
+    return f"-({inner})" if form == "minus" else f"{draw(st.sampled_from((*FUNCTIONS, *calls)))}({inner})"
+
+
+def texts(form, words, calls=()):
+    return st.tuples(*[sides(words, calls)] * form.count("{}")).map(lambda parts: form.format(*parts))
+
+
+ORDINARY = texts("x' = {}; y' = {}", ("x", "y", "t")) | texts("c = {}; x' = c*{}", ("x", "t"))
+LATTICE = texts("x[i]' = {}", ("x[i]", "x[i+1]", "t", "i", "N", "mean(x[j])", "sum(sin(x[j]-x[i]))"), ("mean", "sum"))
+STOCHASTIC = texts("dX = {}*dt + {}*dW1; dY = {}*dW1 + {}*dW2", ("X", "Y", "t")) | texts(
+    "dX = {} + dW", ("X", "dt", "dW")
+)
+PARTIAL = texts("u_t = {}", ("u", "u_x", "u_xx", "x", "t", "u_t"), ("dx",)) | texts(
+    "u_t = u_xx/10 + {}", ("u", "u_x", "u_xx", "x"), ("dx",)
+)
+WORDS = ("x", "x'", "x[i]", "dX", "dW", "dt", "u", "u_t", "u_xx", "dx(", *FUNCTIONS, *NUMBERS, *"=;+-*/^()[]'_.,")
+SALAD = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join) | st.text(max_size=30)
+search = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def read_and_solved(text, **options):
+    """One sample of the text over a short span, with its LaTeX and slopes; a solve that fails says so by its name."""
+    try:
+        problem = problems.parse(text, VALUES, **options)
+        assert problem.latex().count("{") == problem.latex().count("}")
+        if isinstance(problem, problems.ODEProblem):
+            problem.jacobian()(torch.zeros(1, 1, dtype=torch.float64), problem.initial_value[None])
+        if isinstance(problem, problems.SDEProblem):
+            problem.drift(calculus="stratonovich")(torch.zeros(1, 1, dtype=torch.float64), problem.initial_value[None])
+    except InvalidArgument:
+        return
+    try:
+        # fifty steps are enough to fail, and a rate of 1e30 takes them all
+        ordinary = isinstance(problem, problems.ODEProblem)
+        data = problem.solve(problem.sample(1)[0], max_steps=50).y if ordinary else problem.simulate(1).to_array()
+    except LimitlabError:
+        return
+    assert bool(np.isfinite(np.asarray(data)).all())
+
+
+@search
+@given(ORDINARY)
+def test_every_ordinary_text_ends_in_data_or_in_a_named_error(text):
+    read_and_solved(text, span=1e-3, frames=2, rtol=1e-2, atol=1e-2)
+
+
+@search
+@given(LATTICE)
+def test_every_text_with_sites_ends_in_data_or_in_a_named_error(text):
+    read_and_solved(text, span=1e-3, frames=2, sites=4, rtol=1e-2, atol=1e-2)
+
+
+@search
+@given(STOCHASTIC)
+def test_every_stochastic_text_ends_in_data_or_in_a_named_error(text):
+    read_and_solved(text, span=1e-3, frames=2, step_size=5e-4)
+
+
+@search
+@given(PARTIAL)
+def test_every_partial_text_ends_in_data_or_in_a_named_error(text):
+    read_and_solved(text, span=0.02, frames=2, resolution=8, dt=0.02)
+
+
+@settings(search, max_examples=100)
+@given(SALAD)
+def test_words_of_the_language_in_any_order_end_in_data_or_in_a_named_error(text):
+    read_and_solved(text, span=1e-3, frames=2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "u_t = (-exp(u))^(1/3)",
+        "u_t = (-(u^2))^0.5 + u_xx",
+        "dX = 0*dt + 0*dW",
+        "x' = sin(b)^pi*x",
+        "x' = abs(log(x)) + tan(x + pi/2)",
+        "u_t = tan(u + 2 + pi/2)/50 + u_xx",
+        "u_t = u_xx + abs(exp(sqrt(u)))",
+        "x' = 1/(x - x)",
+        "x' = log(0*x)",
+        "x[i]' = sin(mean(2)^mean(1))*sum(3)",
+        "__import__('os')",
+        "x' = y' = z'",
+        "dX = dW = dt",
+        "u_t",
+        "u_t = ",
+        "= u",
+        "",
+        ";",
+        "\x00",
+        "x' = " + "-" * 900 + "x",
+        "u_t = " + "sin(" * 30 + "u" + ")" * 30,
+        b"x' = x",
+        7,
+        None,
+    ],
+)
+def test_hostile_and_odd_texts_end_in_data_or_in_a_named_error(text):
+    read_and_solved(text, span=1e-3, frames=2, **({"sites": 3} if "x[i]'" in str(text) else {}))
+
+
+def test_functions_of_the_field_are_data_of_a_typed_equation():
+    """u' = pos(u) grows like e^t where u > 0; u' = -erf(u) has no closed form, but decays like e^(-2t/sqrt(pi))."""
+    growth = problems.parse("u_t = u_xx + pos(u)", initial="2", span=1.0, frames=3).simulate(1, resolution=8)
+    assert np.allclose(growth["u"][0, :, 0], 2 * np.exp([0, 0.5, 1]), rtol=1e-5)
+    decay = problems.parse("x' = -erf(x)", initial={"x": 1e-4}, span=1.0, frames=2).simulate(1)["y"].values[0, :, 0]
+    assert decay[1] / decay[0] == pytest.approx(np.exp(-2 / np.sqrt(np.pi)), rel=1e-6)

@@ -71,7 +71,7 @@ def document():
     book = nbformat.v4.new_notebook(cells=cells)
     book.metadata["limitlab"] = {
         "parameters": {"modes": 16, "seed": 7, "label": "<x>"},
-        "given": ["modes"],
+        "overrides": ["modes"],
         "versions": {"torch": "2.15.0"},
         "date": "2026-01-01T00:00:00+00:00",
         "seconds": 12.0,

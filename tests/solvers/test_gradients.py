@@ -9,7 +9,7 @@ from torch import nn
 from limitlab.errors import InvalidArgument
 from limitlab.solvers import Event, solve_ode
 from limitlab.solvers.gradients.checkpoint import Checkpoints
-from limitlab.solvers.gradients.leaves import captured
+from limitlab.solvers.gradients.leaves import gradient_leaves
 
 DOUBLE = torch.float64
 
@@ -166,10 +166,10 @@ def test_backward_time_and_trees_have_gradients(gradient):
 def test_every_tensor_of_a_field_is_found(problem):
     with torch.enable_grad():
         slope = problem.field(torch.zeros(4, 1, dtype=DOUBLE), problem.y0.detach())
-    found = {id(leaf) for leaf in captured([slope])}
+    found = {id(leaf) for leaf in gradient_leaves([slope])}
     assert found == {id(leaf) for leaf in problem.leaves[1:]}
     unused = nn.Linear(2, 2)
-    assert len(captured([slope], [unused])) == len(found) + 2
+    assert len(gradient_leaves([slope], [unused])) == len(found) + 2
 
 
 @pytest.mark.parametrize("gradient", ["checkpoint", "adjoint"])
@@ -207,9 +207,9 @@ def test_checkpoints_grow_like_the_square_root():
         checkpoints = Checkpoints()
         for step in range(count):
             checkpoints.offer(torch.tensor(step), (), 1)
-        kept = [int(state) for state, _ in checkpoints.kept]
-        assert kept == list(range(0, count, checkpoints.stride))
-        assert len(kept) <= 2 * checkpoints.stride <= 4 * (2 * count) ** 0.5
+        starts = [int(state) for state, _ in checkpoints.starts]
+        assert starts == list(range(0, count, checkpoints.stride))
+        assert len(starts) <= 2 * checkpoints.stride <= 4 * (2 * count) ** 0.5
 
 
 def largest_tape(steps, gradient):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training.toy_training import GRID, ShiftBatches, ShiftNet, train_noisy
+from training.toy_training import GRID, ShiftBatches, ShiftNet, train_noisy, train_on
 
 from limitlab.errors import InvalidArgument
-from limitlab.training import checkpoints, fit, operator_loss, runs
+from limitlab.training import checkpoints, operator_loss, runs
 
 
 def losses_of(run):
@@ -82,7 +82,7 @@ def test_run_killed_before_its_first_checkpoint_resumes_from_the_start(tmp_path,
 def test_half_written_checkpoint_is_none(tmp_path):
     model = ShiftNet()
     optimizer = torch.optim.AdamW(model.parameters())
-    checkpoints.save(tmp_path, 3, model, optimizer, {}, 0.0)
+    checkpoints.save(tmp_path, 3, model, optimizer, {})
     (tmp_path / ".step-00000007.safetensors.part").write_bytes(b"half")
     assert checkpoints.latest(tmp_path).step == 3
 
@@ -91,7 +91,7 @@ def test_two_newest_checkpoints_stay(tmp_path):
     model = ShiftNet()
     optimizer = torch.optim.AdamW(model.parameters())
     for step in (5, 10, 15, 20):
-        checkpoints.save(tmp_path, step, model, optimizer, {}, 0.0)
+        checkpoints.save(tmp_path, step, model, optimizer, {})
     assert [path.stem for path in checkpoints.paths(tmp_path)] == ["step-00000015", "step-00000020"]
 
 
@@ -107,8 +107,6 @@ def test_failed_write_keeps_the_file_before(tmp_path):
 
     with pytest.raises(TypeError, match="serializable"):
         checkpoints.write_tensors(path, {"a": torch.zeros(3)}, {"step": object()})
-    with pytest.raises(ZeroDivisionError), checkpoints.replacing(path) as temporary:
-        temporary.write_bytes(b"half" * (1 // 0))
     assert torch.equal(checkpoints.read_tensors(path)[0]["a"], torch.ones(3))
     assert [p.name for p in tmp_path.iterdir()] == ["weights.safetensors"]
 
@@ -156,19 +154,19 @@ def test_gradient_descent_without_state_resumes_exactly(tmp_path):
     for interrupted in (False, True):
         run = runs.create(tmp_path / str(interrupted), {}, device="cpu")
         options = {"steps": 9, "optimizer": "sgd", "learning_rate": 0.1, "run": run, "device": "cpu"}
-        training = fit(ShiftNet(), operator_loss("l2", GRID), ShiftBatches(), **options)
+        training = train_on(ShiftNet(), operator_loss("l2", GRID), ShiftBatches(), **options)
         if interrupted:
             for _ in range(4):
                 next(training)
             training.close()
-            training = fit(ShiftNet(seed=3), operator_loss("l2", GRID), ShiftBatches(), resume=True, **options)
+            training = train_on(ShiftNet(seed=3), operator_loss("l2", GRID), ShiftBatches(), resume=True, **options)
         list(training)
         losses.append(losses_of(run))
     assert losses[0] == losses[1]
 
 
 def test_resuming_another_recipe_is_refused(uninterrupted):
-    training = fit(
+    training = train_on(
         ShiftNet(), operator_loss("l2", GRID), ShiftBatches(), steps=40, run=uninterrupted, resume=True, device="cpu"
     )
     with pytest.raises(InvalidArgument, match=r"another training \(learning_rate was 0.01, is 0.001"):

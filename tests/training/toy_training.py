@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from limitlab.spaces import Grid
-from limitlab.training import fit, operator_loss, runs
+from limitlab.training import Recipe, fit, operator_loss, runs
 
 GRID = Grid.uniform(16)
 
@@ -58,6 +58,12 @@ class ShiftNet(nn.Module):
         return spectral + self.projection(self.dropout(nn.functional.gelu(self.convolution(u))))
 
 
+def train_on(model, loss, batches, **options):
+    """`fit` with the recipe's options and its own in one list."""
+    recipe = {name: options.pop(name) for name in tuple(options) if name in Recipe.__dataclass_fields__}
+    return fit(model, Recipe(loss, batches, **recipe), **options)
+
+
 def noisy_loss(model, batch):
     """Relative L2 with a penalty that is drawn from numpy's and python's generators too."""
     weight = 0.01 * (random.random() + float(np.random.rand()))  # noqa: NPY002
@@ -69,7 +75,7 @@ def train_noisy(run, resume=False, model=None):
     """Forty steps that use every kind of stored state: complex weights, dropout, three random generators."""
     model = ShiftNet(dropout=0.3) if model is None else model
     options = {"steps": 40, "learning_rate": 1e-2, "checkpoint_every": 7, "device": "cpu", "seed": 5}
-    return fit(model, noisy_loss, ShiftBatches(), run=run, resume=resume, **options)
+    return train_on(model, noisy_loss, ShiftBatches(), run=run, resume=resume, **options)
 
 
 if __name__ == "__main__":
@@ -84,6 +90,6 @@ if __name__ == "__main__":
                 os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(60)
     else:
-        loss = operator_loss("l2", GRID)
-        for _ in fit(ShiftNet(), loss, ShiftBatches(4), steps=10, learning_rate=1e-2, run=run, clip=1.0, device="cpu"):
+        recipe = Recipe(operator_loss("l2", GRID), ShiftBatches(4), steps=10, learning_rate=1e-2, clip=1.0)
+        for _ in fit(ShiftNet(), recipe, run=run, device="cpu"):
             pass

@@ -1,4 +1,7 @@
-"""One cache for all studio tests, so that the same functions are made once."""
+"""One cache for all studio tests, so that the same functions are made once; and a reader who acts at random."""
+
+import random
+import threading
 
 import pytest
 
@@ -27,3 +30,53 @@ def until():
             time.sleep(0.005)
 
     return wait
+
+
+@pytest.fixture
+def walk(monkeypatch):
+    """`walk(studio, actions, check, seed)`: move a control or press a button at random, and call `check` after each.
+
+    choices: values to pick from, by control, where its own are too many or too slow. avoid: controls to leave alone.
+    No thread may end with an exception.
+    """
+    import ipywidgets as widgets
+
+    from limitlab_widgets.shared.widget_tree import parts
+
+    raised = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(repr(args.exc_value)))
+    chosen = (widgets.Dropdown, widgets.ToggleButtons, widgets.SelectionSlider)
+    moved = (widgets.IntSlider, widgets.FloatSlider, widgets.FloatLogSlider, widgets.BoundedIntText, widgets.Checkbox)
+
+    def value_for(control, dice):
+        if isinstance(control, chosen):
+            return dice.choice([option[1] if isinstance(option, tuple) else option for option in control.options])
+        if isinstance(control, widgets.Checkbox):
+            return not control.value
+        if isinstance(control, widgets.BoundedIntText):
+            return max(control.min, min(control.max, control.value + dice.choice([-3, -1, 1, 3])))
+        if isinstance(control, widgets.IntSlider):
+            return dice.randint(control.min, control.max)
+        # what a page sends: a stop of the track, or a number that was typed into the readout
+        stops = round((control.max - control.min) / control.step)
+        place = control.min + (control.max - control.min) * dice.choice([dice.randint(0, stops) / stops, dice.random()])
+        return control.base**place if isinstance(control, widgets.FloatLogSlider) else place
+
+    def walked(studio, actions, check, seed, *, choices=(), avoid=()):
+        dice, narrowed = random.Random(seed), dict(choices)
+        for number in range(actions):
+            controls = [part for part in parts(studio) if isinstance(part, (widgets.Button, *chosen, *moved))]
+            # a choice of nothing is no choice
+            free = [c for c in controls if not c.disabled and c not in avoid and getattr(c, "options", (0,))]
+            control = dice.choice(free)
+            if isinstance(control, widgets.Button):
+                action = f"press {control.description}"
+                control.click()
+            else:
+                value = dice.choice(narrowed[control]) if control in narrowed else value_for(control, dice)
+                action = f"{control.description} = {value}"
+                control.value = value
+            assert not raised, f"action {number}, {action}: a thread raised {raised}"
+            check(f"action {number}, {action}")
+
+    return walked

@@ -5,16 +5,20 @@ The pieces in the order of their use: `problems` (equations), `data` (labelled, 
 They load when they are first touched.
 """
 
+from __future__ import annotations
+
 import importlib
 from types import ModuleType
 
 __version__ = "0.1.0"
 
 _PIECES = (
+    "atomic",
     "data",
     "errors",
     "experiments",
     "figures",
+    "fits",
     "infinite_width",
     "labels",
     "layers",

@@ -1,5 +1,7 @@
 """Errors of the public boundary: each names the argument, what it got, and what it accepts."""
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections.abc import Iterable
@@ -21,8 +23,13 @@ class UnknownName(InvalidArgument):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownName:
-    """Error for a name that `known` does not hold, with the nearest valid one: "did you mean 'lorenz'?"."""
+    """Error for a name that `known` does not hold, with the nearest valid one: "did you mean 'lorenz'?".
+
+    >>> print(ll.errors.unknown_name("problem", "lorentz", ["lorenz", "burgers"]))
+    unknown problem 'lorentz'; did you mean 'lorenz'? known: burgers, lorenz
+    """
     known = sorted(known)
+    # a hostile or mistaken argument must not fill the screen
     shown = repr(name) if len(repr(name)) <= 60 else repr(name)[:57] + "..."
     nearest = difflib.get_close_matches(str(name)[:60], known, n=1, cutoff=0.5)
     suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
@@ -44,13 +51,18 @@ def one_of(kind: str, name: Name, known: Iterable[str]) -> Name:
 def check_number(
     argument: str, value: object, *, low: float | None = None, high: float | None = None, integer: bool = False
 ) -> float:
-    """The value as int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise."""
+    """The value as int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise.
+
+    >>> ll.errors.check_number("modes", 8, low=2, integer=True)
+    8
+    """
     kind = "a whole number" if integer else "a number"
     bounds = " ".join(
         part for part in (f">= {low:g}" if low is not None else "", f"<= {high:g}" if high is not None else "") if part
     )
     accepted = f"{kind} {bounds}".rstrip()
     refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    # True is an int in Python
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused
     if not math.isfinite(value) or (integer and value != int(value)):

@@ -1,18 +1,28 @@
 """The thirty systems of the laboratory: the one table that the README, the command line and the pickers are made from.
 
-A system is a published idea that lives here as a model, an experiment and a notebook; it is "planned" until all exist.
+A system is a published idea that lives here as a model, an experiment and a notebook; it is "planned" until both of the
+latter exist.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from limitlab.errors import unknown_name
+from limitlab.atomic import write_atomically
+from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.reports import notebooks
+from limitlab.reports.tables import Table
 
 Family = Literal["neural_des", "operators", "discovery", "infinite_width"]
 State = Literal["works", "planned"]
+FAMILIES: dict[Family, str] = {
+    "neural_des": "Neural differential equations (depth)",
+    "operators": "Neural operators (resolution)",
+    "discovery": "Discovery (laws in data)",
+    "infinite_width": "Infinite width (kernels and features)",
+}
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,11 @@ class Paper:
 class System:
     """One line of the table: the paper, and what of it runs here.
 
-    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first. remark:
-    what of the paper is still missing.
+    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first; a
+    system may have lessons before it works. remark: what of the paper is still missing.
+
+    >>> ll.systems.get("ntk").state
+    'works'
     """
 
     number: int
@@ -43,14 +56,22 @@ class System:
     title: str
     family: Family
     paper: Paper
-    state: State = "planned"
     experiments: tuple[str, ...] = ()
     notebooks: tuple[str, ...] = ()
     remark: str = ""
 
+    @property
+    def state(self) -> State:
+        """Whether it runs: with experiments and a notebook, both."""
+        return "works" if self.experiments and self.notebooks else "planned"
+
 
 def get(name: str) -> System:
-    """The system of that name. Raises UnknownName with the nearest one."""
+    """The system of that name. Raises UnknownName with the nearest one.
+
+    >>> ll.systems.get("ntk").paper.authors
+    'Jacot, Gabriel, Hongler'
+    """
     for system in SYSTEMS:
         if system.name == name:
             return system
@@ -70,7 +91,7 @@ def markdown_table() -> str:
         paper = system.paper
         source = f"[{paper.authors}, {paper.venue}, {paper.year}]({paper.link})"
         state: str = system.state
-        if system.experiments:
+        if state == "works":
             state = f"**{state}**: {', '.join(f'`{name}`' for name in system.experiments)}"
         if len(system.notebooks) > 1:
             more = (f"[{PurePosixPath(path).stem}](notebooks/{path})" for path in system.notebooks[1:])
@@ -81,6 +102,47 @@ def markdown_table() -> str:
     return "\n".join(lines)
 
 
+def write_table(readme: Path) -> None:
+    """Put the table between the markers of a Markdown file. Raises InvalidArgument where it has none.
+
+    >>> from pathlib import Path
+    >>> size = Path("README.md").write_text("<!-- systems --><!-- /systems -->")
+    >>> ll.systems.write_table(Path("README.md"))
+    >>> "| [Neural tangent kernel](notebooks/" in Path("README.md").read_text()
+    True
+    """
+    text = readme.read_text(encoding="utf-8")
+    begin, end = "<!-- systems -->", "<!-- /systems -->"
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise InvalidArgument(f"{readme} has no markers {begin} and {end}")
+    write_atomically(readme, f"{before}{begin}\n\n{markdown_table()}\n\n{end}{after}")
+
+
+def course() -> Table:
+    """The lessons that work, part by part in the order in which they are read, with the systems that they are about.
+
+    Links are relative to the folder of the notebooks. A part without a lesson is in preparation.
+
+    >>> ll.systems.course().header
+    ['part', 'lesson', 'about']
+    """
+    lessons = sorted((notebook, system) for system in SYSTEMS for notebook in system.notebooks)
+    rows = []
+    for family, part in FAMILIES.items():
+        read = [(notebook, system) for notebook, system in lessons if system.family == family]
+        rows += [[part, f"[{_title(notebook)}]({notebook})", system.title] for notebook, system in read]
+        rows += [] if read else [[part, "in preparation", ""]]
+    return Table(["part", "lesson", "about"], rows)
+
+
+def _title(notebook: str) -> str:
+    """The heading of a notebook, or its file's name where the course is not at hand."""
+    path = notebooks.catalogue().get(notebook.removesuffix(".ipynb"))
+    return (notebooks.title(notebooks.read(path)) if path else None) or PurePosixPath(notebook).stem
+
+
 # fmt: off
 SYSTEMS: tuple[System, ...] = (
     System(1, "stable-neural-sde", "Stable neural SDEs", "neural_des", Paper(
@@ -89,8 +151,14 @@ SYSTEMS: tuple[System, ...] = (
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
-        remark="its solvers work ([steps](notebooks/neural_des/01-solvers-and-their-steps.ipynb), "
-        "[noise](notebooks/neural_des/02-noise.ipynb)); the models are to come"),
+        notebooks=("neural_des/01-steps-and-their-control.ipynb",
+                   "neural_des/02-stiffness.ipynb",
+                   "neural_des/03-what-a-step-keeps.ipynb",
+                   "neural_des/04-gradients-of-solves.ipynb",
+                   "neural_des/05-noise-and-two-calculi.ipynb",
+                   "neural_des/06-orders-and-steps-with-noise.ipynb",
+                   "neural_des/07-gradients-through-noise.ipynb"),
+        remark="its solvers work; the models are to come"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918")),
@@ -109,8 +177,8 @@ SYSTEMS: tuple[System, ...] = (
     System(8, "mg-tfno", "Fourier neural operator, MG-TFNO", "operators", Paper(
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
-        state="works", experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
-        notebooks=("operators/08-fourier-neural-operator.ipynb",),
+        experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
+        notebooks=("operators/01-fourier-neural-operator.ipynb",),
         remark="the plain FNO; the tensorised and multi-grid parts are to come"),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
@@ -121,10 +189,10 @@ SYSTEMS: tuple[System, ...] = (
     System(11, "feature-learning", "Feature learning at infinite width", "infinite_width", Paper(
         "Feature Learning in Infinite-Width Neural Networks",
         "Yang, Hu", "ICML", 2021, "2011.14522"),
-        state="works",
         experiments=("abc_regimes", "coordinate_check", "learning_rate_transfer", "maml_glyphs", "word2vec_cbow"),
         notebooks=("infinite_width/04-feature-learning.ipynb",
-                   "infinite_width/05-infinite-width-word2vec-and-maml.ipynb"),
+                   "infinite_width/05-word2vec-at-infinite-width.ipynb",
+                   "infinite_width/06-maml-at-infinite-width.ipynb"),
         remark="no transformer in the learning-rate transfer"),
     System(12, "neural-integral-equations", "Neural integral equations", "neural_des", Paper(
         "Learning Integral Operators via Neural Integral Equations",
@@ -185,7 +253,7 @@ SYSTEMS: tuple[System, ...] = (
     System(30, "ntk", "Neural tangent kernel", "infinite_width", Paper(
         "Neural Tangent Kernel: Convergence and Generalization in Neural Networks",
         "Jacot, Gabriel, Hongler", "NeurIPS", 2018, "1806.07572"),
-        state="works", experiments=("ntk_circle", "ntk_digits", "ntk_pinn"),
+        experiments=("ntk_circle", "ntk_digits", "ntk_pinn"),
         notebooks=("infinite_width/02-neural-tangent-kernel.ipynb",
                    "infinite_width/01-networks-as-gaussian-processes.ipynb",
                    "infinite_width/03-training-as-a-linear-ode.ipynb")),

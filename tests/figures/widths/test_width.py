@@ -26,7 +26,7 @@ def runs(rate=0.1):
     steps, eigenvalues = np.array([0, 1, 2, 4]), np.array([[5.0, 2.0], [6.0, 1.0]])
     residual = (1 - rate * eigenvalues[:, None, :]) ** steps[None, :, None] * np.array([3.0, -2.0])
     return xr.Dataset(
-        {"residual": (("width", "step", "mode"), residual), "own_eigenvalue": (("width", "mode"), eigenvalues)},
+        {"residual": (("width", "step", "mode"), residual), "eigenvalue_start": (("width", "mode"), eigenvalues)},
         coords={"width": [32, 1024], "step": ("step", steps, {"long_name": "training step", "units": "1"})},
         attrs={"rate": rate},
     )
@@ -73,6 +73,14 @@ def test_axes_have_their_units():
     figure = figures.ensemble_functions(ensemble())
     assert figure.layout.xaxis.title.text == "position [m]"
     assert figure.layout.yaxis.title.text == "output"
+
+
+def test_the_axis_of_laws_names_what_is_drawn():
+    laws = study()
+    laws = laws.assign(drift=laws["drift"].assign_attrs(long_name="drift of the kernel"))[["drift"]]
+    assert figures.width_laws(laws).layout.yaxis.title.text == "drift of the kernel"
+    both = laws.assign(error=(laws["drift"] ** 2).assign_attrs(long_name="error", units="m"))
+    assert figures.width_laws(both).layout.yaxis.title.text == "drift of the kernel<br>error [m]"
 
 
 def test_modes_that_obey_the_theory_lie_on_their_lines():

@@ -7,14 +7,12 @@ from limitlab.infinite_width import (
     ABC,
     ABCMLP,
     REGIMES,
-    coordinate_check,
     cross_entropy,
     digit_task,
     parametrization,
     regime_map,
-    width_exponents,
 )
-from limitlab.training import fit
+from limitlab.training import descent, fit, fixed
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 
@@ -63,28 +61,11 @@ def test_shift_leaves_the_trajectory_unchanged(theta):
     task = digit_task(32)
     x, y = task.images[:32].double(), task.targets[:32].double()
 
-    class Rows:
-        def batch(self, step):
-            return {"input": x, "target": y}
-
-        def shard(self, rank, world):
-            return self
+    recipe = descent(cross_entropy, fixed(input=x, target=y), 20, 0.5, groups=ABCMLP.groups)
 
     def outputs(abc):
         model = ABCMLP(64, 48, 10, abc, base_width=4, dtype=torch.float64)
-        training = fit(
-            model,
-            cross_entropy,
-            Rows(),
-            steps=20,
-            learning_rate=0.5,
-            weight_decay=0.0,
-            schedule="constant",
-            optimizer="sgd",
-            groups=ABCMLP.groups,
-            device="cpu",
-        )
-        return torch.stack([model(x).detach() for _ in training])
+        return torch.stack([model(x).detach() for _ in fit(model, recipe, device="cpu")])
 
     abc = parametrization("mup", 2)
     plain = outputs(abc)
@@ -113,42 +94,11 @@ def test_hidden_activations_start_alike_at_every_width_and_outputs_of_mup_vanish
     assert sizes[1024][1] == pytest.approx(sizes[1024][0] / 4, rel=1e-4)  # (1024/64)^(-1/2)
 
 
-def test_the_stable_regimes_move_the_features_by_their_exponents_after_five_steps():
-    changes = _changes(("sp-lazy", "ntp", "mup"), steps=5, learning_rate=0.5)
-    for name, (_, last, _) in changes.items():
-        assert last == pytest.approx(-parametrization(name, 2).r, abs=0.15), name
-
-
-def test_unstable_standard_parametrisation_moves_the_output_by_the_width_after_one_step():
-    (exponents,) = _changes(("sp",), steps=1, learning_rate=0.1).values()
-    np.testing.assert_allclose(exponents, (-0.5, 0.5, 1.0), atol=0.15)
-    assert parametrization("sp", 2).exponents(first_step=True) == (-0.5, 0.5, 1.0)
-
-
-def _changes(names, *, steps, learning_rate):
-    task = digit_task(64)
-    found = {}
-    for name in names:
-        check = coordinate_check(
-            lambda width, seed, name=name: network(name, width, seed=seed),
-            WIDTHS,
-            loss=cross_entropy,
-            batches=task.batches,
-            probe=task.images[:128],
-            learning_rate=learning_rate,
-            steps=steps,
-            seeds=(0, 1),
-            optimizer="sgd",
-            groups=ABCMLP.groups,
-        )
-        found[name] = width_exponents(check["change"].isel(step=-1)).values
-    return found
-
-
 @pytest.mark.parametrize(("name", "low", "high"), [("ntp", -2.0, -0.3), ("mup", -0.1, 0.2)])
 def test_feature_kernel_freezes_in_the_kernel_regime_and_moves_under_mup(name, low, high):
     task = digit_task(64)
     x = task.images[:128]
+    recipe = descent(cross_entropy, task.batches, 5, 0.5, groups=ABCMLP.groups)
 
     def kernel(model):
         with torch.no_grad():
@@ -158,18 +108,7 @@ def test_feature_kernel_freezes_in_the_kernel_regime_and_moves_under_mup(name, l
     def change(width, seed):
         model = network(name, width, seed=seed)
         start = kernel(model)
-        for _ in fit(
-            model,
-            cross_entropy,
-            task.batches,
-            steps=5,
-            learning_rate=0.5,
-            weight_decay=0.0,
-            schedule="constant",
-            optimizer="sgd",
-            groups=ABCMLP.groups,
-            device="cpu",
-        ):
+        for _ in fit(model, recipe, device="cpu"):
             pass
         return float((kernel(model) - start).norm() / start.norm())
 

@@ -1,6 +1,7 @@
 """The linear limit of muP is a finite network, exactly; networks and samples of it tend to it like width^(-1/2)."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from limitlab.errors import LimitlabError
 from limitlab.infinite_width import LinearLimit, LinearNetwork, descend, linear_convergence, relative_distance
 from limitlab.infinite_width.finite.width_study import slope
-from limitlab.training import fit
+from limitlab.training import descent, fit, fixed
 
 D, OUT = 6, 3
 DOUBLE = {"dtype": torch.float64}
@@ -18,21 +19,13 @@ X = torch.randn(64, D, generator=GENERATOR, **DOUBLE)
 Y = X @ torch.randn(D, OUT, generator=GENERATOR, **DOUBLE) / math.sqrt(D)
 
 
-class FullBatch:
-    def batch(self, step):
-        return {"x": X, "y": Y}
-
-    def shard(self, rank, world):
-        return self
-
-
 def squared_error(network, batch):
     return {"loss": 0.5 * (network(batch["x"]) - batch["y"]).square().sum(1).mean()}
 
 
 def trained(network, steps=40, rate=0.1, **options):
-    arguments = {"optimizer": "sgd", "schedule": "constant", "weight_decay": 0.0, "device": "cpu", **options}
-    for _ in fit(network, squared_error, FullBatch(), steps=steps, learning_rate=rate, **arguments):
+    recipe = descent(squared_error, fixed(x=X, y=Y), steps, rate)
+    for _ in fit(network, replace(recipe, **options), device="cpu"):
         pass
     return network
 

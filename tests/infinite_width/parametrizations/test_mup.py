@@ -15,7 +15,7 @@ from limitlab.infinite_width import (
     parameter_roles,
     standard_network,
 )
-from limitlab.training import fit
+from limitlab.training import Recipe, descent, fit
 
 # Recorded with the package mup 1.0.0: torch.manual_seed(0), its MuReadout as the last layer of `plain(256)` below,
 # set_base_shapes against widths 64 and 128, MuSGD and MuAdam with lr = weight_decay = 1. `factor` is a parameter after
@@ -61,18 +61,8 @@ def test_mup_and_sp_train_bit_identically_at_the_base_width(optimizer):
     def trained(kind):
         make_model, groups = digit_networks(kind, base_width=64, optimizer=optimizer)
         model = make_model(64, 3)
-        for _ in fit(
-            model,
-            cross_entropy,
-            digit_task().batches,
-            steps=5,
-            learning_rate=0.01,
-            weight_decay=0.0,
-            schedule="constant",
-            optimizer=optimizer,
-            groups=groups,
-            device="cpu",
-        ):
+        recipe = descent(cross_entropy, digit_task().batches, 5, 0.01, optimizer=optimizer, groups=groups)
+        for _ in fit(model, recipe, device="cpu"):
             pass
         return list(model.parameters())
 
@@ -144,12 +134,8 @@ def test_zero_readout_gives_zero_and_learns():
     model = mup_init(standard_network(128), standard_network(64), standard_network(128), zero_readout=True)
     task = digit_task()
     assert not model(task.images[:4]).any()
-    losses = [
-        float(progress.losses["cross_entropy"])
-        for progress in fit(
-            model, cross_entropy, task.batches, steps=20, learning_rate=0.01, schedule="constant", groups=groups
-        )
-    ]
+    recipe = Recipe(cross_entropy, task.batches, steps=20, learning_rate=0.01, schedule="constant", groups=groups)
+    losses = [float(progress.losses["cross_entropy"]) for progress in fit(model, recipe)]
     assert losses[-1] < 0.5 * losses[0]
     assert make_model(128, 0).output.weight.any()
 

@@ -112,7 +112,7 @@ def test_inviscid_flow_keeps_energy_and_enstrophy():
     grid = problem.grid(64)
     w = smooth_vorticity(grid, size=20.0)
     linear, nonlinear = problem.tendency(grid, torch.zeros_like(w))
-    flow = integrate_spectral(w, grid, 0 * linear, nonlinear, np.linspace(0, 2, 5), 0.01)[0]
+    flow = integrate_spectral(w, grid, 0 * linear, nonlinear, np.linspace(0, 2, 5), dt=0.01)[0]
     assert relative(flow[-1] - flow[0], flow[0]) > 0.2
     enstrophy, energy = flow.square().mean((1, 2)), velocity(flow, grid).square().sum(0).mean((1, 2))
     assert float((enstrophy / enstrophy[0] - 1).abs().max()) < 1e-6
@@ -142,7 +142,7 @@ def test_etdrk4_has_order_four():
     w = smooth_vorticity(grid, size=20.0)
     linear, nonlinear = problem.tendency(grid, torch.zeros_like(w))
     ends = {
-        steps: integrate_spectral(w, grid, linear, nonlinear, [0.0, 1.0], 1.0 / steps)[:, -1]
+        steps: integrate_spectral(w, grid, linear, nonlinear, [0.0, 1.0], dt=1.0 / steps)[:, -1]
         for steps in (20, 40, 80, 160, 640)
     }
     errors = [relative(ends[steps] - ends[640], ends[640]) for steps in (20, 40, 80, 160)]

@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 import pytest
+import scipy.special
 import sympy
 import torch
 from hypothesis import given, settings
@@ -177,13 +178,14 @@ def expressions(draw, names, depth=3):
         return f"({inner})/(2 + sin({draw(expressions(names, depth=depth - 1))}))"
     if form == "power":
         return f"({inner})^{draw(st.sampled_from(['2', '3', '5']))}"
-    return f"{draw(st.sampled_from(['sin', 'cos', 'tanh', 'exprel', 'pos', 'abs']))}(tanh({inner}))"
+    return f"{draw(st.sampled_from(['sin', 'cos', 'tanh', 'erf', 'exprel', 'pos', 'abs']))}(tanh({inner}))"
 
 
 NAMES = ("x", "y", "z", "t", "a", "b")
 NUMPY = {
     "exprel": lambda v: np.where(v == 0, 1.0, np.expm1(v) / np.where(v == 0, 1.0, v)),
     "pos": lambda v: np.maximum(v, 0),
+    "erf": scipy.special.erf,
 }
 
 

@@ -2,35 +2,13 @@
 
 import pytest
 import torch
+from solvers.toys import double, van_der_pol
 
+from limitlab import problems
 from limitlab.solvers import solve_ode
 from limitlab.solvers.methods.switching import AUTO, Switching
 
-
-def double(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def van_der_pol(mu):
-    def field(t, y):
-        x, v = y.split(1, 1)
-        return torch.cat([v, mu * (1 - x * x) * v - x], 1)
-
-    return field
-
-
-def robertson(t, y):
-    a, b, c = y.split(1, 1)
-    slow, back, fast = 0.04 * a, 1e4 * b * c, 3e7 * b * b
-    return torch.cat([back - slow, slow - back - fast, fast], 1)
-
-
-def lorenz(t, y):
-    x, y, z = y.split(1, 1)
-    return torch.cat([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z], 1)
-
-
-MU = double([1000.0], [1.0], [300.0], [0.2])
+MU = double(1000.0, 1.0, 300.0, 0.2)
 STARTS = double([2.0, 0.0], [2.0, 0.0], [1.5, 0.1], [1.0, 1.0])
 
 
@@ -57,18 +35,21 @@ def test_sample_does_not_depend_on_its_batch():
 
 
 def test_a_few_steps_near_the_limit_are_enough_and_none_elsewhere():
-    stiff = solve_ode(robertson, double([1, 0, 0]), [0, 40], method="auto", rtol=1e-6, atol=1e-12)
+    robertson, lorenz = problems.get("robertson"), problems.get("lorenz")
+    stiff = solve_ode(robertson.field(), double([1, 0, 0]), [0, 40], method="auto", rtol=1e-6, atol=1e-12)
     attempts = int(stiff.log.attempted.sum())
     assert attempts - int(stiff.evaluations.jacobian) < 60
-    torch.testing.assert_close(stiff.y[0, -1], double(0.715827069, 9.18553476e-6, 0.284163746), rtol=1e-5, atol=0)
-    smooth = solve_ode(lorenz, double([1, 1, 1]), [0, 5], method="auto", rtol=1e-4)
+    torch.testing.assert_close(stiff.y[0, -1], double(*robertson.references[0].state), rtol=1e-5, atol=0)
+    smooth = solve_ode(lorenz.field(), double([1, 1, 1]), [0, 5], method="auto", rtol=1e-4)
     assert int(smooth.evaluations.jacobian) == 0
 
 
 def test_cost_of_a_stiff_solution_is_not_that_of_an_explicit_method():
     problem = van_der_pol(1000.0), double([2, 0])
     auto = solve_ode(*problem, [0, 2000], method="auto", rtol=1e-6, atol=1e-9)
-    torch.testing.assert_close(auto.y[0, -1], double(1.70616773, -8.92809701e-4), rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        auto.y[0, -1], double(*problems.get("van_der_pol").references[0].state), rtol=1e-5, atol=1e-8
+    )
     assert int(auto.evaluations.function) < 8000
     assert int(solve_ode(*problem, [0, 1], rtol=1e-6, atol=1e-9, method="tsit5").evaluations.function) > 4000
 
@@ -88,12 +69,12 @@ def test_gradient_passes_through_the_switch(gradient):
     def loss(start, mu):
         return solve_ode(van_der_pol(mu), start, [0, 0.2], **options).y[:, -1].square().sum()
 
-    mu = double([300.0], [1.0]).requires_grad_()
+    mu = double(300.0, 1.0).requires_grad_()
     start = y0.clone().requires_grad_()
     of_start, of_mu = torch.autograd.grad(loss(start, mu), (start, mu))
     with torch.no_grad():
         switched = solve_ode(van_der_pol(mu), y0, [0, 0.2], **options).evaluations.jacobian
-        along_start, along_mu = double([1.0, 0.0], [0.3, -0.5]), double([1.0], [0.01])
+        along_start, along_mu = double([1.0, 0.0], [0.3, -0.5]), double(1.0, 0.01)
         by_start = (loss(y0 + 1e-3 * along_start, mu) - loss(y0 - 1e-3 * along_start, mu)) / 2e-3
         by_mu = (loss(y0, mu + along_mu) - loss(y0, mu - along_mu)) / 2
     assert (switched > 0).tolist() == [True, False]

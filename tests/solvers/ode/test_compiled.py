@@ -2,16 +2,11 @@
 
 import pytest
 import torch
+from solvers.toys import DOUBLE, lotka_volterra
 from torch import nn
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers import Event, solve_ode
-
-DOUBLE = torch.float64
-
-
-def lotka_volterra(t, y):
-    return torch.stack([1.3 * y[:, 0] - 0.9 * y[:, 0] * y[:, 1], 0.8 * y[:, 0] * y[:, 1] - 1.8 * y[:, 1]], 1)
 
 
 def compilations():

@@ -8,7 +8,6 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.sde.brownian import BrownianPath
-from limitlab.solvers.sde.counter_normals import lane_keys, normal_pairs, place_keys
 
 DOUBLE = torch.float64
 GRID = np.linspace(0.0, 1.0, 51)
@@ -24,25 +23,6 @@ def whitened(path, times):
     width = torch.tensor(np.diff(times))[:, None, None]
     w, h = path.increments(times, area=True)
     return torch.cat([w / width.sqrt(), h / (width / 12).sqrt()]).flatten(1)
-
-
-def test_normals_of_a_counter_are_standard_normal_and_independent():
-    from scipy.stats import kstest
-
-    lanes = lane_keys(7, torch.arange(500), 4)
-    normals = normal_pairs(place_keys(torch.arange(100), 0)[:, None, None] + lanes, DOUBLE)
-    flat = normals.flatten()
-    count = flat.numel()
-    assert kstest(flat.numpy(), "norm").pvalue > 1e-3
-    for one, other in (
-        (normals[:, 0], normals[:, 1]),
-        (normals[1:], normals[:-1]),
-        (normals[:, :, 1:], normals[:, :, :-1]),
-        (normals[..., 1:], normals[..., :-1]),
-    ):
-        # four standard errors, for the values and for their squares
-        assert abs(float((one * other).mean())) < 4 / math.sqrt(count / 2)
-        assert abs(float(((one**2 - 1) * (other**2 - 1)).mean())) < 8 / math.sqrt(count / 2)
 
 
 def test_first_increment_of_no_small_seed_is_an_outlier():
@@ -130,11 +110,11 @@ def test_backwards_in_time_the_increment_turns_and_the_area_stays():
 def test_cells_in_order_are_the_same_as_in_one_block_and_backwards():
     path = paths(16, 2, grid=GRID)
     block, areas = path.increments(GRID, area=True)
-    places = [*range(50), *reversed(range(50))]
-    for place in places:
-        w, h = path.increment_and_area(GRID[place], GRID[place + 1])
-        assert torch.equal(w, block[place])
-        assert torch.equal(h, areas[place])
+    cells = [*range(50), *reversed(range(50))]
+    for cell in cells:
+        w, h = path.increment_and_area(GRID[cell], GRID[cell + 1])
+        assert torch.equal(w, block[cell])
+        assert torch.equal(h, areas[cell])
 
 
 def test_off_grid_times_refine_a_grid_without_changing_it():

@@ -27,7 +27,7 @@ def with_holes(values, seed=1, share=0.5):
     return torch.where(holes, NAN, values)
 
 
-def own_times(batch=4, count=9, seed=2):
+def uneven_times(batch=4, count=9, seed=2):
     generator = torch.Generator().manual_seed(seed)
     return (0.05 + torch.rand(batch, count, dtype=torch.float64, generator=generator)).cumsum(1)
 
@@ -186,7 +186,7 @@ def test_path_stays_after_the_last_observation_of_a_sample(kind, padding):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_path_does_not_depend_on_its_batch(kind):
     _, values = random_series()
-    times, values = own_times(), with_holes(values)
+    times, values = uneven_times(), with_holes(values)
     values[1, 6:], times[1, 6:] = NAN, NAN
     together = control_path(times, values, kind)
     queries = together.start[..., None] + torch.linspace(0, 4, 23, dtype=torch.float64)
@@ -210,7 +210,7 @@ def test_path_through_times_of_its_own_is_that_through_the_same_times_for_all(ki
 
 
 def test_a_path_with_times_of_its_own_ends_with_its_sample():
-    times, (_, values) = own_times(), random_series()
+    times, (_, values) = uneven_times(), random_series()
     values[2, 5:] = NAN
     path = control_path(times, values, "linear")
     assert torch.equal(path.end, torch.cat([times[:2, -1], times[2:3, 4], times[3:, -1]]))
@@ -222,7 +222,7 @@ def test_a_path_with_times_of_its_own_ends_with_its_sample():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_of_values_and_times_agree_with_finite_differences(kind):
-    times, values = own_times(2, 5), random_series(2, 5, 2)[1]
+    times, values = uneven_times(2, 5), random_series(2, 5, 2)[1]
     holes = torch.isnan(with_holes(values, share=0.3))
     queries = (times[:, 1:] + 2 * times[:, :-1]) / 3
     if kind == "rectilinear":
@@ -250,7 +250,7 @@ def test_single_precision_stays_single(kind):
 )
 def test_shapes_and_finiteness_of_any_path(kind, own, batch, count, channels, seed):
     _, values = random_series(batch, count, channels, seed)
-    times = own_times(batch, count, seed)
+    times = uneven_times(batch, count, seed)
     path = control_path(times if own else times[0], with_holes(values, seed), kind, lengths=[count] * batch)
     assert (path.batch, path.channels) == (batch, channels + 1)
     for s, shape in (
@@ -285,7 +285,7 @@ def test_repr_says_what_the_path_is():
         ({"before": "mean"}, "before must be a number"),
         ({"lengths": [9, 9, 9]}, "lengths must be 4 whole numbers"),
         ({"lengths": [9, 9, 9, 0]}, "lengths must lie between 1 and the 9 rows"),
-        ({"times": own_times(), "lengths": [9, 1, 9, 9]}, "sample 1 have one row"),
+        ({"times": uneven_times(), "lengths": [9, 1, 9, 9]}, "sample 1 have one row"),
         ({"interpolation": "rectilinear", "include_time": False}, "include_time must be True"),
     ],
 )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from limitlab import experiments, problems
 from limitlab.errors import InvalidArgument, UnknownName
@@ -22,7 +23,7 @@ def opened():
 
 def trained(state: OperatorState) -> OperatorState:
     state.training.train()
-    assert state.training.wait(60)
+    assert state.training.wait(180)
     assert state.training.error == ""
     return state
 
@@ -54,7 +55,8 @@ def test_parameters_and_options_reach_the_settings(opened):
     assert settings.parameters == ("nu=0.05",)
     assert (settings.width, settings.modes) == (10, 8)
     assert settings.models == ("unet",)
-    assert settings.learning_rate == settings.unet_learning_rate == 0.002
+    assert settings.learning_rate == 0.002
+    assert settings.rates == ()
 
 
 def test_another_problem_forgets_the_options_and_another_parameter_does_not(opened):
@@ -75,10 +77,73 @@ def test_bad_arguments_are_told_at_once():
         OperatorState("burgers", width=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("operator", "mean", "unknown operator 'mean'"),
+        ("options", {"modes": 0}, "modes must be a whole number >= 2"),
+        ("options", {"mode": 4}, "did you mean 'modes'"),
+        ("problem", problems.get("lorenz"), "problem must be a PDE in one or two dimensions"),
+        ("problem", None, "problem must be a PDE"),
+        ("shown", "fno", "unknown model 'fno'"),
+        ("sample", 1, "sample must be a whole number >= 0 <= 0"),
+        ("resolution", 7, "resolution must be one of"),
+    ],
+)
+def test_a_refused_value_leaves_the_state_as_it_was(opened, name, value, message):
+    state = opened("burgers", size="smoke")
+    before, plan = getattr(state, name), state.plan()
+    with pytest.raises(InvalidArgument, match=message):
+        setattr(state, name, value)
+    assert getattr(state, name) == before
+    assert state.plan() == plan
+
+
+def test_several_changes_are_undone_together(opened):
+    state = opened("burgers", size="smoke")
+    with pytest.raises(InvalidArgument, match="width"):
+        change_together(state, operator="unet", options={"width": 10**9})
+    assert (state.operator, state.options) == ("fno", {})
+
+
+def change_together(state, **values):
+    with state.together():
+        for name, value in values.items():
+            setattr(state, name, value)
+
+
+def test_a_name_is_looked_up_and_several_changes_have_one_answer(opened):
+    state = opened("burgers", size="smoke")
+    with state.together():
+        state.problem = "darcy"
+        state.options = {"modes": 6}
+    assert state.problem == problems.get("darcy")
+    assert state.plan()[1].modes == 6
+
+
+def test_models_of_ones_own_are_checked_at_once():
+    with pytest.raises(InvalidArgument, match="'fno' is an operator of the catalogue"):
+        OperatorState("burgers", models={"fno": torch.nn.Conv1d(1, 1, 1)})
+    with pytest.raises(InvalidArgument, match="mine must be a torch module or a function of the task"):
+        OperatorState("burgers", models={"mine": 3})
+
+
+def test_a_model_of_ones_own_learns_in_its_own_copy(opened):
+    own = torch.nn.Conv1d(1, 1, 1)
+    before = own.weight.clone()
+    state = opened("burgers", size="smoke", models={"pointwise": own})
+    state.operator = "pointwise"
+    trained(state)
+    assert state.models == ("mean", "pointwise")
+    assert torch.equal(own.weight, before)
+    ours = state.metrics["relative_l2"].sel(model="pointwise")
+    np.testing.assert_array_equal(ours, state.training.result.metrics["relative_l2"].sel(model="pointwise", seed=0))
+
+
 def test_data_alone_show_the_baseline(opened):
     state = opened("burgers", size="smoke")
     state.training.prepare()
-    state.training.wait(30)
+    state.training.wait(120)
     assert state.models == ("mean",)
     assert (state.shown, state.resolution, state.samples) == ("mean", 32, 8)
     assert state.resolutions == (32, 64)
@@ -115,7 +180,7 @@ def test_other_data_forget_the_operators(opened):
     state = trained(opened("burgers", size="smoke"))
     state.options = {"train_samples": 30}
     state.training.prepare()
-    state.training.wait(30)
+    state.training.wait(120)
     assert state.models == ("mean",)
 
 
@@ -123,7 +188,7 @@ def test_other_hyperparameters_keep_the_data(opened):
     state = trained(opened("burgers", size="smoke"))
     state.operator, state.options = "unet", {"width": 10}
     state.training.prepare()
-    state.training.wait(30)
+    state.training.wait(120)
     assert state.models == ("fno", "mean")
 
 
@@ -132,7 +197,7 @@ def test_a_stopped_model_can_be_looked_at(opened, until):
     state.training.train()
     until(lambda: state.training.done > 2 and state.training.phase == "training")
     state.training.stop()
-    state.training.wait(30)
+    state.training.wait(120)
     assert state.shown == "fno"
     assert state.predicted is not None
     assert np.isfinite(state.metrics["relative_l2"]).all()

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+import torch
+from ipywidgets.widgets.widget import _instances
+from torch import nn
 
 from limitlab import problems
 from limitlab_widgets import OperatorStudio
@@ -23,7 +26,7 @@ def burgers(opened):
     """A studio with a trained operator."""
     studio = opened("burgers", size="smoke")
     studio.training.buttons["train"].click()
-    assert studio.state.training.wait(60)
+    assert studio.state.training.wait(180)
     assert studio.training.error.value == ""
     return studio
 
@@ -99,18 +102,105 @@ def test_buttons_and_controls_follow_the_phase(opened, until):
     studio.training.buttons["resume"].click()
     assert enabled(studio) == ["pause", "stop"]
     studio.training.buttons["stop"].click()
-    training.wait(30)
+    training.wait(120)
     assert enabled(studio) == ["prepare", "train"]
     assert not studio.operator.disabled
 
 
-def test_an_error_is_shown_and_escaped(opened):
+def test_a_setting_that_is_refused_goes_back_and_the_reason_is_shown_and_escaped(opened):
     studio = opened("burgers", size="smoke")
     studio.options["batch_size"].value = 4000
+    assert studio.options["batch_size"].value == studio.state.defaults.batch_size
+    assert studio.state.options == {}
+    assert "batch_size must be &lt;= train_samples (40); got 4000" in studio.note.error.value
+    studio.options["batch_size"].value = 4
+    assert studio.note.error.value == ""
+    assert studio.state.plan()[1].batch_size == 4
+
+
+def test_an_error_of_the_training_is_shown_and_escaped(opened):
+    studio = opened("burgers", size="smoke", models={"mine": lambda task: nn.Conv1d(1, 2, 1)})
+    studio.operator.value = "mine"
     studio.training.buttons["train"].click()
-    studio.state.training.wait(30)
-    assert "batch_size must be &lt;= train_samples (40); got 4000" in studio.training.error.value
+    studio.state.training.wait(120)
+    assert (
+        "mine must map (batch, 1, *grid) to (batch, 1, *grid); on a grid (32,) it gave" in studio.training.error.value
+    )
     assert enabled(studio) == ["prepare", "train"]
+    studio.state.training.error = "a < b"
+    assert "a &lt; b" in studio.training.error.value
+
+
+def test_a_model_of_ones_own_is_offered_trained_and_compared(opened):
+    studio = opened("burgers", size="smoke", models={"pointwise": nn.Conv1d(1, 1, 1)})
+    assert ("pointwise, a model of yours", "pointwise") in studio.operator.options
+    for name in ("fno", "pointwise"):
+        studio.operator.value = name
+        studio.training.buttons["train"].click()
+        assert studio.state.training.wait(180)
+        assert studio.training.error.value == ""
+    assert [trace.name for trace in studio.against_resolution.figure.data] == ["fno", "mean", "pointwise"]
+    assert studio.verdict.value.startswith("pointwise, a model of yours: relative L2 error")
+    assert studio.options["modes"].disabled
+    model = studio.state.training.result.models["pointwise", 0]
+    assert isinstance(model.model, nn.Conv1d)
+    inputs = studio.state.training.prepared.data.test[32]["input"].values
+    np.testing.assert_allclose(
+        studio.state.predictions["pointwise"][32]["prediction"], model(torch.as_tensor(inputs)).detach(), atol=1e-6
+    )
+
+
+def test_figures_of_the_problem_before_say_that_they_are_old(burgers):
+    def dimmed():
+        return "limitlab-stale" in burgers.drawn._dom_classes
+
+    assert not dimmed()
+    burgers.problem.sliders["nu"].value = 0.05
+    assert dimmed()
+    assert "parameters changed since: make data, or train" in burgers.note.text.value
+    burgers.problem.sliders["nu"].value = 0.1
+    assert not dimmed()
+    assert burgers.note.text.value == ""
+    burgers.problem.chooser.value = "darcy"
+    assert dimmed()
+    assert "problem changed since" in burgers.note.text.value
+    burgers.training.buttons["prepare"].click()
+    assert burgers.state.training.wait(180)
+    assert not dimmed()
+
+
+def test_settings_moved_after_the_training_are_named(burgers):
+    assert "trained before" not in burgers.verdict.value
+    burgers.options["width"].value += 2
+    assert "trained before width changed" in burgers.verdict.value
+    burgers.operator.value = "unet"
+    assert "trained before width changed" in burgers.verdict.value
+    burgers.shown.value = "mean"
+    assert "trained before" not in burgers.verdict.value
+
+
+def test_a_change_of_the_problem_leaves_no_widget_behind(opened):
+    studio = opened("burgers", size="smoke")
+    counts = []
+    for name in ("darcy", "burgers") * 4:
+        studio.problem.chooser.value = name
+        counts.append(len(_instances))
+    assert counts[-1] == counts[1]
+
+
+def test_closing_closes_every_widget(opened):
+    before = len(_instances)
+    studio = opened("burgers", size="smoke")
+    studio.close()
+    assert len(_instances) == before
+
+
+def test_the_picture_says_what_is_shown(burgers):
+    assert burgers.summary() == [
+        "Viscous Burgers equation, nu = 0.1",
+        "Fourier neural operator",
+        "prediction of Fourier neural operator",
+    ]
 
 
 def test_a_problem_brings_its_equation_its_sliders_and_its_settings(opened):
@@ -173,7 +263,7 @@ def test_closing_releases_the_thread(opened, until):
 def test_a_2d_studio_shows_maps(opened):
     studio = opened("darcy", size="smoke")
     studio.training.buttons["train"].click()
-    studio.state.training.wait(60)
+    studio.state.training.wait(180)
     assert [trace.name for trace in studio.triptych.figure.data] == ["input", "truth", "prediction", "error"]
     studio.sample.value = 2
     np.testing.assert_array_equal(

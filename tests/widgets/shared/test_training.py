@@ -1,9 +1,11 @@
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
+from limitlab.interruption import ask_to_go_on
 from limitlab_widgets.shared.training import ALLOWED, PHASES, TrainingState
 
 LONG = {"epochs": 5000}
@@ -55,7 +57,7 @@ def test_prepare_makes_the_data_of_the_plan(watched):
     assert work.state.wait(30)
     assert (work.state.phase, work.state.error) == ("ready", "")
     assert work.data == [work.state.prepared]
-    assert work.state.prepared.settings == work.plan()[1]
+    assert work.state.settings == work.plan()[1]
 
 
 def test_training_gives_the_numbers_of_the_experiment(watched):
@@ -151,8 +153,6 @@ def test_a_stop_ends_a_pause(watched, until):
 
 
 def test_a_stop_ends_the_making_of_data(watched, until):
-    import threading
-
     work, begun, reached = watched(), threading.Event(), threading.Event()
 
     def prepare(settings, report):
@@ -169,6 +169,23 @@ def test_a_stop_ends_the_making_of_data(watched, until):
     work.state.stop()
     assert work.state.phase == "stopping"
     begun.set()
+    assert work.state.wait(30)
+    assert (work.state.phase, work.state.error, work.state.activity) == ("empty", "", "stopped")
+
+
+def test_a_stop_ends_the_making_of_data_in_the_middle_of_a_chunk(watched, until, monkeypatch):
+    """A generator that never reports is ended where the loop of its solver asks."""
+    work, begun = watched(), threading.Event()
+
+    def prepare(settings, report):
+        while True:
+            begun.set()
+            ask_to_go_on()
+
+    monkeypatch.setattr(work.state, "_plan", lambda: (SimpleNamespace(prepare=prepare), "settings"))
+    work.state.prepare()
+    assert begun.wait(30)
+    work.state.stop()
     assert work.state.wait(30)
     assert (work.state.phase, work.state.error, work.state.activity) == ("empty", "", "stopped")
 

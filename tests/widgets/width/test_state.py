@@ -1,4 +1,5 @@
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -9,17 +10,19 @@ from limitlab.infinite_width import (
     ACTIVATIONS,
     KernelDynamics,
     Network,
-    WidthStudy,
     empirical_ntk,
     kernels,
     mlp,
     parametrization,
     width_exponents,
 )
+from limitlab.infinite_width.circle import on_circle
 from limitlab.training import TrainingDiverged
 from limitlab_widgets import WidthState
+from limitlab_widgets.width import closed_form
 from limitlab_widgets.width import state as width_state
-from limitlab_widgets.width.regression import NONLINEARITIES, TARGETS, Regression, on_circle
+from limitlab_widgets.width import training as width_training
+from limitlab_widgets.width.regression import EXPERIMENT, NONLINEARITIES, TARGETS, Regression
 from limitlab_widgets.width.scaling_state import PRESETS, ScalingState
 from limitlab_widgets.width.training import require_room
 
@@ -30,6 +33,8 @@ SMALL = {"width": 16, "seeds": 2, "steps": 20}
 def opened(monkeypatch):
     monkeypatch.setattr(width_state, "DRIFT_WIDTHS", (16, 32))
     monkeypatch.setattr(width_state, "DRIFT_SEEDS", 2)
+    # the closed form is there when the setting of a value returns, on a busy machine too
+    monkeypatch.setattr(closed_form, "PATIENCE", 60)
     states = []
 
     def make(kind=WidthState, **options):
@@ -46,17 +51,13 @@ def done(state):
     assert state.error == ""
 
 
+@pytest.mark.filterwarnings("ignore::limitlab.infinite_width.IllConditioned")
 def test_all_activations_and_targets_are_those_of_the_library_and_have_a_kernel():
     assert set(NONLINEARITIES) <= set(ACTIVATIONS)
     for name in NONLINEARITIES:
-        assert bool(torch.isfinite(Regression(activation=name).study().dynamics.eigenvalues).all())
+        study = EXPERIMENT.prepare(Regression(activation=name).settings, False).data.study
+        assert bool(torch.isfinite(study.dynamics.eigenvalues).all())
     assert all(bool(torch.isfinite(Regression(target=name).values).all()) for name in TARGETS)
-
-
-def test_the_first_target_is_that_of_the_course():
-    regression = Regression()
-    angles = 2 * np.pi * np.arange(12) / 12
-    np.testing.assert_allclose(regression.values, np.sin(2 * angles) + np.cos(angles) / 2, atol=1e-12)
 
 
 def test_the_closed_form_is_that_of_the_kernel_at_every_recorded_step(opened):
@@ -68,14 +69,14 @@ def test_the_closed_form_is_that_of_the_kernel_at_every_recorded_step(opened):
     eta = 1.5 / float(torch.linalg.eigvalsh(kernel)[-1])
     assert state.study.rate == pytest.approx(eta, rel=1e-10)
     curve = KernelDynamics(kernel, regression.values, law="discrete", rate=eta).elsewhere(cross)
-    for place, step in enumerate(state.study.steps):
-        np.testing.assert_allclose(state.limit["mean"][place], curve(float(step)), atol=1e-8)
+    for record, step in enumerate(state.study.steps):
+        np.testing.assert_allclose(state.limit["mean"][record], curve(float(step)), atol=1e-8)
 
 
 def test_the_time_only_selects(opened):
     state = opened(**SMALL)
     revision, study = state.revision, state.study
-    state.place = 3
+    state.record = 3
     assert state.step == study.steps[3]
     assert (state.revision, state.study) == (revision, study)
 
@@ -89,19 +90,26 @@ def test_nothing_is_trained_before_it_is_asked_for(opened):
     np.testing.assert_array_equal(state.kernel, own.numpy())
 
 
-def test_networks_are_those_of_the_width_study(opened):
+def test_networks_descend_on_half_the_squared_error(opened):
+    """The recorded outputs are those of a loop written out, w <- w - eta grad, to rounding."""
     state = opened(**SMALL)
     state.begin()
     done(state)
     x, there = on_circle(state.regression.angles), on_circle(state.regression.all_angles)
-    study = WidthStudy(mlp(2, "relu", 2.0, 0.01), x, state.regression.values, there, steps=20, records=40)
+    eta = 1 / float(torch.linalg.eigvalsh(kernels(mlp(2, "relu", 2.0, 0.01), x).ntk)[-1])
     assert list(state.ensemble) == [0, 1]
     for seed, run in state.ensemble.items():
-        np.testing.assert_allclose(run["network"], study.run(16, seed)["network"], atol=1e-9)
+        network = Network(mlp(2, "relu", 2.0, 0.01), 2, 16, seed=seed)
+        for step in range(21):
+            if step in run["step"]:
+                np.testing.assert_allclose(run["network"].sel(step=step), network(there)[:, 0].detach(), atol=1e-9)
+            loss = 0.5 * (network(x)[:, 0] - state.regression.values).square().sum()
+            weights = list(network.parameters())
+            with torch.no_grad():
+                for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+                    weight -= eta * gradient
     assert state.drift.sizes == {"width": 2, "seed": 2}
-    assert float(state.drift["drift"].sel(width=16, seed=1)) == pytest.approx(
-        float(state.ensemble[1]["drift"][-1]), rel=1e-9
-    )
+    assert float(state.drift["drift"].sel(width=16, seed=1)) == float(state.ensemble[1]["drift"])
 
 
 def test_another_width_trains_only_what_is_missing_and_another_setting_everything(opened):
@@ -157,14 +165,14 @@ def test_a_rate_above_the_threshold_diverges_in_theory_and_is_told(opened):
 
 
 def test_a_network_that_diverges_is_told_as_text_and_the_others_follow(opened, monkeypatch):
-    run = WidthStudy.run
+    train = width_training.recorded_training
 
-    def diverging(study, width, seed):
+    def diverging(settings, prepared, width, seed, watch):
         if seed == 1:
             raise TrainingDiverged(7, "loss", math.inf, "lower the rate")
-        return run(study, width, seed)
+        return train(settings, prepared, width, seed, watch)
 
-    monkeypatch.setattr(WidthStudy, "run", diverging)
+    monkeypatch.setattr(width_training, "recorded_training", diverging)
     state = opened(**SMALL)
     state.begin()
     done(state)
@@ -198,14 +206,63 @@ def test_bad_options_are_named(options, message):
         WidthState(**options)
 
 
-def test_a_bad_value_ends_as_text_and_the_old_study_stays(opened):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("depth", 9), ("rate", math.nan), ("weight_variance", -1.0), ("width", 100), ("seeds", 0), ("record", 1000)],
+)
+def test_a_refused_value_leaves_the_state_as_it_was(opened, name, value):
     state = opened(**SMALL)
-    study = state.study
-    state.depth = 9
-    assert state.error == "depth must be a whole number >= 1 <= 6; got 9"
-    assert state.study is study
-    state.depth = 1
-    assert state.error == ""
+    form, before = state.closed_form, getattr(state, name)
+    with pytest.raises(InvalidArgument, match=f"{name} must be a"):
+        setattr(state, name, value)
+    assert getattr(state, name) == before
+    assert state.closed_form is form
+    state.bias_scale = 0.3
+    assert state.regression.bias_scale == 0.3
+
+
+def test_several_changes_have_one_answer_and_an_exception_undoes_them(opened):
+    state = opened(**SMALL)
+    revision = state.revision
+    with state.together():
+        state.depth, state.points, state.steps = 1, 8, 30
+    assert state.revision == revision + 1
+    with pytest.raises(InvalidArgument), state.together():
+        state.depth, state.points = 2, 1000
+    assert (state.depth, state.points, state.regression.depth) == (1, 8, 1)
+
+
+def test_a_slow_closed_form_leaves_the_caller_free_and_the_old_one_is_called_old(opened, monkeypatch, until):
+    state, release = opened(**SMALL), threading.Event()
+    find = closed_form.closed_form
+
+    def slow(regression):
+        assert release.wait(60)
+        return find(regression)
+
+    monkeypatch.setattr(closed_form, "PATIENCE", 0.01)
+    monkeypatch.setattr(closed_form, "closed_form", slow)
+    old = state.closed_form
+    state.depth = 3
+    assert state.search.stale
+    assert state.closed_form is old
+    state.points = 8
+    release.set()
+    done(state)
+    assert (state.regression.depth, state.regression.points) == (3, 8)
+    assert not state.search.stale
+    assert len(state.limit["eigenvalue"]) == 8
+
+
+def test_a_stop_soon_after_a_change_of_the_width_keeps_the_kernel_coming(opened, until):
+    state = opened(width=16, seeds=2, steps=5000)
+    state.begin()
+    until(lambda: state.phase == "working")
+    state.width = 64
+    state.stop()
+    done(state)
+    assert state.kernel is not None
+    assert state.phase == "idle"
 
 
 def test_a_network_that_does_not_fit_is_refused_before_it_is_made():
@@ -244,6 +301,24 @@ def test_a_shift_leaves_the_check_unchanged_and_c_does_not(opened, monkeypatch):
         found.append(state.check["change"].values)
     np.testing.assert_allclose(found[1], found[0], rtol=2e-3, atol=1e-6)
     assert np.abs(found[2] - found[0]).max() > 0.01
+
+
+def test_a_preset_brings_its_exponents_with_one_answer_and_bad_ones_are_refused(opened):
+    state = opened(ScalingState)
+    state.c = 0.5
+    revision = state.revision
+    state.preset = "ntp"
+    assert (state.readout, state.c, state.theta) == (0.5, 0.0, 0.0)
+    assert state.revision == revision + 1
+    with state.together():
+        state.preset, state.c = "mup", 0.25
+    assert state.c == 0.25
+    for name, value in (("c", math.inf), ("readout", math.nan), ("theta", 100.0), ("octave", 3)):
+        with pytest.raises(InvalidArgument, match=f"{name} must be a"):
+            setattr(state, name, value)
+    with pytest.raises(InvalidArgument), state.together():
+        state.preset, state.octave = "sp", 3
+    assert (state.preset, state.c, state.octave) == ("mup", 0.25, -2)
 
 
 def test_the_check_tells_a_kernel_from_features(opened):

@@ -1,8 +1,12 @@
+import threading
+
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab_widgets import WidthStudio
+from limitlab_widgets.width import closed_form
 from limitlab_widgets.width import state as width_state
 
 SMALL = {"width": 16, "seeds": 2, "steps": 20}
@@ -12,6 +16,8 @@ SMALL = {"width": 16, "seeds": 2, "steps": 20}
 def opened(monkeypatch):
     monkeypatch.setattr(width_state, "DRIFT_WIDTHS", (16, 32))
     monkeypatch.setattr(width_state, "DRIFT_SEEDS", 2)
+    # the closed form is there when a control was moved, on a busy machine too
+    monkeypatch.setattr(closed_form, "PATIENCE", 60)
     studios = []
 
     def make(**options):
@@ -37,9 +43,9 @@ def trace(panel, name):
 def test_the_figures_show_the_closed_form_at_the_time_of_the_slider(opened):
     studio = opened()
     state, views = studio.state, studio.figures
-    for place in (0, 3, len(state.study.steps) - 1):
-        studio.time.value = place
-        mean, std = (state.limit[name][place] for name in ("mean", "std"))
+    for record in (0, 3, len(state.study.steps) - 1):
+        studio.time.value = record
+        mean, std = (state.limit[name][record] for name in ("mean", "std"))
         np.testing.assert_allclose(trace(views.functions, "limit, mean").y, mean, atol=1e-6)
         band = np.array(trace(views.functions, "limit, mean ± 2 deviations").y)
         np.testing.assert_allclose(band[: len(mean)], mean + 2 * std, atol=1e-5)
@@ -61,11 +67,11 @@ def test_networks_appear_beside_the_band_and_move_with_the_time(opened):
     studio = opened()
     state = studio.state
     trained(studio)
-    for place in (1, 4):
-        studio.time.value = place
+    for record in (1, 4):
+        studio.time.value = record
         shown = np.array(trace(studio.figures.functions, "networks").y).reshape(2, -1)[:, :-1]
         for seed, run in state.ensemble.items():
-            np.testing.assert_allclose(shown[seed], run["network"][place], atol=1e-5)
+            np.testing.assert_allclose(shown[seed], run["network"][record], atol=1e-5)
 
 
 def test_the_heat_map_is_the_kernel_of_one_network_beside_the_limit(opened):
@@ -205,6 +211,52 @@ def test_closing_releases_the_threads(opened):
     studio = opened(steps=5000)
     studio.networks.run.start.click()
     studio.scaling.run.start.click()
-    threads = [studio.state._worker._thread, studio.scaling.state._worker._thread]
+    workers = [studio.state._worker, studio.state._kernel_worker, studio.scaling.state._worker]
+    threads = [worker._thread for worker in workers if worker._thread is not None]
+    assert len(threads) >= 2
     studio.close()
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_closing_closes_every_widget(opened):
+    before = len(_instances)
+    studio = opened()
+    studio.close()
+    assert len(_instances) == before
+
+
+def test_small_moves_of_a_slider_add_up(opened):
+    studio = opened()
+    rate = studio.networks.rate
+    for _ in range(3):
+        rate.set_state({"value": rate.value + 0.4 * rate.step})
+        assert studio.state.rate == rate.value
+    assert studio.state.rate == pytest.approx(1.06)
+
+
+def test_a_refused_value_goes_back_and_is_told(opened):
+    studio = opened()
+    studio.networks.rate.value = float("nan")
+    assert studio.networks.rate.value == studio.state.rate == 1.0
+    assert "rate must be a number" in studio.networks.run.error.value
+    studio.networks.rate.value = 1.5
+    assert studio.networks.run.error.value == ""
+
+
+def test_figures_that_wait_for_a_closed_form_are_called_old(opened, monkeypatch):
+    studio, release = opened(), threading.Event()
+    find = closed_form.closed_form
+    monkeypatch.setattr(closed_form, "PATIENCE", 0.01)
+    monkeypatch.setattr(closed_form, "closed_form", lambda regression: release.wait(60) and find(regression))
+    studio.regression.depth.value = 3
+    assert "limitlab-stale" in studio.figures._dom_classes
+    release.set()
+    assert studio.state.wait(60)
+    assert "limitlab-stale" not in studio.figures._dom_classes
+    assert studio.state.regression.depth == 3
+
+
+def test_the_picture_says_what_is_shown(opened):
+    studio = opened()
+    studio.time.value = studio.time.max
+    assert studio.summary()[1] == "step 20 of 20, 0 networks of width 16"

@@ -8,11 +8,13 @@ Commands import what they need when they run, so that `limitlab --help` answers 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from limitlab.cli.listing import TABLES
 from limitlab.errors import InvalidArgument, LimitlabError
 
 LONGEST_MESSAGE = 1500
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.name} is not installed; the lab extra brings it: pip install 'limitlab[lab]'", 1)
     except BrokenPipeError:
+        # Python flushes stdout once more when it ends, and would complain about the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -56,6 +59,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def __init__(self, **settings: Any) -> None:
+        # abbreviations break when an option is added
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
@@ -71,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--to", choices=("html", "ipynb"), default="html", help="a page, or the executed notebook alone"
     )
+    report.add_argument("--smoke", action="store_true", help="with the notebook's own parameters of a quick run")
 
     sweep = commands.add_parser("sweep", help="run a notebook for a product of parameters and compare")
     _notebook_arguments(sweep, "name=value,value", "values to try (for a parameter that is a list: separated by ;)")
@@ -82,14 +87,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--size", default="course", help="smoke, course (default) or paper")
     run.add_argument("-o", dest="options", action="append", default=[], metavar="name=value", help="a setting")
     run.add_argument("--seed", type=int, help="seed of data, weights and batches")
-    run.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps")
-    run.add_argument("--precision", help="no, bf16 or fp16")
+    run.add_argument("--device", help="auto, cpu, cuda or mps")
+    run.add_argument("--precision", help="no or bf16")
     run.add_argument("--folder", help="where the run is stored (default runs/EXPERIMENT-<hash of settings>)")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
 
     lists = commands.add_parser("list", help="what there is")
-    lists.add_argument("table", metavar="TABLE", help="problems, operators, experiments, notebooks or systems")
+    lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     lists.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    lists.add_argument("--into", metavar="FILE", help="put the table of systems between the markers of a file")
 
     lab = commands.add_parser("lab", help="open JupyterLab")
     lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")
@@ -106,26 +112,20 @@ def _notebook_arguments(parser: argparse.ArgumentParser, value: str, meaning: st
     parser.add_argument("--folder", default="reports", help="where reports are written (default reports)")
 
 
+COMMANDS = {
+    "report": ("reporting", "report"),
+    "sweep": ("reporting", "sweep"),
+    "run": ("running", "run"),
+    "list": ("listing", "show"),
+    "lab": ("lab", "open_lab"),
+    "doctor": ("doctor", "examine"),
+}
+"""Module and function of each command."""
+
+
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    if name in ("report", "sweep"):
-        from limitlab.cli import reporting
-
-        return reporting.report if name == "report" else reporting.sweep
-    if name == "run":
-        from limitlab.cli.running import run
-
-        return run
-    if name == "list":
-        from limitlab.cli.listing import show
-
-        return show
-    if name == "lab":
-        from limitlab.cli.lab import open_lab
-
-        return open_lab
-    from limitlab.cli.doctor import examine
-
-    return examine
+    module, function = COMMANDS[name]
+    return getattr(importlib.import_module(f"limitlab.cli.{module}"), function)
 
 
 def _fail(error: object, code: int) -> int:

@@ -37,6 +37,15 @@ def batches(
     The grid comes from the dataset's attribute `grid`. Values are copied once, to float32 on the CPU.
     Raises UnknownName for a variable that is not there; InvalidArgument for other dims, a grid that does not fit, or
     (unless check=False) values that are not finite, naming variable and first sample.
+
+    >>> grid = ll.spaces.Grid.uniform((16,), dimension=1)
+    >>> pairs = ll.labels.labelled(
+    ...     {"grid": grid.to_json()},
+    ...     input=("sample channel x", torch.rand(8, 1, 16), "initial state"),
+    ...     target=("sample channel x", torch.rand(8, 1, 16), "final state"),
+    ... )
+    >>> ll.data.batches(pairs, size=4).batch(0)["input"].shape
+    torch.Size([4, 1, 16])
     """
     if "grid" not in dataset.attrs:
         raise InvalidArgument("the dataset has no attribute 'grid' (Grid.to_json()), as problems write it")
@@ -53,6 +62,11 @@ class Batches:
 
     `len()` is the number of batches in an epoch. A set smaller than a batch is one batch. Where there is CUDA, batches
     come in pinned memory.
+
+    >>> grid = ll.spaces.Grid.uniform((8,), dimension=1)
+    >>> pairs = ll.data.Batches({"input": torch.rand(6, 1, 8), "target": torch.rand(6, 1, 8)}, grid, size=2)
+    >>> len(pairs), tuple(pairs.batch(7)["input"].shape)
+    (3, (2, 1, 8))
     """
 
     def __init__(
@@ -77,6 +91,7 @@ class Batches:
             raise InvalidArgument("the dataset has no samples")
 
     def __len__(self) -> int:
+        # at least one: a set smaller than a batch is a batch
         return max(1, self._samples // (self.size * self.world))
 
     def __repr__(self) -> str:
@@ -89,6 +104,7 @@ class Batches:
         if step < 0:
             raise InvalidArgument(f"step must be >= 0; got {step}")
         epoch, position = divmod(step, len(self))
+        # the processes' slices lie side by side, so that one process with the whole batch sees the same rows
         start = (position * self.world + self.rank) * self.size
         rows = self._epoch(epoch)[start : start + self.size]
         return {role: _rows(tensor, rows) for role, tensor in self._tensors.items()}
@@ -121,6 +137,7 @@ class Batches:
         if held == epoch:
             return order
         if self.shuffle:
+            # a pair, not seed + epoch, by which the next seed's first epoch would be this one's second
             draws = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
             order = torch.from_numpy(draws.permutation(self._samples))
         else:
@@ -130,6 +147,7 @@ class Batches:
 
 
 def _rows(tensor: Tensor, rows: Int64[Tensor, " batch"]) -> Tensor:
+    # written straight into pinned memory, from which a copy to the device need not wait
     chosen = torch.empty((len(rows), *tensor.shape[1:]), pin_memory=torch.cuda.is_available())
     return torch.index_select(tensor, 0, rows, out=chosen)
 
@@ -139,14 +157,15 @@ def _tensor(dataset: xarray.Dataset, name: str, grid: Grid) -> Float[Tensor, "sa
         raise unknown_name("variable", name, [str(known) for known in dataset.data_vars])
     array = dataset[name]
     channels = [dim for dim in array.dims if str(dim).endswith("channel")]
-    wanted = ("sample", *channels, *grid.names)
-    if len(channels) != 1 or set(array.dims) != set(wanted):
+    dims = ("sample", *channels, *grid.names)
+    if len(channels) != 1 or set(array.dims) != set(dims):
         raise InvalidArgument(
             f"variable {name!r} needs the dims (sample, channel, {', '.join(grid.names)}), as"
             f" problem.operator_view(dataset) gives them; got {array.dims}"
         )
+    # float64 beyond float32's range turns infinite, which the check that follows names by sample
     with np.errstate(over="ignore"):
-        tensor = torch.from_numpy(np.array(array.transpose(*wanted).values, dtype=np.float32, order="C"))
+        tensor = torch.from_numpy(np.array(array.transpose(*dims).values, dtype=np.float32, order="C"))
     grid.require(f"variable {name!r}", tensor)
     return tensor
 

@@ -6,6 +6,7 @@ runs on one thread, so the numbers are the same bits whatever the number of samp
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from limitlab.data.store import Entry
 from limitlab.data.workers import dask_client
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
+from limitlab.interruption import ask_to_go_on
 
 if TYPE_CHECKING:
     import distributed
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 CHUNK = 32
 """Samples that are generated together; part of the definition of the numbers, so part of every key."""
+
+POLL = 0.02
+"""Seconds between two looks at workers."""
 
 OFFSETS = {"train": 0, "validation": 10**6, "test": 2 * 10**6}
 """First sample of each split: splits are disjoint in samples, never windows of one trajectory."""
@@ -69,6 +74,10 @@ def generate(
     cache=False keeps everything in memory. In a script, workers > 1 needs the `if __name__ == "__main__":` guard.
     Sets above 1 GiB come back as dask arrays on the cache's chunks.
     Raises InvalidArgument, UnknownName (split), NonFiniteSample, CacheUnwritable; warns CacheDamaged.
+
+    >>> walk = ll.problems.get("ornstein_uhlenbeck")
+    >>> ll.data.generate(walk, 4, seed=1, split="test", cache=False).sizes["sample"]
+    4
     """
     if not isinstance(problem, Simulator):
         raise InvalidArgument(
@@ -109,7 +118,10 @@ def generate(
             (start, (problem, min(CHUNK, samples - start), seed, resolution, first + start))
             for start in range(0, samples, CHUNK)
         ]
-        with closing(_made(work, workers, scheduler)) as made, closing(_labelled(made, provenance, report)) as chunks:
+        with (
+            closing(_generated_chunks(work, workers, scheduler)) as raw,
+            closing(_labelled(raw, provenance, report)) as chunks,
+        ):
             return entry.write(samples, chunks, CHUNK) if cache else _together(chunks)
 
 
@@ -122,6 +134,7 @@ def _chunk(problem: Simulator, samples: int, seed: int, resolution: int | None, 
     try:
         dataset = problem.simulate(samples, seed, resolution, first=first).load()
     finally:
+        # a setting of the whole process
         torch.set_num_threads(threads)
     if dataset.sizes.get("sample") != samples:
         raise InvalidArgument(f"{problem.name}.simulate({samples}, ...) returned dimensions {dict(dataset.sizes)}")
@@ -145,7 +158,7 @@ def _require_finite(problem: Simulator, dataset: xarray.Dataset, seed: int, firs
             )
 
 
-def _made(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str | None) -> Chunks:
+def _generated_chunks(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str | None) -> Chunks:
     """(start, chunk) as chunks get done; on Dask, at most two a thread are under way, which bounds memory."""
     if scheduler is None and min(workers, len(work)) == 1:
         yield from ((start, _chunk(*arguments)) for start, arguments in work)
@@ -158,6 +171,7 @@ def _made(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str 
         starts: dict[distributed.Future, int] = {}
 
         def submit(count: int) -> list[distributed.Future]:
+            # not pure: Dask would hash every argument, and hand out an earlier chunk instead of making it
             submitted = {
                 client.submit(_chunk, *arguments, pure=False): start for start, arguments in islice(waiting, count)
             }
@@ -165,8 +179,14 @@ def _made(work: list[tuple[int, tuple[Any, ...]]], workers: int, scheduler: str 
             return list(submitted)
 
         threads = max(1, sum(client.nthreads().values()))
+        # one running and one waiting for each thread, so that none idles while a chunk is written
         under_way = as_completed(submit(2 * threads), loop=client.loop)
-        for future in under_way:
+        while not under_way.is_empty():
+            # the workers are other processes, which nobody can ask: stop waiting for them
+            while not under_way.has_ready():
+                ask_to_go_on()
+                time.sleep(POLL)
+            future = next(under_way)
             yield starts.pop(future), future.result()
             under_way.update(submit(1))
 
@@ -189,6 +209,7 @@ def _labelled(chunks: Chunks, provenance: dict[str, Any], report: Callable[[int]
 def _together(chunks: Chunks) -> xarray.Dataset:
     import xarray
 
+    # workers finish in any order
     parts = [chunk for _, chunk in sorted(chunks, key=lambda pair: pair[0])]
     return xarray.concat(parts, dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override")
 

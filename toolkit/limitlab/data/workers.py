@@ -19,17 +19,23 @@ def dask_client(workers: int, scheduler: str | None = None) -> Iterator[Client]:
     """A client of the scheduler at an address such as "tcp://host:8786", or of `workers` local processes.
 
     The local ones share the machine's cores evenly. Raises InvalidArgument for a scheduler that does not answer.
+
+    >>> def squares(numbers, workers):
+    ...     with ll.data.dask_client(workers) as client:
+    ...         return client.gather(client.map(pow, numbers, [2] * len(numbers)))
     """
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
         try:
+            # as the default it would take over every later dask computation of the caller
             client = Client(scheduler, timeout="10s", set_as_default=False)
         except (OSError, ValueError) as error:
             raise InvalidArgument(f"scheduler {scheduler[:80]!r} does not answer: {error}") from error
         with client:
             yield client
         return
+    # else every worker starts a thread for each core
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     with (
         LocalCluster(

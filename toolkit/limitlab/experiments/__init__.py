@@ -3,13 +3,30 @@
 A module of a family's folder is an experiment, its name is the module's; modules that begin with `_` are shared.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
-from limitlab.errors import unknown_name
-from limitlab.experiments.contract.experiment import SIZES, Experiment, Prepared, Result, Stage, Training
-from limitlab.experiments.contract.settings import Option, Settings, option
+from limitlab.errors import one_of
+from limitlab.experiments.contract.experiment import SIZES, Experiment, Prepared, Trial
+from limitlab.experiments.contract.result import Result
+from limitlab.experiments.contract.settings import (
+    Batched,
+    Ensemble,
+    MixedPrecision,
+    OnDevice,
+    Option,
+    Settings,
+    Trained,
+    option,
+    sizes,
+)
+from limitlab.experiments.contract.training import Stage, Training
+from limitlab.experiments.operators._learning import with_models
 
 
 @cache
@@ -25,27 +42,58 @@ def _modules() -> dict[str, str]:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all experiments."""
+    """Names of all experiments.
+
+    >>> "darcy_fno" in ll.experiments.names()
+    True
+    """
     return tuple(sorted(_modules()))
 
 
-def get(name: str) -> Experiment:
-    """The experiment of this name; raises UnknownName."""
-    if name not in _modules():
-        raise unknown_name("experiment", name, names())
-    return importlib.import_module(_modules()[name]).EXPERIMENT
+@cache
+def _load(name: str) -> Experiment[Any, Any]:
+    # imported when asked for: a list of names must not load every family
+    return replace(importlib.import_module(_modules()[name]).EXPERIMENT, name=name)
+
+
+def get(name: str) -> Experiment[Any, Any]:
+    """The experiment of this name; raises UnknownName.
+
+    >>> ll.experiments.get("darcy_fno").configure("smoke", modes=4).modes
+    4
+    """
+    return _load(one_of("experiment", name, names()))
+
+
+def of(*, problem: str | None = None, system: str | None = None) -> tuple[Experiment[Any, Any], ...]:
+    """The experiments that learn from this problem, that belong to this system, or both.
+
+    >>> [experiment.name for experiment in ll.experiments.of(problem="burgers", system="mg-tfno")]
+    ['burgers_fno']
+    """
+    every = map(get, names())
+    return tuple(e for e in every if problem in (None, e.problem) and system in (None, e.system))
 
 
 __all__ = [
     "SIZES",
+    "Batched",
+    "Ensemble",
     "Experiment",
+    "MixedPrecision",
+    "OnDevice",
     "Option",
     "Prepared",
     "Result",
     "Settings",
     "Stage",
+    "Trained",
     "Training",
+    "Trial",
     "get",
     "names",
+    "of",
     "option",
+    "sizes",
+    "with_models",
 ]

@@ -1,7 +1,12 @@
-"""Pure functions from xarray to plotly figures; importing this registers the template "limitlab" and its dark twin."""
+"""Pure functions from xarray to plotly figures; importing this registers the template "limitlab" and its dark twin.
+
+`__all__` lists the figures that any study may draw. Those of a single system, and what helps to draw one, can be
+imported from here too.
+"""
 
 from limitlab.figures.fields.fields import field_2d, profiles, space_time, triptych
 from limitlab.figures.fields.spectra import error_spectrum, spectrum
+from limitlab.figures.lines import lines
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
 from limitlab.figures.solves.convergence import convergence_orders, fitted_orders, work_precision
@@ -20,37 +25,24 @@ from limitlab.figures.widths.width import dying_modes, ensemble_functions, kerne
 register()
 
 __all__ = [
-    "DARK",
-    "LIGHT",
-    "accuracy_against_width",
-    "axis_title",
     "brownian_refinement",
-    "by_method",
     "convergence_orders",
-    "coordinate_fan",
-    "dying_modes",
     "eigenvalue_decay",
-    "embedding_map",
     "ensemble_functions",
     "error_against_resolution",
     "error_distribution",
     "error_spectrum",
     "fan_chart",
     "field_2d",
-    "fitted_orders",
     "kernel_heatmaps",
-    "kernel_slices",
-    "learning_rate_curves",
+    "lines",
     "marginals",
     "phase_plane",
     "phase_space",
-    "pinn_spectra",
     "profiles",
-    "regime_plane",
     "space_time",
     "spectrum",
     "stability_regions",
-    "states_at",
     "step_errors",
     "step_ladder",
     "step_sizes",
@@ -59,7 +51,5 @@ __all__ = [
     "trajectories",
     "triptych",
     "width_laws",
-    "width_slopes",
-    "with_slider",
     "work_precision",
 ]

@@ -39,14 +39,14 @@ def exactly(array: xr.DataArray, *choices: Sequence[str]) -> xr.DataArray:
 
     Raises InvalidArgument, saying what to select, when other dims are left or no choice fits.
     """
-    wanted = {dim for choice in choices for dim in choice}
-    array = array.squeeze([dim for dim in array.dims if dim not in wanted and array.sizes[dim] == 1], drop=True)
+    dims = {dim for choice in choices for dim in choice}
+    array = array.squeeze([dim for dim in array.dims if dim not in dims and array.sizes[dim] == 1], drop=True)
     for choice in choices:
         if set(array.dims) == set(choice):
             return array.transpose(*choice)
     name = array.name or "the array"
     accepted = " or ".join(str(tuple(choice)) for choice in choices)
-    surplus = [dim for dim in array.dims if dim not in wanted]
+    surplus = [dim for dim in array.dims if dim not in dims]
     advice = f"; choose one, as in .isel({', '.join(f'{dim}=0' for dim in surplus)})" if surplus else ""
     raise InvalidArgument(f"{name} needs the dims {accepted}; it has {array.dims}{advice}")
 
@@ -70,3 +70,10 @@ def coordinate(array: xr.DataArray, dim: str) -> np.ndarray:
 def labels(array: xr.DataArray, dim: str) -> list[str]:
     """Names along a dim such as model or resolution."""
     return [str(label) for label in array[dim].values]
+
+
+def over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, lowest and highest over the seeds, three times the values where there are none."""
+    if "seed" not in values.dims:
+        return (numbers(values),) * 3
+    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))

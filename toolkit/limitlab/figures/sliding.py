@@ -1,5 +1,7 @@
 """One figure with a slider out of several figures of the same make; it moves without a kernel, in a page too."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
@@ -12,6 +14,10 @@ def with_slider(figures: Mapping[str, go.Figure], label: str) -> go.Figure:
     """The first figure, with a slider through all of them; `label` names what the keys are, such as "layers".
 
     All figures need the same number of traces. Raises InvalidArgument.
+
+    >>> lines = {str(n): ll.figures.profiles(ll.labels.labelled(u=("x", torch.rand(n), "u"))["u"]) for n in (4, 8)}
+    >>> len(ll.figures.with_slider(lines, "points").frames)
+    2
     """
     if not figures:
         raise InvalidArgument("with_slider needs at least one figure")

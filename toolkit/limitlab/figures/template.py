@@ -49,7 +49,12 @@ def register() -> None:
 
 
 def axis_title(array: xr.DataArray, dim: str | None = None) -> str:
-    """Title of the axis along `dim`, or of the values themselves: the long name, and the unit unless it is 1."""
+    """Title of the axis along `dim`, or of the values themselves: the long name, and the unit unless it is 1.
+
+    >>> speed = ll.labels.labelled(v=("time", [1.0, 2.0], "speed", "m/s"), time=("time", [0, 1], "time", "s"))["v"]
+    >>> ll.figures.axis_title(speed), ll.figures.axis_title(speed, "time")
+    ('speed [m/s]', 'time [s]')
+    """
     described = array if dim is None else array[dim] if dim in array.coords else None
     attrs = {} if described is None else described.attrs
     name = str(attrs.get("long_name") or dim or array.name or "")
@@ -78,6 +83,7 @@ def log_ticks(values: np.ndarray) -> dict[str, Any]:
         return {"nticks": 6}
     if high - low > 3:
         return {"exponentformat": "power", "dtick": int(np.ceil((high - low) / 6))}
+    # beyond the data: axes have margins
     decades = range(int(np.floor(low)) - 1, int(np.ceil(high)) + 2)
     digits = (1, 2, 5) if high - low > 1 else (1, 1.5, 2, 3, 4, 5, 7)
     ticks = [digit * 10.0**decade for decade in decades for digit in digits]

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from limitlab.errors import unknown_name
-from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, over_seeds, require_dims, thin, variable_of
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
 
     log: variables (model, step) or (model, seed, step), NaN where a model has no value; without `variable`, the sum of
     all but those whose attribute `kind` is "metric", which is what was minimised.
+
+    >>> log = ll.labels.labelled(
+    ...     mse=("model step", [[1.0, 0.5, 0.3]], "squared error"),
+    ...     model=("model", ["fno"], "model"),
+    ...     step=("step", [1, 2, 3], "training step"),
+    ... )
+    >>> ll.figures.training_curves(log).layout.yaxis.type
+    'log'
     """
     losses = [log[name] for name in log.data_vars if log[name].attrs.get("kind") != "metric"]
     terms = [variable_of(log, variable)] if variable else losses
@@ -54,6 +62,13 @@ def error_against_resolution(
 
     metrics: `variable` with the dims (model, resolution) and perhaps seed, sample. The training resolution, marked by a
     line, is the argument or the attribute `train_resolution`.
+
+    >>> metrics = ll.labels.labelled(
+    ...     relative_l2=("model resolution", [[0.02, 0.021]], "relative L2 error"),
+    ...     model=("model", ["fno"], "model"),
+    ...     resolution=("resolution", [32, 64], "points per axis"),
+    ... )
+    >>> figure = ll.figures.error_against_resolution(metrics, train_resolution=32)
     """
     errors = variable_of(metrics, variable)
     require_dims(errors, "model", "resolution")
@@ -63,7 +78,7 @@ def error_against_resolution(
     resolutions = [int(n) for n in errors["resolution"].values]
     figure = go.Figure()
     for position, name in enumerate(labels(errors, "model")):
-        mean, low, high = _over_seeds(errors.isel(model=position))
+        mean, low, high = over_seeds(errors.isel(model=position))
         bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 5}
         figure.add_scatter(
             x=resolutions,
@@ -87,6 +102,7 @@ def error_against_resolution(
             name="training resolution",
         )
         figure.add_annotation(
+            # an annotation on a log axis is placed by the logarithm, a shape by the value
             x=float(np.log10(train_resolution)),
             y=1,
             yref="y domain",
@@ -119,6 +135,13 @@ def error_distribution(
     """The errors of all test samples, for every model at every resolution; seeds are pooled.
 
     metrics: `variable` with the dims (model, sample) and perhaps resolution, seed.
+
+    >>> metrics = ll.labels.labelled(
+    ...     relative_l2=("model sample", 0.02 + 0.01 * torch.rand(2, 20), "relative L2 error"),
+    ...     model=("model", ["fno", "unet"], "model"),
+    ... )
+    >>> ll.figures.error_distribution(metrics, kind="violin").data[1].name
+    'unet'
     """
     if kind not in get_args(DistributionKind):
         raise unknown_name("kind of distribution", kind, get_args(DistributionKind))
@@ -130,14 +153,14 @@ def error_distribution(
     errors = errors.transpose("model", "resolution", *pooled)
     figure = go.Figure()
     for position, name in enumerate(labels(errors, "model")):
-        for place, resolution in enumerate(labels(errors, "resolution")):
+        for index, resolution in enumerate(labels(errors, "resolution")):
             shared = {
-                "y": numbers(errors[position, place]).ravel(),
+                "y": numbers(errors[position, index]).ravel(),
                 "x0": resolution,
                 "name": name,
                 "legendgroup": name,
                 "offsetgroup": name,
-                "showlegend": place == 0,
+                "showlegend": index == 0,
             }
             figure.add_trace(_distribution(kind, colour(position), shared))
     figure.update_xaxes(type="category", title_text=axis_title(errors, "resolution"), showgrid=False)
@@ -145,8 +168,8 @@ def error_distribution(
     return figure.update_layout(**heading(title), height=420, boxmode="group", violinmode="group", showlegend=True)
 
 
-def _distribution(kind: DistributionKind, own: str, shared: dict) -> go.Box | go.Violin:
-    marker = {"color": own, "size": 4, "opacity": 0.7}
+def _distribution(kind: DistributionKind, hue: str, shared: dict) -> go.Box | go.Violin:
+    marker = {"color": hue, "size": 4, "opacity": 0.7}
     if kind == "violin":
         return go.Violin(
             **shared, marker=marker, line={"width": 1.5}, points=False, spanmode="hard", box={"visible": True}
@@ -159,22 +182,16 @@ def _distribution(kind: DistributionKind, own: str, shared: dict) -> go.Box | go
     return go.Box(**shared, marker=marker, line={"width": 1.5}, boxpoints="suspectedoutliers")
 
 
-def _over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if "seed" not in values.dims:
-        return (numbers(values),) * 3
-    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))
-
-
-def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str, own: str) -> None:
+def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str, hue: str) -> None:
     values = thin(values.dropna(dim, how="all"), LINE_PIXELS, dim)
-    mean, low, high = _over_seeds(values)
+    mean, low, high = over_seeds(values)
     x = np.asarray(values[dim].values, dtype=np.float32)
     if "seed" in values.dims and values.sizes["seed"] > 1:
         figure.add_scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([high, low[::-1]]),
             fill="toself",
-            fillcolor=translucent(own, 0.18),
+            fillcolor=translucent(hue, 0.18),
             line={"width": 0},
             mode="lines",
             name=f"{name}, range over seeds",
@@ -182,7 +199,7 @@ def _line_with_band(figure: go.Figure, values: xr.DataArray, dim: str, name: str
             showlegend=False,
             hoverinfo="skip",
         )
-    figure.add_scatter(x=x, y=mean, mode="lines", name=name, legendgroup=name, line={"color": own, "width": 2})
+    figure.add_scatter(x=x, y=mean, mode="lines", name=name, legendgroup=name, line={"color": hue, "width": 2})
 
 
 def _loss_title(terms: list[xr.DataArray]) -> str:

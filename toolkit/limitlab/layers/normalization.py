@@ -1,5 +1,7 @@
 """Norms over space, whose statistics are averages of functions and so mean the same at every resolution."""
 
+from __future__ import annotations
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,6 +30,6 @@ class AdaptiveInstanceNorm(nn.Module):
         if embedding is None or embedding.shape[-1] != self.features or embedding.ndim > 2:
             got = None if embedding is None else tuple(embedding.shape)
             raise InvalidArgument(f"embedding must have shape (batch, {self.features}); got {got}")
-        rows = self.scale_and_shift(embedding.expand(len(v), -1))
-        scale, shift = rows.reshape(len(v), -1, *[1] * (v.ndim - 2)).chunk(2, dim=1)
+        rows = self.scale_and_shift(embedding.expand(v.shape[0], -1))
+        scale, shift = rows.reshape(v.shape[0], -1, *[1] * (v.ndim - 2)).chunk(2, dim=1)
         return functional.group_norm(v, v.shape[1]) * scale + shift

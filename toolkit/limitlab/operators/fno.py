@@ -12,8 +12,11 @@ the Nyquist coefficient of a leading axis with as many points as modes is halved
 Source: Li et al., arXiv 2010.08895; Kossaifi et al., arXiv 2310.00120 (improvements and defaults).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -24,6 +27,7 @@ from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
+from limitlab.operators.row import Operator, Sizes, Task
 
 NORMS = ("instance", "group", "adaptive_instance")
 SKIPS = ("linear", "identity", "soft-gating")
@@ -32,7 +36,8 @@ SKIPS = ("linear", "identity", "soft-gating")
 class FNO(nn.Module):
     """Fourier neural operator in 1, 2 or 3 dimensions: (batch, in_channels, *grid) -> (batch, out_channels, *grid).
 
-    modes: kept Fourier modes per axis (full counts); width: channels of the hidden functions; layers: Fourier layers.
+    modes: kept Fourier modes per axis (full counts), or one number for each of `dimension` axes; width: channels of the
+    hidden functions; layers: Fourier layers.
     lifting_ratio, projection_ratio: hidden width of the first and last pointwise MLP, in units of `width`.
     positional: append the coordinates i/n in [0, 1). padding: zeros on each side, as a fraction of the axis in
     [0, 0.25], one number or one per axis. preactivation: gelu and norm before the spectral convolution.
@@ -42,16 +47,20 @@ class FNO(nn.Module):
     separable: spectral weights without channel mixing. output_scaling: factor on the resolution, one number for every
     layer or one per layer.
     Raises InvalidArgument. Source: arXiv 2310.00120, section 3.
+
+    >>> ll.operators.FNO(1, 1, modes=(8, 8), width=16)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 1, 32, 32])
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        modes: Sequence[int],
+        modes: int | Sequence[int] = 12,
         width: int = 32,
         layers: int = 4,
         *,
+        dimension: int | None = None,
         lifting_ratio: float = 2,
         projection_ratio: float = 2,
         positional: bool = True,
@@ -70,29 +79,20 @@ class FNO(nn.Module):
         check_number("out_channels", out_channels, low=1, integer=True)
         check_number("width", width, low=1, integer=True)
         check_number("layers", layers, low=1, integer=True)
-        self.modes = check_modes(modes)
-        dimension = len(self.modes)
+        self.modes = _modes_per_axis(modes, dimension)
+        axes = len(self.modes)
         self.in_channels, self.out_channels, self.positional = in_channels, out_channels, positional
-        self.padding = _one_per("padding", padding, dimension, low=0.0, high=0.25)
+        self.padding = _one_per("padding", padding, axes, low=0.0, high=0.25)
         self.output_scaling = _one_per("output_scaling", output_scaling, layers, low=1 / 16, high=16)
         lifted = max(1, int(check_number("lifting_ratio", lifting_ratio, low=0) * width))
         projected = max(1, int(check_number("projection_ratio", projection_ratio, low=0) * width))
 
-        self.lifting = PointwiseMLP(in_channels + (dimension if positional else 0), lifted, width)
+        options = LayerOptions(
+            preactivation, norm, embedding_features, skip, channel_mlp_expansion, channel_mlp_skip, separable
+        )
+        self.lifting = PointwiseMLP(in_channels + (axes if positional else 0), lifted, width)
         self.blocks = nn.ModuleList(
-            FourierLayer(
-                width,
-                self.modes,
-                last=layer == layers - 1,
-                preactivation=preactivation,
-                norm=norm,
-                embedding_features=embedding_features,
-                skip=skip,
-                channel_mlp_expansion=channel_mlp_expansion,
-                channel_mlp_skip=channel_mlp_skip,
-                separable=separable,
-            )
-            for layer in range(layers)
+            FourierLayer(width, self.modes, options, last=layer == layers - 1) for layer in range(layers)
         )
         self.projection = PointwiseMLP(width, projected, out_channels)
 
@@ -109,43 +109,46 @@ class FNO(nn.Module):
         v = self.lifting(u)
         pads = [round(fraction * n) for fraction, n in zip(self.padding, grid, strict=True)]
         if any(pads):
+            # torch's pad counts the axes from the last one
             v = functional.pad(v, [pad for p in reversed(pads) for pad in (p, p)])
         for block, factor in zip(self.blocks, self.output_scaling, strict=True):
             v = block(v, tuple(max(1, round(factor * n)) for n in v.shape[2:]), embedding)
         if any(pads):
             total = math.prod(self.output_scaling)
             for axis, (pad, n) in enumerate(zip(pads, grid, strict=True)):
+                # layers that change the resolution have scaled the padding with the rest
                 v = v.narrow(axis + 2, round(total * pad), round(total * n))
         return self.projection(v)
 
 
-class FourierLayer(nn.Module):
-    """One layer, v (batch, width, *grid) -> (batch, width, *size); the options are those of FNO."""
+@dataclass(frozen=True)
+class LayerOptions:
+    """What the layers of an FNO have in common; the meanings are those of FNO's arguments."""
 
-    def __init__(
-        self,
-        width: int,
-        modes: Sequence[int],
-        *,
-        last: bool,
-        preactivation: bool,
-        norm: str | None,
-        embedding_features: int | None,
-        skip: str | None,
-        channel_mlp_expansion: float,
-        channel_mlp_skip: str | None,
-        separable: bool,
-    ) -> None:
+    preactivation: bool
+    norm: str | None
+    embedding_features: int | None
+    skip: str | None
+    channel_mlp_expansion: float
+    channel_mlp_skip: str | None
+    separable: bool
+
+
+class FourierLayer(nn.Module):
+    """One layer, v (batch, width, *grid) -> (batch, width, *size)."""
+
+    def __init__(self, width: int, modes: Sequence[int], options: LayerOptions, *, last: bool) -> None:
         super().__init__()
-        check_number("channel_mlp_expansion", channel_mlp_expansion, low=0)
-        self.last, self.preactivation = last, preactivation
-        self.spectral = SpectralConv(width, width, modes, separable=separable)
-        self.skip = _skip("skip", skip, width)
-        hidden = max(1, round(channel_mlp_expansion * width)) if channel_mlp_expansion else 0
+        expansion = check_number("channel_mlp_expansion", options.channel_mlp_expansion, low=0)
+        self.last, self.preactivation = last, options.preactivation
+        self.spectral = SpectralConv(width, width, modes, separable=options.separable)
+        self.skip = _skip("skip", options.skip, width)
+        # rounded here, cut off in lifting and projection: as neuraloperator has it
+        hidden = max(1, round(expansion * width)) if expansion else 0
         self.channel_mlp = PointwiseMLP(width, hidden, width) if hidden else None
-        self.channel_mlp_skip = _skip("channel_mlp_skip", channel_mlp_skip, width) if hidden else None
-        self.first_norm = _norm(norm, width, embedding_features)
-        self.second_norm = _norm(norm, width, embedding_features)
+        self.channel_mlp_skip = _skip("channel_mlp_skip", options.channel_mlp_skip, width) if hidden else None
+        self.first_norm = _norm(options.norm, width, options.embedding_features)
+        self.second_norm = _norm(options.norm, width, options.embedding_features)
 
     def forward(
         self, v: Float[Tensor, "batch width *grid"], size: tuple[int, ...], embedding: Tensor | None = None
@@ -159,6 +162,7 @@ class FourierLayer(nn.Module):
         if self.first_norm is None:
             a = self._convolved(v, size)
         else:
+            # the norm is of K v alone, so the skip cannot be summed inside of the product
             a = _normalised(self.first_norm, self.spectral(v, size), embedding)
             a = a if self.skip is None else a + resample(self.skip(v), size)
         a = a if self.last else functional.gelu(a)
@@ -176,10 +180,20 @@ class FourierLayer(nn.Module):
         return self.channel_mlp(a, None if self.channel_mlp_skip is None else resample(self.channel_mlp_skip(v), size))
 
 
+def _modes_per_axis(modes: int | Sequence[int], dimension: int | None) -> tuple[int, ...]:
+    if isinstance(modes, Sequence) and dimension in (None, len(modes)):
+        return check_modes(modes)
+    if dimension is None:
+        raise InvalidArgument(f"modes must hold a number for each axis, or dimension must be given; got {modes!r:.80}")
+    if isinstance(modes, Sequence):
+        raise InvalidArgument(f"modes must hold {dimension} numbers, one per axis; got {modes!r:.80}")
+    return check_modes((modes,) * int(check_number("dimension", dimension, low=1, high=3, integer=True)))
+
+
 def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch dimension *grid"]:
     """The coordinates i/n in [0, 1) of u's grid as channels, on u's device and in its dtype."""
     axes = [torch.arange(n, device=u.device).to(u.dtype) / n for n in u.shape[2:]]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(len(u), *[-1] * (u.ndim - 1))
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(u.shape[0], *[-1] * (u.ndim - 1))
 
 
 def _skip(argument: str, kind: str | None, width: int) -> nn.Module | None:
@@ -215,3 +229,20 @@ def _one_per(
     if len(values) != count:
         raise InvalidArgument(f"{argument} must be one number or {count} numbers; got {value!r:.80}")
     return tuple(check_number(argument, each, low=low, high=high) for each in values)
+
+
+def fno(task: Task, settings: Sizes) -> FNO:
+    """The FNO of these settings, as many modes along every axis."""
+    return FNO(
+        task.in_channels,
+        task.out_channels,
+        settings.modes,
+        settings.width,
+        settings.layers,
+        dimension=task.dimension,
+        padding=settings.padding,
+        norm=None if settings.norm == "none" else settings.norm,
+    )
+
+
+ROWS = (Operator("fno", "Fourier neural operator", FNO, fno, ("modes", "width", "layers", "padding", "norm")),)

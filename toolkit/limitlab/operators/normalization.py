@@ -4,6 +4,8 @@ Statistics are per channel, over samples and space: statistics per grid point wo
 output is in physical units, so losses and metrics see what a person would see.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,6 +21,9 @@ class Normalized(nn.Module):
 
     input_statistics, target_statistics: `ChannelStatistics` or (mean, std), each with one entry per channel; kept as
     buffers, so they travel with the weights and from device to device. Raises InvalidArgument.
+
+    >>> ll.operators.Normalized(torch.nn.Identity(), (0.0, 1.0), (2.0, 3.0))(torch.ones(1, 1, 2))
+    tensor([[[5., 5.]]])
     """
 
     input_mean: Tensor
@@ -58,4 +63,5 @@ def _checked(argument: str, statistics: Statistics) -> tuple[Tensor, Tensor]:
 def _over_grid(statistic: Float[Tensor, "channel"], u: Float[Tensor, "batch channel *grid"]) -> Tensor:
     if len(statistic) not in (1, u.shape[1]):
         raise InvalidArgument(f"u must have {len(statistic)} channels; got shape {tuple(u.shape)}")
+    # float64 statistics would promote a float32 field, and with it the whole model
     return statistic.to(u.dtype).reshape(-1, *[1] * (u.ndim - 2))

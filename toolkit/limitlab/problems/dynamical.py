@@ -7,19 +7,21 @@ numbers ("theta_1", "theta_2", ...).
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.problems.base import Field, GenerativeProblem, library_version
-from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Function, Layout, Values, evaluator, vector_field
+from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.labels import labelled
+from limitlab.problems.base import Field, GenerativeProblem
+from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Layout, Values, VectorField, evaluator, vector_field
 from limitlab.problems.laws import Nearby, StateLaw, streams
 from limitlab.problems.text.systems import Dynamics, parse_dynamics, parse_scalar
 
@@ -41,6 +43,22 @@ class Invariant:
     only_if_zero: tuple[str, ...] = ()
 
 
+class Draws(NamedTuple):
+    """Samples first, first + 1, ... of the family `seed`; without a number of samples the default initial value."""
+
+    samples: int | None
+    seed: int
+    first: int
+
+
+class Trajectories(NamedTuple):
+    """States (sample, time, state), the parameters of the samples, and how the numbers were made."""
+
+    y: Tensor
+    values: Values
+    made: dict[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DynamicalProblem(GenerativeProblem):
     """A system of equations in time with its initial value and law.
@@ -49,9 +67,15 @@ class DynamicalProblem(GenerativeProblem):
     (with sites: in i = 1 .. N and N). frames: stored times, equally spaced on [0, span]. sites: N, or 0 for a problem
     without sites; ends: what is beyond the first and the last site. spread: every sample has parameters of its own,
     each U(1 - spread, 1 + spread) times its value.
+
+    >>> problem = ll.problems.get("lotka_volterra")
+    >>> isinstance(problem, ll.problems.DynamicalProblem), problem.dimension, problem.components
+    (True, 2, ('x', 'y'))
     """
 
     descriptive: ClassVar[frozenset[str]] = GenerativeProblem.descriptive | {"states", "invariants", "time_unit"}
+    solver_options: ClassVar[tuple[str, ...]]
+    """What `simulate` passes on to the solver."""
 
     states: tuple[Field, ...]
     initial: tuple[float | str, ...]
@@ -106,8 +130,8 @@ class DynamicalProblem(GenerativeProblem):
 
     def with_domain(self, *, span: float | None = None, frames: int | None = None, sites: int | None = None) -> Self:
         """The same equations over another time span, with other frames, or with another number of sites."""
-        given: dict[str, Any] = {"span": span, "frames": frames, "sites": sites}
-        return dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
+        changes: dict[str, Any] = {"span": span, "frames": frames, "sites": sites}
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def with_initial(self, *initial: float | str) -> Self:
         """The same problem from another initial value, a number or text for each state."""
@@ -115,18 +139,18 @@ class DynamicalProblem(GenerativeProblem):
 
     def dynamics(self) -> Dynamics:
         """The equations as sympy expressions; parsed once. Raises InvalidArgument, quoting the equation."""
-        found = parse_dynamics(self.equation, tuple(self.values))
+        dynamics = parse_dynamics(self.equation, tuple(self.values))
         declared = tuple(state.name for state in self.states)
-        if found.states != declared or found.indexed != bool(self.sites):
-            raise InvalidArgument(f"the states of {self.name} are {found.states}; got {declared}")
-        return found
+        if dynamics.states != declared or dynamics.indexed != bool(self.sites):
+            raise InvalidArgument(f"the states of {self.name} are {dynamics.states}; got {declared}")
+        return dynamics
 
     def layout(self, extras: tuple[str, ...] = (), *, states: bool = True) -> Layout:
         """How a state vector holds the states; extras: names of further inputs."""
         names = tuple(state.name for state in self.states) if states else ()
         return Layout(names, tuple(self.values), self.sites, self.ends, extras)
 
-    def field(self, values: Values | None = None) -> Function:
+    def field(self, values: Values | None = None) -> VectorField:
         """Right side (drift) field(t, y): y (..., state) to its time derivative; t broadcasts against y.
 
         values: parameters that differ from the problem's: numbers, or tensors of one value a sample.
@@ -136,8 +160,7 @@ class DynamicalProblem(GenerativeProblem):
     def merged(self, values: Values | None) -> dict[str, float | Tensor]:
         """The problem's parameter values with some replaced. Raises UnknownName."""
         for name in values or {}:
-            if name not in self.values:
-                raise unknown_name(f"parameter of {self.name}", name, self.values)
+            one_of(f"parameter of {self.name}", name, self.values)
         return {**self.values, **(values or {})}
 
     def evaluate(
@@ -147,8 +170,9 @@ class DynamicalProblem(GenerativeProblem):
         layout = self.layout(tuple(extras), states=False)
         expressions = tuple(parse_scalar(text, (*self.values, *extras), indexed=bool(self.sites)) for text in texts)
         sites = torch.zeros(self.sites, dtype=torch.float64)
-        found = evaluator(expressions, layout).bind(values)(0.0, sites, *extras.values())
-        numbers = [torch.as_tensor(value, dtype=torch.float64) for value in found]
+        computed = evaluator(expressions, layout).bind(values)(0.0, sites, *extras.values())
+        numbers = [torch.as_tensor(value, dtype=torch.float64) for value in computed]
+        # extras too: a text without random numbers still has a value for every sample
         parts = torch.broadcast_tensors(*numbers, *extras.values(), *([sites] if self.sites else []))[: len(texts)]
         return torch.cat(parts, -1) if self.sites else torch.stack(parts, -1)
 
@@ -189,10 +213,73 @@ class DynamicalProblem(GenerativeProblem):
         if self.spread > 0:
             factors = np.stack([stream.uniform(1 - self.spread, 1 + self.spread, len(values)) for stream in drawn])
             values = {
+                # a column of its own: a view would keep the whole table, with strides
                 name: value * torch.from_numpy(factors[:, k].copy())
                 for k, (name, value) in enumerate(self.values.items())
             }
         return self.law.draw(self, drawn, values), values
+
+    def simulate(
+        self,
+        samples: int,
+        seed: int = 0,
+        resolution: int | None = None,
+        *,
+        first: int = 0,
+        times: Times | Sequence[float] | None = None,
+        **options: Any,
+    ) -> xarray.Dataset:
+        """Trajectories `y` (sample, time, state), float64; sample i depends only on (seed, first + i).
+
+        resolution: number of stored times, or `times`. options: method, and of an ODE rtol and atol, of an SDE
+        step_size, on which its Brownian paths do not depend. Samples of an ODE with a `bound` that fail or leave it are
+        drawn again, and InvalidArgument is raised when ten draws of one all do; without a bound SolveFailed is.
+        """
+        check_number("samples", samples, low=1, integer=True)
+        for option in options:
+            one_of(f"option of {self.name}", option, self.solver_options)
+        return self._trajectories(
+            partial(self._solved, options=options), Draws(samples, seed, first), resolution, times
+        )
+
+    def exact(
+        self,
+        samples: int | None = None,
+        seed: int = 0,
+        resolution: int | None = None,
+        *,
+        first: int = 0,
+        times: Times | Sequence[float] | None = None,
+    ) -> xarray.Dataset:
+        """The samples of `simulate` by the known formula; from the default initial value if `samples` is left out.
+
+        An SDE's are those along the same Brownian paths, with integrals by trapezoids.
+        """
+        return self._trajectories(self._known, Draws(samples, seed, first), resolution, times)
+
+    @abstractmethod
+    def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
+        """Trajectories by a solver."""
+
+    @abstractmethod
+    def _known(self, draws: Draws, times: Times) -> Trajectories:
+        """Trajectories by the known formula. Raises InvalidArgument where there is none."""
+
+    def _trajectories(
+        self,
+        method: Callable[[Draws, Times], Trajectories],
+        draws: Draws,
+        resolution: int | None,
+        times: Times | Sequence[float] | None,
+    ) -> xarray.Dataset:
+        moments = self.stored_times(resolution, times)
+        y, values, made = method(draws, moments)
+        return self.label(y, moments, values, seed=draws.seed, first=draws.first, **made)
+
+    def _drawn(self, draws: Draws) -> tuple[Float[Tensor, "samples state"], dict[str, float | Tensor]]:
+        if draws.samples is None:
+            return self.initial_value[None], dict(self.values)
+        return self.sample(draws.samples, draws.seed, first=draws.first)
 
     def label(
         self,
@@ -205,44 +292,34 @@ class DynamicalProblem(GenerativeProblem):
         **attrs: Any,
     ) -> xarray.Dataset:
         """States as the variable `y` (sample, time, state), float64; coordinates hold the parameters of each sample."""
-        import xarray
-
         count = y.shape[0]
         known = {parameter.name: parameter for parameter in self.parameters}
-        parameters = {
-            name: (
-                "sample",
-                np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)).copy(),
-                {"long_name": known[name].meaning, "units": known[name].unit},
-            )
-            for name, value in values.items()
-        }
         units = [state.unit for state in self.states for _ in range(self.sites or 1)]
         shared = units[0] if len(set(units)) == 1 else "see the coordinate unit"
-        return xarray.Dataset(
-            {"y": (("sample", "time", "state"), y.detach().cpu().numpy(), {"long_name": "state", "units": shared})},
-            coords={
-                "sample": ("sample", np.arange(first, first + count), {"long_name": "sample", "units": "1"}),
-                "time": ("time", np.asarray(times), {"long_name": "time", "units": self.time_unit}),
-                "state": ("state", np.array(self.components, dtype=object), {"long_name": "component", "units": "1"}),
-                "unit": ("state", np.array(units, dtype=object), {"long_name": "unit of the component", "units": "1"}),
-                **parameters,
-            },
-            attrs={
-                "problem": self.name,
-                "equation": self.equation,
-                "parameters": json.dumps(dict(self.values)),
-                "seed": seed,
-                "first": first,
-                **attrs,
-                "limitlab_version": library_version(),
+        dataset = labelled(
+            self.provenance_of(seed, first, **attrs),
+            y=("sample time state", y, "state", shared),
+            sample=("sample", np.arange(first, first + count), "sample"),
+            time=("time", times, "time", self.time_unit),
+            # objects: fixed-width text would be another dtype for every problem
+            state=("state", np.array(self.components, dtype=object), "component"),
+        )
+        beside = labelled(
+            unit=("state", np.array(units, dtype=object), "unit of the component"),
+            **{
+                name: (
+                    "sample",
+                    np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)).copy(),
+                    known[name].meaning,
+                    known[name].unit,
+                )
+                for name, value in values.items()
             },
         )
+        return dataset.assign_coords(beside.data_vars)
 
     def conserved(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The invariants along the trajectories of a dataset of this problem: variables (sample, time) by name."""
-        import xarray
-
         if not self.invariants:
             raise InvalidArgument(f"no invariant of {self.name} is known here")
         y = torch.tensor(dataset["y"].transpose("sample", "time", "state").values, dtype=torch.float64)
@@ -252,17 +329,12 @@ class DynamicalProblem(GenerativeProblem):
         texts = [
             parse_scalar(i.text, tuple(self.values), states=states, indexed=bool(self.sites)) for i in self.invariants
         ]
-        found = evaluator(tuple(texts), self.layout()).bind(values)(time, y)
-        coordinates = {name: dataset[name] for name in ("sample", "time")}
+        along = evaluator(tuple(texts), self.layout()).bind(values)(time, y)
         variables = {
-            invariant.name: (
-                ("sample", "time"),
-                torch.as_tensor(value).reshape(y.shape[:2]).numpy(),
-                {"long_name": invariant.meaning, "units": "1"},
-            )
-            for invariant, value in zip(self.invariants, found, strict=True)
+            invariant.name: ("sample time", torch.as_tensor(value).reshape(y.shape[:2]), invariant.meaning)
+            for invariant, value in zip(self.invariants, along, strict=True)
         }
-        return xarray.Dataset(variables, coords=coordinates, attrs=dataset.attrs)
+        return labelled(dataset.attrs, **variables).assign_coords(sample=dataset["sample"], time=dataset["time"])
 
     def stored_times(self, resolution: int | None, times: Sequence[float] | Times | Tensor | None) -> Times:
         """The times of a dataset: those given, or `resolution` (else `frames`) equally spaced ones."""

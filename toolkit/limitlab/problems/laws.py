@@ -5,7 +5,7 @@ Each sample has a random stream of its own, so that it depends only on (seed, it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -16,23 +16,41 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from limitlab.problems.compiled.vector_field import Values
-    from limitlab.problems.dynamical import DynamicalProblem
 
 Stream = np.random.Generator
 
 
 def streams(samples: int, seed: int, first: int, attempt: int = 0) -> list[Stream]:
     """Independent random streams of samples first, first + 1, ...; another attempt at a sample has another stream."""
+    # nothing for the first attempt, so that its stream is that of (seed, sample)
     tail = [attempt] if attempt else []
     return [Stream(np.random.PCG64([seed, first + sample, *tail])) for sample in range(samples)]
+
+
+class StateSpace(Protocol):
+    """What a law knows of a problem: its states, its own initial value, and texts in its parameters."""
+
+    @property
+    def sites(self) -> int:
+        """Number of sites, or 0."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of a state vector."""
+
+    def start(self, values: Values) -> Float[Tensor, "*samples state"]:
+        """The default initial value at these parameters."""
+
+    def evaluate(
+        self, texts: Sequence[str], values: Values, extras: Mapping[str, Tensor]
+    ) -> Float[Tensor, "*samples state"]:
+        """One text a state, in parameters and extra numbers."""
 
 
 class StateLaw(Protocol):
     """Anything that draws initial values."""
 
-    def draw(
-        self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values
-    ) -> Float[Tensor, "samples state"]:
+    def draw(self, space: StateSpace, streams: Sequence[Stream], values: Values) -> Float[Tensor, "samples state"]:
         """One initial value a stream, float64; `values` are the parameters, numbers or one a sample."""
 
 
@@ -42,8 +60,8 @@ class Nearby:
 
     spread: float = 0.1
 
-    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
-        center = problem.start(values).expand(len(streams), -1)
+    def draw(self, space: StateSpace, streams: Sequence[Stream], values: Values) -> Tensor:
+        center = space.start(values).expand(len(streams), -1)
         factors = [stream.uniform(1 - self.spread, 1 + self.spread, center.shape[1]) for stream in streams]
         return center * torch.from_numpy(np.stack(factors))
 
@@ -55,8 +73,8 @@ class Box:
     low: float | tuple[float, ...]
     high: float | tuple[float, ...]
 
-    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
-        size = problem.dimension
+    def draw(self, space: StateSpace, streams: Sequence[Stream], values: Values) -> Tensor:
+        size = space.dimension
         return torch.from_numpy(np.stack([stream.uniform(self.low, self.high, size) for stream in streams]))
 
 
@@ -67,8 +85,8 @@ class Gaussian:
     mean: float = 0.0
     deviation: float = 1.0
 
-    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
-        size = problem.dimension
+    def draw(self, space: StateSpace, streams: Sequence[Stream], values: Values) -> Tensor:
+        size = space.dimension
         return torch.from_numpy(np.stack([stream.normal(self.mean, self.deviation, size) for stream in streams]))
 
 
@@ -93,10 +111,10 @@ class Drawn:
     draws: tuple[Draw, ...]
     per_site: bool = True
 
-    def draw(self, problem: DynamicalProblem, streams: Sequence[Stream], values: Values) -> Tensor:
-        shape = (problem.sites,) if problem.sites and self.per_site else (1,) if problem.sites else ()
+    def draw(self, space: StateSpace, streams: Sequence[Stream], values: Values) -> Tensor:
+        shape = (space.sites,) if space.sites and self.per_site else (1,) if space.sites else ()
         numbers = [
             [getattr(stream, draw.kind)(draw.low, draw.high, shape) for draw in self.draws] for stream in streams
         ]
         extras = torch.from_numpy(np.asarray(numbers)).unbind(1)
-        return problem.evaluate(self.texts, values, {d.name: e for d, e in zip(self.draws, extras, strict=True)})
+        return space.evaluate(self.texts, values, {d.name: e for d, e in zip(self.draws, extras, strict=True)})

@@ -1,11 +1,31 @@
 """Reports: a notebook run with parameters, as a self-contained page; many of them, as a comparison.
 
-`report` runs one notebook, `sweep` a product of parameters on Dask; in a notebook `publish` records its results.
+`report` runs one notebook, `sweep` a product of parameters on Dask. In a notebook `Claims` states what it claims: the
+table, the checked lines and the numbers that a sweep compares come from one statement.
 """
 
+from limitlab.reports.claims import Claims, Criterion, above, below, near, within
 from limitlab.reports.comparison import Point
 from limitlab.reports.execution import Report, ReportFailed, report
 from limitlab.reports.publish import collect, publish
 from limitlab.reports.sweep import Sweep, sweep
+from limitlab.reports.tables import Table, formatted
 
-__all__ = ["Point", "Report", "ReportFailed", "Sweep", "collect", "publish", "report", "sweep"]
+__all__ = [
+    "Claims",
+    "Criterion",
+    "Point",
+    "Report",
+    "ReportFailed",
+    "Sweep",
+    "Table",
+    "above",
+    "below",
+    "collect",
+    "formatted",
+    "near",
+    "publish",
+    "report",
+    "sweep",
+    "within",
+]

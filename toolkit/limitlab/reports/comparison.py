@@ -1,4 +1,4 @@
-"""The page that compares the points of a sweep: what each was asked, what it published, and one figure of it."""
+"""The page that compares the points of a sweep: the parameters of each, what it published, and one figure of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ from limitlab.reports.publish import Scalar
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a sweep: the swept parameters, and what came of them. `failure` is one line, or None."""
+    """One run of a sweep: the swept parameters, and what came of them. `failure` is one line, or None.
+
+    >>> point = ll.reports.Point({"modes": 8}, {"error": 0.1}, seconds=2.0)
+    >>> point.results["error"], point.failure
+    (0.1, None)
+    """
 
     parameters: dict[str, Value]
     results: dict[str, Scalar] = field(default_factory=dict)
@@ -67,16 +72,16 @@ def _figure(points: Sequence[Point], swept: Sequence[str], metrics: Sequence[str
     traces, owners = [], []
     for metric in metrics:
         for label, members in lines.items():
-            kept = [point for point in members if _is_number(point.results.get(metric))]
+            measured = [point for point in members if _is_number(point.results.get(metric))]
             if numeric:
-                kept.sort(key=lambda point: float(point.parameters[along]))  # type: ignore[arg-type]
-            places = [point.parameters[along] if numeric else _plain(point.parameters[along]) for point in kept]
+                measured.sort(key=lambda point: float(point.parameters[along]))  # type: ignore[arg-type]
+            abscissae = [point.parameters[along] if numeric else _plain(point.parameters[along]) for point in measured]
             traces.append(
                 {
                     "type": "scatter",
                     "mode": "lines+markers" if numeric else "markers",
-                    "x": places,
-                    "y": [point.results[metric] for point in kept],
+                    "x": abscissae,
+                    "y": [point.results[metric] for point in measured],
                     "name": label or metric,
                     "visible": metric == metrics[0],
                 }
@@ -98,10 +103,12 @@ def _figure(points: Sequence[Point], swept: Sequence[str], metrics: Sequence[str
         "showlegend": len(lines) > 1,
         "updatemenus": [{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.15, "yanchor": "top"}],
     }
+    # through plotly: a browser does not know the template by its name
     return json.loads(go.Figure({"data": traces, "layout": layout}).to_json())
 
 
 def _is_number(value: object) -> bool:
+    # True is an int in Python
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

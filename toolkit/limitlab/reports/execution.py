@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from limitlab.atomic import write_atomically
 from limitlab.errors import LimitlabError, unknown_name
 from limitlab.reports import notebooks
-from limitlab.reports.page import write_atomically
 from limitlab.reports.parameters import Value, complete, read_parameters
 from limitlab.reports.publish import Scalar, collect
 
@@ -40,7 +40,14 @@ class ReportFailed(LimitlabError):
 
 @dataclass(frozen=True)
 class Report:
-    """A report on disk: the executed notebook, its page where one was asked for, and what it published."""
+    """A report on disk: the executed notebook, its page where one was made, and what it published.
+
+    >>> from pathlib import Path
+    >>> folder = Path("reports/lesson-0123456789")
+    >>> report = ll.reports.Report("lesson", {"seed": 1}, folder / "lesson.ipynb", None, 2.5, {"error": 0.02})
+    >>> report.results["error"]
+    0.02
+    """
 
     name: str
     parameters: dict[str, Value]
@@ -71,23 +78,27 @@ def report(
 
     parameters: values over the notebook's defaults. to: "html" for the page, "ipynb" for the notebook alone.
     Raises UnknownName or InvalidArgument before anything runs; ReportFailed with the failing cell, keeping what ran.
+
+    >>> ll.reports.report("00-start-here", {"deepest": 1})
+    Traceback (most recent call last):
+    limitlab.errors.InvalidArgument: parameter 'deepest' must be a whole number in [16, 1024]; got '1'
     """
     for name in to:
         if name not in FORMATS:
             raise unknown_name("format", name, FORMATS)
     path = notebooks.find(notebook)
     source = notebooks.read(path)
-    given = dict(parameters or {})
-    values = complete(given, read_parameters(source, path.name))
+    overrides = dict(parameters or {})
+    values = complete(overrides, read_parameters(source, path.name))
     target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
-    done = execute(json.dumps(source), values, given, name=path.stem, folder=str(path.parent), progress=progress)
+    done = execute(json.dumps(source), values, overrides, name=path.stem, folder=str(path.parent), progress=progress)
     return write(done, path, values, target, pages="html" in to)
 
 
 def execute(
     text: str,
     values: Mapping[str, Value],
-    given: Mapping[str, Value],
+    overrides: Mapping[str, Value],
     *,
     name: str,
     folder: str | None = None,
@@ -95,7 +106,7 @@ def execute(
 ) -> Execution:
     """Run a notebook given as text; needs nothing of the machine that asked, so it can run on a worker.
 
-    values: all parameters, for the record. given: those that replace defaults. folder: working directory of the cells.
+    values: all parameters, for the record. overrides: those that replace defaults. folder: where the cells run.
     """
     import nbformat
     import papermill
@@ -105,12 +116,14 @@ def execute(
     failure = None
     with tempfile.TemporaryDirectory(prefix="limitlab-report-") as scratch:
         output = Path(scratch) / f"{name}.ipynb"
+        # outputs of an earlier run would stand in the report of one that stopped before their cell
         node = _without_outputs(nbformat.from_dict(json.loads(text)))
         try:
             papermill.execute_notebook(
                 node,
                 str(output),
-                parameters=dict(given),
+                # those that differ alone: the author's cell with its comments still says the defaults
+                parameters=dict(overrides),
                 kernel_name="python3",
                 language="python",
                 progress_bar={"desc": name, "leave": False} if progress else False,
@@ -125,8 +138,9 @@ def execute(
         executed = _without_error_marks(nbformat.read(output, as_version=4) if output.exists() else node)
     seconds = time.perf_counter() - started
     executed.metadata["limitlab"] = {
+        **executed.metadata.get("limitlab", {}),
         "parameters": dict(values),
-        "given": sorted(given),
+        "overrides": sorted(overrides),
         "versions": _versions(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -141,10 +155,11 @@ def write(done: Execution, path: Path, values: dict[str, Value], target: Path, *
     from limitlab.reports.html import render
 
     if done.failure:
-        kept = write_atomically(target / f"{path.stem}.failed.ipynb", done.text)
-        raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {kept})")
+        remains = write_atomically(target / f"{path.stem}.failed.ipynb", done.text)
+        raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {remains})")
     executed: NotebookNode = nbformat.reads(done.text, as_version=4)
     notebook = write_atomically(target / path.name, done.text)
+    # an earlier failure with these parameters is overcome
     (target / f"{path.stem}.failed.ipynb").unlink(missing_ok=True)
     page = None
     if pages:
@@ -185,6 +200,7 @@ def _kernel_of_this_interpreter() -> type:
                 display_name="Python 3",
                 language="python",
                 metadata={"supported_encryption": "curve"},
+                # debugpy warns of frozen modules in every kernel's first output
                 env={"PLOTLY_RENDERER": "plotly_mimetype", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
             )
 
@@ -200,7 +216,7 @@ def _without_outputs(notebook: NotebookNode) -> NotebookNode:
 
 
 def _without_error_marks(notebook: NotebookNode) -> NotebookNode:
-    """papermill adds cells that point at the failing one; the kept notebook has only the author's."""
+    """papermill adds cells that point at the failing one; the stored notebook has only the author's."""
     notebook.cells = [
         cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     ]

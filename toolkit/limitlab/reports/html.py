@@ -34,6 +34,7 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     _cut_off_network(soup)
     body = str(soup)
     for index, figure in enumerate(figures):
+        # after the clean-up, whose parser need not read megabytes of figure data
         body = body.replace(_place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
     return page(
@@ -107,20 +108,20 @@ def _without_kernel(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_on_screen(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Outputs as a terminal leaves them: a stream's pieces joined, a carriage return starting its line anew."""
-    kept: list[NotebookNode] = []
+    joined: list[NotebookNode] = []
     for output in outputs:
         if output.output_type != "stream":
             if output.output_type == "error" or output.data:
-                kept.append(output)
-        elif kept and kept[-1].get("name") == output.name:
-            kept[-1].text += output.text
+                joined.append(output)
+        elif joined and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
         else:
-            kept.append(output)
-    for output in kept:
+            joined.append(output)
+    for output in joined:
         if output.output_type == "stream":
             lines = output.text.replace("\r\n", "\n").split("\n")
             output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
-    return [output for output in kept if output.output_type != "stream" or output.text.strip()]
+    return [output for output in joined if output.output_type != "stream" or output.text.strip()]
 
 
 def _formula(tex: str) -> str:
@@ -182,9 +183,9 @@ def _header(notebook: NotebookNode, name: str) -> str:
         "duration": f"{record['seconds']:.0f} s" if "seconds" in record else "",
         "versions": ", ".join(f"{package} {version}" for package, version in record.get("versions", {}).items()),
     }
-    given = set(record.get("given", []))
+    overrides = set(record.get("overrides", []))
     groups = {
-        "parameters": [(_mark(key, key in given), _text(value)) for key, value in parameters.items()],
+        "parameters": [(_mark(key, key in overrides), _text(value)) for key, value in parameters.items()],
         "results": [(_text(key), _text(value)) for key, value in collect(notebook).items()],
         "made": [(_text(key), _text(value)) for key, value in facts.items() if value != ""],
     }
@@ -193,8 +194,8 @@ def _header(notebook: NotebookNode, name: str) -> str:
     return f'<header class="facts">{tables}{button}</header>'
 
 
-def _mark(name: str, given: bool) -> str:
-    return f"<strong>{html.escape(name)}</strong>" if given else html.escape(name)
+def _mark(name: str, overridden: bool) -> str:
+    return f"<strong>{html.escape(name)}</strong>" if overridden else html.escape(name)
 
 
 def _text(value: object) -> str:

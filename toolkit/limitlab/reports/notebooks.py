@@ -1,7 +1,10 @@
-"""Notebooks of the course by name: `08-fourier-neural-operator`, `operators/08-fourier-neural-operator`, or a path.
+"""Notebooks of the course by name: `01-fourier-neural-operator`, `operators/01-fourier-neural-operator`, or a path.
 
 They are looked for in the folder named by LIMITLAB_NOTEBOOKS, else in `notebooks/` of the current directory or of one
 above it, else in the checkout that this package runs from.
+
+What a notebook says of itself stands in its metadata under `limitlab`: the parameters of a quick run (`smoke`, of the
+notebook), and the code that answers an exercise (`answer`, of the cell that a reader fills in).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from limitlab.errors import InvalidArgument, unknown_name
 
 LONGEST_NAME = 1000
 LARGEST_NOTEBOOK = 100_000_000
+NOT_ANSWERED = "not answered yet"
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -92,6 +96,37 @@ def title(notebook: Mapping[str, Any]) -> str | None:
             if heading:
                 return heading[1]
     return None
+
+
+def smoke_parameters(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with which the notebook runs in seconds. Raises InvalidArgument where it names none."""
+    parameters = _metadata(notebook).get("smoke")
+    if not isinstance(parameters, dict) or not parameters:
+        raise InvalidArgument("this notebook has no parameters of a quick run in its metadata, limitlab.smoke")
+    return dict(parameters)
+
+
+def answered(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the notebook in which every exercise is answered: the stub's cell holds the answer's code instead."""
+    cells = [{**cell, "source": _metadata(cell).get("answer", source(cell))} for cell in notebook["cells"]]
+    return {**notebook, "cells": cells}
+
+
+def checks(notebook: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The cells that judge a reader's answers: those whose code says NOT_ANSWERED while there is none."""
+    code = (cell for cell in notebook["cells"] if cell.get("cell_type") == "code")
+    return tuple(cell for cell in code if NOT_ANSWERED in source(cell))
+
+
+def printed(cell: Mapping[str, Any]) -> str:
+    """What a cell of an executed notebook has printed."""
+    streams = (output["text"] for output in cell.get("outputs", []) if output.get("output_type") == "stream")
+    return "".join(text if isinstance(text, str) else "".join(text) for text in streams)
+
+
+def _metadata(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a notebook or a cell says under `limitlab`."""
+    return part.get("metadata", {}).get("limitlab", {})
 
 
 def _names_of(full: str) -> tuple[str, str, str]:

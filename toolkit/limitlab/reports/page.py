@@ -9,15 +9,13 @@ from __future__ import annotations
 import html
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 POLICY = (
+    # plotly's WebGL traces compile functions, hence unsafe-eval; nothing may be fetched
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; media-src data:; worker-src blob:; form-action 'none'; base-uri 'none'"
 )
@@ -46,6 +44,7 @@ def figure_block(figure: Mapping[str, Any]) -> str:
     layout = figure.get("layout", {})
     named = layout.get("title") or {}
     label = named.get("text", "") if isinstance(named, Mapping) else str(named)
+    # a text with </script> in it would end the script
     data = json.dumps(_finite(figure), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     height = float(layout.get("height") or 450)
     return (
@@ -65,30 +64,13 @@ def external_resources(document: str) -> list[str]:
     """Every address outside of the document that a browser would fetch to show it; links to follow do not count."""
     finder = _ResourceFinder()
     finder.feed(document)
-    return finder.found
+    return finder.addresses
 
 
 def is_external(address: str) -> bool:
     """Whether showing this address needs a request: not for `data:`, `blob:` and fragments of the page."""
     address = address.strip().lower()
     return bool(address) and not address.startswith(("data:", "blob:", "#", "about:"))
-
-
-def write_atomically(path: Path, text: str) -> Path:
-    """The file with this text, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _finite(value: Any) -> Any:
@@ -103,7 +85,7 @@ def _finite(value: Any) -> Any:
 class _ResourceFinder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
         self.in_style = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -111,25 +93,25 @@ class _ResourceFinder(HTMLParser):
         for name, value in attributes:
             requests = name in REQUESTING or (name == "href" and tag not in ("a", "area"))
             if requests and value and is_external(value):
-                self.found.append(value)
+                self.addresses.append(value)
             if name == "style" and value:
-                self.found += FETCHED_BY_STYLE.findall(value)
+                self.addresses += FETCHED_BY_STYLE.findall(value)
 
     def handle_data(self, data: str) -> None:
         if self.in_style:
-            self.found += FETCHED_BY_STYLE.findall(data)
+            self.addresses += FETCHED_BY_STYLE.findall(data)
 
     def handle_endtag(self, tag: str) -> None:
         self.in_style = False
 
 
 _DRAW = """
-for (const place of document.querySelectorAll("div.figure")) {
-  const figure = JSON.parse(place.querySelector("script").textContent);
+for (const block of document.querySelectorAll("div.figure")) {
+  const figure = JSON.parse(block.querySelector("script").textContent);
   const layout = Object.assign({}, figure.layout, {autosize: true});
   delete layout.width;
   const config = Object.assign({responsive: true, displaylogo: false, plotlyServerURL: ""}, figure.config);
-  Plotly.newPlot(place, {data: figure.data, layout: layout, frames: figure.frames, config: config});
+  Plotly.newPlot(block, {data: figure.data, layout: layout, frames: figure.frames, config: config});
 }
 """
 

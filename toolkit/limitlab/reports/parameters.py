@@ -181,7 +181,7 @@ def _read_cell(text: str, name: str) -> tuple[NotebookParameter, ...]:
         }
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as cause:
         raise InvalidArgument(f"{name}: the parameters cell is not Python: {cause}") from None
-    found: dict[str, NotebookParameter] = {}
+    parameters: dict[str, NotebookParameter] = {}
     for statement in body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             continue
@@ -194,8 +194,8 @@ def _read_cell(text: str, name: str) -> tuple[NotebookParameter, ...]:
             )
         comment = comments.get(statement.end_lineno or statement.lineno, "")
         annotation = getattr(statement, "annotation", None)
-        found[target.id] = _read_parameter(target.id, annotation, default, comment, name)
-    return tuple(found.values())
+        parameters[target.id] = _read_parameter(target.id, annotation, default, comment, name)
+    return tuple(parameters.values())
 
 
 def _read_parameter(
@@ -208,6 +208,7 @@ def _read_parameter(
         raise InvalidArgument(f"{where} has a default that is not a literal") from None
     is_list = isinstance(value, list | tuple)
     kinds = {type(item) for item in value} if is_list else {type(value)}
+    # [1, 0.5] is a list of numbers
     kind = float if kinds == {int, float} else next(iter(kinds), None)
     choices: tuple[Any, ...] = ()
     match annotation:

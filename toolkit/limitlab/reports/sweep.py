@@ -14,17 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from limitlab.atomic import write_atomically
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.reports import notebooks
 from limitlab.reports.comparison import Point, comparison
 from limitlab.reports.execution import Execution, ReportFailed, execute, parameter_hash, write
-from limitlab.reports.page import write_atomically
 from limitlab.reports.parameters import MOST_POINTS, Value, complete, read_parameters
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished sweep: its points in the order of the product, and the page that compares them."""
+    """A finished sweep: its points in the order of the product, and the page that compares them.
+
+    >>> from pathlib import Path
+    >>> points = (ll.reports.Point({"modes": 8}, {"error": 0.1}), ll.reports.Point({"modes": 99}, failure="too many"))
+    >>> [point.parameters for point in ll.reports.Sweep(Path("index.html"), points).failures]
+    [{'modes': 99}]
+    """
 
     page: Path
     points: tuple[Point, ...]
@@ -48,6 +54,10 @@ def sweep(
     workers: processes of the local cluster. scheduler: address of a running one, used instead.
     A point that fails is a line of the comparison and stops no other. Raises UnknownName and InvalidArgument before the
     first run.
+
+    >>> ll.reports.sweep("00-start-here", {"deepest": [32, 5000]})
+    Traceback (most recent call last):
+    limitlab.errors.InvalidArgument: parameter 'deepest' must be a whole number in [16, 1024]; got '5000'
     """
     check_number("workers", workers, low=1, high=256, integer=True)
     path = notebooks.find(notebook)
@@ -58,7 +68,7 @@ def sweep(
     if math.prod(map(len, axes.values())) > MOST_POINTS:
         raise InvalidArgument(f"a sweep has at most {MOST_POINTS} points")
     combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    completed = [complete(given, parameters) for given in combinations]
+    completed = [complete(overrides, parameters) for overrides in combinations]
     text = json.dumps(source)
 
     from limitlab.data import dask_client
@@ -66,18 +76,19 @@ def sweep(
     points: dict[int, Point] = {}
     with dask_client(min(workers, len(combinations)), scheduler) as client:
         futures = {}
-        for index, (given, values) in enumerate(zip(combinations, completed, strict=True)):
-            asked = {"name": path.stem, "folder": str(path.parent), "progress": False}
-            futures[client.submit(execute, text, values, given, **asked, pure=False)] = index
+        for index, (overrides, values) in enumerate(zip(combinations, completed, strict=True)):
+            options = {"name": path.stem, "folder": str(path.parent), "progress": False}
+            futures[client.submit(execute, text, values, overrides, **options, pure=False)] = index
         for future in _as_completed(futures, client.loop, path.stem, progress):
             index = futures[future]
-            given, values = combinations[index], completed[index]
+            overrides, values = combinations[index], completed[index]
             target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
             try:
-                points[index] = _point(future.result(), path, given, values, target)
+                points[index] = _point(future.result(), path, overrides, values, target)
             # a worker may die or lack a package: whatever the reason, it is this point's alone
             except Exception as cause:
-                points[index] = Point(given, failure=f"{type(cause).__name__}: {cause}".splitlines()[0])
+                points[index] = Point(overrides, failure=f"{type(cause).__name__}: {cause}".splitlines()[0])
+            # the cluster would hold every executed notebook until the last is done
             future.release()
     ordered = tuple(points[index] for index in range(len(combinations)))
     target = Path(folder) / f"{path.stem}-sweep-{parameter_hash({name: list(values) for name, values in axes.items()})}"
@@ -85,12 +96,12 @@ def sweep(
     return Sweep(write_atomically(target / "index.html", comparison(title, ordered, target)), ordered)
 
 
-def _point(done: Execution, path: Path, given: dict[str, Value], values: dict[str, Value], target: Path) -> Point:
+def _point(done: Execution, path: Path, overrides: dict[str, Value], values: dict[str, Value], target: Path) -> Point:
     try:
         made = write(done, path, values, target, pages=True)
     except ReportFailed as failure:
-        return Point(given, seconds=done.seconds, failure=str(failure))
-    return Point(given, made.results, made.page, made.seconds)
+        return Point(overrides, seconds=done.seconds, failure=str(failure))
+    return Point(overrides, made.results, made.page, made.seconds)
 
 
 def _as_completed(futures: Mapping[Any, int], loop: Any, name: str, progress: bool) -> Iterator[Any]:

@@ -1,19 +1,24 @@
-"""What solvers accept: states as tensors or trees of them, times that run one way; everything else is refused here."""
+"""What solvers accept: states as tensors or trees of them, times that run one way, tolerances and steps; everything
+else is refused here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from limitlab.errors import InvalidArgument
+from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.solvers.ode.step_control import CONTROLLERS, Control
 
+Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
+OnFailure = Literal["raise", "mask"]
 MOST_SHOWN = 4
 
 
@@ -91,25 +96,54 @@ def read_state(name: str, y: Any) -> tuple[Float[Tensor, "batch state"], Layout]
 def read_times(
     name: str, t: Tensor | Sequence[float], like: Float[Tensor, "batch state"]
 ) -> tuple[Tensor, Float[Tensor, "batch time"], float]:
-    """The times as given, as (batch, time) increasing in double precision, and the sign that makes them so.
+    """The times as a tensor, as (batch, time) increasing in double precision, and the sign that makes them so.
 
     Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way.
     """
     try:
-        given = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
+        moments = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
     except (TypeError, ValueError, RuntimeError) as problem:
         raise InvalidArgument(f"{name} must be numbers; got {t!r:.80}") from problem
     batch = len(like)
     accepted = f"(time,) or ({batch}, time) with at least two times"
-    if given.dim() not in (1, 2) or given.shape[-1] < 2 or (given.dim() == 2 and len(given) != batch):
-        raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(given.shape)}")
-    times = given.detach().double().expand(batch, -1) if given.dim() == 1 else given.detach().double()
+    if moments.dim() not in (1, 2) or moments.shape[-1] < 2 or (moments.dim() == 2 and len(moments) != batch):
+        raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(moments.shape)}")
+    # double whatever the state is: in float32 a long span would swallow its small steps
+    times = moments.detach().double().expand(batch, -1) if moments.dim() == 1 else moments.detach().double()
     steps = times.diff(dim=1)
     sign = 1.0 if bool(steps[0, 0] > 0) else -1.0
     if not bool(torch.isfinite(times).all()) or not bool((sign * steps > 0).all()):
-        shown = [f"{value:g}" for value in times[0, : 2 * MOST_SHOWN].tolist()]
-        raise InvalidArgument(f"{name} must be finite and strictly increasing, or strictly decreasing; got {shown}")
-    return given, (sign * times).contiguous(), sign
+        first = [f"{value:g}" for value in times[0, : 2 * MOST_SHOWN].tolist()]
+        raise InvalidArgument(f"{name} must be finite and strictly increasing, or strictly decreasing; got {first}")
+    return moments, (sign * times).contiguous(), sign
+
+
+def read_control(
+    *,
+    rtol: float,
+    atol: float,
+    control: str,
+    shared_steps: bool,
+    max_steps: int,
+    step_size: float | None,
+    first_step: float | None,
+) -> Control:
+    """Tolerances and steps of a solve, for every face that steps. Raises InvalidArgument."""
+    return Control(
+        check_number("rtol", rtol, low=0.0, high=1.0),
+        check_number("atol", atol, low=1e-300),
+        CONTROLLERS[one_of("control", control, CONTROLLERS)],
+        shared_steps,
+        int(check_number("max_steps", max_steps, low=1, integer=True)),
+        step_size=None if step_size is None else check_number("step_size", step_size, low=1e-300),
+        first_step=None if first_step is None else check_number("first_step", first_step, low=1e-300),
+    )
+
+
+def require_known(*, gradient: str, on_failure: str) -> None:
+    """Raise UnknownName unless both are names of their kind."""
+    one_of("gradient", gradient, get_args(Gradient))
+    one_of("on_failure", on_failure, get_args(OnFailure))
 
 
 def require_finite(name: str, values: Tensor) -> None:
@@ -127,8 +161,8 @@ def require_slope(
     shapes = [tuple(leaf.shape[1:]) if isinstance(leaf, Tensor) and leaf.dim() else None for leaf in leaves]
     if structure != layout.structure or shapes != list(layout.shapes) or any(len(leaf) != len(y) for leaf in leaves):
         got = ", ".join(str(tuple(leaf.shape)) if isinstance(leaf, Tensor) else type(leaf).__name__ for leaf in leaves)
-        wanted = ", ".join(str((len(y), *shape)) for shape in layout.shapes)
-        raise InvalidArgument(f"{name} must return the shape of the state, {wanted}; got {got}")
+        expected = ", ".join(str((len(y), *shape)) for shape in layout.shapes)
+        raise InvalidArgument(f"{name} must return the shape of the state, {expected}; got {got}")
     if leaves[0].dtype != y.dtype:
         raise InvalidArgument(f"{name} must return the dtype of the state, {y.dtype}; got {leaves[0].dtype}")
     flat = layout.flatten(slope)

@@ -9,7 +9,14 @@ from limitlab.solvers.solution import Failure
 
 
 class SolveFailed(LimitlabError, ArithmeticError):
-    """A solver could not reach the end; `failures` holds every sample that was given up."""
+    """A solver could not reach the end; `failures` holds every sample that was given up.
+
+    >>> try:
+    ...     ll.solvers.solve_ode(lambda t, y: y**3, torch.ones(1, 1), [0.0, 9.0], method="rk4", step_size=0.1)
+    ... except ll.solvers.SolveFailed as error:
+    ...     print(error.failures[0].sample)
+    0
+    """
 
     def __init__(self, message: str, failures: Sequence[Failure] = ()) -> None:
         super().__init__(message)
@@ -17,15 +24,36 @@ class SolveFailed(LimitlabError, ArithmeticError):
 
 
 class SolutionBlewUp(SolveFailed):
-    """A solution ceased to be finite: it has a singularity, or the step is too long for the scheme."""
+    """A solution ceased to be finite: it has a singularity, or the step is too long for the scheme.
+
+    >>> try:
+    ...     ll.solvers.solve_ode(lambda t, y: y**3, torch.ones(1, 1), [0.0, 9.0], method="rk4", step_size=0.1)
+    ... except ll.solvers.SolutionBlewUp as error:
+    ...     print(error.failures[0].kind)
+    blow-up
+    """
 
 
 class TooManySteps(SolveFailed):
-    """More attempts than `max_steps`: the problem may be stiff, chaotic at this tolerance, or the span too long."""
+    """More attempts than `max_steps`: the problem may be stiff, chaotic at this tolerance, or the span too long.
+
+    >>> try:
+    ...     ll.solvers.solve_ode(lambda t, y: -1e6 * y, torch.ones(1, 1), [0.0, 1.0], max_steps=10)
+    ... except ll.solvers.TooManySteps as error:
+    ...     print(error.failures[0].kind)
+    too many steps
+    """
 
 
 class StepSizeUnderflow(SolveFailed):
-    """The step became too small to move time: a discontinuity, noise in the field, or a tolerance below round-off."""
+    """The step became too small to move time: a discontinuity, noise in the field, or a tolerance below round-off.
+
+    >>> try:
+    ...     ll.solvers.solve_ode(lambda t, y: -1 / y, torch.ones(1, 1, dtype=torch.float64), [0.0, 1.0])
+    ... except ll.solvers.StepSizeUnderflow as error:
+    ...     print(round(error.failures[0].time, 3))
+    0.5
+    """
 
 
 _KINDS: dict[str, tuple[type[SolveFailed], str]] = {

@@ -1,5 +1,7 @@
 """Finite differences of order two on any uniform grid, and means over blocks of cells."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +13,12 @@ from limitlab.spaces.grid import Grid
 
 
 def finite_difference(u: Float[Tensor, "*grid"], grid: Grid, axis: int, order: int = 1) -> Float[Tensor, "*grid"]:
-    """First or second derivative along one axis, second order: central, wrapped when periodic, one-sided at ends."""
+    """First or second derivative along one axis, second order: central, wrapped when periodic, one-sided at ends.
+
+    >>> grid = ll.spaces.Grid.uniform(5, kind="nodes")
+    >>> ll.spaces.finite_difference(grid.points()[:, 0] ** 2, grid, axis=0).tolist()
+    [0.0, 0.5, 1.0, 1.5, 2.0]
+    """
     if order not in (1, 2):
         raise unknown_name("order of finite difference", order, ["1", "2"])
     grid.require("u", u)
@@ -38,7 +45,11 @@ def finite_difference(u: Float[Tensor, "*grid"], grid: Grid, axis: int, order: i
 
 
 def block_average(u: Float[Tensor, "*grid"], grid: Grid, resolution: int | Sequence[int]) -> Float[Tensor, "*coarse"]:
-    """Means over the cells of a coarser grid; its resolution must divide the grid's."""
+    """Means over the cells of a coarser grid; its resolution must divide the grid's.
+
+    >>> ll.spaces.block_average(torch.tensor([1.0, 3.0, 5.0, 9.0]), ll.spaces.Grid.uniform(4, kind="cells"), 2).tolist()
+    [2.0, 7.0]
+    """
     grid.require("u", u)
     coarse = grid.at(resolution)
     if any(fine % size for fine, size in zip(grid.shape, coarse.shape, strict=True)):

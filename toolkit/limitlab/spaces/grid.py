@@ -7,6 +7,8 @@ Three conventions, for an axis of length L with n points that starts at s:
     nodes      s + L i / (n - 1)      i = 0 .. n-1     trapezoid rule with both ends, order 2
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 AxisKind = Literal["periodic", "cells", "nodes"]
 NAMES = ("x", "y", "z")
@@ -26,7 +28,11 @@ NAMES = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Axis:
-    """One coordinate axis: `size` points on an interval of `length` that begins at `start`."""
+    """One coordinate axis: `size` points on an interval of `length` that begins at `start`.
+
+    >>> ll.spaces.Axis("x", 4, kind="cells").points().tolist()
+    [0.125, 0.375, 0.625, 0.875]
+    """
 
     name: str
     size: int
@@ -35,8 +41,7 @@ class Axis:
     kind: AxisKind = "periodic"
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(AxisKind):
-            raise unknown_name("axis kind", self.kind, get_args(AxisKind))
+        one_of("axis kind", self.kind, get_args(AxisKind))
         check_number(f"size of axis {self.name!r}", self.size, low=2, integer=True)
         if not self.length > 0:
             raise InvalidArgument(f"length of axis {self.name!r} must be positive; got {self.length}")
@@ -54,13 +59,18 @@ class Axis:
         """Quadrature weights, float64, `(size,)`; they sum to the length."""
         weights = np.full(self.size, self.spacing)
         if self.kind == "nodes":
-            weights[[0, -1]] /= 2
+            weights[[0, -1]] /= 2  # an end belongs to one interval only
         return weights
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Tensor product of axes; functions on it are tensors `(..., *shape)`."""
+    """Tensor product of axes; functions on it are tensors `(..., *shape)`.
+
+    >>> grid = ll.spaces.Grid.uniform((4, 3), lengths=(2.0, 1.0), kind="nodes")
+    >>> grid.shape, grid.spacing[1], float(grid.weights().sum())
+    ((4, 3), 0.5, 2.0)
+    """
 
     axes: tuple[Axis, ...]
 
@@ -73,7 +83,7 @@ class Grid:
         lengths: float | Sequence[float] = 1.0,
         starts: float | Sequence[float] = 0.0,
         kind: AxisKind = "periodic",
-    ) -> "Grid":
+    ) -> Grid:
         """Grid of one kind on a box; a number stands for the same on every axis."""
         sizes = [resolution] * dimension if isinstance(resolution, int) else list(resolution)
         if not 1 <= len(sizes) <= len(NAMES):
@@ -115,7 +125,7 @@ class Grid:
     def is_periodic(self) -> bool:
         return all(kind == "periodic" for kind in self.kinds)
 
-    def at(self, resolution: int | Sequence[int]) -> "Grid":
+    def at(self, resolution: int | Sequence[int]) -> Grid:
         """The same box with another number of points along every axis."""
         sizes = [resolution] * self.dimension if isinstance(resolution, int) else list(resolution)
         if len(sizes) != self.dimension:
@@ -151,5 +161,5 @@ class Grid:
         return json.dumps([asdict(axis) for axis in self.axes])
 
     @classmethod
-    def from_json(cls, text: str) -> "Grid":
+    def from_json(cls, text: str) -> Grid:
         return cls(tuple(Axis(**axis) for axis in json.loads(text)))

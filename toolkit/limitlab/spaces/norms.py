@@ -6,14 +6,16 @@
 Relative errors are one number a sample, then averaged: a ratio of pooled norms would hide bad samples.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.spaces.differences import finite_difference
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import fourier, wavenumbers
@@ -22,7 +24,11 @@ DerivativeMethod = Literal["spectral", "finite_difference"]
 
 
 def lp_norm(u: Float[Tensor, "batch channel *grid"], grid: Grid, p: float = 2.0) -> Float[Tensor, " batch"]:
-    """L^p norm of every sample."""
+    """L^p norm of every sample.
+
+    >>> ll.spaces.lp_norm(torch.full((1, 1, 8), -3.0), ll.spaces.Grid.uniform(8, lengths=4.0), p=1.0).tolist()
+    [12.0]
+    """
     if not p >= 1:
         raise InvalidArgument(f"p must be >= 1; got {p}")
     grid.require("u", u)
@@ -36,12 +42,16 @@ def sobolev_norm(
     """H^s norm of every sample, by Fourier coefficients on periodic grids or (s = 1) by finite differences on any grid.
 
     The default method is spectral where the grid is periodic.
+
+    >>> grid = ll.spaces.Grid.uniform(32, lengths=2 * torch.pi)
+    >>> wave = torch.sin(3 * grid.points()[:, 0])[None, None]
+    >>> round(float(ll.spaces.sobolev_norm(wave, grid) / ll.spaces.lp_norm(wave, grid)) ** 2, 6)  # 1 + 3^2
+    10.0
     """
     method = method or ("spectral" if grid.is_periodic else "finite_difference")
+    one_of("derivative method", method, get_args(DerivativeMethod))
     if method == "spectral":
         return _spectral_sobolev_norm(u, grid, s)
-    if method != "finite_difference":
-        raise unknown_name("derivative method", method, ["spectral", "finite_difference"])
     if s != 1:
         raise InvalidArgument(f"finite differences give the H^1 norm only; got s = {s}")
     with_gradient = torch.cat([u, *(finite_difference(u, grid, axis) for axis in range(grid.dimension))], dim=1)
@@ -71,7 +81,12 @@ def relative_lp(
     grid: Grid,
     p: float = 2.0,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_p / ||target||_p of every sample."""
+    """||prediction - target||_p / ||target||_p of every sample.
+
+    >>> u = torch.ones(1, 1, 8)
+    >>> ll.spaces.relative_lp(1.5 * u, u, ll.spaces.Grid.uniform(8), p=1.0).tolist()
+    [0.5]
+    """
     _require_same(prediction, target)
     return lp_norm(prediction - target, grid, p) / lp_norm(target, grid, p)
 
@@ -79,7 +94,12 @@ def relative_lp(
 def relative_l2(
     prediction: Float[Tensor, "batch channel *grid"], target: Float[Tensor, "batch channel *grid"], grid: Grid
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_2 / ||target||_2 of every sample."""
+    """||prediction - target||_2 / ||target||_2 of every sample.
+
+    >>> u = torch.ones(1, 1, 8)
+    >>> ll.spaces.relative_l2(1.5 * u, u, ll.spaces.Grid.uniform(8)).tolist()
+    [0.5]
+    """
     return relative_lp(prediction, target, grid, 2.0)
 
 
@@ -90,7 +110,12 @@ def relative_sobolev(
     s: float = 1.0,
     method: DerivativeMethod | None = None,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_Hs / ||target||_Hs of every sample."""
+    """||prediction - target||_Hs / ||target||_Hs of every sample.
+
+    >>> u = torch.ones(1, 1, 8)
+    >>> ll.spaces.relative_sobolev(1.5 * u, u, ll.spaces.Grid.uniform(8)).tolist()
+    [0.5]
+    """
     _require_same(prediction, target)
     return sobolev_norm(prediction - target, grid, s, method) / sobolev_norm(target, grid, s, method)
 

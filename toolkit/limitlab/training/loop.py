@@ -11,279 +11,257 @@ Decoupled weight decay regularization (2019); its decay is right for complex wei
 reals.
 """
 
+from __future__ import annotations
+
+import copy
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.training import checkpoints, schedules
+from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.training import checkpoints
 from limitlab.training.device import PRECISIONS, accelerator, is_main_process, prepared
 from limitlab.training.device import device as torch_device
 from limitlab.training.divergence import TrainingDiverged, require_finite_losses, require_finite_weights
 from limitlab.training.progress import Progress
+from limitlab.training.recipe import OPTIMIZERS, Recipe
 
 if TYPE_CHECKING:
     from limitlab.training.runs import Run
 
-Loss = Callable[[nn.Module, Mapping[str, Any]], Mapping[str, Tensor]]
-Groups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]
-Evaluate = Callable[[nn.Module], Mapping[str, float]]
-OPTIMIZERS = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-}
-
-
-class Batches(Protocol):
-    """What `fit` needs of data: the batch of a step as a pure function, and the part of one process among several."""
-
-    def batch(self, step: int) -> Mapping[str, Any]: ...
-
-    def shard(self, rank: int, world: int) -> "Batches": ...
-
 
 def fit(
     model: nn.Module,
-    loss: Loss,
-    batches: Batches,
+    recipe: Recipe,
     *,
-    steps: int,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 1e-4,
-    schedule: str | schedules.Schedule = "one_cycle",
-    optimizer: str = "adamw",
-    groups: Groups | None = None,
-    clip: float | None = None,
-    evaluate: Evaluate | None = None,
-    evaluate_every: int | None = None,
-    run: "Run | None" = None,
-    checkpoint_every: int | None = None,
-    log_every: int | None = None,
+    run: Run | None = None,
     resume: bool = False,
+    seed: int = 0,
     device: str = "auto",
     precision: str = "no",
-    seed: int = 0,
+    checkpoint_every: int | None = None,
+    log_every: int | None = None,
 ) -> Generator[Progress, None, None]:
     """Train `model` in place, giving a Progress after each step (1 .. steps); closing the generator stops it.
 
-    loss(model, batch) returns named scalar terms, whose sum is minimised. `evaluate(model)` gives metrics every
-    `evaluate_every` steps and after the last; it sees the model in eval mode without gradients, and what it draws at
-    random does not touch the training. The global random generators are seeded with `seed` at the start.
-    groups(model) gives the optimiser's groups of parameters, of all parameters if left out; `rate` in one multiplies
-    the learning rate of that group, and what else it holds (weight_decay, betas ...) is the optimiser's.
-
-    With a `run` every step is logged, and a checkpoint is written every `checkpoint_every` steps (default: ten times),
-    when the generator is closed, and at the end, together with the weights. `resume` goes on from the newest good one,
-    or begins where there is none; a finished training gets its weights back and gives nothing. In several processes
-    each takes its shard of the batch, and the model that `loss` gets averages the gradients. The model is left on the
-    device, in eval mode.
+    The global random generators are seeded with `seed` at the start; what the recipe's `evaluate` draws at random does
+    not touch the training. With a `run` every step is logged, and a checkpoint is written every `checkpoint_every`
+    steps (default: ten times), when the generator is closed, and at the end, together with the weights. `resume` goes
+    on from the newest good one, or begins where there is none; a finished training gets its weights back and gives
+    nothing. In several processes each takes its shard of the batch, and the model that `loss` gets averages the
+    gradients. The model is left on the device, in eval mode.
 
     Raises InvalidArgument for bad arguments (at once) or a checkpoint of another training, and TrainingDiverged (on a
     CPU before the weights are touched); the last good checkpoint stays.
+
+    >>> line, x = torch.nn.Linear(1, 1), torch.linspace(0, 1, 8)[:, None]
+    >>> loss = lambda model, batch: {"mse": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(loss, ll.training.fixed(x=x), steps=200, learning_rate=0.5)
+    >>> round([step.loss for step in ll.training.fit(line, recipe, device="cpu")][-1], 2)
+    0.0
     """
     if not isinstance(model, nn.Module) or not any(p.requires_grad for p in model.parameters()):
         raise InvalidArgument("model must be a torch.nn.Module with at least one trainable parameter")
-    if not (hasattr(batches, "batch") and hasattr(batches, "shard")):
-        raise InvalidArgument(f"batches must have .batch(step) and .shard(rank, world); got {type(batches).__name__}")
-    if optimizer not in OPTIMIZERS:
-        raise unknown_name("optimizer", optimizer, OPTIMIZERS)
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
+    if not isinstance(recipe, Recipe):
+        raise InvalidArgument(f"recipe must be a limitlab.training.Recipe; got {type(recipe).__name__}")
+    one_of("precision", precision, PRECISIONS)
     torch_device(device)
-    for argument, cadence in (
-        ("evaluate_every", evaluate_every),
-        ("checkpoint_every", checkpoint_every),
-        ("log_every", log_every),
-    ):
+    for argument, cadence in (("checkpoint_every", checkpoint_every), ("log_every", log_every)):
         if cadence is not None:
             check_number(argument, cadence, low=1, integer=True)
     if resume and run is None:
         raise InvalidArgument("resume=True needs the run to resume from")
-    if clip is not None:
-        check_number("clip", clip, low=0)
-    plan = _Plan(
-        steps=int(check_number("steps", steps, low=1, integer=True)),
-        learning_rate=check_number("learning_rate", learning_rate, low=0),
-        weight_decay=check_number("weight_decay", weight_decay, low=0),
-        optimizer=optimizer,
-        clip=clip,
-        seed=int(check_number("seed", seed, low=0, integer=True)),
-        precision=precision,
-        factor=schedules.get(schedule, int(steps)),
-        schedule=schedule if isinstance(schedule, str) else "custom",
-        evaluate_every=evaluate_every or steps,
-        checkpoint_every=checkpoint_every or math.ceil(steps / 10),
-    )
+    check_number("seed", seed, low=0, integer=True)
     if run is not None and not resume and is_main_process() and (run.log or checkpoints.paths(run.checkpoints)):
         raise InvalidArgument(f"{run.folder} already holds a training; resume it, or train in run.child(name)")
-    return _train(model, loss, batches, plan, groups, evaluate, run, log_every, resume, device)
+    training = _Training(model, recipe, run)
+    training.checkpoint_every = checkpoint_every or training.checkpoint_every
+    return training.steps(resume, seed, device, precision, log_every)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What decides the numbers of a training, and its cadences."""
+class _Training:
+    """One training under way: the step it has reached, what is not written yet, where a resumed one would go on."""
 
-    steps: int
-    learning_rate: float
-    weight_decay: float
-    optimizer: str
-    clip: float | None
-    seed: int
-    precision: str
-    factor: schedules.Schedule
-    schedule: str
-    evaluate_every: int
-    checkpoint_every: int
+    def __init__(self, model: nn.Module, recipe: Recipe, run: Run | None) -> None:
+        self.model, self.recipe, self.run = model, recipe, run
+        self.factor = recipe.factor
+        self.evaluate_every = recipe.evaluate_every or recipe.steps
+        self.checkpoint_every = math.ceil(recipe.steps / 10)
+        self.step, self.stored, self.seconds = 0, 0, 0.0
+        self.pending: list[Progress] = []
+        self.norms: list[float] = []
 
-    def rate(self, step: int) -> float:
-        return self.learning_rate * self.factor(step)
+    def steps(
+        self, resume: bool, seed: int, device: str, precision: str, log_every: int | None
+    ) -> Generator[Progress, None, None]:
+        """The steps that are left, one Progress each."""
+        self._begin(resume, seed, device, precision)
+        self.log_every = log_every or (1 if self.face.device.type == "cpu" else 20)
+        self.model.train()
+        try:
+            with prepared(self.face, self.model) as network:
+                while self.step < self.recipe.steps:
+                    yield self._advance(network)
+        except TrainingDiverged as diverged:
+            self._write_log(before=diverged.step)
+            raise
+        # a closed generator keeps its work, but only weights that were checked
+        except GeneratorExit:
+            if self.step > self.stored:
+                require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
+                self._write_checkpoint()
+            raise
+        finally:
+            self.model.eval()
 
-    def recipe(self, processes: int) -> dict[str, Any]:
-        """What a training shares with the checkpoint it goes on from; a schedule is known by five of its rates."""
-        kept = ("steps", "learning_rate", "weight_decay", "optimizer", "clip", "seed", "precision", "schedule")
-        rates = [self.rate(self.steps * i // 5) for i in range(5)]
-        return {name: getattr(self, name) for name in kept} | {"rates": rates, "processes": processes}
+    def _begin(self, resume: bool, seed: int, device: str, precision: str) -> None:
+        """Everything on its device, with weights, optimiser, random state and log at the step to go on from."""
+        self.face = accelerator(device, precision)
+        # before the optimiser is made, whose state follows the parameters
+        self.model.to(self.face.device)
+        # before the weights of a checkpoint come: a resumed training compares with the same start
+        self.fresh = copy.deepcopy(self.model).eval() if self.recipe.evaluate is not None else None
+        self.optimizer = _optimizer(self.model, self.recipe)
+        self.identity = _identity(self.recipe, seed, precision, self.face.num_processes, self.optimizer)
+        rank, processes, batches = self.face.process_index, self.face.num_processes, self.recipe.batches
+        latest = checkpoints.latest(self.run.checkpoints) if self.run is not None and resume else None
+        if latest is not None:
+            self.step, self.seconds = latest.step, latest.seconds
+        # every process draws for itself; the stored random state is that of the main one
+        checkpoints.seed_everything(seed + rank + (self.step if rank else 0))
+        if latest is not None:
+            _require_same(self.identity, latest)
+            latest.restore(self.model, self.optimizer)
+            if rank == 0:
+                checkpoints.set_random_state(latest.random_state)
+        if self.run is not None:
+            self.run.truncate_log(self.step)
+        self.shard = batches.shard(rank, processes) if processes > 1 else batches
+        self.stored = self.step
 
-    def due(self, every: int, step: int) -> bool:
-        return step % every == 0 or step == self.steps
+    def _advance(self, network: nn.Module) -> Progress:
+        """One step: gradient, checks, weights; then what is due of metrics, log and checkpoint."""
+        began = time.perf_counter()
+        progress = self._gradient(network)
+        self.step = progress.step
+        self.pending.append(progress)
+        evaluating, storing = self._due(self.evaluate_every), self._due(self.checkpoint_every)
+        looking = evaluating or storing or self._due(self.log_every)
+        # before the optimiser: on a CPU, which looks at every step, a bad gradient never reaches the weights
+        if looking:
+            require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
+        self.optimizer.step()
+        if evaluating and self.recipe.evaluate is not None:
+            progress.metrics = self._metrics()
+        # before the checkpoint is written: the disk's time is not the training's
+        self.seconds += time.perf_counter() - began
+        progress.seconds = self.seconds
+        if storing:
+            self._write_checkpoint()
+        elif looking:
+            self._write_log()
+        return progress
 
+    def _gradient(self, network: nn.Module) -> Progress:
+        """The gradient of the step's loss, clipped, in the parameters."""
+        batch = _to_device(self.shard.batch(self.step), self.face.device)
+        learning_rate = self.recipe.learning_rate * self.factor(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate * group["rate"]
+        # None, not zero: weight decay must not move a parameter that no loss reaches
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = _required_terms(self.recipe.loss(network, batch))
+        torch.stack(list(terms.values())).sum().backward()
+        norm = _clipped_gradient_norm(self.model, self.recipe.clip)
+        # no float() here, which would wait for the device at every step
+        losses = {name: term.detach() for name, term in terms.items()}
+        if self.face.num_processes > 1:
+            means = self.face.reduce(torch.stack(list(losses.values())), "mean")
+            losses = dict(zip(losses, means.unbind(), strict=True))
+        return Progress(self.step + 1, self.recipe.steps, losses, learning_rate=learning_rate, gradient_norm=norm)
 
-def _train(
-    model: nn.Module,
-    loss: Loss,
-    batches: Batches,
-    plan: _Plan,
-    groups: Groups | None,
-    evaluate: Evaluate | None,
-    run: "Run | None",
-    log_every: int | None,
-    resume: bool,
-    device: str,
-) -> Generator[Progress, None, None]:
-    face = accelerator(device, plan.precision)
-    model.to(face.device)
-    optimizer = _optimizer(model, plan, groups)
-    recipe = plan.recipe(face.num_processes) | {"groups": [_settings_of(group) for group in optimizer.param_groups]}
-    step, seconds = _begin(model, optimizer, recipe, run, resume, face.process_index)
-    shard = batches.shard(face.process_index, face.num_processes) if face.num_processes > 1 else batches
-    log_every = log_every or (1 if face.device.type == "cpu" else 20)
-    pending: list[Progress] = []
-    norms: list[float] = []
-    saved = step
+    def _metrics(self) -> dict[str, float]:
+        """What `evaluate` measures, without a trace in the training."""
+        assert self.recipe.evaluate is not None
+        assert self.fresh is not None
+        # what evaluation draws must not change the training
+        state = checkpoints.random_state()
+        self.model.eval()
+        with torch.no_grad():
+            metrics = {name: float(value) for name, value in self.recipe.evaluate(self.model, self.fresh).items()}
+        self.model.train()
+        checkpoints.set_random_state(state)
+        return metrics
 
-    def write_log(before: float = math.inf) -> None:
-        if run is not None:
-            run.append_log(item.record() for item in pending if item.step < before)
-        pending.clear()
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.recipe.steps
 
-    def write_checkpoint() -> None:
-        require_finite_weights(model, step)
-        write_log()
-        if run is not None and is_main_process():
-            if step == plan.steps:  # before the checkpoint that says the training is finished
-                run.write_model(model)
-            checkpoints.save(run.checkpoints, step, model, optimizer, recipe, seconds)
+    def _write_log(self, before: float = math.inf) -> None:
+        if self.run is not None:
+            self.run.append_log(item.record() for item in self.pending if item.step < before)
+        self.pending.clear()
 
-    model.train()
-    try:
-        with prepared(face, model) as network:
-            while step < plan.steps:
-                began = time.perf_counter()
-                batch = _to_device(shard.batch(step), face.device)
-                rate = plan.rate(step)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * group["rate"]
-                optimizer.zero_grad(set_to_none=True)
-                terms = _required_terms(loss(network, batch))
-                torch.stack(list(terms.values())).sum().backward()
-                norm = _clipped_gradient_norm(model, plan.clip)
-                losses = {name: term.detach() for name, term in terms.items()}
-                if face.num_processes > 1:
-                    means = face.reduce(torch.stack(list(losses.values())), "mean")
-                    losses = dict(zip(losses, means.unbind(), strict=True))
-                step += 1
-                progress = Progress(step, plan.steps, losses, learning_rate=rate, gradient_norm=norm)
-                pending.append(progress)
-                evaluating = plan.due(plan.evaluate_every, step)
-                storing = plan.due(plan.checkpoint_every, step)
-                looking = evaluating or storing or plan.due(log_every, step)
-                if looking:
-                    require_finite_losses(pending, model, norms, shard.batch)
-                optimizer.step()
-                if evaluate is not None and evaluating:
-                    progress.metrics = _evaluated(evaluate, model)
-                seconds += time.perf_counter() - began
-                progress.seconds = seconds
-                if storing:
-                    write_checkpoint()
-                    saved = step
-                elif looking:
-                    write_log()
-                yield progress
-    except TrainingDiverged as diverged:
-        write_log(before=diverged.step)
-        raise
-    except GeneratorExit:
-        if step > saved:
-            require_finite_losses(pending, model, norms, shard.batch)
-            write_checkpoint()
-        raise
-    finally:
-        model.eval()
-
-
-def _begin(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    recipe: dict[str, Any],
-    run: "Run | None",
-    resume: bool,
-    rank: int,
-) -> tuple[int, float]:
-    """Step and seconds to go on from, with weights, optimiser, random state and log brought to that step."""
-    found = checkpoints.latest(run.checkpoints) if run is not None and resume else None
-    step, seconds = (found.step, found.seconds) if found is not None else (0, 0.0)
-    # every process draws for itself; the stored random state is that of the main one
-    checkpoints.seed_everything(recipe["seed"] + rank + (step if rank else 0))
-    if found is not None:
-        differing = [name for name in recipe if recipe[name] != found.recipe.get(name)]
-        if differing:
-            shown = ", ".join(f"{name} was {found.recipe.get(name)}, is {recipe[name]}" for name in differing)
-            raise InvalidArgument(f"cannot resume: the checkpoint of step {step} belongs to another training ({shown})")
-        found.restore(model, optimizer)
-        if rank == 0:
-            checkpoints.set_random_state(found.random_state)
-    if run is not None:
-        run.truncate_log(step)
-    return step, seconds
+    def _write_checkpoint(self) -> None:
+        require_finite_weights(self.model, self.step)
+        self._write_log()
+        if self.run is not None and is_main_process():
+            if self.step == self.recipe.steps:  # before the checkpoint that says the training is finished
+                self.run.write_model(self.model)
+            folder = self.run.checkpoints
+            checkpoints.save(folder, self.step, self.model, self.optimizer, self.identity, seconds=self.seconds)
+        self.stored = self.step
 
 
-def _optimizer(model: nn.Module, plan: _Plan, groups: Groups | None) -> torch.optim.Optimizer:
-    given = [{"params": list(model.parameters())}] if groups is None else [dict(group) for group in groups(model)]
-    grouped = [{"rate": 1.0, **group, "params": list(group["params"])} for group in given]
-    for group in grouped:
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    chosen = [{"params": list(model.parameters())}] if recipe.groups is None else map(dict, recipe.groups(model))
+    groups = [{"rate": 1.0, **group, "params": list(group["params"])} for group in chosen]
+    for group in groups:
         check_number("rate of a group", group["rate"], low=0)
-    listed = [id(parameter) for group in grouped for parameter in group["params"]]
+    grouped = {id(parameter) for group in groups for parameter in group["params"]}
     trained = {id(parameter): name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    left_out = [name for key, name in trained.items() if key not in set(listed)]
-    if left_out:
-        raise InvalidArgument(f"groups must hold every trained parameter of the model; {', '.join(left_out)} missing")
-    return OPTIMIZERS[plan.optimizer](grouped, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    missing = [name for key, name in trained.items() if key not in grouped]
+    if missing:
+        raise InvalidArgument(f"groups must hold every trained parameter of the model; {', '.join(missing)} missing")
+    return OPTIMIZERS[recipe.optimizer](groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
-def _settings_of(group: Mapping[str, Any]) -> dict[str, Any]:
-    """What a group has of its own, as a checkpoint's JSON holds it: numbers and lists of them."""
-    own = {key: value for key, value in group.items() if key not in ("params", "lr") and value is not None}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in sorted(own.items())}
+def _identity(
+    recipe: Recipe, seed: int, precision: str, processes: int, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """What a training shares with the checkpoint it goes on from; a schedule is known by five of its rates."""
+    factor = recipe.factor
+    numbers = {name: getattr(recipe, name) for name in ("steps", "learning_rate", "weight_decay", "optimizer", "clip")}
+    return numbers | {
+        "seed": int(seed),
+        "precision": precision,
+        "schedule": recipe.schedule if isinstance(recipe.schedule, str) else "custom",
+        "rates": [recipe.learning_rate * factor(recipe.steps * i // 5) for i in range(5)],
+        "processes": processes,
+        "groups": [_group_settings(group) for group in optimizer.param_groups],
+    }
+
+
+def _group_settings(group: Mapping[str, Any]) -> dict[str, Any]:
+    """What a group has besides parameters and rate, as a checkpoint's JSON holds it: numbers and lists of them."""
+    settings = {key: value for key, value in group.items() if key not in ("params", "lr") and value is not None}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in sorted(settings.items())}
+
+
+def _require_same(identity: Mapping[str, Any], latest: checkpoints.Checkpoint) -> None:
+    differing = [name for name in identity if identity[name] != latest.recipe.get(name)]
+    if differing:
+        changes = ", ".join(f"{name} was {latest.recipe.get(name)}, is {identity[name]}" for name in differing)
+        raise InvalidArgument(
+            f"cannot resume: the checkpoint of step {latest.step} belongs to another training ({changes})"
+        )
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    # not waited for: batches lie in pinned memory where there is CUDA
     return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
 
 
@@ -308,13 +286,3 @@ def _clipped_gradient_norm(model: nn.Module, clip: float | None) -> Tensor:
     if clip is not None:
         nn.utils.clip_grads_with_norm_(trained, clip, norm)
     return norm.detach()
-
-
-def _evaluated(evaluate: Evaluate, model: nn.Module) -> dict[str, float]:
-    state = checkpoints.random_state()
-    model.eval()
-    with torch.no_grad():
-        metrics = {name: float(value) for name, value in evaluate(model).items()}
-    model.train()
-    checkpoints.set_random_state(state)
-    return metrics

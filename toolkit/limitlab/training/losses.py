@@ -7,6 +7,8 @@ that normalises does so inside, since a relative error of standardised fields is
 Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator (2023), Section 4; Li et al., FNO (2021).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,6 +34,11 @@ def operator_loss(kind: str, grid: Grid, *, inputs: str = "input", targets: str 
     batch[inputs], batch[targets]: (batch, channel, *grid). A batch at another resolution is measured on `grid.at` it.
     H1 takes spectral derivatives where the grid is periodic, else finite differences of the grid's spacing.
     Raises UnknownName for another kind, InvalidArgument for a batch whose dimensions are not the grid's.
+
+    >>> loss = ll.training.operator_loss("l2", ll.spaces.Grid.uniform((16,), dimension=1))
+    >>> batch = {"input": torch.rand(4, 1, 16), "target": torch.rand(4, 1, 16)}
+    >>> loss(torch.nn.Identity(), batch).keys()
+    dict_keys(['relative_l2'])
     """
     if kind not in LOSSES:
         raise unknown_name("loss", kind, LOSSES)

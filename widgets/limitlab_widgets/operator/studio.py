@@ -6,134 +6,128 @@ the settings of its controls; `studio.state` holds everything, `studio.state.tra
 
 from __future__ import annotations
 
+import html
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets as widgets
+from torch import nn
 
 from limitlab import figures, problems
-from limitlab_widgets.operator.state import BASELINE, OPERATORS, OperatorState
-from limitlab_widgets.shared.controls import described, option_control
+from limitlab.errors import LimitlabError
+from limitlab.experiments.operators._learning import Build
+from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.settings import SettingsPanel
+from limitlab_widgets.operator.state import BASELINE, OperatorState
+from limitlab_widgets.shared.controls import described, linked
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.layout import card, row, share
-from limitlab_widgets.shared.panels import ProblemPanel, TrainingPanel
+from limitlab_widgets.shared.layout import card, columns, fold, row, share
+from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, TrainingPanel
 from limitlab_widgets.shared.studio import Studio
-from limitlab_widgets.shared.widget_tree import discard
 
-NAMES = {"fno": "Fourier neural operator", "unet": "U-Net", "mean": "mean of the training outputs"}
-DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
-MODEL_CONTROLS = {
-    "modes": (4, 32),
-    "width": (8, 64),
-    "layers": (1, 6),
-    "padding": (0.0, 0.25),
-    "loss": None,
-    "batch_size": None,
-    "learning_rate": (1e-4, 1e-1),
-    "epochs": (1, 100),
-}
-# modes, width and layers matter to the U-Net too: it gets as many parameters as the FNO of these has
-ONLY_FNO = ("padding",)
+SIDE = 340
 
 
 class OperatorStudio(Studio):
     """Learn the solution operator of a problem, interactively.
 
     problem: a name of `limitlab.problems`, or a PDEProblem, such as one from `problems.parse`. size: "smoke", "course"
-    or "paper". options: settings of the experiment, as for its `configure`. Raises what `configure` raises.
+    or "paper". models: torch modules, or functions of the task that make one, by name, to train and compare with the
+    operators of the catalogue. options: settings of the experiment, as for its `configure`. Raises what `configure`
+    and `experiments.with_models` raise.
+
+    >>> from limitlab_widgets import OperatorStudio
+    >>> studio = OperatorStudio("darcy", size="smoke", models={"linear": torch.nn.Conv2d(1, 1, 1)})
+    >>> studio.operator.options[-1]
+    ('linear, a model of yours', 'linear')
+    >>> studio.close()
     """
 
-    def __init__(self, problem: str | problems.PDEProblem = "burgers", size: str = "course", **options: Any) -> None:
-        self.state = OperatorState(problem, size, **options)
+    def __init__(
+        self,
+        problem: str | problems.PDEProblem = "burgers",
+        size: str = "course",
+        *,
+        models: Mapping[str, nn.Module | Build] | None = None,
+        **options: Any,
+    ) -> None:
+        self.state = OperatorState(problem, size, models=models, **options)
         state = self.state
         self.problem = ProblemPanel(
             problems.catalogue("pde"), state.problem, tooltip="the equation whose solution operator is learned"
         )
-        self.operator = described(
-            widgets.Dropdown, "operator", "what to train next", options=[(NAMES[o], o) for o in OPERATORS]
+        learners = [(state.titles[name], name) for name in state.learners]
+        self.operator = linked(
+            state, "operator", described(widgets.Dropdown, "operator", "what to train next", options=learners)
         )
         self.operator.style.description_width = "60px"
-        self.options: dict[str, Any] = {}
-        self._data_rows, self._model_rows = widgets.VBox(), widgets.VBox()
+        self.settings = SettingsPanel(state)
         self.training = TrainingPanel(state.training)
         self.shown = described(widgets.Dropdown, "prediction of", "whose prediction is looked at")
-        self.sample = described(widgets.IntSlider, "test function", "which test function is looked at", min=0, max=0)
+        self.sample = linked(
+            state,
+            "sample",
+            described(widgets.IntSlider, "test function", "which test function is looked at", min=0, max=0),
+        )
         self.resolution = described(
             widgets.SelectionSlider, "test resolution", "points per axis of the test", options=[("no data yet", 0)]
         )
         self.verdict = widgets.HTML("Nothing to look at yet: make data, or train.")
-        self.triptych = FigurePanel()
-        self.against_resolution, self.spectrum = FigurePanel(height=360), FigurePanel(height=360)
+        self.triptych = FigurePanel(label="truth, prediction and error of one test function")
+        self.against_resolution = FigurePanel(height=SIDE, label="error against the resolution of the test")
+        self.spectrum = FigurePanel(height=SIDE, label="spectrum of the truth and of the error")
         super().__init__(self._arranged(), states=[state], main=self.triptych)
-        self._draw_options()
         self._connect()
-        self._follow_phase()
+        self._enable_controls()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Controls of the settings, by name."""
+        return self.settings.controls
+
+    def summary(self) -> list[str]:
+        """The equation, the operator, and what the figure shows."""
+        state = self.state
+        values = ", ".join(f"{name} = {value:.3g}" for name, value in state.problem.values.items())
+        return [
+            f"{state.problem.title}{f', {values}' if values else ''}",
+            state.titles[state.operator],
+            *([] if state.predicted is None else [f"prediction of {state.titles[state.shown]}"]),
+        ]
 
     def _arranged(self) -> list[widgets.Widget]:
-        cards = [
-            card("1 &nbsp; Equation and data", [self.problem, self._data_rows], "1.4 1 310px"),
-            card("2 &nbsp; Operator", [self.operator, self._model_rows], "1 1 280px"),
-            card("3 &nbsp; Training", [self.training], "1.3 1 310px"),
+        controls = [
+            card("1 &nbsp; Equation", [self.problem, fold("data", [self.settings.data])]),
+            card("2 &nbsp; Operator", [self.operator, fold("settings", [self.settings.model])]),
+            card("3 &nbsp; Training", [self.training]),
         ]
-        sliders = [self.shown, self.sample, self.resolution]
-        pair = [self.against_resolution, self.spectrum]
-        for panel in pair:
-            share(panel, least=400)
-        look = [row(sliders), self.verdict, self.triptych, row(pair)]
-        return [row(cards), card("4 &nbsp; Prediction of test functions", look)]
+        pair = [share(panel, least=300) for panel in (self.against_resolution, self.spectrum)]
+        self.drawn = widgets.VBox([self.triptych, row(pair)])
+        self.note = StaleNote(self.state, self.drawn)
+        look = [row([self.shown, self.sample, self.resolution]), self.note, self.verdict, self.drawn]
+        return [columns(controls, [card("4 &nbsp; Test functions", look)])]
 
     def _connect(self) -> None:
         state = self.state
         self.problem.observe(self._take_problem, "problem")
-        widgets.link((state, "operator"), (self.operator, "value"))
-        widgets.link((state, "sample"), (self.sample, "value"))
-        self.operator.observe(self._follow_phase, "value")
         self.shown.observe(self._take_shown, "value")
         self.resolution.observe(self._take_resolution, "value")
-        state.training.observe(self._follow_phase, "phase")
+        state.observe(self._follow_problem, "problem")
+        state.observe(self._enable_controls, ["operator", "problem"])
+        state.training.observe(self._enable_controls, "phase")
         state.observe(self._draw_all, "revision")
         state.observe(self._draw_all, ["resolution", "shown"])
         state.observe(self._draw_sample, "sample")
+        state.observe(self._draw_verdict, ["options", "problem", "operator"])
+        state.observe(self.renew_picture, ["revision", "problem", "operator"])
 
     def _take_problem(self, change: dict[str, Any]) -> None:
-        renamed = change["old"].name != change["new"].name
         self.state.problem = change["new"]
-        if renamed:
-            self._draw_options()
-            self._follow_phase()
 
-    def _draw_options(self) -> None:
-        """Controls of the settings, at the experiment's values; the training resolutions divide the finest one."""
-        old = [*self._data_rows.children, *self._model_rows.children]
-        known = {option.name: option for option in self.state.experiment.options()}
-        defaults = self.state.defaults
-        self.options = {}
-        for name, ends in {**DATA_CONTROLS, **MODEL_CONTROLS}.items():
-            value = getattr(defaults, name)
-            if name == "resolution":
-                finest = defaults.finest
-                halved = [finest >> k for k in range(8) if finest % (1 << k) == 0 and finest >> k >= 8]
-                choices = sorted({value, *halved})
-                control = described(
-                    widgets.Dropdown, "train resolution", known[name].help, options=choices, value=value
-                )
-            else:
-                low, high = ends or (None, None)
-                control = option_control(known[name], value, low=low, high=high)
-            control.observe(lambda change, name=name: self._take_option(name, change["new"]), "value")
-            self.options[name] = control
-        self._data_rows.children = tuple(self.options[name] for name in DATA_CONTROLS)
-        self._model_rows.children = tuple(self.options[name] for name in MODEL_CONTROLS)
-        discard(old)
-
-    def _take_option(self, name: str, value: Any) -> None:
-        self.state.options = {**self.state.options, name: value}
-
-    def _follow_phase(self, _change: dict[str, Any] | None = None) -> None:
-        free = self.state.training.phase in ("empty", "ready")
-        self.problem.enable(free)
-        self.operator.disabled = not free
-        for name, control in self.options.items():
-            control.disabled = not free or (name in ONLY_FNO and self.state.operator != "fno")
+    def _follow_problem(self, change: dict[str, Any]) -> None:
+        problem = change["new"]
+        if problem != self.problem.problem:
+            self.problem.offer(problems.catalogue("pde"), problem)
 
     def _take_shown(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -143,38 +137,70 @@ class OperatorStudio(Studio):
         if change["new"]:
             self.state.resolution = change["new"]
 
+    def _enable_controls(self, _change: dict[str, Any] | None = None) -> None:
+        free = self.state.training.phase in ("empty", "ready")
+        self.problem.enable(free)
+        self.operator.disabled = not free
+        self.settings.enable(free)
+
     def _draw_all(self, _change: dict[str, Any] | None = None) -> None:
         state = self.state
-        predicted, metrics = state.predicted, state.metrics
-        if predicted is None or metrics is None or state.shown not in state.models:
-            return
-        self._offer(self.shown, [(NAMES[name], name) for name in state.models], state.shown)
-        self._offer(self.resolution, [(f"{n}", n) for n in state.resolutions], state.resolution)
-        self.sample.max = state.samples - 1
-        self._draw_sample()
-        modes = state.settings_of[state.shown].modes if state.shown == "fno" else None
-        self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
-        errors = figures.error_against_resolution(metrics, title="Error over all test functions")
-        errors.add_vline(x=state.resolution, line_width=6, opacity=0.18)
-        self.against_resolution.show(errors)
+        # the training's thread replaces predictions while the reader moves a slider
+        with state.lock:
+            predicted, metrics = state.predicted, state.metrics
+            if predicted is None or metrics is None:
+                return
+            _offer(self.shown, [(state.titles[name], name) for name in state.models], state.shown, self._take_shown)
+            sizes = [(f"{n}", n) for n in state.resolutions]
+            _offer(self.resolution, sizes, state.resolution, self._take_resolution)
+            self.sample.max = state.samples - 1
+            self._draw_sample()
+            banded = state.shown in OPERATORS and "modes" in OPERATORS[state.shown].settings
+            modes = state.settings_of[state.shown].modes if banded else None
+            self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
+            errors = figures.error_against_resolution(metrics, title="Error over all test functions")
+            errors.add_vline(x=state.resolution, line_width=6, opacity=0.18)
+            self.against_resolution.show(errors)
 
     def _draw_sample(self, _change: dict[str, Any] | None = None) -> None:
-        state = self.state
-        predicted, metrics = state.predicted, state.metrics
-        if predicted is None or metrics is None:
-            return
-        self.triptych.show(figures.triptych(predicted.isel(sample=state.sample)))
-        errors = metrics["relative_l2"].sel(model=state.shown, resolution=state.resolution)
-        here, mean = float(errors[state.sample]), float(errors.mean())
-        untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
-        self.verdict.value = (
-            f"{NAMES[state.shown]}{untrained}: relative L2 error <b>{here:.4f}</b> of test function {state.sample}, "
-            f"<b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} points per axis"
-        )
+        with self.state.lock:
+            predicted = self.state.predicted
+            if predicted is not None:
+                self.triptych.show(figures.triptych(predicted.isel(sample=self.state.sample)))
+                self._draw_verdict()
 
-    @staticmethod
-    def _offer(control: Any, options: list[tuple[str, Any]], value: Any) -> None:
-        if tuple(control.options) != tuple(options):
-            control.options = options
-        if control.value != value:
-            control.value = value
+    def _draw_verdict(self, _change: dict[str, Any] | None = None) -> None:
+        state = self.state
+        with state.lock:
+            metrics = state.measured.get(state.shown)
+            if metrics is None:
+                return
+            errors = metrics["relative_l2"].sel(resolution=state.resolution)
+            error, mean = float(errors[state.sample]), float(errors.mean())
+            untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
+            self.verdict.value = (
+                f"{html.escape(state.titles[state.shown])}{untrained}: relative L2 error <b>{error:.4f}</b> of test "
+                f"function {state.sample}, <b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} "
+                f"points per axis{_moved(state)}"
+            )
+
+
+def _moved(state: OperatorState) -> str:
+    """Which settings of the model shown were moved after its training."""
+    try:
+        names = ", ".join(name.replace("_", " ") for name in state.moved)
+    except LimitlabError:
+        return ""
+    return f'<br><span class="limitlab-old">trained before {names} changed</span>' if names else ""
+
+
+def _offer(
+    control: Any, options: list[tuple[str, Any]], value: Any, observer: Callable[[dict[str, Any]], None]
+) -> None:
+    """Let a control offer these, with `value` picked; nobody is told of the first one being picked meanwhile."""
+    control.unobserve(observer, "value")
+    if tuple(control.options) != tuple(options):
+        control.options = options
+    if control.value != value:
+        control.value = value
+    control.observe(observer, "value")

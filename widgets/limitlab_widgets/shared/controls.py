@@ -74,8 +74,10 @@ def linked(state: HasTraits, name: str, control: Any, *, read: Callable[[Any], A
 def show_value(control: Any, value: Any) -> None:
     """Let a control show a value, widening its range where need be."""
     if isinstance(control, widgets.FloatSlider | widgets.IntSlider):
+        # the range first: ipywidgets clips a value to the old one without a word
         control.min, control.max = min(control.min, value), max(control.max, value)
     elif isinstance(control, widgets.FloatLogSlider):
+        # the ends of a logarithmic slider are exponents, its value is not
         exponent = math.log(value, control.base)
         control.min, control.max = min(control.min, exponent), max(control.max, exponent)
     elif isinstance(control, widgets.SelectionSlider) and value not in _values(control):

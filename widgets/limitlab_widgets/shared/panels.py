@@ -1,4 +1,4 @@
-"""Panels that more than one studio is built from: a problem with its parameters, work under way, a training.
+"""Panels that more than one studio is built from: a problem with its parameters, old figures, a training.
 
 A panel shows state and sends commands to it; it has no numbers of its own.
 """
@@ -14,7 +14,7 @@ from traitlets import Any as AnyTrait
 
 from limitlab import figures
 from limitlab.errors import LimitlabError
-from limitlab.experiments.contract.experiment import curves_of
+from limitlab.experiments.contract.result import curves_of
 from limitlab_widgets.shared.controls import (
     button,
     described,
@@ -30,7 +30,6 @@ from limitlab_widgets.shared.widget_tree import discard
 
 if TYPE_CHECKING:
     from limitlab.problems import Parameter, Problem
-    from limitlab_widgets.shared.following import Following
     from limitlab_widgets.shared.state import StudioState
     from limitlab_widgets.shared.training import TrainingState
 
@@ -138,36 +137,6 @@ class StaleNote(widgets.HBox):
     def _show_error(self, _change: dict[str, Any] | None = None) -> None:
         self.error.value = error_text(self._state.error)
         display(self.error, bool(self._state.error))
-
-
-class RunPanel(widgets.VBox):
-    """A button that begins the work of a state and one that ends it, how far it is, and what went wrong."""
-
-    def __init__(self, state: Following, verb: str, tooltip: str) -> None:
-        self._state = state
-        self.start = button(verb, "play", tooltip, primary=True)
-        self.halt = button("Stop", "stop", f"end it; nothing begins until {verb} is pressed again")
-        self.start.on_click(lambda _button: state.begin())
-        self.halt.on_click(lambda _button: state.stop())
-        self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
-        self.status = widgets.Label(layout=widgets.Layout(width="auto"))
-        self.error = widgets.HTML()
-        super().__init__([widgets.HBox([self.start, self.halt]), self.bar, self.status, self.error])
-        state.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left"])
-        state.observe(self._show_error, "error")
-        self._follow()
-        self._show_error()
-
-    def _follow(self, _change: dict[str, Any] | None = None) -> None:
-        state, busy = self._state, self._state.phase == "working"
-        self.start.disabled, self.halt.disabled = busy, not busy
-        self.bar.max, self.bar.value = max(1, state.total), state.done
-        self.bar.bar_style = "info" if busy else ""
-        left = f", {seconds_text(state.seconds_left)} left for this width" if state.seconds_left is not None else ""
-        self.status.value = f"{state.activity}{left}" or "nothing was trained yet"
-
-    def _show_error(self, _change: dict[str, Any] | None = None) -> None:
-        self.error.value = error_text(self._state.error)
 
 
 class TrainingPanel(widgets.VBox):

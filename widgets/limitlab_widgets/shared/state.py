@@ -84,6 +84,7 @@ class StudioState(HasTraits):
                 yield
             except BaseException:
                 for name, value in before.items():
+                    # by identity: an array compared with another has no one truth
                     if getattr(self, name) is not value:
                         setattr(self, name, value)
                 raise
@@ -102,12 +103,14 @@ class StudioState(HasTraits):
         with self.lock:
             if self._closed:
                 return
+            # an event for each question: a wait for an older one must not end with the newer one
             self._ended, self._began = (ended := threading.Event()), time.monotonic()
             self.activity = ""
             self._worker.ask(partial(self._guarded, job))
         if ended.wait(patience if self._took < patience else 0.0):
             return
         with self.lock:
+            # another question may have come while this one waited
             if self._ended is ended and not ended.is_set():
                 self._took = max(self._took, patience)
                 self.stale = True
@@ -157,6 +160,7 @@ class StudioState(HasTraits):
 
     def close(self) -> None:
         """Tell nobody any more, and release the thread."""
+        # first, so that what the worker still sets reaches no closed widget
         self.unobserve_all()
         with self.lock:
             self._closed = True
@@ -205,6 +209,7 @@ class StudioState(HasTraits):
             message = f"{type(error).__name__}: {error}"
         with self.lock:
             check()
+            # after `answered`, the end of the job makes nothing stale
             late = self._ended.is_set()
             self._end()
             self.phase, self.seconds_left = "idle", None

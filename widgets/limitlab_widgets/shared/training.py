@@ -12,16 +12,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from traitlets import Enum, Float, HasTraits, Int, Unicode
 
 from limitlab.errors import LimitlabError
+from limitlab.interruption import interruptible
 
 if TYPE_CHECKING:
-    from limitlab.experiments import Experiment, Prepared, Result, Settings, Stage
+    from limitlab.experiments import Experiment, Prepared, Result, Settings, Stage, Training
 
 PHASES = ("empty", "preparing", "ready", "training", "paused", "stopping")
 ALLOWED = {
@@ -57,6 +57,7 @@ class TrainingState(HasTraits):
     def __init__(self, plan: Plan, take_data: TakeData, take_models: TakeModels) -> None:
         super().__init__()
         self.prepared: Prepared | None = None
+        self.settings: Any = None
         self.result: Result | None = None
         self.logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self._plan, self._take_data, self._take_models = plan, take_data, take_models
@@ -93,10 +94,11 @@ class TrainingState(HasTraits):
                 self._go.set()
 
     def stop(self) -> None:
-        """End after the step, or the chunk of data, under way; the model stays as it is then."""
+        """End after the step under way; the model stays as it is then, and data that are not whole are dropped."""
         with self._lock:
             if self.can("stop"):
                 self.phase = "stopping"
+                # stop before go: a paused thread that wakes must see that it is to end
                 self._stop.set()
                 self._go.set()
 
@@ -157,8 +159,11 @@ class TrainingState(HasTraits):
             elapsed = time.perf_counter() - self._started
             self._show(f"making data: {done} of {total} functions", done, total, elapsed, at_once=done in (0, total))
 
-        prepared = experiment.prepare(settings, report)
+        # a chunk of functions can take minutes: the loops inside it ask, too
+        with interruptible(self._raise_if_stopped):
+            prepared = experiment.prepare(settings, report)
         self._raise_if_stopped()
+        self.settings = settings
         self._take_data(prepared)
         self.prepared, self._prepared_for = prepared, (experiment, settings)
         self._show("data are ready", self.total, self.total)
@@ -167,14 +172,7 @@ class TrainingState(HasTraits):
         self._prepare()
         prepared, (experiment, settings) = self.prepared, self._prepared_for
         assert prepared is not None
-        models: dict[str, nn.Module] = {}
-
-        def build(name: str, seed: int) -> nn.Module:
-            models[name] = prepared.build(name, seed)
-            self.logs[name, seed] = []
-            return models[name]
-
-        training = experiment.train(settings, prepared=replace(prepared, build=build))
+        training = experiment.train(settings, prepared=prepared)
         self._show("training begins", 0, len(training))
         self._advance("training")
         self.result = None
@@ -183,14 +181,14 @@ class TrainingState(HasTraits):
             for stage in training:
                 self._record(stage)
                 if not self._go.is_set():
-                    self._rest(prepared, models, stage)
+                    self._rest(prepared, _by_name(training), stage)
                 if self._stop.is_set():
                     break
         finally:
             training.close()
         self.result = training.result
         self.logged += 1
-        self._take_models(prepared, models, self.result)
+        self._take_models(prepared, _by_name(training), self.result)
         if stage is not None:
             verb = "trained" if self.result else "stopped after"
             progress = stage.progress
@@ -199,6 +197,8 @@ class TrainingState(HasTraits):
 
     def _record(self, stage: Stage) -> None:
         progress = stage.progress
+        if progress.step == 1:
+            self.logs[stage.model, stage.seed] = []
         self.logs[stage.model, stage.seed].append(progress.record())
         text = f"training {stage.model}: step {progress.step} of {progress.steps}, loss {progress.loss:.3g}"
         self._show(text, progress.step, progress.steps, progress.seconds)
@@ -241,6 +241,11 @@ class TrainingState(HasTraits):
     def _raise_if_stopped(self) -> None:
         if self._stop.is_set():
             raise _Stopped
+
+
+def _by_name(training: Training) -> dict[str, nn.Module]:
+    """The newest model of each name."""
+    return {name: model for (name, _), model in training.models.items()}
 
 
 class _Stopped(Exception):

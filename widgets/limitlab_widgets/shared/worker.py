@@ -38,6 +38,7 @@ class Worker:
         """Drop what is under way, and run this next."""
         with self._changed:
             self._dropped.set()
+            # a new one for each job: the old one stays set for the job that holds it
             self._dropped = threading.Event()
             self._next = job, self._dropped
             if self._thread is None:

@@ -29,6 +29,7 @@ def direction_field(question: Question, solution: xr.Dataset, names: list[str]) 
     components = list(question.problem.components)
     points = torch.from_numpy(np.stack([grids[names.index(name)] for name in components], -1).reshape(-1, 2))
     field = question.problem.field()
+    # a third of the span: half or all of it may be a period of the field
     flow, later = (field(torch.full((len(points), 1), t), points) for t in (0.0, question.span / 3))
     if not torch.equal(flow, later):
         return None

@@ -97,6 +97,7 @@ class Question:
             options: dict[str, Any] = {"rtol": self.tolerance, "max_steps": self.max_steps}
             options["atol"] = ABSOLUTE[problem.kind] * (self.tolerance or 0.0)
         else:
+            # times off the grid of steps end steps of their own
             options = {"step_size": self.span / self.steps, "max_steps": 2 * self.steps}
         options |= {"method": method, "on_failure": "mask"}
         if isinstance(problem, SDEProblem):

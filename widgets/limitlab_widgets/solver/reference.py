@@ -83,6 +83,7 @@ def sde_reference(
 def ode_error(solution: xr.Dataset, reference: States, times: Times) -> float:
     """The largest relative error over the times of the reference, as far as both reached."""
     size = np.abs(np.where(np.isfinite(reference), reference, 0.0)).max(axis=1, keepdims=True)
+    # a component that is zero throughout has no relative error
     apart = np.abs(solution["y"].sel(time=times).values - reference) / np.where(size > 0, size, 1.0)
     return float(apart[np.isfinite(apart)].max())
 

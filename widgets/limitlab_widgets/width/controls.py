@@ -7,10 +7,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab_widgets.shared.controls import described, linked
-from limitlab_widgets.shared.panels import RunPanel, error_text
+from limitlab_widgets.shared.panels import error_text
 from limitlab_widgets.width.regression import ENDS, NONLINEARITIES, TARGETS
+from limitlab_widgets.width.run import RunPanel
 from limitlab_widgets.width.state import MOST_SEEDS, WIDTHS, WidthState
 
+MOST_FAILURES = 3
 STEPS = (50, 100, 200, 400, 1000, 2000)
 
 
@@ -24,13 +26,13 @@ class RegressionPanel(widgets.VBox):
         self.depth = described(widgets.IntSlider, "hidden layers", "number of hidden layers", **_ends("depth"))
         self.weight_variance = described(
             widgets.FloatSlider,
-            "weights s_w²",
+            "weights $s_w^2$",
             "variance of the weights times the number of inputs",
             step=0.05,
             **_ends("weight_variance"),
         )
         self.bias_scale = described(
-            widgets.FloatSlider, "biases s_b", "standard deviation of the biases", step=0.05, **_ends("bias_scale")
+            widgets.FloatSlider, "biases $s_b$", "standard deviation of the biases", step=0.05, **_ends("bias_scale")
         )
         self.target = described(
             widgets.Dropdown, "target", "the function of the angle that is learned", options=list(TARGETS)
@@ -49,7 +51,7 @@ class NetworksPanel(widgets.VBox):
         self._state = state
         self.rate = described(
             widgets.FloatSlider,
-            "rate η λ_max",
+            r"rate $\eta\lambda_{\max}$",
             "rate of gradient descent times the largest eigenvalue; the linear theory diverges above 2",
             step=0.05,
             **_ends("rate"),
@@ -73,13 +75,13 @@ class NetworksPanel(widgets.VBox):
         self.failures = widgets.HTML()
         controls = [linked(state, name, getattr(self, name)) for name in ("rate", "steps", "width", "seeds")]
         super().__init__([*controls, self.run, self.failures])
-        state.observe(self._tell, "trained")
-        self._tell()
+        state.observe(self._show_failures, "trained")
+        self._show_failures()
 
-    def _tell(self, _change: dict[str, Any] | None = None) -> None:
-        told = list(self._state.failures.values())
-        more = [f"... and {len(told) - 3} more"] if len(told) > 3 else []
-        self.failures.value = error_text("\n".join([*told[:3], *more]))
+    def _show_failures(self, _change: dict[str, Any] | None = None) -> None:
+        failures = list(self._state.failures.values())
+        more = [f"... and {len(failures) - MOST_FAILURES} more"] if len(failures) > MOST_FAILURES else []
+        self.failures.value = error_text("\n".join([*failures[:MOST_FAILURES], *more]))
 
 
 def _ends(name: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from limitlab import figures
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.layout import row
+from limitlab_widgets.shared.layout import display, row, share
 from limitlab_widgets.width.state import WidthState
 
 if TYPE_CHECKING:
@@ -31,48 +31,46 @@ class WidthFigures(widgets.VBox):
 
     def __init__(self, state: WidthState) -> None:
         self._state = state
-        self.functions, self.decay, self.kernels, self.laws = (FigurePanel(height=HEIGHT) for _ in range(4))
+        self.functions = FigurePanel(height=HEIGHT, label="outputs of the networks over the band of their limit")
+        self.decay = FigurePanel(height=HEIGHT, label="eigenvalues of the kernel, and what remains of the error")
+        self.kernels = FigurePanel(height=HEIGHT, label="tangent kernel of one network beside that of the limit")
+        self.laws = FigurePanel(height=HEIGHT, label="kernels against the width")
         self.about_kernels, self.about_laws = widgets.HTML(), widgets.HTML()
-        columns = [
-            ("Functions at time t", self.functions, None),
-            ("Eigenvalues, and what remains of the error along each at time t", self.decay, None),
-            ("Tangent kernel before training", self.kernels, self.about_kernels),
-            ("Kernels against width", self.laws, self.about_laws),
+        parts = [
+            _titled("Functions at time $t$", self.functions),
+            _titled("Eigenvalues, and what remains of the error along each at time $t$", self.decay),
+            _titled("Tangent kernel before training", self.kernels, self.about_kernels),
+            _titled("Kernels against width", self.laws, self.about_laws),
         ]
-        parts = []
-        for title, panel, about in columns:
-            heading = widgets.HTML(f"<b>{title}</b>")
-            beside = [heading, panel, *([] if about is None else [about])]
-            parts.append(
-                widgets.VBox(beside, layout=widgets.Layout(flex="1 1 360px", min_width="0", overflow="hidden"))
-            )
         super().__init__([row(parts[:2]), row(parts[2:])])
         state.observe(self._draw, "revision")
-        state.observe(self._draw_networks, ["trained", "width", "seeds"])
-        state.observe(self._move, "place")
+        state.observe(self._draw_networks, "trained")
+        state.observe(self._move, "record")
         self._draw()
 
     def _draw(self, _change: dict[str, Any] | None = None) -> None:
-        self._draw_functions()
-        self._draw_decay()
-        self._draw_kernels()
-        self._draw_laws()
+        # the worker brings another limit while the reader moves the time
+        with self._state.lock:
+            self._draw_decay()
+            self._draw_networks()
 
     def _draw_networks(self, _change: dict[str, Any] | None = None) -> None:
-        self._draw_functions()
-        self._draw_kernels()
-        self._draw_laws()
+        with self._state.lock:
+            self._draw_functions()
+            self._draw_kernels()
+            self._draw_laws()
 
     def _move(self, _change: dict[str, Any]) -> None:
         """Change the values that change with the time: much faster in the page than whole figures."""
-        lines, bars = self._functions().data, remaining_at(self._state)
+        with self._state.lock:
+            lines, bars = self._functions().data, remaining_at(self._state)
 
-        def move_lines(shown: Any) -> None:
-            for line, moved in zip(shown.data, lines, strict=True):
-                line.y = moved.y
+            def move_lines(drawn: Any) -> None:
+                for line, moved in zip(drawn.data, lines, strict=True):
+                    line.y = moved.y
 
-        self.functions.change(move_lines)
-        self.decay.change(lambda shown: shown.data[0].update(y=bars))
+            self.functions.change(move_lines)
+            self.decay.change(lambda drawn: drawn.data[0].update(y=bars))
 
     def _functions(self) -> go.Figure:
         reach = _reach(self._state)
@@ -91,20 +89,21 @@ class WidthFigures(widgets.VBox):
 
     def _draw_kernels(self) -> None:
         state = self._state
-        limit, own = state.study.kernels.ntk[: state.regression.points, : state.regression.points].numpy(), state.kernel
-        figure = figures.kernel_heatmaps(_kernels(state, limit, limit if own is None else own))
-        if own is None:
+        points = state.regression.points
+        limit, kernel = state.study.kernels.ntk[:points, :points].numpy(), state.kernel
+        figure = figures.kernel_heatmaps(_kernels(state, limit, limit if kernel is None else kernel))
+        if kernel is None:
             figure.data[0].z = np.full(limit.shape, None)
         # squares and a reversed axis do not survive an update in place
-        half = np.pi / state.regression.points
+        half = np.pi / points
         figure.update_yaxes(autorange=None, range=[2 * np.pi - half, -half], scaleanchor=None, constrain=None)
         self.kernels.show(figure)
-        off = "&hellip;" if own is None else f"{np.linalg.norm(own - limit) / np.linalg.norm(limit):.0%}"
+        off = "&hellip;" if kernel is None else f"{np.linalg.norm(kernel - limit) / np.linalg.norm(limit):.0%}"
         self.about_kernels.value = _note(f"The kernel of the network of width {state.width} is off by {off}.")
 
     def _draw_laws(self) -> None:
         study = self._state.drift
-        self.laws.layout.display = "none" if study is None else None
+        display(self.laws, study is not None)
         if study is None:
             self.about_laws.value = _note("Train: networks of several widths show how fast they approach their limit.")
             return
@@ -115,15 +114,20 @@ class WidthFigures(widgets.VBox):
         )
 
 
+def _titled(title: str, panel: FigurePanel, *about: widgets.Widget) -> widgets.VBox:
+    """A figure under its title, with what is said about it below."""
+    return share(widgets.VBox([widgets.HTMLMath(f"<b>{title}</b>"), panel, *about]), least=300)
+
+
 def functions_at(state: WidthState, most: float) -> tuple[xr.Dataset, xr.DataArray]:
     """`network` (seed, x), `mean` and `std` (x) at the state's time, cut at `most`; and the training data."""
     import xarray as xr
 
     angle = ("x", state.regression.all_angles.numpy(), ANGLE)
-    place, meaning = state.place, {"long_name": "output", "units": "1"}
-    networks = [run["network"].values[place] for run in state.ensemble.values()]
+    record, meaning = state.record, {"long_name": "output", "units": "1"}
+    networks = [run["network"].values[record] for run in state.ensemble.values()]
     stacked = np.array(networks).reshape(len(networks), len(angle[1]))
-    cut = {name: np.clip(state.limit[name].values[place], -most, most) for name in ("mean", "std")}
+    cut = {name: np.clip(state.limit[name].values[record], -most, most) for name in ("mean", "std")}
     seen = xr.Dataset(
         {
             "network": (("seed", "x"), np.clip(stacked, -most, most), meaning),
@@ -155,12 +159,12 @@ def spectrum_at(state: WidthState) -> xr.Dataset:
     )
 
 
-def _kernels(state: WidthState, limit: np.ndarray, own: np.ndarray) -> xr.DataArray:
+def _kernels(state: WidthState, limit: np.ndarray, network: np.ndarray) -> xr.DataArray:
     import xarray as xr
 
     angles = state.regression.angles.numpy()
     return xr.DataArray(
-        np.stack([own, limit]),
+        np.stack([network, limit]),
         dims=("kernel", "row", "column"),
         coords={
             "kernel": ["network", "limit"],

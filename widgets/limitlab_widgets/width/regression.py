@@ -1,4 +1,4 @@
-"""The regression of the width studio: points on the unit circle, a target, a network without a width, a rate.
+"""The regression of the width studio, as settings of the experiment `ntk_circle`.
 
     x = (cos theta, sin theta),    y = target(theta),    eta = rate/(largest eigenvalue of the limit's kernel)
 
@@ -7,28 +7,22 @@ A value: equal settings give the same numbers, whichever thread asks.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import check_number, unknown_name
-from limitlab.infinite_width import WidthStudy, activation, kernels, max_learning_rate, mlp
+from limitlab import experiments
+from limitlab.errors import check_number, one_of
+from limitlab.experiments.infinite_width.ntk_circle import ACTIVATIONS, CircleSettings
+from limitlab.infinite_width import CircleRegression, circle_regression, kernels, max_learning_rate, mlp
+from limitlab.infinite_width.circle import TARGETS, TWO_WAVES
 
-TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sin 2θ + ½ cos θ": lambda angle: torch.sin(2 * angle) + torch.cos(angle) / 2,
-    "cos θ": torch.cos,
-    "sin 3θ": lambda angle: torch.sin(3 * angle),
-    "a step": lambda angle: torch.where(torch.sin(angle) >= -1e-9, 1.0, -1.0).to(angle),
-    "a peak": lambda angle: torch.exp(4 * (torch.cos(angle - 1) - 1)),
-}
-NONLINEARITIES = (
-    *("relu", "leaky_relu", "abs", "erf", "tanh", "sigmoid", "sin", "cos", "gelu", "silu", "softplus", "linear"),
-)
+EXPERIMENT = experiments.get("ntk_circle")
+NONLINEARITIES = ACTIVATIONS
+WIDTHS = tuple(2**k for k in range(4, 13))
 ENDS: dict[str, tuple[float, float]] = {
     "depth": (1, 6),
     "weight_variance": (0.5, 4.0),
@@ -39,7 +33,7 @@ ENDS: dict[str, tuple[float, float]] = {
 }
 WHOLE = ("depth", "points", "steps")
 ANGLES = 96
-RECORDS = 40
+RECORDS = 39
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,7 @@ class Regression:
     activation: str = "relu"
     weight_variance: float = 2.0
     bias_scale: float = 0.1
-    target: str = next(iter(TARGETS))
+    target: str = TWO_WAVES
     points: int = 12
     rate: float = 1.0
     steps: int = 400
@@ -61,40 +55,47 @@ class Regression:
     def __post_init__(self) -> None:
         for name, (low, high) in ENDS.items():
             check_number(name, getattr(self, name), low=low, high=high, integer=name in WHOLE)
-        for name, known in (("activation", NONLINEARITIES), ("target", TARGETS)):
-            if getattr(self, name) not in known:
-                raise unknown_name(name, getattr(self, name), known)
+        one_of("activation", self.activation, NONLINEARITIES)
+        one_of("target", self.target, TARGETS)
+
+    @property
+    def task(self) -> CircleRegression:
+        """The points on the circle, and the target at them."""
+        return circle_regression(self.points, ANGLES, self.target)
 
     @property
     def angles(self) -> Float[Tensor, " point"]:
         """Of the training points, equally spaced."""
-        return 2 * math.pi * torch.arange(self.points, dtype=torch.float64) / self.points
+        return self.task.angles
 
     @property
     def values(self) -> Float[Tensor, " point"]:
         """The target at the training points."""
-        return TARGETS[self.target](self.angles)
+        return self.task.y
 
     @property
     def all_angles(self) -> Float[Tensor, " x"]:
         """Where functions are looked at: once around the circle, both ends included."""
-        return torch.linspace(0, 2 * math.pi, ANGLES + 1, dtype=torch.float64)
+        # the end again: a curve once around must close
+        return torch.cat([self.task.test_angles, torch.tensor([2 * math.pi], dtype=torch.float64)])
 
-    def study(self, watch: Callable[[], None] = lambda: None) -> WidthStudy:
-        """The limit, and networks of any width; `watch` is called wherever a network passes an activation."""
-        nonlinearity = activation(self.activation)
-
-        def watched(values: Tensor) -> Tensor:
-            watch()
-            return nonlinearity.function(values)
-
-        seen = dataclasses.replace(nonlinearity, function=watched)
-        architecture = mlp(self.depth, seen, self.weight_variance, self.bias_scale**2)
-        x, x_all = on_circle(self.angles), on_circle(self.all_angles)
-        eta = self.rate / 2 * max_learning_rate(kernels(architecture, x).ntk)
-        return WidthStudy(architecture, x, self.values, x_all, steps=self.steps, rate=eta, records=RECORDS)
-
-
-def on_circle(angles: Float[Tensor, " point"]) -> Float[Tensor, "point 2"]:
-    """The points of the unit circle at these angles."""
-    return torch.stack([torch.cos(angles), torch.sin(angles)], 1)
+    @property
+    def settings(self) -> CircleSettings:
+        """Of the experiment, one seed at a time."""
+        architecture = mlp(self.depth, self.activation, self.weight_variance, self.bias_scale**2)
+        return CircleSettings(
+            hidden=self.depth,
+            activation=self.activation,
+            weight_variance=self.weight_variance,
+            bias_variance=self.bias_scale**2,
+            target=self.target,
+            points=self.points,
+            test_points=ANGLES,
+            widths=WIDTHS,
+            rate=self.rate / 2 * max_learning_rate(kernels(architecture, self.task.x).ntk),
+            steps=self.steps,
+            modes=1,
+            records=RECORDS,
+            seeds=1,
+            device="cpu",
+        )

@@ -12,8 +12,8 @@ from limitlab.figures.widths.parametrization import REGIME_COLOURS
 from limitlab.infinite_width import ABC, regime_map, width_exponents
 from limitlab_widgets.shared.controls import described, linked
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.layout import card, row
-from limitlab_widgets.shared.panels import RunPanel
+from limitlab_widgets.shared.layout import card, columns, display, row, share
+from limitlab_widgets.width.run import RunPanel
 from limitlab_widgets.width.scaling_state import OCTAVES, PRESETS, STEPS, ScalingState
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ MEANINGS = {
     "kernel": "features freeze in the limit: training is that of a kernel",
     "feature": "features move in the limit, however wide the network",
 }
+PLANE = 400
 LIGHT = ("unstable", "trivial")
 ADAM = (
     "The exponents, the map and the regime are those of SGD. With Adam the check trains torch's layers in the standard "
@@ -45,14 +46,14 @@ class ScalingPage(widgets.VBox):
         )
         readout = {"min": -0.5, "max": 1.5, "step": 1 / 32, "readout_format": ".3f"}
         self.readout = described(
-            widgets.FloatSlider, "readout a", "exponent a of the last layer; a + b stays as it is", **readout
+            widgets.FloatSlider, "readout $a$", "exponent a of the last layer; a + b stays as it is", **readout
         )
         self.c = described(
-            widgets.FloatSlider, "rate c", "the rate is η n^-c", min=-2, max=2, step=1 / 16, readout_format=".3f"
+            widgets.FloatSlider, "rate $c$", "the rate is η n^-c", min=-2, max=2, step=1 / 16, readout_format=".3f"
         )
         self.theta = described(
             widgets.FloatSlider,
-            "shift θ",
+            r"shift $\theta$",
             "a + θ, b - θ, c - 2θ: other numbers, and nothing moves",
             min=-0.5,
             max=0.5,
@@ -67,7 +68,7 @@ class ScalingPage(widgets.VBox):
         )
         self.octave = described(
             widgets.SelectionSlider,
-            "learning rate η",
+            r"rate $\eta$",
             "learning rate at width 64",
             options=[(_power(k), k) for k in OCTAVES],
             continuous_update=False,
@@ -75,21 +76,18 @@ class ScalingPage(widgets.VBox):
         self.run = RunPanel(
             state, "Run the check", "train networks of five widths for a few steps, on every change too"
         )
-        self.regime, self.exponents, self.verdict = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.plane, self.fan = FigurePanel(height=430), FigurePanel()
+        self.regime, self.exponents, self.verdict = widgets.HTMLMath(), widgets.HTML(), widgets.HTML()
+        self.plane = FigurePanel(height=PLANE, label="regimes of training in the plane of two exponents")
+        self.fan = FigurePanel(height=PLANE, label="change of every layer against the width")
         sliders = [linked(state, name, getattr(self, name)) for name in ("preset", "readout", "c", "theta")]
         training = [linked(state, name, getattr(self, name)) for name in ("optimizer", "octave")]
-        controls = row(
-            [
-                card("1 &nbsp; Parametrisation", [*sliders, self.regime, self.exponents], "1 1 330px"),
-                card("2 &nbsp; Coordinate check", [*training, self.run], "1 1 330px"),
-            ]
-        )
-        beside = [
-            widgets.VBox(parts, layout=widgets.Layout(flex=flex, min_width="0", overflow="hidden"))
-            for parts, flex in (([self.plane], "1 1 360px"), ([self.verdict, self.fan], "1.3 1 440px"))
+        controls = [
+            card("1 &nbsp; Parametrisation", [*sliders, self.exponents]),
+            card("2 &nbsp; Coordinate check", [*training, self.run]),
         ]
-        super().__init__([controls, card("3 &nbsp; Regimes, and what training moves", [row(beside)])])
+        parts = [share(self.plane, least=300), share(widgets.VBox([self.verdict, self.fan]), least=300)]
+        look = card("3 &nbsp; Regimes, and what training moves", [self.regime, row(parts)])
+        super().__init__([columns(controls, [look])])
         state.observe(self._draw_point, ["preset", "readout", "c", "theta", "optimizer"])
         state.observe(self._draw_check, "revision")
         self._draw_point()
@@ -100,13 +98,17 @@ class ScalingPage(widgets.VBox):
         self.regime.value = regime_label(abc)
         self.exponents.value = _table(
             ("", *(f"W{layer}" for layer in range(1, abc.hidden + 2))),
-            [("a", *map(_short, abc.a)), ("b", *map(_short, abc.b)), ("c", _short(abc.c), *[""] * abc.hidden)],
+            [
+                ("<i>a</i>", *map(_short, abc.a)),
+                ("<i>b</i>", *map(_short, abc.b)),
+                ("<i>c</i>", _short(abc.c), *[""] * abc.hidden),
+            ],
         )
         self.plane.show(figures.regime_plane(regime_map(self.state.unshifted), point_of(self.state.unshifted)))
 
     def _draw_check(self, _change: dict[str, Any] | None = None) -> None:
         check, state = self.state.check, self.state
-        self.fan.layout.display = "none" if check is None else None
+        display(self.fan, check is not None)
         adam = f"{ADAM} " if state.optimizer == "adam" else ""
         if check is None:
             self.verdict.value = _note(
@@ -115,15 +117,15 @@ class ScalingPage(widgets.VBox):
             return
         figure = figures.coordinate_fan(check)
         self.fan.show(figure)
-        told = f"{adam}Change of every layer on fixed inputs after up to {STEPS} steps; the slope is that of the last."
-        self.verdict.value = _note(told) + (_compared(state, check) if state.optimizer == "sgd" else "")
+        about = f"{adam}Change of every layer on fixed inputs after up to {STEPS} steps; the slope is that of the last."
+        self.verdict.value = _note(about) + (_compared(state, check) if state.optimizer == "sgd" else "")
 
 
 def regime_label(abc: ABC) -> str:
     """The regime in its colour on the map, with r and what it means."""
     ink = "#24292F" if abc.regime in LIGHT else "#FFFFFF"
     style = f"background: {REGIME_COLOURS[abc.regime]}; color: {ink}; padding: 2px 10px; border-radius: 4px"
-    return f'<b style="{style}">{abc.regime}</b> &ensp; r = {abc.r:.3g} &ensp; {_note(MEANINGS[abc.regime])}'
+    return f'<b style="{style}">{abc.regime}</b> &ensp; $r = {abc.r:.3g}$ &ensp; {_note(MEANINGS[abc.regime])}'
 
 
 def point_of(abc: ABC) -> xr.Dataset:

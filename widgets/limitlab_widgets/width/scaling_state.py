@@ -6,25 +6,21 @@ Adam torch's own layers are trained instead, in the standard parametrisation (SP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-from traitlets import Enum, Int, observe
+from traitlets import Enum, Int, validate
 from traitlets import Float as FloatTrait
 
-from limitlab.infinite_width import (
-    ABC,
-    ABCMLP,
-    coordinate_check,
-    cross_entropy,
-    digit_networks,
-    digit_task,
-    parametrization,
-)
-from limitlab_widgets.shared.following import Following
-from limitlab_widgets.shared.worker import Check
+from limitlab import experiments
+from limitlab.errors import check_number
+from limitlab.experiments import Training
+from limitlab.experiments.infinite_width import abc_regimes
+from limitlab.experiments.infinite_width._digits import fan
+from limitlab.infinite_width import ABC, parametrization
+from limitlab_widgets.shared.worker import Check, Job
+from limitlab_widgets.width.run import RunState
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,14 +33,19 @@ PRESETS = {
     "mfp": "MFP, mean field, one layer",
 }
 BASE_WIDTH, WIDTHS = 64, (64, 128, 256, 512, 1024)
-STEPS, SEEDS, PROBES = 3, (0, 1), 64
-PIXELS, CLASSES = 64, 10
+STEPS, SEEDS, PROBES = 3, 2, 64
 OCTAVES = tuple(range(-11, -1))
 USUAL = {"sgd": -2, "adam": -6}
+REACH = {"readout": 4.0, "c": 4.0, "theta": 4.0}
+"""How far the exponents may go either side of zero."""
+LABELS = {"sp": "SP", "mup": "µP"}
 
 
-class ScalingState(Following):
+class ScalingState(RunState):
     """One point in the plane of a_(L+1) and c, from one of the PRESETS, shifted by theta; and its coordinate check."""
+
+    # what others start from comes first: an undo goes in this order
+    decides = ("preset", "optimizer", "readout", "c", "theta", "octave")
 
     preset = Enum(tuple(PRESETS), "mup", help="the parametrisation that the sliders start from")
     readout = FloatTrait(0.5, help="a of the readout; a + b stays as the preset has it")
@@ -57,7 +58,7 @@ class ScalingState(Following):
     def __init__(self) -> None:
         super().__init__()
         self.check: xr.Dataset | None = None
-        self._changing = False
+        self._answered = self._settings()
 
     @property
     def base(self) -> ABC:
@@ -74,80 +75,83 @@ class ScalingState(Following):
         """What the networks are trained in."""
         return self.unshifted.shift(self.theta)
 
-    @observe("preset")
-    def _take_preset(self, _change: dict[str, Any]) -> None:
-        self._changing = True
-        self.readout, self.c, self.theta = self.base.a[-1], self.base.c, 0.0
-        self._changing = False
-        self._answer({})
-
-    @observe("optimizer")
-    def _take_optimizer(self, _change: dict[str, Any]) -> None:
-        self._changing = True
-        self.octave = USUAL[self.optimizer]
-        self._changing = False
-        self._answer({})
-
-    @observe("readout", "c", "theta", "octave")
-    def _answer(self, _change: dict[str, Any]) -> None:
-        if self._changing:
+    def answer(self) -> None:
+        """Forget the check of other settings; another preset or optimiser brings the numbers that it starts with."""
+        before = self._answered
+        if self.preset != before["preset"]:
+            self._start({"readout": self.base.a[-1], "c": self.base.c, "theta": 0.0})
+        if self.optimizer != before["optimizer"]:
+            self._start({"octave": USUAL[self.optimizer]})
+        self._answered = self._settings()
+        if self._answered == before:
             return
-        with self._lock:
-            self._worker.drop()
+        with self.lock:
+            self._drop()
             self.check = None
         self.revision += 1
-        if self.follow:
-            self._submit()
+        self.run()
 
-    def _job(self) -> Callable[[Check], None]:
+    def job(self) -> Job:
+        """Train networks of five widths for a few steps."""
         return partial(self._compare, self.abc, self.optimizer, 2.0**self.octave)
 
+    @validate(*REACH)
+    def _is_in_range(self, proposal: dict[str, Any]) -> float:
+        name = proposal["trait"].name
+        return check_number(name, proposal["value"], low=-REACH[name], high=REACH[name])
+
+    @validate("octave")
+    def _is_octave(self, proposal: dict[str, Any]) -> int:
+        low, high = OCTAVES[0], OCTAVES[-1]
+        return int(check_number("octave", proposal["value"], low=low, high=high, integer=True))
+
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.decides}
+
+    def _start(self, values: dict[str, float]) -> None:
+        """Set what was not set together with the change that brings these."""
+        for name, value in values.items():
+            if getattr(self, name) == self._answered[name]:
+                setattr(self, name, value)
+
     def _compare(self, abc: ABC, optimizer: str, rate: float, check: Check) -> None:
-        import xarray as xr
-
-        kinds: dict[str, tuple[Callable[[int, int], nn.Module], Any]] = {"": (_abc_network(abc), ABCMLP.groups)}
+        training = _maximal_update(rate) if optimizer == "adam" else _one_point(abc, rate)
+        trials = {trial.name: trial for trial in training.prepared.trials}
+        total = len(trials) * SEEDS
+        with closing(training):
+            for stage in training:
+                check()
+                if stage.progress.step == 1:
+                    network = f"width {trials[stage.model].at['width']}, seed {stage.seed}"
+                    self.report(check, f"{network}: network {stage.stage} of {total}", stage.stage - 1, total)
+        assert training.result is not None
+        changes = fan(training.result)
         if optimizer == "adam":
-            kinds = {"SP": digit_networks("sp"), "µP": digit_networks("mup")}
-        total = len(kinds) * len(WIDTHS) * len(SEEDS)
-        found, made = [], 0
-        for make, groups in kinds.values():
-
-            def counted(width: int, seed: int, make: Callable[[int, int], nn.Module] = make) -> nn.Module:
-                nonlocal made
-                self._show(check, f"width {width}, seed {seed}: network {made + 1} of {total}", made, total)
-                made += 1
-                return make(width, seed)
-
-            task = digit_task()
-            found.append(
-                coordinate_check(
-                    counted,
-                    WIDTHS,
-                    loss=partial(_watched_loss, check),
-                    batches=task.batches,
-                    probe=task.images[:PROBES],
-                    learning_rate=rate,
-                    steps=STEPS,
-                    seeds=SEEDS,
-                    optimizer=optimizer,
-                    groups=groups,
-                )
+            changes = changes.assign_coords(
+                parametrization=[LABELS[name] for name in changes["parametrization"].values]
             )
-        joined = found[0] if len(found) == 1 else xr.concat(found, xr.Variable("parametrization", list(kinds)))
-        self._show(check, f"{total} networks, {STEPS} steps each", total, total)
-        with self._lock:
+        else:
+            changes = changes.isel(parametrization=0, drop=True)
+        self.report(check, f"{total} networks, {STEPS} steps each", total, total)
+        with self.lock:
             check()
-            self.check = joined
+            self.check = changes
             self.revision += 1
 
 
-def _watched_loss(check: Check, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    check()
-    return cross_entropy(model, batch)
+def _one_point(abc: ABC, rate: float) -> Training[Any, Any]:
+    """SGD in one abc-parametrisation."""
+    experiment = experiments.get("abc_regimes")
+    settings = experiment.configure(**_options(rate))
+    return experiment.train(settings, prepared=abc_regimes.prepare_points({"point": abc}, settings))
 
 
-def _abc_network(abc: ABC) -> Callable[[int, int], nn.Module]:
-    def make(width: int, seed: int) -> nn.Module:
-        return ABCMLP(PIXELS, width, CLASSES, abc, activation="relu", base_width=BASE_WIDTH, seed=seed)
+def _maximal_update(rate: float) -> Training[Any, Any]:
+    """Adam on torch's layers, in the standard parametrisation and with its maximal update."""
+    experiment = experiments.get("coordinate_check")
+    return experiment.train(experiment.configure(parametrizations=tuple(LABELS), **_options(rate)))
 
-    return make
+
+def _options(rate: float) -> dict[str, Any]:
+    measured = {"widths": WIDTHS, "base_width": BASE_WIDTH, "probes": PROBES}
+    return {**measured, "learning_rate": rate, "steps": STEPS, "seeds": SEEDS, "device": "cpu"}

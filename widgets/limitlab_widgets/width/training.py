@@ -1,21 +1,27 @@
-"""Networks of several widths and seeds, trained one after the other, with progress; and what their widths say together.
+"""Networks of several widths and seeds, trained one after the other by the experiment; what their widths say together.
 
-A training is given up between two layers of a network: that is where it lets itself be watched.
+A training is given up between two of its steps.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from limitlab.errors import LimitlabError
+from limitlab.experiments import Prepared
+from limitlab.experiments.infinite_width.ntk_circle import CircleData, CircleSettings
+from limitlab.labels import labelled
 from limitlab.memory import require_memory
 from limitlab_widgets.shared.worker import Check
-from limitlab_widgets.width.regression import RECORDS, Regression
+from limitlab_widgets.width.regression import EXPERIMENT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,21 +35,53 @@ LAWS = {"drift": "drift in training", "kernel_error": "error at the start"}
 
 
 def trained_networks(
-    regression: Regression, wanted: Sequence[Pair], check: Check, report: Report
+    settings: CircleSettings, prepared: Prepared[CircleData], pairs: Sequence[Pair], check: Check, report: Report
 ) -> Iterator[tuple[Pair, xr.Dataset | str]]:
-    """For every (width, seed) what `WidthStudy.run` gives, or in words why it could not.
+    """For every (width, seed) what `recorded_training` gives, or in words why it could not.
 
     report(text, parts done, of so many, seconds left or None) is called at most every TICK.
     """
-    for place, (width, seed) in enumerate(wanted):
-        alike = [pair for pair in wanted if pair[0] == width]
-        watch = _Watch(regression, f"width {width}: network", alike.index((width, seed)), len(alike), check, report)
-        watch.before, watch.total = PARTS * place, PARTS * len(wanted)
+    for index, (width, seed) in enumerate(pairs):
+        alike = [pair for pair in pairs if pair[0] == width]
+        pace = _Pace(settings.steps, f"width {width}: network", alike.index((width, seed)), len(alike))
+
+        def watch(step: int, index: int = index, pace: _Pace = pace) -> None:
+            check()
+            if (progress := pace(step)) is not None:
+                text, share, left = progress
+                report(text, PARTS * index + int(PARTS * share), PARTS * len(pairs), left)
+
         try:
-            require_room(regression.depth, width)
-            yield (width, seed), regression.study(watch).run(width, seed)
+            require_room(settings.hidden, width)
+            yield (width, seed), recorded_training(settings, prepared, width, seed, watch)
         except LimitlabError as error:
             yield (width, seed), f"width {width}, seed {seed}: {error}"
+
+
+def recorded_training(
+    settings: CircleSettings, prepared: Prepared[CircleData], width: int, seed: int, watch: Callable[[int], None]
+) -> xr.Dataset:
+    """Outputs `network` (step, x) at the recorded steps, `drift` and `kernel_error` of one network.
+
+    watch(step) is called after every step. Raises TrainingDiverged.
+    """
+    study = prepared.data.study
+    training = EXPERIMENT.train(dataclasses.replace(settings, seed=seed), prepared=prepared, only={"width": width})
+    records = [_outputs(study.network(width, seed), study.x_test)]
+    with closing(training):
+        for stage in training:
+            watch(stage.progress.step)
+            if stage.progress.step in study.steps:
+                records.append(_outputs(training.models[stage.model, seed], study.x_test))
+    assert training.result is not None
+    metrics = training.result.metrics.isel(model=0, seed=0)
+    network = labelled(network=("step x", torch.stack(records), "network"), step=("step", study.steps, "step"))
+    return on_closed_circle(network.assign({name: metrics[name].variable for name in LAWS}))
+
+
+def on_closed_circle(dataset: xr.Dataset) -> xr.Dataset:
+    """The same with the first of the equally spaced angles once more at the end, where the circle closes."""
+    return dataset.isel(x=[*range(dataset.sizes["x"]), 0])
 
 
 def require_room(depth: int, width: int) -> None:
@@ -74,32 +112,25 @@ def drift_table(runs: Mapping[Pair, xr.Dataset]) -> xr.Dataset | None:
     )
 
 
-class _Watch:
-    """Called at every activation of a network in training: gives up where it is asked to, and tells how far it is."""
+class _Pace:
+    """How far a network is, in words and as a share, and how long those of its width still take."""
 
-    before: int
-    total: int
+    def __init__(self, steps: int, title: str, number: int, count: int) -> None:
+        self.steps, self.title, self.number, self.count = steps, title, number, count
+        self.start = time.perf_counter()
+        self.next = self.start
 
-    def __init__(
-        self, regression: Regression, where: str, number: int, count: int, check: Check, report: Report
-    ) -> None:
-        self._steps, self._depth = regression.steps, regression.depth
-        self._where, self._number, self._count = where, number, count
-        self._check, self._report = check, report
-        self._calls, self._next, self._begun = 0, 0.0, 0.0
-
-    def __call__(self) -> None:
-        self._check()
-        self._calls += 1
+    def __call__(self, step: int) -> tuple[str, float, float | None] | None:
+        """None where the last report was less than TICK ago."""
         now = time.perf_counter()
-        self._begun = self._begun or now
-        if now < self._next:
-            return
-        self._next = now + TICK
-        # a record looks at the outputs of the training and the test points, and at the kernel
-        passes = self._steps + 3 * min(RECORDS, self._steps)
-        share = min(0.99, self._calls / (self._depth * passes))
-        elapsed = now - self._begun
-        left = elapsed / share * (self._count - self._number - share) if elapsed > TICK else None
-        text = f"{self._where} {self._number + 1} of {self._count}, {share:.0%}"
-        self._report(text, self.before + int(PARTS * share), self.total, left)
+        if now < self.next:
+            return None
+        self.next = now + TICK
+        share, elapsed = step / self.steps, now - self.start
+        left = elapsed / share * (self.count - self.number - share) if elapsed > TICK else None
+        return f"{self.title} {self.number + 1} of {self.count}, {share:.0%}", share, left
+
+
+@torch.no_grad()
+def _outputs(network: nn.Module, x: Tensor) -> Tensor:
+    return network(x)[:, 0]

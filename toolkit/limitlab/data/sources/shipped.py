@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limitlab.errors import LimitlabError
+from limitlab.labels import labelled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,21 +29,16 @@ def digits() -> xr.Dataset:
 
     Source: Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
     Raises DataMissing.
-    """
-    import xarray as xr
 
+    >>> dict(ll.data.digits()["image"].sizes)
+    {'sample': 1797, 'y': 8, 'x': 8}
+    """
     table = np.loadtxt(_checked("digits/digits.csv.gz", _DIGITS), delimiter=",", dtype=np.float32)
-    return xr.Dataset(
-        {
-            "image": (
-                ("sample", "y", "x"),
-                table[:, :64].reshape(-1, 8, 8),
-                {"long_name": "black pixels of a block", "units": "1"},
-            ),
-            "label": ("sample", table[:, 64].astype(np.int64), {"long_name": "digit", "units": "1"}),
-        },
-        coords={"sample": np.arange(len(table))},
-        attrs={"title": "Optical recognition of handwritten digits", "licence": "CC BY 4.0"},
+    return labelled(
+        {"title": "Optical recognition of handwritten digits", "licence": "CC BY 4.0"},
+        image=("sample y x", table[:, :64].reshape(-1, 8, 8), "black pixels of a block"),
+        label=("sample", table[:, 64].astype(np.int64), "digit"),
+        sample=("sample", np.arange(len(table)), "sample"),
     )
 
 
@@ -57,7 +53,8 @@ def _checked(name: str, checksum: str) -> Path:
     path = folder() / name
     if not path.is_file():
         raise DataMissing(f"{path} is missing; it ships with the project: install it again")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != checksum:
-        raise DataMissing(f"{path} is not the file of its card (SHA-256 {found[:12]}..., not {checksum[:12]}...)")
+    # before it is parsed: a truncated table may still parse
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != checksum:
+        raise DataMissing(f"{path} is not the file of its card (SHA-256 {digest[:12]}..., not {checksum[:12]}...)")
     return path

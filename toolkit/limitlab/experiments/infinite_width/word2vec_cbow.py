@@ -7,17 +7,23 @@ at chance, though it is trained at a rate of its own. The paper size is the King
 Source: Yang, Hu, Feature learning in infinite-width neural networks, arXiv 2011.14522, section 7.
 """
 
+from __future__ import annotations
+
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from limitlab.data.sources.corpus import TEXTS, ContextBatches, Corpus, factorial_corpus, text_corpus
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.contract.settings import Settings, option
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
+from limitlab.experiments.contract.result import Result
+from limitlab.experiments.contract.settings import Ensemble, OnDevice, option, sizes
 from limitlab.infinite_width.embeddings import (
     CBOW,
     analogy_hits,
@@ -28,20 +34,34 @@ from limitlab.infinite_width.embeddings import (
     linear_decay,
     mean_loss,
 )
+from limitlab.labels import labelled
+from limitlab.training import Recipe
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
+
+class Limit(NamedTuple):
+    """A network without a width: how it is built for a number of words, and the setting with its learning rate."""
+
+    build: Callable[[int], CBOW]
+    rate: str
+
+
 CORPORA = ("factorial", *TEXTS)
-LIMITS = ("infinite", "ntk", "gp")
+LIMITS = {
+    "infinite": Limit(infinite, "learning_rate"),
+    "ntk": Limit(partial(kernel_limit, kind="ntk"), "kernel_learning_rate"),
+    "gp": Limit(partial(kernel_limit, kind="gp"), "kernel_learning_rate"),
+}
 FROZEN_WIDTH = 256
-HELD_OUT_SEED = 2**32
+HELD_OUT_SEED = 2**32  # beyond all seeds of settings: held-out text is drawn from another stream
 SMOOTHED = 60
 
 
 @dataclass(frozen=True)
-class Word2VecSettings(Settings):
+class Word2VecSettings(Ensemble, OnDevice):
     """The text, how it is read, and the widths; rates are those of a step on the sum over a batch."""
 
     corpus: str = option("factorial", "generated sentences, or real text", choices=CORPORA)
@@ -58,10 +78,7 @@ class Word2VecSettings(Settings):
     kernel_learning_rate: float = option(3.0, "the same for the kernel limits", low=1e-6, high=1000.0)
     weight_decay: float = option(0.0, "decay of the rows that a batch touches", low=0.0, high=1.0)
     widths: tuple[int, ...] = option((4, 16, 64, 256), "finite widths", low=1, high=65_536)
-    limits: tuple[str, ...] = option(("infinite", "ntk"), "limits beside them", choices=LIMITS)
-    seeds: int = option(1, "initialisations of each finite width", low=1, high=100)
-    seed: int = option(0, "seed of text, order and first initialisation", low=0, high=2**31)
-    device: str = option("auto", "where to train", choices=("auto", "cpu", "cuda", "mps"))
+    limits: tuple[str, ...] = option(("infinite", "ntk"), "limits beside them", choices=tuple(LIMITS))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,12 +94,11 @@ class Word2VecData:
 
     corpus: Corpus
     held_out: dict[str, Tensor]
-    questions: Tensor | None
+    questions: Int64[Tensor, "question 4"] | None
 
 
-def prepare(settings: Settings, progress: ReportProgress = False) -> Prepared:
+def prepare(settings: Word2VecSettings, progress: ReportProgress = False) -> Prepared[Word2VecData]:
     """One text and one order of contexts and negatives for all models."""
-    assert isinstance(settings, Word2VecSettings)
     train, test = _texts(settings)
     reading: dict[str, Any] = {"window": settings.window, "negatives": settings.negatives}
     batches = ContextBatches(
@@ -91,43 +107,40 @@ def prepare(settings: Settings, progress: ReportProgress = False) -> Prepared:
     held_out = ContextBatches(test, size=1, seed=settings.seed + HELD_OUT_SEED, **reading).epoch(0)
     data = Word2VecData(train, held_out, train.analogies() if len(train.factors) else None)
     words, steps = len(train.words), settings.epochs * len(batches)
-    finite_widths = {f"width-{width}": width for width in settings.widths}
 
-    def build(model: str, seed: int) -> nn.Module:
-        if model in finite_widths:
-            return finite(words, finite_widths[model], seed)
-        return infinite(words) if model == "infinite" else kernel_limit(words, model)
-
-    def training(model: str) -> dict[str, Any]:
-        frozen = model in ("ntk", "gp")
-        rate = settings.kernel_learning_rate if frozen else settings.learning_rate
-        return {
-            "steps": steps,
+    def recipe(rate: float) -> Recipe:
+        return Recipe(
+            cbow_loss(settings.weight_decay),
+            batches,
+            steps,
             # the loss is a mean over the batch, the rate that of a step on the sum
-            "learning_rate": rate * settings.batch_size,
-            "weight_decay": 0.0,
-            "optimizer": "sgd",
-            "schedule": linear_decay(steps),
-            "device": settings.device,
-        }
+            learning_rate=rate * settings.batch_size,
+            optimizer="sgd",
+            weight_decay=0.0,
+            schedule=linear_decay(steps),
+        )
 
-    return Prepared(
-        settings=settings,
-        models=(*finite_widths, *settings.limits),
-        seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
-        batches=batches,
-        loss=cbow_loss(settings.weight_decay),
-        build=build,
-        training=training,
-        measure=lambda model: measure_embeddings(model, data),
-        data=data,
+    limits = {name: LIMITS[name] for name in settings.limits}
+    trials = (
+        *(Trial({"width": n}, partial(finite, words, n), recipe(settings.learning_rate)) for n in settings.widths),
+        *(
+            Trial({"limit": name}, partial(_limit, limit, words), recipe(getattr(settings, limit.rate)))
+            for name, limit in limits.items()
+        ),
     )
+    return Prepared(trials, partial(measure_embeddings, data), data)
+
+
+def _limit(limit: Limit, words: int, seed: int) -> CBOW:
+    """The limit, of which nothing is drawn."""
+    return limit.build(words)
 
 
 def _texts(settings: Word2VecSettings) -> tuple[Corpus, Corpus]:
     """What is trained on, and what the loss is measured on."""
     if settings.corpus != "factorial":
         whole = text_corpus(settings.corpus, most_words=settings.most_words, min_count=settings.min_count)
+        # the setting is a share of what is trained on, that of `split` one of the whole
         return whole.split(settings.held_out / (1 + settings.held_out))
     count = max(2, round(settings.held_out * settings.sentences))
     return (
@@ -136,49 +149,46 @@ def _texts(settings: Word2VecSettings) -> tuple[Corpus, Corpus]:
     )
 
 
-def measure_embeddings(model: nn.Module, data: Word2VecData) -> "xr.Dataset":
+def measure_embeddings(data: Word2VecData, model: nn.Module, fresh: nn.Module) -> xr.Dataset:
     """The loss on held-out text and, where there are analogies, the share solved; `width` is a coordinate."""
-    import xarray as xr
-
     assert isinstance(model, CBOW)
-    metrics = xr.Dataset(
-        {"held_out_loss": ((), mean_loss(model, data.held_out), {"long_name": "held-out loss", "units": "1"})},
-        coords={"width": ((), float(model.width), {"long_name": "width", "units": "1"})},
+    metrics = labelled(
+        held_out_loss=("", mean_loss(model, data.held_out), "held-out loss"), width=("", float(model.width), "width")
     )
     if data.questions is not None:
         hits = analogy_hits(embeddings_of(model), data.questions)
-        metrics["accuracy"] = ((), float(hits.float().mean()), {"long_name": "analogies solved", "units": "1"})
-    return metrics
+        metrics = metrics.assign(labelled(accuracy=("", float(hits.float().mean()), "analogies solved")))
+    return metrics.set_coords("width")
 
 
-def embeddings_of(model: CBOW) -> Tensor:
+def embeddings_of(model: CBOW) -> Float[Tensor, "word dimension"]:
     """The vectors of the words; where features are frozen, those of a wide network, which keeps what it drew."""
     return model.sample(FROZEN_WIDTH).u if model.frozen else model.u.detach()
 
 
-def embedding_dataset(result: Result, models: tuple[str, ...]) -> "xr.Dataset":
+def embedding_dataset(result: Result[Word2VecSettings, Word2VecData], models: tuple[str, ...]) -> xr.Dataset:
     """The target words' unit vectors of these models (model, word, dimension), NaN beyond a model's dimensions."""
-    import xarray as xr
-
-    data, seed = result.prepared.data, result.prepared.seeds[0]
+    data, seed = result.data, result.settings.seed
     targets = len(data.corpus.factors)
     tables = [embeddings_of(cast(CBOW, result.models[name, seed])) for name in models]
     vectors = [nn.functional.normalize(table[:targets], dim=1).cpu() for table in tables]
     largest = max(table.shape[1] for table in vectors)
     padded = [nn.functional.pad(table, (0, largest - table.shape[1]), value=math.nan) for table in vectors]
-    factors = {name: ("word", data.corpus.factors[:, axis]) for axis, name in enumerate(("i", "j"))}
-    return xr.Dataset(
-        {"embedding": (("model", "word", "dimension"), torch.stack(padded).numpy())},
-        coords={"model": list(models), "word": list(data.corpus.words[:targets]), **factors},
-    )
+    i, j = data.corpus.factors.T
+    return labelled(
+        embedding=("model word dimension", torch.stack(padded), "unit vectors"),
+        model=("model", list(models), "model"),
+        word=("word", list(data.corpus.words[:targets]), "word"),
+        i=("word", i, "first factor"),
+        j=("word", j, "second factor"),
+    ).set_coords(["i", "j"])
 
 
-def draw(result: Result) -> dict[str, "go.Figure"]:
+def draw(result: Result[Word2VecSettings, Word2VecData]) -> dict[str, go.Figure]:
     """Training curves, held-out loss and accuracy against width, and maps of the target words."""
     from limitlab import figures
 
-    settings, data = result.prepared.settings, result.prepared.data
-    assert isinstance(settings, Word2VecSettings)
+    settings, data = result.settings, result.data
     smooth = result.curves.coarsen(step=max(1, result.curves.sizes["step"] // SMOOTHED), boundary="trim").mean()
     drawn = {"training": figures.training_curves(smooth, "negative_sampling")}
     if settings.widths:
@@ -186,34 +196,35 @@ def draw(result: Result) -> dict[str, "go.Figure"]:
     if data.questions is None:
         return drawn
     if settings.widths:
+        # the three words of a question are no answers
         chance = 1 / (len(data.corpus.words) - 3)
         drawn["accuracy"] = figures.accuracy_against_width(result.metrics, chance=chance)
-    middle = [f"width-{width}" for width in sorted(settings.widths)[len(settings.widths) // 2 :][:1]]
-    shown = tuple(name for name in ("ntk", *middle, "infinite") if name in result.prepared.models)
-    return drawn | {"map": figures.embedding_map(embedding_dataset(result, shown or result.prepared.models[:1]))}
+    return drawn | {"map": figures.embedding_map(embedding_dataset(result, _mapped(result)))}
 
 
-COURSE = Word2VecSettings()
-SMOKE = replace(COURSE, sentences=200, widths=(4, 16))
-PAPER = replace(
-    COURSE,
-    corpus="kjv",
-    held_out=0.1,
-    window=8,
-    negatives=25,
-    subsample=1e-4,
-    epochs=15,
-    learning_rate=0.05,
-    weight_decay=1e-3,
-    widths=(64, 256, 1024),
+def _mapped(result: Result[Word2VecSettings, Word2VecData]) -> tuple[str, ...]:
+    """The models whose maps say most: the kernel, the network of middle width, the limit; else the first."""
+    prepared, widths = result.prepared, sorted(result.settings.widths)
+    middle = [("width", width) for width in widths[len(widths) // 2 :][:1]]
+    chosen = [("limit", "ntk"), *middle, ("limit", "infinite")]
+    names = [trial.name for axis, value in chosen for trial in prepared.trials if trial.at.get(axis) == value]
+    return tuple(names) or prepared.names[:1]
+
+
+SIZES = sizes(
+    Word2VecSettings(seeds=1),
+    smoke={"sentences": 200, "widths": (4, 16)},
+    paper={
+        "corpus": "kjv",
+        "held_out": 0.1,
+        "window": 8,
+        "negatives": 25,
+        "subsample": 1e-4,
+        "epochs": 15,
+        "learning_rate": 0.05,
+        "weight_decay": 1e-3,
+        "widths": (64, 256, 1024),
+    },
 )
 
-EXPERIMENT = Experiment(
-    name="word2vec_cbow",
-    title="Word embeddings at finite and at infinite width",
-    system="feature-learning",
-    sizes={"smoke": SMOKE, "course": COURSE, "paper": PAPER},
-    prepare=prepare,
-    draw=draw,
-    check=lambda settings: None,
-)
+EXPERIMENT = Experiment("feature-learning", "Word embeddings at finite and at infinite width", SIZES, prepare, draw)

@@ -1,34 +1,44 @@
-"""Learn the solution operator of a PDE at one resolution, test it at finer ones: FNO, U-Net and trivial predictors.
+"""Learn the solution operator of a PDE at one resolution, test it at finer ones; any operators of the catalogue.
 
 All samples are made once on the finest grid that is asked for; the training set and the coarser test sets are the same
 functions, restricted. An error that grows with the test resolution is then the model's, not the data's.
 Source: Li et al., Fourier Neural Operator (2021); Kossaifi et al., MG-TFNO (2023), whose plain FNO this is.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from limitlab import operators, problems
 from limitlab.data import ChannelStatistics, batches
-from limitlab.errors import InvalidArgument
-from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
-from limitlab.experiments.contract.settings import Settings, option
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
+from limitlab.experiments.contract.result import Result
+from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
+from limitlab.labels import labelled
+from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
-from limitlab.training import operator_loss
+from limitlab.training import Recipe, operator_loss
+from limitlab.training.batches import Batches
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
-MODELS = ("fno", "unet", "mean", "persistence")
+    from limitlab.problems import PDEProblem
+
 EVALUATION_BATCH = 50
+Build = Callable[[Task], nn.Module]
 
 
 @dataclass(frozen=True)
-class OperatorSettings(Settings):
+class OperatorSettings(Ensemble, MixedPrecision):
     """Settings of an operator-learning experiment; the defaults are the course size of the Darcy experiment."""
 
     parameters: tuple[str, ...] = option((), "the problem's parameters, such as viscosity=0.05")
@@ -36,7 +46,7 @@ class OperatorSettings(Settings):
     test_samples: int = option(50, "test functions", low=1, high=1_000_000)
     resolution: int = option(16, "points per axis in training", low=4, high=8192)
     test_resolutions: tuple[int, ...] = option((16, 32, 64), "points per axis in tests", low=4, high=8192)
-    models: tuple[str, ...] = option(("fno", "unet", "mean"), "models to compare", choices=MODELS)
+    models: tuple[str, ...] = option(("fno", "unet", "mean"), "operators to compare", choices=tuple(OPERATORS))
     modes: int = option(8, "Fourier modes kept per axis", low=2, high=512)
     width: int = option(24, "channels of the hidden layers", low=2, high=512)
     layers: int = option(4, "Fourier layers", low=1, high=16)
@@ -46,22 +56,17 @@ class OperatorSettings(Settings):
     epochs: int = option(12, "passes over the training set", low=1, high=100_000)
     batch_size: int = option(20, "functions a step", low=1, high=4096)
     learning_rate: float = option(3e-3, "peak of the one-cycle schedule", low=1e-6, high=1.0)
-    unet_learning_rate: float = option(3e-3, "the same for the U-Net", low=1e-6, high=1.0)
+    rates: tuple[str, ...] = option((), "the same for single models, such as unet=1e-3")
     weight_decay: float = option(1e-4, "AdamW's decay", low=0.0, high=1.0)
-    seeds: int = option(3, "trainings a model, for the spread", low=1, high=100)
-    seed: int = option(0, "seed of the data and of the first training", low=0, high=2**31)
     workers: int = option(1, "processes that make data", low=1, high=256)
-    device: str = option("auto", "where to train", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = option("no", "mixed precision", choices=("no", "bf16"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.models or not self.test_resolutions:
             raise InvalidArgument("models and test_resolutions must not be empty")
-        finest = max(self.resolution, *self.test_resolutions)
-        if any(finest % coarse for coarse in (self.resolution, *self.test_resolutions)):
+        if any(self.finest % coarse for coarse in (self.resolution, *self.test_resolutions)):
             raise InvalidArgument(
-                f"test_resolutions and resolution must divide the finest of them ({finest}); "
+                f"test_resolutions and resolution must divide the finest of them ({self.finest}); "
                 f"got {self.resolution} and {self.test_resolutions}"
             )
         if self.batch_size > self.train_samples:
@@ -80,132 +85,178 @@ class OperatorSettings(Settings):
 class OperatorData:
     """The problem and its functions, (sample, channel, *grid) `input` and `target`; tests by resolution."""
 
-    problem: "problems.PDEProblem"
-    train: "xr.Dataset"
-    test: dict[int, "xr.Dataset"]
+    problem: PDEProblem
+    train: xr.Dataset
+    test: dict[int, xr.Dataset]
+    task: Task
+    batches: Batches
 
 
 def operator_learning(
-    name: str, title: str, problem: "str | problems.PDEProblem", sizes: dict[str, OperatorSettings]
-) -> Experiment:
+    *, system: str, title: str, problem: str | PDEProblem, sizes: Mapping[str, OperatorSettings], name: str = ""
+) -> Experiment[OperatorSettings, OperatorData]:
     """The experiment that learns the operator of a problem of the catalogue, or of a person's own."""
 
-    def prepare(settings: Settings, progress: ReportProgress = False) -> Prepared:
-        assert isinstance(settings, OperatorSettings)
+    def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
         return prepare_operator(problem_at(problem, settings), settings, progress)
 
-    return Experiment(
-        name=name,
-        title=title,
-        system="mg-tfno",
-        sizes=sizes,
-        prepare=prepare,
-        draw=draw_operator,
-        check=lambda settings: problem_at(problem, settings),
-        problem=problem if isinstance(problem, str) else problem.name,
-    )
+    def check(settings: OperatorSettings) -> None:
+        problem_at(problem, settings)
+        rates_of(settings, OPERATORS)
+
+    label = problem if isinstance(problem, str) else problem.name
+    return Experiment(system, title, sizes, prepare, draw_operator, check, label, name)
 
 
-def problem_at(problem: "str | problems.PDEProblem", settings: Settings) -> "problems.PDEProblem":
+def with_models(
+    experiment: Experiment[OperatorSettings, OperatorData], **models: nn.Module | Build
+) -> Experiment[OperatorSettings, OperatorData]:
+    """The experiment with a person's own models beside those of its settings, on the same data, steps and seeds.
+
+    A model is a torch module, of which every seed trains a copy, or a function of the task (`in_channels`,
+    `out_channels`, `dimension`, `grid`) that makes one. It maps (batch, in_channels, *grid) to (batch, out_channels,
+    *grid), on normalised fields. Raises InvalidArgument for a name of the catalogue, and for outputs of another shape.
+
+    >>> darcy = ll.experiments.with_models(ll.experiments.get("darcy_fno"), linear=torch.nn.Conv2d(1, 1, 1))
+    >>> darcy.title
+    'Darcy flow: from a two-phase coefficient to the pressure'
+    """
+    for name, model in models.items():
+        if name in OPERATORS:
+            raise InvalidArgument(f"{name!r} is an operator of the catalogue; give the model another name")
+        if not callable(model):
+            raise InvalidArgument(f"{name} must be a torch module or a function of the task; got {model!r:.80}")
+    rows = {name: Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items()}
+
+    def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
+        prepared = experiment.prepare(settings, progress)
+        trials = (trial_of(row, settings, prepared.data) for row in rows.values())
+        return replace(prepared, trials=(*prepared.trials, *trials))
+
+    def check(settings: OperatorSettings) -> None:
+        rates_of(settings, {**OPERATORS, **rows})
+        others = tuple(entry for entry in settings.rates if entry.partition("=")[0].strip() not in rows)
+        if experiment.check is not None:
+            experiment.check(replace(settings, rates=others))
+
+    return replace(experiment, prepare=prepare, check=check)
+
+
+def _own_build(name: str, model: nn.Module | Build) -> Callable[[Task, Any], nn.Module]:
+    def build(task: Task, settings: Any) -> nn.Module:
+        built = copy.deepcopy(model) if isinstance(model, nn.Module) else model(task)
+        if not isinstance(built, nn.Module):
+            raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
+        points = task.mean_target.shape[1:]
+        with torch.no_grad():
+            # two samples, in eval mode: a batch norm refuses one, and would learn from zeros
+            shape = tuple(built.eval()(torch.zeros(2, task.in_channels, *points)).shape)
+        if shape != (2, task.out_channels, *points):
+            raise InvalidArgument(
+                f"{name} must map (batch, {task.in_channels}, *grid) to (batch, {task.out_channels}, *grid); "
+                f"on a grid {tuple(points)} it gave {shape}"
+            )
+        return built.train()
+
+    return build
+
+
+def problem_at(problem: str | PDEProblem, settings: OperatorSettings) -> PDEProblem:
     """The problem with the settings' parameters. Raises UnknownName or InvalidArgument for bad ones."""
-    assert isinstance(settings, OperatorSettings)
     base = problems.get(problem) if isinstance(problem, str) else problem
+    values = assignments("parameters", settings.parameters, "viscosity=0.05")
+    return base.with_parameters(**values) if values else base
+
+
+def rates_of(settings: OperatorSettings, known: Mapping[str, Operator]) -> dict[str, float]:
+    """The learning rates of single models. Raises UnknownName or InvalidArgument for bad ones."""
+    rates = assignments("rates", settings.rates, "unet=1e-3")
+    for name, rate in rates.items():
+        if name not in known:
+            raise unknown_name("model in rates", name, known)
+        check_number(f"rate of {name}", rate, low=0.0, high=1.0)
+    return rates
+
+
+def assignments(argument: str, entries: tuple[str, ...], example: str) -> dict[str, float]:
+    """`("nu=0.1",)` as {"nu": 0.1}. Raises InvalidArgument."""
     values = {}
-    for entry in settings.parameters:
+    for entry in entries:
         key, equals, number = entry.partition("=")
         try:
             values[key.strip()] = float(number)
         except ValueError:
             equals = ""
         if not equals:
-            raise InvalidArgument(f"parameters must be entries such as viscosity=0.05; got {entry!r:.80}")
-    return base.with_parameters(**values) if values else base
+            raise InvalidArgument(f"{argument} must be entries such as {example}; got {entry!r:.80}")
+    return values
 
 
 def prepare_operator(
-    problem: "problems.PDEProblem", settings: OperatorSettings, progress: ReportProgress = False
-) -> Prepared:
-    """Data on the finest grid, restricted; models of equal parameter count; the loss on decoded outputs."""
+    problem: PDEProblem, settings: OperatorSettings, progress: ReportProgress = False
+) -> Prepared[OperatorData]:
+    """Data on the finest grid, restricted; one trial for each operator of the settings."""
     common: dict[str, Any] = {"workers": settings.workers, "progress": progress}
-    made = {
+    finest = {
         "train": problem.dataset(settings.train_samples, settings.seed, settings.finest, split="train", **common),
         "test": problem.dataset(settings.test_samples, settings.seed, settings.finest, split="test", **common),
     }
 
-    def view(split: str, resolution: int) -> "xr.Dataset":
-        dataset = made[split]
+    def view(split: str, resolution: int) -> xr.Dataset:
+        dataset = finest[split]
         restricted = dataset if resolution == settings.finest else problem.restrict(dataset, resolution)
         return problem.operator_view(restricted)
 
-    data = OperatorData(
-        problem,
-        view("train", settings.resolution),
-        {n: view("test", n) for n in sorted(set(settings.test_resolutions))},
+    train = view("train", settings.resolution)
+    training_set = batches(train, size=settings.batch_size, seed=settings.seed)
+    tensors = training_set.tensors()
+    task = Task(
+        in_channels=tensors["input"].shape[1],
+        out_channels=tensors["target"].shape[1],
+        grid=training_set.grid,
+        statistics=(ChannelStatistics.of(tensors["input"]), ChannelStatistics.of(tensors["target"])),
+        mean_target=tensors["target"].mean(0),
     )
-    training_set = batches(data.train, size=settings.batch_size, seed=settings.seed)
-    whole = training_set.tensors()
-    statistics = [ChannelStatistics.of(whole[role]) for role in ("input", "target")]
-    inputs, outputs = (whole[role].shape[1] for role in ("input", "target"))
-    grid = training_set.grid
-
-    def build(model: str, seed: int) -> nn.Module:
-        if model == "mean":
-            return operators.MeanPredictor(whole["target"].mean(0))
-        if model == "persistence":
-            return operators.Persistence()
-        torch.manual_seed(seed)
-        fno = operators.build(
-            "fno",
-            inputs,
-            outputs,
-            grid.dimension,
-            modes=(settings.modes,) * grid.dimension,
-            width=settings.width,
-            layers=settings.layers,
-            padding=settings.padding,
-            norm=None if settings.norm == "none" else settings.norm,
-        )
-        network = fno
-        if model == "unet":
-            network = operators.unet_with_parameters(operators.count_parameters(fno), inputs, outputs, grid.dimension)
-        return operators.Normalized(network, *statistics)
-
-    def training(model: str) -> dict[str, Any] | None:
-        if model in ("mean", "persistence"):
-            return None
-        return {
-            "steps": settings.steps,
-            "learning_rate": settings.unet_learning_rate if model == "unet" else settings.learning_rate,
-            "weight_decay": settings.weight_decay,
-            "schedule": "one_cycle",
-            "device": settings.device,
-            "precision": settings.precision,
-        }
-
+    test = {n: view("test", n) for n in sorted(set(settings.test_resolutions))}
+    data = OperatorData(problem, train, test, task, training_set)
     return Prepared(
-        settings=settings,
-        models=settings.models,
-        seeds=tuple(range(settings.seed, settings.seed + settings.seeds)),
-        batches=training_set,
-        loss=operator_loss(settings.loss, grid),
-        build=build,
-        training=training,
-        measure=lambda model: measure_operator(model, data, settings.resolution),
-        data=data,
+        tuple(trial_of(OPERATORS[name], settings, data) for name in settings.models),
+        lambda model, fresh: measure_operator(model, data, settings.resolution),
+        data,
     )
+
+
+def trial_of(operator: Operator, settings: OperatorSettings, data: OperatorData) -> Trial:
+    """The trial of one operator: what learns does so between normalised fields, with the recipe of all."""
+
+    def build(seed: int) -> nn.Module:
+        # before the model draws its weights, so that a trial does not depend on those before it
+        torch.manual_seed(seed)
+        model = operator.build(data.task, settings)
+        return operators.Normalized(model, *data.task.statistics) if operator.trains else model
+
+    recipe = Recipe(
+        operator_loss(settings.loss, data.task.grid),
+        data.batches,
+        settings.steps,
+        assignments("rates", settings.rates, "unet=1e-3").get(operator.name, settings.learning_rate),
+        weight_decay=settings.weight_decay,
+    )
+    return Trial({"operator": operator.name}, build, recipe if operator.trains else None)
 
 
 @torch.no_grad()
-def predict(model: nn.Module, dataset: "xr.Dataset") -> "xr.Dataset":
+def predict(model: nn.Module, dataset: xr.Dataset) -> xr.Dataset:
     """The dataset's `input` and `target` with the model's `prediction` beside them, on the same dims."""
     inputs = torch.as_tensor(dataset["input"].values)
     device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), inputs.device)
     model.eval()
+    # in parts: a test set at the finest resolution may not fit on the device
     outputs = torch.cat([model(part.to(device)).float().cpu() for part in inputs.split(EVALUATION_BATCH)])
     return dataset.assign(prediction=(dataset["target"].dims, outputs.numpy(), dict(dataset["target"].attrs)))
 
 
-def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int) -> "xr.Dataset":
+def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int) -> xr.Dataset:
     """Relative L2 and H1 errors of every test sample at every test resolution, dims (resolution, sample)."""
     import xarray as xr
 
@@ -213,43 +264,31 @@ def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int
     for dataset in data.test.values():
         predicted = predict(model, dataset)
         grid = Grid.from_json(dataset.attrs["grid"])
+        # in double: an H1 error multiplies rounding by the largest wavenumber
         prediction, target = (torch.as_tensor(predicted[name].values).double() for name in ("prediction", "target"))
-        errors: dict[str, Tensor] = {
-            "relative_l2": relative_l2(prediction, target, grid),
-            "relative_h1": relative_sobolev(prediction, target, grid),
-        }
-        names = {"relative_l2": "relative L2 error", "relative_h1": "relative H1 error"}
-        rows.append(
-            xr.Dataset(
-                {
-                    key: ("sample", values.numpy(), {"long_name": names[key], "units": "1"})
-                    for key, values in errors.items()
-                },
-                coords={"sample": dataset["sample"]},
-            )
+        errors = labelled(
+            relative_l2=("sample", relative_l2(prediction, target, grid), "relative L2 error"),
+            relative_h1=("sample", relative_sobolev(prediction, target, grid), "relative H1 error"),
         )
-    resolution = xr.DataArray(
-        list(data.test),
-        dims="resolution",
-        name="resolution",
-        attrs={"long_name": "points per axis in the test", "units": "1"},
-    )
-    metrics = xr.concat(rows, resolution)
-    metrics["parameters"] = ((), operators.count_parameters(model), {"long_name": "real parameters", "units": "1"})
+        rows.append(errors.assign_coords(sample=dataset["sample"]))
+    resolution = labelled(resolution=("resolution", list(data.test), "points per axis in the test"))["resolution"]
+    size = labelled(parameters=("", operators.count_parameters(model), "real parameters"))
+    metrics = xr.concat(rows, resolution).merge(size)
     return metrics.assign_attrs(train_resolution=train_resolution, problem=data.problem.name)
 
 
-def draw_operator(result: Result) -> dict[str, "go.Figure"]:
+def draw_operator(result: Result[OperatorSettings, OperatorData]) -> dict[str, go.Figure]:
     """Training curves, error against resolution, error over samples, error spectrum and the median test sample."""
     from limitlab import figures
 
-    settings, data = result.prepared.settings, result.prepared.data
-    assert isinstance(settings, OperatorSettings)
-    name = "fno" if "fno" in result.prepared.models else result.prepared.models[0]
-    seed = result.prepared.seeds[0]
+    settings, data = result.settings, result.data
+    trials = result.prepared.trials
+    name = next((trial.name for trial in trials if trial.recipe is not None), trials[0].name)
+    seed = settings.seed
     finest = max(data.test)
     predicted = predict(result.models[name, seed], data.test[finest])
     errors = result.metrics["relative_l2"].sel(model=name, seed=seed, resolution=finest)
+    # the nearest sample: of an even number the median is none of them
     median = int(abs(errors - errors.median()).values.argmin())
     return {
         "training": figures.training_curves(result.curves),

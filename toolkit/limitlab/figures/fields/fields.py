@@ -31,7 +31,12 @@ PLANES = (("x", "y"), ("time", "x"))
 
 
 def profiles(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
-    """Functions of x as lines, one for each entry of the other dim, such as sample or time; dims (x) or (other, x)."""
+    """Functions of x as lines, one for each entry of the other dim, such as sample or time; dims (x) or (other, x).
+
+    >>> waves = ll.labels.labelled(u=("time x", torch.rand(3, 16), "height", "m"), time=("time", [0, 1, 2], "time"))
+    >>> ll.figures.profiles(waves["u"]).layout.yaxis.title.text
+    'height [m]'
+    """
     others = [str(dim) for dim in array.dims if dim != "x" and array.sizes[dim] > 1]
     array = exactly(array, [*others[:1], "x"])
     array = thin(array, LINE_PIXELS, "x")
@@ -46,12 +51,22 @@ def profiles(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
 
 
 def space_time(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
-    """A 1-D field as it evolves, time upwards; dims (time, x)."""
+    """A 1-D field as it evolves, time upwards; dims (time, x).
+
+    >>> wave = ll.labels.labelled(u=("time x", torch.rand(5, 16), "height", "m"))
+    >>> ll.figures.space_time(wave["u"]).layout.yaxis.title.text
+    'time'
+    """
     return _map(exactly(array, ("time", "x")), title)
 
 
 def field_2d(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
-    """A field on the plane; dims (x, y)."""
+    """A field on the plane; dims (x, y).
+
+    >>> pressure = ll.labels.labelled(p=("x y", torch.rand(16, 16), "pressure", "kPa"))
+    >>> ll.figures.field_2d(pressure["p"]).layout.coloraxis.colorbar.title.text
+    'pressure [kPa]'
+    """
     return _map(exactly(array, ("x", "y")), title)
 
 
@@ -60,6 +75,11 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
 
     dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only.
     Profiles (x) share one panel: the prediction is dashed over the truth.
+
+    >>> truth, error = torch.rand(16, 16), 0.01 * torch.rand(16, 16)
+    >>> fields = ll.labels.labelled(target=("x y", truth, "pressure"), prediction=("x y", truth + error, "pressure"))
+    >>> [trace.name for trace in ll.figures.triptych(fields).data]
+    ['truth', 'prediction', 'error']
     """
     fields = {name: variable_of(dataset, name) for name in ("target", "prediction")}
     if "input" in dataset:
@@ -78,6 +98,7 @@ def _map(array: xr.DataArray, title: str | None) -> go.Figure:
     array = thin(array, PIXELS, *map(str, array.dims))
     figure = go.Figure(_heatmap(array, coloraxis="coloraxis"))
     across, up = _axes(array)
+    # with equal scales, the axis shrinks its panel instead of showing more than the data
     figure.update_xaxes(title_text=axis_title(array, across), constrain="domain")
     figure.update_yaxes(title_text=axis_title(array, up), constrain="domain")
     figure.update_xaxes(showgrid=False)
@@ -153,7 +174,7 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
 def _domains(count: int, gap: float) -> list[tuple[float, float]]:
     """Left and right ends of panels of one width, from 0 to 1 with gaps between."""
     width = (1 - gap * (count - 1)) / count
-    ends = [(place * (width + gap), place * (width + gap) + width) for place in range(count)]
+    ends = [(index * (width + gap), index * (width + gap) + width) for index in range(count)]
     return [(round(left, 6), round(right, 6)) for left, right in ends]
 
 
@@ -184,14 +205,15 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 
 def _largest(values: np.ndarray) -> float:
     low, high = _limits(values)
+    # a colour scale from zero to zero has no middle
     return max(abs(low), abs(high)) or 1.0
 
 
 def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, Any]]:
     fields = {name: thin(field, LINE_PIXELS, "x") for name, field in fields.items()}
     panels = [name for name in fields if name != "prediction"]
-    place = {name: str(number) if number > 1 else "" for number, name in enumerate(panels, start=1)}
-    place["prediction"] = place["target"]
+    axis = {name: str(number) if number > 1 else "" for number, name in enumerate(panels, start=1)}
+    axis["prediction"] = axis["target"]
     lines = {
         "input": {"color": REFERENCE},
         "target": {"color": colour(0)},
@@ -206,8 +228,8 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
             name=TITLES[name],
             line=lines[name],
             showlegend=name in ("target", "prediction"),
-            xaxis=f"x{place[name]}",
-            yaxis=f"y{place[name]}",
+            xaxis=f"x{axis[name]}",
+            yaxis=f"y{axis[name]}",
         )
         for name, field in fields.items()
     ]
@@ -215,7 +237,7 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
     where = dict(zip(panels, _domains(len(panels), 0.13), strict=True))
     layout: dict[str, Any] = {"annotations": [_panel_title(headings[name], where[name]) for name in panels]}
     for name in panels:
-        key, field = place[name], fields[name]
+        key, field = axis[name], fields[name]
         layout[f"xaxis{key}"] = {
             "domain": where[name],
             "anchor": f"y{key}",
@@ -223,5 +245,5 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
         }
         layout[f"yaxis{key}"] = {"anchor": f"x{key}", "title": {"text": axis_title(field)}}
     largest = 1.05 * _largest(numbers(fields["error"]))
-    layout[f"yaxis{place['error']}"] |= {"range": [-largest, largest], "zeroline": True}
+    layout[f"yaxis{axis['error']}"] |= {"range": [-largest, largest], "zeroline": True}
     return traces, {**layout, "height": 292, "legend": {"x": where["target"][0], "y": 1.12}}

@@ -28,6 +28,11 @@ def spectrum(array: xr.DataArray) -> xr.DataArray:
 
     array: dims (..., x[, y[, z]]) in any order; lengths of the domain from the attribute `grid`, else all equal.
     Raises InvalidArgument without a space dim.
+
+    >>> x = 2 * torch.pi * torch.arange(16) / 16
+    >>> wave = ll.labels.labelled(u=("x", torch.sin(3 * x), "height"))["u"]
+    >>> int(ll.figures.spectrum(wave).argmax("wavenumber"))
+    3
     """
     import xarray as xr
 
@@ -70,6 +75,12 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
 
     dataset: `target` and `prediction`, dims (sample, channel, x[, y]), `prediction` perhaps with model. Lines are root
     mean squares over samples and channels. modes: Fourier modes that the operator keeps per axis, so |k| <= modes / 2.
+
+    >>> truth = torch.rand(4, 1, 32)
+    >>> fields = ll.labels.labelled(
+    ...     target=("sample channel x", truth, "height"), prediction=("sample channel x", 1.1 * truth, "height")
+    ... )
+    >>> figure = ll.figures.error_spectrum(fields, modes=8)
     """
     target, prediction = (variable_of(dataset, name) for name in ("target", "prediction"))
     domain = {"grid": dataset.attrs["grid"]} if "grid" in dataset.attrs else {}
@@ -80,16 +91,17 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
     figure = go.Figure()
     lines = [("truth", truth, REFERENCE, "dot")]
     lines += [
-        (name, error.isel(model=place), colour(place), "solid") for place, name in enumerate(labels(error, "model"))
+        (name, error.isel(model=index), colour(index), "solid") for index, name in enumerate(labels(error, "model"))
     ]
-    for name, line, own, dash in lines:
+    for name, line, hue, dash in lines:
+        # k = 0 has no place on a log axis
         line = thin(line.isel(wavenumber=slice(1, None)), LINE_PIXELS, "wavenumber")
         figure.add_scatter(
             x=line["wavenumber"].values.astype(np.float32),
             y=numbers(line),
             mode="lines",
             name=name,
-            line={"color": own, "dash": dash},
+            line={"color": hue, "dash": dash},
             hovertemplate=f"{name}, k = %{{x}}: %{{y:.3e}}<extra></extra>",
         )
     highest = int(error["wavenumber"][-1])
@@ -109,6 +121,7 @@ def _shells(grid: Grid) -> torch.Tensor:
     """Whole number of waves along the longest side, nearest to |m|, of every mode of the real transform."""
     longest = max(grid.lengths)
     squares = sum((k * (longest / (2 * np.pi))) ** 2 for k in wavenumbers(grid))
+    # a radius that is half but for rounding belongs to the shell above
     return (torch.as_tensor(squares).sqrt() + 0.5 + 1e-9).floor().long()
 
 
@@ -119,11 +132,11 @@ def _amplitude(array: xr.DataArray) -> xr.DataArray:
     return (mean**0.5).assign_attrs(long_name="amplitude |û(k)|, |ê(k)|", units=unit)
 
 
-def _shade_kept_band(figure: go.Figure, kept: float, highest: int) -> None:
+def _shade_kept_band(figure: go.Figure, cutoff: float, highest: int) -> None:
     figure.add_shape(
         type="rect",
         x0=0.5,
-        x1=kept,
+        x1=cutoff,
         y0=0,
         y1=1,
         yref="y domain",
@@ -133,10 +146,11 @@ def _shade_kept_band(figure: go.Figure, kept: float, highest: int) -> None:
         name="kept band",
     )
     figure.add_annotation(
-        x=float(np.log10(min(kept, highest))),
+        # an annotation on a log axis is placed by the logarithm, a shape by the value
+        x=float(np.log10(min(cutoff, highest))),
         y=0,
         yref="y domain",
-        text=f"kept: k ≤ {kept:g}",
+        text=f"kept: k ≤ {cutoff:g}",
         showarrow=False,
         xanchor="right",
         yanchor="bottom",

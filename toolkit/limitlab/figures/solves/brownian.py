@@ -40,21 +40,26 @@ def brownian_refinement(
     """One path at several levels of refinement, coarse to fine; with `slider` one level at a time, over the one before.
 
     paths: dims (level, time), NaN at the times that a level does not have.
+
+    >>> nan = float("nan")
+    >>> path = ll.labels.labelled(W=("level time", [[0.0, nan, 1.0], [0.0, 0.8, 1.0]], "Brownian path"))["W"]
+    >>> [line.name for line in ll.figures.brownian_refinement(path).data]
+    ['1 step', '2 steps']
     """
     paths = exactly(paths, ("level", "time"))
     if not paths.sizes["level"]:
         raise InvalidArgument(f"{paths.name or 'the array'} needs at least one level; it has none")
-    levels = [_finite(paths, place) for place in range(paths.sizes["level"])]
+    levels = [_finite(paths, index) for index in range(paths.sizes["level"])]
     scale = sample_colorscale(SEQUENTIAL, np.linspace(0.0, 0.75, len(levels)))
     widths = np.linspace(3.5, 1.0, len(levels))
     if not slider:
         looks = zip(levels, scale, widths, strict=True)
-        traces = [_line(level, own, width, -place) for place, (level, own, width) in enumerate(looks)]
+        traces = [_line(level, hue, width, -index) for index, (level, hue, width) in enumerate(looks)]
         return _framed(traces, levels, paths, title).update_layout(shapes=cursor_lines(cursor))
     frames = {}
-    for place, label in enumerate(labels(paths, "level")):
-        before = _line(levels[max(place - 1, 0)], REFERENCE, 1.5, 0).update(name="one level coarser")
-        traces = [before, _line(levels[place], colour(0), 2, 1).update(name="this level")]
+    for index, label in enumerate(labels(paths, "level")):
+        before = _line(levels[max(index - 1, 0)], REFERENCE, 1.5, 0).update(name="one level coarser")
+        traces = [before, _line(levels[index], colour(0), 2, 1).update(name="this level")]
         frames[label] = _framed(traces, levels, paths, title)
     return with_slider(frames, axis_title(paths, "level")).update_layout(height=500, shapes=cursor_lines(cursor))
 
@@ -72,26 +77,35 @@ def fan_chart(
 
     solution: `y` (sample, time, state) with times that all samples share. exact: `mean` (time) and perhaps `quantile`
     (probability, time), drawn dashed. The first component without `component`.
+
+    >>> y = torch.randn(50, 21, 1).cumsum(1)
+    >>> walks = ll.labels.labelled(
+    ...     y=("sample time state", y, "position"), time=("time", range(21), "time"), state=("state", ["x"], "state")
+    ... )
+
+    >>> [trace.name for trace in ll.figures.fan_chart(walks, paths=0).data]
+    ['middle 90 %', 'middle 50 %', 'median']
     """
     ensemble, name = _ensemble(solution, component)
     number = int(check_number("paths", paths, low=0, integer=True))
     ensemble = ensemble.isel(time=evenly(ensemble.sizes["time"], LINE_PIXELS // 2))
     alive = ensemble.dropna("time", how="all")
-    times, own = coordinate(alive, "time"), colour(0)
+    times, hue = coordinate(alive, "time"), colour(0)
     figure = go.Figure()
     for tail, shade in zip(BANDS, (0.16, 0.28), strict=True):
+        # numpy warns of quantiles of nothing, where every sample has failed
         low, high = np.nanquantile(alive.values, [tail, 1 - tail], axis=0) if alive.size else np.empty((2, 0))
         figure.add_scatter(
             x=np.concatenate([times, times[::-1]]),
             y=compact(np.concatenate([high, low[::-1]])),
             fill="toself",
-            fillcolor=translucent(own, shade),
+            fillcolor=translucent(hue, shade),
             line={"width": 0},
             mode="lines",
             name=f"middle {100 * (1 - 2 * tail):.0f} %",
             hoverinfo="skip",
         )
-    for place, values in enumerate(ensemble.values[:number]):
+    for index, values in enumerate(ensemble.values[:number]):
         figure.add_scatter(
             x=coordinate(ensemble, "time"),
             y=compact(values),
@@ -99,11 +113,11 @@ def fan_chart(
             line={"color": REFERENCE, "width": 1},
             name="paths",
             legendgroup="paths",
-            showlegend=place == 0,
+            showlegend=index == 0,
             hoverinfo="skip",
         )
     median = np.nanmedian(alive.values, axis=0) if alive.size else np.empty(0)
-    figure.add_scatter(x=times, y=compact(median), mode="lines", line={"color": own, "width": 2.5}, name="median")
+    figure.add_scatter(x=times, y=compact(median), mode="lines", line={"color": hue, "width": 2.5}, name="median")
     if exact is not None:
         figure.add_traces(_exact_moments(exact))
     figure.update_xaxes(title_text=axis_title(ensemble, "time"))
@@ -123,20 +137,27 @@ def marginals(
 
     solution: as of `fan_chart`; the nearest of its times is drawn, and named above its panel. exact: `density`
     (time, value), also taken at the nearest time.
+
+    >>> y = torch.randn(50, 21, 1).cumsum(1)
+    >>> walks = ll.labels.labelled(
+    ...     y=("sample time state", y, "position"), time=("time", range(21), "time"), state=("state", ["x"], "state")
+    ... )
+
+    >>> figure = ll.figures.marginals(walks, times=[5, 20])
     """
     ensemble, name = _ensemble(solution, component)
-    wanted = [check_number("times", float(time)) for time in times]
-    if not wanted:
+    requested = [check_number("times", float(time)) for time in times]
+    if not requested:
         raise InvalidArgument("times must name at least one time; got none")
-    shown = ensemble.sel(time=wanted, method="nearest")
+    nearest = ensemble.sel(time=requested, method="nearest")
     unit = ensemble["time"].attrs.get("units", "1")
-    headings = [f"t = {time:.3g}" + ("" if unit in ("", "1") else f" {unit}") for time in shown["time"].values]
-    figure = make_subplots(1, len(wanted), shared_xaxes="all", horizontal_spacing=0.05, column_titles=headings)
-    for place, time in enumerate(wanted):
-        values = shown.isel(time=place).values
-        figure.add_trace(_histogram(values[np.isfinite(values)], place == 0), 1, place + 1)
+    headings = [f"t = {time:.3g}" + ("" if unit in ("", "1") else f" {unit}") for time in nearest["time"].values]
+    figure = make_subplots(1, len(requested), shared_xaxes="all", horizontal_spacing=0.05, column_titles=headings)
+    for index, time in enumerate(requested):
+        values = nearest.isel(time=index).values
+        figure.add_trace(_histogram(values[np.isfinite(values)], index == 0), 1, index + 1)
         if exact is not None:
-            figure.add_trace(_density(exact, time, place == 0), 1, place + 1)
+            figure.add_trace(_density(exact, time, index == 0), 1, index + 1)
     figure.update_xaxes(title_text=component_title(solution, name))
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title_text="density", col=1)
@@ -145,21 +166,21 @@ def marginals(
     )
 
 
-def _finite(paths: xr.DataArray, place: int) -> tuple[np.ndarray, np.ndarray]:
+def _finite(paths: xr.DataArray, index: int) -> tuple[np.ndarray, np.ndarray]:
     """Times and values that a level has."""
-    level = paths.isel(level=place).dropna("time")
+    level = paths.isel(level=index).dropna("time")
     return np.asarray(coordinate(level, "time")), np.asarray(level.values, dtype=np.float64)
 
 
-def _line(level: tuple[np.ndarray, np.ndarray], own: str, width: float, order: int) -> go.Scatter:
+def _line(level: tuple[np.ndarray, np.ndarray], hue: str, width: float, order: int) -> go.Scatter:
     times, values = level
-    kept = extremes(values, LINE_PIXELS)
+    indices = extremes(values, LINE_PIXELS)
     steps = max(len(times) - 1, 0)
     return go.Scatter(
-        x=times[kept],
-        y=compact(values[kept]),
+        x=times[indices],
+        y=compact(values[indices]),
         mode="lines+markers" if len(times) <= MARKED_POINTS else "lines",
-        line={"color": own, "width": width},
+        line={"color": hue, "width": width},
         marker={"size": 5 + width if len(times) <= 33 else 2 + width},
         name="1 step" if steps == 1 else f"{steps} steps",
         zorder=order,
@@ -172,11 +193,11 @@ def _framed(
 ) -> go.Figure:
     """The traces with axes that hold every level, so that a slider does not move them."""
     figure = go.Figure(traces)
-    for update, place in ((figure.update_xaxes, 0), (figure.update_yaxes, 1)):
-        values = np.concatenate([level[place] for level in levels])
+    for update, index in ((figure.update_xaxes, 0), (figure.update_yaxes, 1)):
+        values = np.concatenate([level[index] for level in levels])
         low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
         margin = 0.05 * (high - low) or 0.5
-        update(range=[low - margin, high + margin] if place else [low, high])
+        update(range=[low - margin, high + margin] if index else [low, high])
     figure.update_xaxes(title_text=axis_title(paths, "time"))
     figure.update_yaxes(title_text=axis_title(paths))
     return figure.update_layout(**heading(title), height=420, showlegend=True)
@@ -222,6 +243,7 @@ def _exact_moments(exact: xr.Dataset) -> list[go.Scatter]:
 def _histogram(values: np.ndarray, first: bool) -> go.Bar:
     """Density of the values over their middle 99.6 %, so that a long tail does not flatten it."""
     low, high = np.quantile(values, [0.002, 0.998]) if values.size else (0.0, 1.0)
+    # a deterministic start: all values are one
     spread = float(high - low) or 1e-3 * max(abs(float(low)), 1.0)
     edges = float(low + high) / 2 + spread * np.linspace(-0.5, 0.5, int(np.clip(np.sqrt(values.size), 12, 60)) + 1)
     counts, _ = np.histogram(values, edges)

@@ -18,10 +18,12 @@ from limitlab.errors import check_number
 from limitlab.figures.arrays import exactly, labels, variable_of
 from limitlab.figures.solves.solutions import compact
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks
+from limitlab.fits import loglog_slope, power_law
 
 if TYPE_CHECKING:
     import xarray as xr
 
+BELOW = 10**-0.35  # a third of a decade: beside the points, not on them
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 
 
@@ -36,17 +38,26 @@ def work_precision(
 
     results: `error` and `cost`, such as evaluations of the field or seconds, dims (method, tolerance);
     NaN where a method failed.
+
+    >>> results = ll.labels.labelled(
+    ...     error=("method tolerance", [[1e-2, 1e-4]], "error at the end"),
+    ...     function_evaluations=("method tolerance", [[50, 120]], "evaluations of the field"),
+    ...     method=("method", ["tsit5"], "method"),
+    ...     tolerance=("tolerance", [1e-3, 1e-5], "tolerance"),
+    ... )
+    >>> ll.figures.work_precision(results).layout.xaxis.title.text
+    'evaluations of the field'
     """
     errors, costs = (_lines_of(results, name, "tolerance") for name in (error, cost))
     figure = go.Figure()
-    for place, name in enumerate(labels(errors, "method")):
-        own_errors, own_costs = errors.values[place], costs.values[place]
+    for index, name in enumerate(labels(errors, "method")):
+        own_errors, own_costs = errors.values[index], costs.values[index]
         drawn = _positive(own_errors) & _positive(own_costs)
         figure.add_scatter(
             x=compact(own_costs[drawn]),
             y=compact(own_errors[drawn]),
             customdata=errors["tolerance"].values[drawn],
-            **_look(place, name),
+            **_look(index, name),
             mode="lines+markers",
             hovertemplate=f"{name}, tolerance %{{customdata:.0e}}<br>%{{x:.4s}}: %{{y:.2e}}<extra></extra>",
         )
@@ -67,24 +78,34 @@ def convergence_orders(
 
     results: `variable` and perhaps its `std`, drawn as bars, dims (method, step_size). slopes: dashed lines to compare
     with. floor: errors up to here, as of round-off, are drawn open and take no part in the fit.
+
+    >>> h = [0.4, 0.2, 0.1]
+    >>> errors = ll.labels.labelled(
+    ...     error=("method step_size", [[4e-2, 1e-2, 2.5e-3]], "error at the end"),
+    ...     method=("method", ["heun"], "method"),
+    ...     step_size=("step_size", h, "step size", "s"),
+    ... )
+
+    >>> ll.figures.convergence_orders(errors, slopes=[2]).data[0].name
+    'heun, order 2.00'
     """
     errors = _lines_of(results, variable, "step_size")
     deviations = _lines_of(results, "std", "step_size") if "std" in results else None
     orders = fitted_orders(results, variable, floor=floor)
     steps = np.asarray(errors["step_size"].values, dtype=np.float64)
     figure = go.Figure()
-    for place, name in enumerate(labels(errors, "method")):
-        values = errors.values[place]
+    for index, name in enumerate(labels(errors, "method")):
+        values = errors.values[index]
         drawn = _positive(values)
-        order = float(orders[place])
-        look = _look(place, f"{name}, order {order:.2f}" if np.isfinite(order) else name)
+        order = float(orders[index])
+        look = _look(index, f"{name}, order {order:.2f}" if np.isfinite(order) else name)
         look["marker"]["symbol"] = [
             look["marker"]["symbol"] + ("" if fitted else "-open") for fitted in values[drawn] > floor
         ]
         figure.add_scatter(
             x=steps[drawn],
             y=compact(values[drawn]),
-            error_y=None if deviations is None else _bars(values[drawn], deviations.values[place][drawn]),
+            error_y=None if deviations is None else _bars(values[drawn], deviations.values[index][drawn]),
             **look,
             mode="lines+markers",
             hovertemplate=f"{name}, h = %{{x:.3g}}: %{{y:.3e}}<extra></extra>",
@@ -101,11 +122,17 @@ def fitted_orders(results: xr.Dataset, variable: str = "error", *, floor: float 
     """Slope of log error against log step size of every method, from its errors above the floor; NaN below two.
 
     results: `variable` with the dims (method, step_size).
+
+    >>> errors = ll.labels.labelled(
+    ...     error=("step_size", [4e-2, 1e-2], "error at the end"), step_size=("step_size", [0.2, 0.1], "step size")
+    ... )
+    >>> round(ll.figures.fitted_orders(errors).item(), 6)
+    2.0
     """
     import xarray as xr
 
     errors = _lines_of(results, variable, "step_size")
-    slopes = [_fit(*_logs(errors, row, floor))[0] for row in errors.values]
+    slopes = [loglog_slope(*_above(floor, errors, row)) for row in errors.values]
     described = {"long_name": "observed order", "units": "1"}
     return xr.DataArray(slopes, {"method": errors["method"]}, ("method",), name="order", attrs=described)
 
@@ -121,28 +148,21 @@ def _positive(values: np.ndarray) -> np.ndarray:
     return np.isfinite(values) & (values > 0)
 
 
-def _logs(errors: xr.DataArray, row: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+def _above(floor: float, errors: xr.DataArray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Step sizes and errors of one method that take part in its fit."""
     used = _positive(row) & (row > floor)
-    return np.log10(errors["step_size"].values[used]), np.log10(row[used])
+    return errors["step_size"].values[used], row[used]
 
 
-def _fit(across: np.ndarray, up: np.ndarray) -> tuple[float, float, float]:
-    """Slope of the least-squares line, and the mean point that it goes through."""
-    if len(across) < 2 or np.ptp(across) == 0:
-        return float("nan"), float("nan"), float("nan")
-    x, y = across.mean(), up.mean()
-    return float(((across - x) * (up - y)).sum() / ((across - x) ** 2).sum()), float(x), float(y)
-
-
-def _look(place: int, name: str) -> dict[str, Any]:
+def _look(index: int, name: str) -> dict[str, Any]:
     return {
         "name": name,
-        "line": {"color": colour(place), "width": 2},
+        "line": {"color": colour(index), "width": 2},
         "marker": {
-            "color": colour(place),
+            "color": colour(index),
             "size": 9,
-            "symbol": SYMBOLS[place % len(SYMBOLS)],
-            "line": {"color": colour(place), "width": 1.5},
+            "symbol": SYMBOLS[index % len(SYMBOLS)],
+            "line": {"color": colour(index), "width": 1.5},
         },
     }
 
@@ -163,13 +183,12 @@ def _add_slope(figure: go.Figure, slope: float, orders: xr.DataArray, errors: xr
     if not known.any():
         return
     nearest = int(np.argmin(np.where(known, np.abs(orders.values - slope), np.inf)))
-    across, up = _logs(errors, errors.values[nearest], floor)
-    _, x, y = _fit(across, up)
-    ends = np.array([across.min(), across.max()])
-    below = 0.35
+    steps, values = _above(floor, errors, errors.values[nearest])
+    ends = np.array([steps.min(), steps.max()], dtype=np.float64)
+    line = power_law(steps, values)._replace(exponent=slope)
     figure.add_scatter(
-        x=10.0**ends,
-        y=10.0 ** (y - below + slope * (ends - x)),
+        x=ends,
+        y=BELOW * line(ends),
         mode="lines+text",
         text=[f"slope {slope:g}", ""],
         textposition="bottom right",

@@ -7,7 +7,7 @@ One sample is highlighted, the others stand faint behind it; `steps` marks where
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import plotly.graph_objects as go
@@ -37,23 +37,34 @@ ARROWS = 22
 INK = "#24292F"
 
 
+class PathView(TypedDict, total=False):
+    """Which components of which sample are highlighted, whether its steps are marked, and the time of the cursor."""
+
+    components: Sequence[str] | None
+    sample: int
+    steps: bool
+    cursor: float | None
+
+
 def phase_plane(
     solution: xr.Dataset | None = None,
     *,
     field: xr.Dataset | None = None,
     fixed_points: xr.Dataset | None = None,
-    components: Sequence[str] | None = None,
-    sample: int = 0,
-    steps: bool = False,
     equal_axes: bool = False,
-    cursor: float | None = None,
     title: str | None = None,
+    **view: Unpack[PathView],
 ) -> go.Figure:
     """Two components against each other, a colour for each method, over the arrows of the field.
 
     solution: as of `trajectories`. field: `u`, `v` (x, y), the derivatives of the first and the second component;
     longer arrows are faster, and the axes end with the field. fixed_points: `x`, `y` and perhaps `stable` (point);
     filled where stable, else open. equal_axes: circles look round.
+
+    >>> turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    >>> solution = ll.solvers.solve_ode(lambda t, y: y @ turn, torch.tensor([[1.0, 0.0]]), [0.0, 6.0]).to_xarray()
+
+    >>> figure = ll.figures.phase_plane(solution, equal_axes=True)
     """
     if solution is None and field is None:
         raise InvalidArgument("phase_plane needs a solution or a field; got neither")
@@ -65,7 +76,7 @@ def phase_plane(
         for update, dim in ((figure.update_xaxes, "x"), (figure.update_yaxes, "y")):
             update(range=[float(field[dim].min()), float(field[dim].max())], constrain="domain", showgrid=False)
     if solution is not None:
-        traces, (across, up) = _paths(solution, components, sample, steps, cursor, ("x", "y"))
+        traces, (across, up) = _paths(solution, ("x", "y"), **view)
         figure.add_traces(traces)
     if fixed_points is not None:
         figure.add_traces(_fixed_points(fixed_points))
@@ -74,18 +85,15 @@ def phase_plane(
     return figure.update_layout(**heading(title), height=520, width=620)
 
 
-def phase_space(
-    solution: xr.Dataset,
-    *,
-    components: Sequence[str] | None = None,
-    sample: int = 0,
-    steps: bool = False,
-    cursor: float | None = None,
-    title: str | None = None,
-) -> go.Figure:
-    """Three components in space, a colour for each method; turn it with the mouse. Input as of `trajectories`."""
+def phase_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpack[PathView]) -> go.Figure:
+    """Three components in space, a colour for each method; turn it with the mouse. Input as of `trajectories`.
+
+    >>> y0 = torch.tensor([[1.0, 1.0, 1.0]])
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y.roll(1, -1), y0, [0.0, 2.0]).to_xarray()
+    >>> figure = ll.figures.phase_space(solution, steps=True)
+    """
     axes = ("x", "y", "z")
-    traces, titles = _paths(solution, components, sample, steps, cursor, axes)
+    traces, titles = _paths(solution, axes, **view)
     clear = {"showbackground": False, "gridcolor": "#B8BEC6", "zeroline": False, "nticks": 6}
     scene: dict[str, Any] = {
         f"{axis}axis": {**clear, "title": {"text": text}} for axis, text in zip(axes, titles, strict=True)
@@ -98,11 +106,12 @@ def phase_space(
 
 def _paths(
     solution: xr.Dataset,
-    components: Sequence[str] | None,
-    sample: int,
-    steps: bool,
-    cursor: float | None,
     axes: tuple[str, ...],
+    *,
+    components: Sequence[str] | None = None,
+    sample: int = 0,
+    steps: bool = False,
+    cursor: float | None = None,
 ) -> tuple[list[Any], list[str]]:
     """Faint and highlighted paths of every method, marks of the steps and of the cursor; the titles of the axes."""
     chosen = components_of(solution, components, most=len(axes))
@@ -113,17 +122,17 @@ def _paths(
     kind = go.Scatter3d if solid else go.Scatter
 
     def columns(values: np.ndarray) -> dict[str, np.ndarray]:
-        return {axis: compact(values[:, place]) for place, axis in enumerate(axes)}
+        return {axis: compact(values[:, index]) for index, axis in enumerate(axes)}
 
     traces = []
-    for number, (method, own) in enumerate(methods.items()):
-        paths, own_colour = paths_of(own, chosen), colour(number)
+    for number, (method, part) in enumerate(methods.items()):
+        paths, hue = paths_of(part, chosen), colour(number)
         path = paths[sample]
-        kept = evenly(len(path.time), PATH_POINTS)
+        indices = evenly(len(path.time), PATH_POINTS)
         behind = kind(
             **columns(faint_lines(paths, sample, len(methods))[:, 1:]),
             mode="lines",
-            line={"color": own_colour, "width": 1.5 if solid else 1},
+            line={"color": hue, "width": 1.5 if solid else 1},
             opacity=0.35,
             name=f"{method}, other samples",
             legendgroup=method,
@@ -132,10 +141,10 @@ def _paths(
         )
         where = "<br>".join(f"{name} = %{{{axis}:.5g}}" for axis, name in zip(axes, chosen, strict=True))
         front = kind(
-            **columns(path.values[kept]),
+            **columns(path.values[indices]),
             mode="lines",
-            customdata=compact(path.time[kept]),
-            line={"color": own_colour, "width": 5 if solid else 2.5},
+            customdata=compact(path.time[indices]),
+            line={"color": hue, "width": 5 if solid else 2.5},
             name=method,
             legendgroup=method,
             showlegend=len(methods) > 1,
@@ -143,27 +152,27 @@ def _paths(
         )
         traces += [behind, front]
         if steps:
-            marks, look = step_marks(own, path, sample)
+            marks, look = step_marks(part, path, sample)
             begun = kind(
                 **columns(marks[:, 1:]),
                 customdata=marks[:, 0],
-                marker={"color": "#FFFFFF", "size": 3 if solid else 6, "line": {"color": own_colour, "width": 1.5}},
+                marker={"color": "#FFFFFF", "size": 3 if solid else 6, "line": {"color": hue, "width": 1.5}},
                 showlegend=number == 0 and marks.size > 0,
                 hovertemplate="a step begins at t = %{customdata:.6g}<extra></extra>",
                 **look,
             )
             traces.append(begun)
     if cursor is not None:
-        dot = {"color": CURSOR, "size": 9 if solid else 13, "line": {"color": INK, "width": 1.5}}
-        here = kind(
+        look = {"color": CURSOR, "size": 9 if solid else 13, "line": {"color": INK, "width": 1.5}}
+        dot = kind(
             **columns(states_at(solution, cursor, chosen, sample=sample).values),
             mode="markers",
-            marker=dot,
+            marker=look,
             name="cursor",
             showlegend=False,
             hoverinfo="skip",
         )
-        traces.append(here)
+        traces.append(dot)
     return traces, [component_title(solution, name) for name in chosen]
 
 
@@ -173,11 +182,13 @@ def _arrows(field: xr.Dataset) -> go.Scatter:
     x, y = (np.asarray(u[dim].values, dtype=np.float64) for dim in ("x", "y"))
     width, height = (float(np.ptp(field[dim].values)) or 1.0 for dim in ("x", "y"))
     cell = 1 / max(len(x), len(y))
+    # in widths of the plot: an arrow must be tangent as drawn, not as computed
     flow = np.stack([u.values / width, v.values / height], axis=-1).astype(np.float64).reshape(-1, 2)
     start = np.stack(np.meshgrid(x / width, y / height, indexing="ij"), axis=-1).reshape(-1, 2)
     speed = np.linalg.norm(flow, axis=1)
     moving = np.isfinite(speed) & (speed > 0)
     flow, start, speed = flow[moving], start[moving], speed[moving]
+    # not the maximum: one fast corner would shrink all other arrows
     fast = np.quantile(speed, 0.95) if speed.size else 1.0
     length = 0.9 * cell * (0.35 + 0.65 * np.sqrt(np.minimum(speed / fast, 1)))
     along = flow * (length / speed)[:, None]
@@ -205,14 +216,14 @@ def _fixed_points(points: xr.Dataset) -> list[go.Scatter]:
         kinds = [("fixed point", np.ones(len(x), dtype=bool), "circle")]
     return [
         go.Scatter(
-            x=x[kept],
-            y=y[kept],
+            x=x[indices],
+            y=y[indices],
             mode="markers",
             marker={"color": colour(3), "symbol": symbol, "size": 12, "line": {"color": colour(3), "width": 3}},
             cliponaxis=False,
             name=name,
-            showlegend=bool(kept.any()),
+            showlegend=bool(indices.any()),
             hovertemplate=f"{name}: %{{x:.5g}}, %{{y:.5g}}<extra></extra>",
         )
-        for name, kept, symbol in kinds
+        for name, indices, symbol in kinds
     ]

@@ -33,6 +33,11 @@ def by_method(solutions: Mapping[str, xr.Dataset]) -> xr.Dataset:
 
     One of them is `.sel({"method": name})`, since `.sel(method=...)` is xarray's choice of interpolation. Raises
     InvalidArgument without a solution.
+
+    >>> methods = ("tsit5", "bosh3")
+    >>> solutions = [ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0, 1], method=name) for name in methods]
+    >>> ll.figures.by_method({name: s.to_xarray() for name, s in zip(methods, solutions)}).sizes["method"]
+    2
     """
     import xarray as xr
 
@@ -41,6 +46,7 @@ def by_method(solutions: Mapping[str, xr.Dataset]) -> xr.Dataset:
     for solution in solutions.values():
         variable_of(solution, "y")
     counted = [
+        # without coordinates xarray aligns by length, and refuses logs of different lengths
         solution.assign_coords(step=np.arange(solution.sizes["step"])) if "step" in solution.dims else solution
         for solution in solutions.values()
     ]
@@ -66,7 +72,7 @@ def methods_of(solution: xr.Dataset) -> dict[str, xr.Dataset]:
     if "method" not in solution.dims:
         return {str(solution.attrs.get("method", "solution")): solution}
     names = map(str, solution["method"].values)
-    return {name: solution.isel(method=place) for place, name in enumerate(names)}
+    return {name: solution.isel(method=index) for index, name in enumerate(names)}
 
 
 def highlighted(solution: xr.Dataset, sample: int) -> int:
@@ -115,8 +121,10 @@ class Path:
         """States at these times, linear between the times of the path as its drawn line is; NaN outside of them."""
         if not self.time.size:
             return np.full((len(times), self.values.shape[1]), np.nan)
+        # a solution backwards in time has falling times, which np.interp takes without a word
         order = np.argsort(self.time)
         known = self.time[order]
+        # the end of a step may lie beyond the last stored time by rounding
         slack = 1e-9 * (known[-1] - known[0])
         near = (times > known[0] - slack) & (times < known[-1] + slack) | np.isin(times, known)
         wanted = np.clip(times, known[0], known[-1])
@@ -140,14 +148,19 @@ def paths_of(solution: xr.Dataset, components: Sequence[str]) -> list[Path]:
 def states_at(
     solution: xr.Dataset, time: float, components: Sequence[str] | None = None, *, sample: int = 0
 ) -> xr.DataArray:
-    """State of one sample at a time, linear between the solution's times; (method, state), NaN where it has none."""
+    """State of one sample at a time, linear between the solution's times; (method, state), NaN where it has none.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 1.0]).to_xarray()
+    >>> round(ll.figures.states_at(solution, 1.0).item(), 3)
+    0.368
+    """
     import xarray as xr
 
     chosen = components_of(solution, components, most=solution.sizes.get("state", 1))
     sample = highlighted(solution, sample)
     wanted = np.array([check_number("time", time)])
     methods = methods_of(solution)
-    states = [paths_of(own.isel(sample=[sample]), chosen)[0].at(wanted)[0] for own in methods.values()]
+    states = [paths_of(part.isel(sample=[sample]), chosen)[0].at(wanted)[0] for part in methods.values()]
     labels = {"method": list(methods), "state": chosen}
     return xr.DataArray(states, labels, ("method", "state"), name="y", attrs=solution["y"].attrs)
 
@@ -157,13 +170,13 @@ def faint_lines(paths: Sequence[Path], sample: int, lines: int) -> Float[np.ndar
 
     lines: how many such lines the whole figure has, which share its points.
     """
-    others = [path for place, path in enumerate(paths) if place != sample]
+    others = [path for index, path in enumerate(paths) if index != sample]
     others = others[:: max(1, -(-len(others) // FAINT_SAMPLES))]
     width = 1 + paths[0].values.shape[1]
     pieces = [np.empty((0, width))]
     for path in others:
-        kept = evenly(len(path.time), max(50, FAINT_POINTS // (lines * len(others))))
-        pieces += [np.column_stack([path.time, path.values])[kept], np.full((1, width), np.nan)]
+        indices = evenly(len(path.time), max(50, FAINT_POINTS // (lines * len(others))))
+        pieces += [np.column_stack([path.time, path.values])[indices], np.full((1, width), np.nan)]
     return np.concatenate(pieces)
 
 
@@ -196,6 +209,7 @@ def attempts_of(solution: xr.Dataset, sample: int) -> Attempts:
     log = [exactly(variable_of(solution, name), ("sample", "step")).isel(sample=sample).values for name in names]
     attempted = np.isfinite(np.asarray(log[1], dtype=np.float64))
     time, size, error, stiffness = (np.asarray(column[attempted], dtype=np.float64) for column in log[:4])
+    # padding made floats of the booleans
     accepted = np.asarray(log[4][attempted] == 1, dtype=bool)
     end = float((time + size)[accepted][-1]) if accepted.any() else float("nan")
     return Attempts(time, np.abs(size), error, stiffness, accepted, end)
@@ -233,14 +247,16 @@ def extremes(values: Float[np.ndarray, " point"], most: int) -> Int[np.ndarray, 
     width = -(-count // ((most - 2) // 2))
     padded = np.pad(values, (0, -count % width), mode="edge").reshape(-1, width)
     starts = np.arange(len(padded)) * width
-    kept = np.concatenate([starts + padded.argmin(1), starts + padded.argmax(1), [0, count - 1]])
-    return np.unique(kept[kept < count])
+    # thinned by steps, a curve would lose its spikes
+    indices = np.concatenate([starts + padded.argmin(1), starts + padded.argmax(1), [0, count - 1]])
+    return np.unique(indices[indices < count])
 
 
 def compact(values: np.ndarray) -> np.ndarray:
     """Values as float32 where it can hold them, else as float64; what is not finite becomes a gap."""
     values = np.where(np.isfinite(values), values, np.nan)
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    # outside, float32 has infinities and zeros, which a log axis cannot show
     fits = not sizes.size or (sizes.max() < 1e38 and sizes.min() > 1e-37)
     return np.ascontiguousarray(values, dtype=np.float32 if fits else np.float64)
 

@@ -29,6 +29,15 @@ def stability_regions(
     regions: `amplification` |R(z)| with the dims (imaginary, real), perhaps method. trajectory: `real`, `imag` of
     h lambda with the dims (step) or (step, eigenvalue); coloured by `time` (step) where it has one, else by the number
     of the step. Dots outside of the drawn plane are counted in a note.
+
+    >>> real, imaginary = torch.linspace(-3, 1, 41), torch.linspace(-2, 2, 41)
+    >>> amplification = torch.complex(*torch.meshgrid(1 + real, imaginary, indexing="xy")).abs()
+    >>> euler = ll.labels.labelled(
+    ...     amplification=("imaginary real", amplification, "growth of a step"),
+    ...     real=("real", real, "Re h λ"),
+    ...     imaginary=("imaginary", imaginary, "Im h λ"),
+    ... )
+    >>> figure = ll.figures.stability_regions(euler)
     """
     amplification = variable_of(regions, "amplification")
     if "method" not in amplification.dims:
@@ -37,8 +46,8 @@ def stability_regions(
     amplification = thin(amplification, PANEL_PIXELS, "imaginary", "real")
     figure = go.Figure()
     plane = {dim: np.asarray(amplification[dim].values, dtype=np.float64) for dim in ("real", "imaginary")}
-    for place, name in enumerate(labels(amplification, "method")):
-        figure.add_trace(_region(amplification.values[place], plane, name, colour(place)))
+    for index, name in enumerate(labels(amplification, "method")):
+        figure.add_trace(_region(amplification.values[index], plane, name, colour(index)))
     if trajectory is not None:
         _add_dots(figure, trajectory, plane)
     limits = {dim: [float(points.min()), float(points.max())] for dim, points in plane.items()}
@@ -50,7 +59,7 @@ def stability_regions(
     return figure.update_layout(**heading(title), height=520, width=660)
 
 
-def _region(values: np.ndarray, plane: dict[str, np.ndarray], name: str, own: str) -> go.Contour:
+def _region(values: np.ndarray, plane: dict[str, np.ndarray], name: str, hue: str) -> go.Contour:
     # the logarithm is nearly linear across the edge, also where |R| grows like |z|^5; whole numbers take half the bytes
     with np.errstate(divide="ignore"):
         height = np.clip(np.log10(np.nan_to_num(np.asarray(values, dtype=np.float64), nan=np.inf)), -1, 1)
@@ -60,8 +69,8 @@ def _region(values: np.ndarray, plane: dict[str, np.ndarray], name: str, own: st
         z=np.round(LEVELS * height).astype(np.int16),
         # plotly shades where the constraint fails
         contours={"type": "constraint", "operation": ">", "value": 0.0},
-        fillcolor=translucent(own, 0.22),
-        line={"color": own, "width": 2},
+        fillcolor=translucent(hue, 0.22),
+        line={"color": hue, "width": 2},
         name=name,
         showlegend=True,
         hoverinfo="skip",

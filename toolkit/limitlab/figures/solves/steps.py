@@ -9,7 +9,7 @@ line. Sizes are lengths, also where time runs backwards.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import plotly.graph_objects as go
@@ -38,75 +38,77 @@ CROSSES = 500
 StabilityBound = float | Mapping[str, float] | None
 
 
-def step_sizes(
-    solution: xr.Dataset,
-    *,
-    sample: int = 0,
-    log_time: bool = False,
-    cursor: float | None = None,
-    title: str | None = None,
-) -> go.Figure:
+class StepView(TypedDict, total=False):
+    """How the four figures show steps: which sample, a logarithmic time axis, the time of the cursor, a title."""
+
+    sample: int
+    log_time: bool
+    cursor: float | None
+    title: str | None
+
+
+def step_sizes(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
     """Size h_j of every attempted step at its time t_j, log axis: accepted ones a step line, rejected ones crosses.
 
     solution: step_time, step_size, error, stiffness, accepted (sample, step), padded with NaN and False; a line for
     each method where they are (method, sample, step).
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> ll.figures.step_sizes(solution, log_time=True).layout.xaxis.type
+    'log'
     """
-    return _stack(solution, ["step_size"], sample, log_time, cursor, title)
+    return _stack(solution, ["step_size"], **view)
 
 
-def step_errors(
-    solution: xr.Dataset,
-    *,
-    sample: int = 0,
-    log_time: bool = False,
-    cursor: float | None = None,
-    title: str | None = None,
-) -> go.Figure:
-    """Scaled error estimate of every attempt, log axis, with the line at 1; input as of `step_sizes`."""
-    return _stack(solution, ["error"], sample, log_time, cursor, title)
+def step_errors(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
+    """Scaled error estimate of every attempt, log axis, with the line at 1; input as of `step_sizes`.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> figure = ll.figures.step_errors(solution)
+    """
+    return _stack(solution, ["error"], **view)
 
 
 def step_stiffness(
-    solution: xr.Dataset,
-    *,
-    stability_bound: StabilityBound = None,
-    sample: int = 0,
-    log_time: bool = False,
-    cursor: float | None = None,
-    title: str | None = None,
+    solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]
 ) -> go.Figure:
     """Stiffness estimate |lambda| of every accepted step, dotted, and its product with the step size, a solid line.
 
     stability_bound: the largest h |lambda| of a stable step, one for all or one a method, as a dashed line. Input as of
     `step_sizes`.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> ll.figures.step_stiffness(solution, stability_bound=3.0).layout.annotations[0].text
+    'stability bound 3'
     """
-    return _stack(solution, ["stiffness"], sample, log_time, cursor, title, stability_bound)
+    return _stack(solution, ["stiffness"], stability_bound=stability_bound, **view)
 
 
-def step_ladder(
-    solution: xr.Dataset,
-    *,
-    stability_bound: StabilityBound = None,
-    sample: int = 0,
-    log_time: bool = False,
-    cursor: float | None = None,
-    title: str | None = None,
-) -> go.Figure:
-    """Step sizes, error estimates and stiffness, one above the other over one time axis; input as of each."""
-    return _stack(solution, list(_TRACES), sample, log_time, cursor, title, stability_bound)
+def step_ladder(solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]) -> go.Figure:
+    """Step sizes, error estimates and stiffness, one above the other over one time axis; input as of each.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
+
+    >>> figure = ll.figures.step_ladder(solution, cursor=4.5, title="Decay")
+    """
+    return _stack(solution, list(_TRACES), stability_bound=stability_bound, **view)
 
 
 def _stack(
     solution: xr.Dataset,
     panels: Sequence[str],
-    sample: int,
-    log_time: bool,
-    cursor: float | None,
-    title: str | None,
+    *,
+    sample: int = 0,
+    log_time: bool = False,
+    cursor: float | None = None,
+    title: str | None = None,
     stability_bound: StabilityBound = None,
 ) -> go.Figure:
     methods, sample = methods_of(solution), highlighted(solution, sample)
-    attempts = {name: attempts_of(own, sample) for name, own in methods.items()}
+    attempts = {name: attempts_of(part, sample) for name, part in methods.items()}
     levels = {"error": [(1.0, REFERENCE)], "stiffness": _bounds(stability_bound, list(methods))}
     figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
     shapes, notes = cursor_lines(cursor), []
@@ -114,15 +116,15 @@ def _stack(
         axis = f"y{row}" if row > 1 else "y"
         traces = [
             trace
-            for place, (name, tried) in enumerate(attempts.items())
-            for trace in _TRACES[panel](tried.after(0) if log_time else tried, name, colour(place))
+            for index, (name, tried) in enumerate(attempts.items())
+            for trace in _TRACES[panel](tried.after(0) if log_time else tried, name, colour(index))
         ]
         figure.add_traces(traces, rows=row, cols=1)
         heights = np.concatenate([trace.y for trace in traces])
         lines = levels.get(panel, []) if heights.size else []
-        shapes += [_level(height, own, axis) for height, own in lines]
+        shapes += [_level(height, hue, axis) for height, hue in lines]
         if panel == "stiffness":
-            notes += [_level_note(height, own, axis) for height, own in lines]
+            notes += [_level_note(height, hue, axis) for height, hue in lines]
         if not heights.size:
             notes.append(_absent(panel, axis, any(tried.size.size for tried in attempts.values())))
         scale = _log_scale(heights, [height for height, _ in lines])
@@ -134,56 +136,57 @@ def _stack(
     return figure.update_layout(**heading(title), height=height, shapes=shapes, annotations=notes)
 
 
-def _sizes(tried: Attempts, name: str, own: str) -> list[go.Scatter]:
+def _sizes(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
     """The accepted sizes as a line that holds each until its step ends, and the rejected ones."""
     sizes = tried.size[tried.accepted]
+    # once more: a step line holds a value until the next point
     values = np.append(sizes, sizes[-1:])
-    kept = extremes(values, LINE_PIXELS)
+    indices = extremes(values, LINE_PIXELS)
     line = go.Scatter(
-        x=tried.points[kept],
-        y=compact(values[kept]),
+        x=tried.points[indices],
+        y=compact(values[indices]),
         mode="lines",
-        line={"color": own, "width": 2, "shape": "hv"},
+        line={"color": hue, "width": 2, "shape": "hv"},
         name=name,
         hovertemplate=f"{name}, accepted<br>t = %{{x:.6g}}, h = %{{y:.4g}}<extra></extra>",
     )
     return [line, _crosses(tried, tried.size, name)]
 
 
-def _errors(tried: Attempts, name: str, own: str) -> list[go.Scatter]:
+def _errors(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
     dots = _line(tried, tried.error, name, "error = %{y:.4g}")
-    dots.update(mode="markers", marker={"color": translucent(own, 0.8), "size": 5})
+    dots.update(mode="markers", marker={"color": translucent(hue, 0.8), "size": 5})
     return [dots, _crosses(tried, tried.error, name)]
 
 
-def _stiffness(tried: Attempts, name: str, own: str) -> list[go.Scatter]:
+def _stiffness(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
     product = _line(tried, tried.size * tried.stiffness, name, "h |λ| = %{y:.4g}")
-    product.update(line={"color": own, "width": 2})
+    product.update(line={"color": hue, "width": 2})
     estimate = _line(tried, tried.stiffness, f"{name}, |λ|", "|λ| = %{y:.4g}")
-    estimate.update(line={"color": own, "width": 2, "dash": "dot"})
+    estimate.update(line={"color": hue, "width": 2, "dash": "dot"})
     return [product, estimate]
 
 
 _TRACES = {"step_size": _sizes, "error": _errors, "stiffness": _stiffness}
 
 
-def _line(tried: Attempts, values: np.ndarray, name: str, shown: str) -> go.Scatter:
+def _line(tried: Attempts, values: np.ndarray, name: str, quantity: str) -> go.Scatter:
     """The values of the accepted steps that a log axis can show."""
     drawn = tried.accepted & np.isfinite(values) & (values > 0)
-    kept = extremes(values[drawn], LINE_PIXELS)
-    hover = f"{name}<br>t = %{{x:.6g}}, {shown}<extra></extra>"
+    indices = extremes(values[drawn], LINE_PIXELS)
+    hover = f"{name}<br>t = %{{x:.6g}}, {quantity}<extra></extra>"
     return go.Scatter(
-        x=tried.time[drawn][kept], y=compact(values[drawn][kept]), mode="lines", name=name, hovertemplate=hover
+        x=tried.time[drawn][indices], y=compact(values[drawn][indices]), mode="lines", name=name, hovertemplate=hover
     )
 
 
 def _crosses(tried: Attempts, values: np.ndarray, name: str) -> go.Scatter:
     drawn = ~tried.accepted & np.isfinite(values) & (values > 0)
-    kept = evenly(int(drawn.sum()), CROSSES)
+    indices = evenly(int(drawn.sum()), CROSSES)
     return go.Scatter(
-        x=tried.time[drawn][kept],
-        y=compact(values[drawn][kept]),
-        customdata=compact(tried.error[drawn][kept]),
+        x=tried.time[drawn][indices],
+        y=compact(values[drawn][indices]),
+        customdata=compact(tried.error[drawn][indices]),
         mode="markers",
         marker={"color": REJECTED, "symbol": "x", "size": 9, "line": {"color": "#FFFFFF", "width": 1}},
         name="rejected",
@@ -212,14 +215,14 @@ def _bounds(bound: StabilityBound, methods: list[str]) -> list[tuple[float, str]
         if name not in methods:
             raise unknown_name("method of stability_bound", name, methods)
     return [
-        (check_number("stability_bound", bound[name], low=1e-9), colour(place))
-        for place, name in enumerate(methods)
+        (check_number("stability_bound", bound[name], low=1e-9), colour(index))
+        for index, name in enumerate(methods)
         if name in bound
     ]
 
 
-def _level(height: float, own: str, axis: str) -> dict[str, Any]:
-    line = {"color": own, "width": 1.5, "dash": "dash"}
+def _level(height: float, hue: str, axis: str) -> dict[str, Any]:
+    line = {"color": hue, "width": 1.5, "dash": "dash"}
     return {
         "type": "line",
         "x0": 0,
@@ -233,10 +236,11 @@ def _level(height: float, own: str, axis: str) -> dict[str, Any]:
     }
 
 
-def _level_note(height: float, own: str, axis: str) -> dict[str, Any]:
+def _level_note(height: float, hue: str, axis: str) -> dict[str, Any]:
     return {
         "text": f"stability bound {height:.3g}",
         "x": 1,
+        # an annotation on a log axis is placed by the logarithm, a shape by the value
         "y": float(np.log10(height)),
         "xref": "x domain",
         "yref": axis,
@@ -244,7 +248,7 @@ def _level_note(height: float, own: str, axis: str) -> dict[str, Any]:
         "yanchor": "bottom",
         "yshift": 4,
         "showarrow": False,
-        "font": {"color": own, "size": 12},
+        "font": {"color": hue, "size": 12},
     }
 
 

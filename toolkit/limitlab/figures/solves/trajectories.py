@@ -54,6 +54,11 @@ def trajectories(
     panel for each method, side by side, and a colour for each component; "component" has a panel for each component,
     one above the other, and a colour for each method, and is the default of several methods. Without `components`, the
     first eight, or the first four panels.
+
+    >>> turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    >>> solution = ll.solvers.solve_ode(lambda t, y: y @ turn, torch.tensor([[1.0, 0.0]]), [0.0, 6.0]).to_xarray()
+
+    >>> figure = ll.figures.trajectories(solution, components=["0"], steps=True)
     """
     methods = methods_of(solution)
     panels = panels or ("component" if len(methods) > 1 else "method")
@@ -63,20 +68,20 @@ def trajectories(
     sample = highlighted(solution, sample)
     chosen = components_of(solution, components, most=4 if stacked else len(COLOURWAY))
     figure, axes = _panels(list(methods), chosen, stacked)
-    for number, (method, own) in enumerate(methods.items()):
-        paths = [path.after(0) if log_time else path for path in paths_of(own, chosen)]
+    for number, (method, part) in enumerate(methods.items()):
+        paths = [path.after(0) if log_time else path for path in paths_of(part, chosen)]
         faint = faint_lines(paths, sample, len(methods) * len(chosen))
-        marks, look = step_marks(own, paths[sample], sample) if steps else (None, {})
-        for place, component in enumerate(chosen):
-            row, column = (place + 1, 1) if stacked else (1, number + 1)
-            name, own_colour = (method, colour(number)) if stacked else (component, colour(place))
-            first = place == 0 if stacked else number == 0
+        marks, look = step_marks(part, paths[sample], sample) if steps else (None, {})
+        for index, component in enumerate(chosen):
+            row, column = (index + 1, 1) if stacked else (1, number + 1)
+            name, hue = (method, colour(number)) if stacked else (component, colour(index))
+            first = index == 0 if stacked else number == 0
             legend = {"name": name, "showlegend": first and len(methods if stacked else chosen) > 1}
-            for trace in _lines(paths[sample], place, faint, own_colour, legend):
+            for trace in _lines(paths[sample], index, faint, hue, legend):
                 figure.add_trace(trace, row, column)
             if marks is not None:
-                look["showlegend"] = place == number == 0 and marks.size > 0
-                figure.add_trace(_marks(marks[:, 0], marks[:, 1 + place], own_colour, look), row, column)
+                look["showlegend"] = index == number == 0 and marks.size > 0
+                figure.add_trace(_marks(marks[:, 0], marks[:, 1 + index], hue, look), row, column)
     figure.update_xaxes(**time_axis(figure, log_time))
     figure.update_yaxes(exponentformat="power")
     figure.update_xaxes(title_text=axis_title(solution["y"], "time"), row=len(chosen) if stacked else 1)
@@ -111,24 +116,24 @@ def _size(methods: int, components: int, stacked: bool) -> dict[str, Any]:
     return {"height": 400, **({"legend": {"y": 1.1}} if methods > 1 and not stacked else {})}
 
 
-def _lines(path: Path, place: int, faint: np.ndarray, own: str, legend: dict[str, Any]) -> list[go.Scatter]:
-    name, values = legend["name"], path.values[:, place]
-    kept = extremes(values, LINE_PIXELS)
+def _lines(path: Path, index: int, faint: np.ndarray, hue: str, legend: dict[str, Any]) -> list[go.Scatter]:
+    name, values = legend["name"], path.values[:, index]
+    indices = extremes(values, LINE_PIXELS)
     behind = go.Scatter(
         x=compact(faint[:, 0]),
-        y=compact(faint[:, 1 + place]),
+        y=compact(faint[:, 1 + index]),
         mode="lines",
-        line={"color": translucent(own, 0.25), "width": 1},
+        line={"color": translucent(hue, 0.25), "width": 1},
         name=f"{name}, other samples",
         legendgroup=name,
         showlegend=False,
         hoverinfo="skip",
     )
     front = go.Scatter(
-        x=path.time[kept],
-        y=compact(values[kept]),
+        x=path.time[indices],
+        y=compact(values[indices]),
         mode="lines",
-        line={"color": own, "width": 2.5},
+        line={"color": hue, "width": 2.5},
         legendgroup=name,
         hovertemplate=f"{name}<br>t = %{{x:.5g}}: %{{y:.5g}}<extra></extra>",
         **legend,
@@ -136,11 +141,11 @@ def _lines(path: Path, place: int, faint: np.ndarray, own: str, legend: dict[str
     return [behind, front]
 
 
-def _marks(times: np.ndarray, values: np.ndarray, own: str, look: dict[str, Any]) -> go.Scatter:
+def _marks(times: np.ndarray, values: np.ndarray, hue: str, look: dict[str, Any]) -> go.Scatter:
     return go.Scatter(
         x=times,
         y=compact(values),
-        marker={"color": "#FFFFFF", "size": 6, "line": {"color": own, "width": 1.5}},
+        marker={"color": "#FFFFFF", "size": 6, "line": {"color": hue, "width": 1.5}},
         hovertemplate="a step begins at t = %{x:.6g}<extra></extra>",
         **look,
     )

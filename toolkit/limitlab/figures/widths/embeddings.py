@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument
-from limitlab.figures.arrays import exactly, labels, numbers, require_dims, variable_of
+from limitlab.figures.arrays import exactly, labels, numbers, over_seeds, require_dims, variable_of
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ def accuracy_against_width(
     dim `model`, inf for limits. The first model of width inf is dashed, further ones (kernels) dotted in colours of
     their own; each is named. Lines are means over seeds, bars and bands their range. chance: a level to draw as well.
     Raises InvalidArgument without `width` or without a finite one.
+
+    >>> metrics = ll.labels.labelled(
+    ...     accuracy=("model", [0.4, 0.6, 0.7], "accuracy"),
+    ...     width=("model", [8, 64, float("inf")], "width"),
+    ...     model=("model", ["8", "64", "limit"], "model"),
+    ... )
+    >>> [line.name for line in ll.figures.accuracy_against_width(metrics).data]
+    ['finite width', 'limit']
     """
     values = variable_of(metrics, variable)
     require_dims(values, "model")
@@ -51,8 +59,8 @@ def accuracy_against_width(
     order = np.flatnonzero(finite)[np.argsort(widths[finite], kind="stable")]
     figure = go.Figure(_through(values.isel(model=order), widths[order]))
     ends = [widths[finite].min() / 1.3, widths[finite].max() * 1.3]
-    for place, position in enumerate(np.flatnonzero(~finite)):
-        figure.add_traces(_level(values.isel(model=position), ends, place))
+    for index, position in enumerate(np.flatnonzero(~finite)):
+        figure.add_traces(_level(values.isel(model=position), ends, index))
     if chance is not None:
         figure.add_scatter(
             x=ends,
@@ -82,6 +90,13 @@ def embedding_map(
     whole numbers from 0: i gives the colour, j the marker. Panels are scaled alike: each by its own variance, with
     the share of the two components in the total written above. connect: join the words of one j, by i, to a polygon;
     of u_ij = a_i + b_j they have one shape. A panel needs at least two words that are not NaN.
+
+    >>> words = ll.labels.labelled(
+    ...     embedding=("word dimension", torch.rand(4, 6), "embedding"),
+    ...     i=("word", [0, 0, 1, 1], "first factor"),
+    ...     j=("word", [0, 1, 0, 1], "second factor"),
+    ... )
+    >>> figure = ll.figures.embedding_map(words, connect=True)
     """
     vectors = exactly(variable_of(embeddings, variable), ("model", "word", "dimension"), ("word", "dimension"))
     vectors = vectors.expand_dims("model") if "model" not in vectors.dims else vectors
@@ -89,7 +104,7 @@ def embedding_map(
         require_dims(variable_of(embeddings, factor), "word")
     i, j = (np.asarray(embeddings[factor].values, dtype=int) for factor in ("i", "j"))
     names = labels(vectors, "model") if "model" in vectors.coords else [""]
-    projections = [principal_plane(vectors.isel(model=place).values) for place in range(len(names))]
+    projections = [principal_plane(vectors.isel(model=index).values) for index in range(len(names))]
     headings = [
         f"{name}<br><sup>{share:.0%} of the variance</sup>" for name, (_, share) in zip(names, projections, strict=True)
     ]
@@ -104,7 +119,7 @@ def embedding_map(
             figure.add_scatter(
                 x=points[chosen, 0],
                 y=points[chosen, 1],
-                text=[words[place] for place in chosen],
+                text=[words[index] for index in chosen],
                 mode="lines+markers" if connect else "markers",
                 line={"color": REFERENCE, "width": 1.2},
                 marker={
@@ -112,6 +127,7 @@ def embedding_map(
                     "color": i[chosen],
                     "colorscale": WHEEL,
                     "cmin": 0,
+                    # one more: the wheel ends with the colour that it begins with
                     "cmax": int(i.max()) + 1,
                     "size": 9,
                     "line": {"color": "#24292F", "width": 0.7},
@@ -149,15 +165,17 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 
     Signs are fixed by the largest coordinate along each axis, so that equal clouds give equal pictures.
     """
-    kept = vectors[:, np.isfinite(vectors).all(axis=0)].astype(np.float64)
-    if kept.shape[0] < 2 or kept.shape[1] < 1:
+    # narrower models are padded with NaN
+    finite = vectors[:, np.isfinite(vectors).all(axis=0)].astype(np.float64)
+    if finite.shape[0] < 2 or finite.shape[1] < 1:
         raise InvalidArgument(
             f"a map needs two vectors or more, with a dimension without NaN; got shape {vectors.shape}"
         )
-    centred = kept - kept.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    plane = np.zeros((len(kept), 2))
-    plane[:, : min(2, len(sizes))] = left[:, :2] * sizes[:2]
+    centred = finite - finite.mean(axis=0)
+    directions, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    plane = np.zeros((len(finite), 2))
+    plane[:, : min(2, len(sizes))] = directions[:, :2] * sizes[:2]
+    # an eigenvector has no sign: without a rule two runs would show mirrored maps
     plane *= np.sign(np.take_along_axis(plane, np.abs(plane).argmax(axis=0)[None], axis=0)) + (plane == 0).all(axis=0)
     total = float((sizes**2).sum()) or 1.0
     scale = float(np.sqrt((plane**2).sum(axis=1).mean())) or 1.0
@@ -165,7 +183,7 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _through(values: xr.DataArray, widths: np.ndarray) -> go.Scatter:
-    mean, low, high = _over_seeds(values)
+    mean, low, high = over_seeds(values)
     several = values.sizes.get("seed", 1) > 1
     bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 4}
     return go.Scatter(
@@ -181,16 +199,16 @@ def _through(values: xr.DataArray, widths: np.ndarray) -> go.Scatter:
     )
 
 
-def _level(values: xr.DataArray, ends: list[float], place: int) -> list[Any]:
+def _level(values: xr.DataArray, ends: list[float], index: int) -> list[Any]:
     """A limit as a horizontal line, with the range over its seeds as a band."""
-    mean, low, high = (level.item() for level in _over_seeds(values))
-    name, own = str(values["model"].values), colour(place + 1)
+    mean, low, high = (level.item() for level in over_seeds(values))
+    name, hue = str(values["model"].values), colour(index + 1)
     line = go.Scatter(
         x=ends,
         y=[mean, mean],
         mode="lines",
         name=name,
-        line={"color": own, "dash": DASHES[min(place, len(DASHES) - 1)], "width": 2},
+        line={"color": hue, "dash": DASHES[min(index, len(DASHES) - 1)], "width": 2},
         hovertemplate=f"{name}: %{{y:.4g}}<extra></extra>",
     )
     if low == high:
@@ -199,7 +217,7 @@ def _level(values: xr.DataArray, ends: list[float], place: int) -> list[Any]:
         x=[*ends, *ends[::-1]],
         y=[high, high, low, low],
         fill="toself",
-        fillcolor=translucent(own, 0.15),
+        fillcolor=translucent(hue, 0.15),
         line={"width": 0},
         mode="lines",
         name=f"{name}, range over seeds",
@@ -207,9 +225,3 @@ def _level(values: xr.DataArray, ends: list[float], place: int) -> list[Any]:
         hoverinfo="skip",
     )
     return [band, line]
-
-
-def _over_seeds(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if "seed" not in values.dims:
-        return (numbers(values),) * 3
-    return numbers(values.mean("seed")), numbers(values.min("seed")), numbers(values.max("seed"))

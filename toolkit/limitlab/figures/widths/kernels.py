@@ -27,6 +27,9 @@ def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.F
 
     matrices: dims (row, column) or (kernel, row, column) of any names, with coordinates or without; the labels along
     the first of three dims are the headings of the panels.
+
+    >>> x = torch.rand(8, 3)
+    >>> figure = ll.figures.kernel_heatmaps(ll.labels.labelled(k=("row column", x @ x.T, "linear kernel"))["k"])
     """
     named = getattr(matrices, "dims", ())
     if len(named) not in (2, 3) or 0 in matrices.shape:
@@ -40,17 +43,18 @@ def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.F
     count = many.sizes[kind]
     headings = labels(many, str(kind)) if len(named) == 3 else None
     figure = make_subplots(1, count, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=headings)
-    for place in range(count):
+    for index in range(count):
         heatmap = go.Heatmap(
-            z=numbers(many[place]),
+            z=numbers(many[index]),
             x=coordinate(many, str(columns)),
             y=coordinate(many, str(rows)),
             coloraxis="coloraxis",
             hovertemplate="%{y:.3g}, %{x:.3g}: %{z:.4g}<extra></extra>",
         )
-        figure.add_trace(heatmap, 1, place + 1)
-        figure.update_yaxes(scaleanchor="x" if not place else f"x{place + 1}", constrain="domain", col=place + 1)
+        figure.add_trace(heatmap, 1, index + 1)
+        figure.update_yaxes(scaleanchor="x" if not index else f"x{index + 1}", constrain="domain", col=index + 1)
     figure.update_xaxes(title_text=axis_title(many, str(columns)), constrain="domain", showgrid=False)
+    # rows of a matrix go down
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text=axis_title(many, str(rows)), col=1)
     bar = {"title": {"text": axis_title(many), "side": "right"}}
@@ -62,6 +66,11 @@ def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> go.Fi
 
     spectrum: `eigenvalue` (mode), and `remaining` (mode) in the same order, such as `KernelDynamics.decay(t)`, whose
     size is drawn. Points are eigenvalues, on the left axis; bars are what remains, on the right one.
+
+    >>> spectrum = ll.labels.labelled(
+    ...     eigenvalue=("mode", [5.0, 1.0, 0.1], "eigenvalue"), remaining=("mode", [0.0, 0.4, 0.9], "residual left")
+    ... )
+    >>> figure = ll.figures.eigenvalue_decay(spectrum)
     """
     eigenvalues, remaining = (exactly(variable_of(spectrum, name), ("mode",)) for name in ("eigenvalue", "remaining"))
     number = np.arange(1, eigenvalues.sizes["mode"] + 1)
@@ -106,6 +115,12 @@ def pinn_spectra(spectra: xr.DataArray, *, title: str | None = None) -> go.Figur
 
     spectra: dims (block, mode) or (weighting, block, mode), NaN where a block has no such mode. Rounding in the tail,
     below 1e-12 of the largest, is left out.
+
+    >>> blocks = ll.labels.labelled(
+    ...     eigenvalue=("block mode", [[5.0, 1.0], [900.0, 20.0]], "eigenvalue"),
+    ...     block=("block", ["boundary", "interior"], "block"),
+    ... )
+    >>> figure = ll.figures.pinn_spectra(blocks["eigenvalue"])
     """
     require_dims(spectra, "block", "mode")
     if "weighting" not in spectra.dims:
@@ -116,14 +131,14 @@ def pinn_spectra(spectra: xr.DataArray, *, title: str | None = None) -> go.Figur
     figure = make_subplots(1, len(headings), shared_yaxes="all", horizontal_spacing=0.05, subplot_titles=headings)
     number = np.arange(1, spectra.sizes["mode"] + 1)
     for panel in range(len(headings)):
-        for place, block in enumerate(labels(spectra, "block")):
+        for index, block in enumerate(labels(spectra, "block")):
             look: dict[str, Any] = {"name": block, "legendgroup": block, "showlegend": panel == 0}
             line = go.Scatter(
                 x=number,
-                y=numbers(seen[panel, place]),
+                y=numbers(seen[panel, index]),
                 mode="lines+markers",
-                marker={"size": 7, "color": colour(place)},
-                line={"color": colour(place), "width": 1.5},
+                marker={"size": 7, "color": colour(index)},
+                line={"color": colour(index), "width": 1.5},
                 hovertemplate=f"{block}, mode %{{x}}: %{{y:.3g}}<extra></extra>",
                 **look,
             )

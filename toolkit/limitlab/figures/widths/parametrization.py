@@ -17,6 +17,7 @@ from plotly.subplots import make_subplots
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import exactly, labels, numbers, require_dims, variable_of
 from limitlab.figures.template import REFERENCE, SEQUENTIAL, axis_title, heading, log_ticks
+from limitlab.fits import loglog_slope
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,6 +30,12 @@ def regime_plane(regimes: xr.Dataset, points: xr.Dataset | None = None, *, title
 
     regimes: `regime` (y, x), a code into its attribute flag_meanings. points: variables named like the two dims, along
     the dim `point`, and `label`. Raises InvalidArgument, UnknownName.
+
+    >>> plane = ll.labels.labelled(
+    ...     regime=("a b", [[0, 1], [1, 0]], "regime"), a=("a", [0.0, 0.5], "a"), b=("b", [0.0, 0.5], "b")
+    ... )
+    >>> plane["regime"].attrs["flag_meanings"] = "kernel feature"
+    >>> figure = ll.figures.regime_plane(plane)
     """
     codes = variable_of(regimes, "regime")
     if codes.ndim != 2:
@@ -46,15 +53,16 @@ def regime_plane(regimes: xr.Dataset, points: xr.Dataset | None = None, *, title
             x=numbers(codes[across]),
             y=numbers(codes[up]),
             z=codes.values.astype(np.int8),
+            # half a code on either side, so that every colour is a step of its own
             zmin=-0.5,
             zmax=count - 0.5,
-            colorscale=[[edge, own] for own, pair in zip(colours, edges, strict=True) for edge in pair],
+            colorscale=[[edge, hue] for hue, pair in zip(colours, edges, strict=True) for edge in pair],
             showscale=False,
             hovertemplate=f"{across} = %{{x:.3g}}, {up} = %{{y:.3g}}<extra></extra>",
         )
     )
-    for meaning, own in zip(meanings, colours, strict=True):
-        mark = {"symbol": "square", "size": 12, "color": own}
+    for meaning, hue in zip(meanings, colours, strict=True):
+        mark = {"symbol": "square", "size": 12, "color": hue}
         figure.add_scatter(x=[None], y=[None], mode="markers", name=meaning, marker=mark)
     if points is not None:
         figure.add_scatter(**_marked(points, str(across), str(up)))
@@ -68,6 +76,15 @@ def coordinate_fan(check: xr.Dataset, variable: str = "change", *, title: str | 
 
     check: `variable` (module, width, step) and perhaps seed, which is averaged, and parametrization: a row each. Values
     of zero, such as the change at step 0, are left out. Raises InvalidArgument, UnknownName.
+
+    >>> check = ll.labels.labelled(
+    ...     change=("module width step", [[[0.0, 0.4], [0.0, 0.2]]], "change of the outputs"),
+    ...     module=("module", ["h1"], "module"),
+    ...     width=("width", [64, 256], "width"),
+    ...     step=("step", [0, 1], "training step"),
+    ... )
+    >>> ll.figures.coordinate_fan(check).layout.annotations[-1].text
+    'slope -0.50'
     """
     values = variable_of(check, variable)
     require_dims(values, "module", "width", "step")
@@ -86,23 +103,23 @@ def coordinate_fan(check: xr.Dataset, variable: str = "change", *, title: str | 
         column_titles=modules,
         row_titles=names if any(names) else None,
     )
-    kept = [place for place in range(len(steps)) if (numbers(values[:, :, place]) > 0).any()]
-    shades = dict(zip(kept, sample_colorscale(SEQUENTIAL, np.linspace(0.85, 0.05, max(len(kept), 2))), strict=False))
+    drawn = [index for index in range(len(steps)) if (numbers(values[:, :, index]) > 0).any()]
+    shades = dict(zip(drawn, sample_colorscale(SEQUENTIAL, np.linspace(0.85, 0.05, max(len(drawn), 2))), strict=False))
     widths = numbers(values["width"])
     for row, panels in enumerate(values, start=1):
         for column, panel in enumerate(panels, start=1):
-            for place in kept:
-                line = numbers(panel[place])
+            for index in drawn:
+                line = numbers(panel[index])
                 figure.add_scatter(
                     x=widths,
                     y=np.where(line > 0, line, np.nan),
                     mode="lines+markers",
-                    name=f"step {steps[place]}",
-                    legendgroup=steps[place],
+                    name=f"step {steps[index]}",
+                    legendgroup=steps[index],
                     showlegend=row == column == 1,
-                    line={"color": shades[place], "width": 2},
+                    line={"color": shades[index], "width": 2},
                     marker={"size": 6},
-                    hovertemplate=f"width %{{x}}, step {steps[place]}: %{{y:.3g}}<extra></extra>",
+                    hovertemplate=f"width %{{x}}, step {steps[index]}: %{{y:.3g}}<extra></extra>",
                     row=row,
                     col=column,
                 )
@@ -121,6 +138,14 @@ def learning_rate_curves(surface: xr.Dataset, variable: str = "loss", *, title: 
 
     surface: `variable` (parametrization, width, learning_rate) and perhaps seed, which is averaged. Rings stand at
     `best_learning_rate` and `best_loss` (parametrization, width) where given, else at the lowest point of each line.
+
+    >>> surface = ll.labels.labelled(
+    ...     loss=("parametrization width learning_rate", [[[0.9, 0.4, 0.7]]], "loss"),
+    ...     parametrization=("parametrization", ["mup"], "parametrisation"),
+    ...     width=("width", [64], "width"),
+    ...     learning_rate=("learning_rate", [0.01, 0.02, 0.04], "learning rate"),
+    ... )
+    >>> figure = ll.figures.learning_rate_curves(surface)
     """
     losses = variable_of(surface, variable)
     require_dims(losses, "parametrization", "width", "learning_rate")
@@ -131,30 +156,30 @@ def learning_rate_curves(surface: xr.Dataset, variable: str = "loss", *, title: 
     rates, octaves = numbers(losses["learning_rate"]), np.log2(losses["learning_rate"].values)
     figure = make_subplots(1, len(names), shared_yaxes=True, horizontal_spacing=0.04, column_titles=names)
     for column, panel in enumerate(losses, start=1):
-        for place, curve in enumerate(panel):
+        for index, curve in enumerate(panel):
             figure.add_scatter(
                 x=rates,
                 y=np.where(np.isfinite(curve.values), numbers(curve), np.nan),
                 mode="lines+markers",
-                name=f"width {widths[place]}",
-                legendgroup=widths[place],
+                name=f"width {widths[index]}",
+                legendgroup=widths[index],
                 showlegend=column == 1,
-                line={"color": shades[place], "width": 2},
+                line={"color": shades[index], "width": 2},
                 marker={"size": 5},
-                hovertemplate=f"width {widths[place]}, rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>",
+                hovertemplate=f"width {widths[index]}, rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>",
                 row=1,
                 col=column,
             )
-            lowest = _lowest(surface, curve, column - 1, place)
+            lowest = _lowest(surface, curve, column - 1, index)
             figure.add_scatter(
                 x=lowest[:1],
                 y=lowest[1:],
                 mode="markers",
-                name=f"best rate of width {widths[place]}",
-                legendgroup=widths[place],
+                name=f"best rate of width {widths[index]}",
+                legendgroup=widths[index],
                 showlegend=False,
-                marker={"size": 14, "symbol": "circle-open", "color": shades[place], "line": {"width": 2.5}},
-                hovertemplate=f"width {widths[place]}, best rate %{{x:.3g}}<extra></extra>",
+                marker={"size": 14, "symbol": "circle-open", "color": shades[index], "line": {"width": 2.5}},
+                hovertemplate=f"width {widths[index]}, best rate %{{x:.3g}}<extra></extra>",
                 row=1,
                 col=column,
             )
@@ -166,10 +191,10 @@ def learning_rate_curves(surface: xr.Dataset, variable: str = "loss", *, title: 
     return figure.update_layout(margin={"t": 116 if title else 80}, legend={"y": 1.08})
 
 
-def _lowest(surface: xr.Dataset, curve: xr.DataArray, row: int, place: int) -> list[float]:
+def _lowest(surface: xr.Dataset, curve: xr.DataArray, row: int, index: int) -> list[float]:
     if "best_learning_rate" in surface and "best_loss" in surface:
         pair = (surface[name].transpose("parametrization", "width") for name in ("best_learning_rate", "best_loss"))
-        return [float(best[row, place]) for best in pair]
+        return [float(best[row, index]) for best in pair]
     least = int(np.where(np.isfinite(curve.values), curve.values, np.inf).argmin())
     return [float(curve["learning_rate"][least]), float(curve[least])]
 
@@ -191,9 +216,9 @@ def _marked(points: xr.Dataset, across: str, up: str) -> dict[str, Any]:
 
 
 def _slope_note(widths: np.ndarray, last: np.ndarray) -> dict[str, Any]:
-    drawn = (last > 0) & np.isfinite(last)
-    fitted = np.polyfit(np.log(widths[drawn]), np.log(last[drawn]), 1)[0] if drawn.sum() > 1 else np.nan
+    fitted = loglog_slope(widths, last)
     return {
+        # plus zero, which turns -0.0 into 0.0
         "text": f"slope {round(fitted, 2) + 0.0:.2f}" if np.isfinite(fitted) else "",
         "x": 0.03,
         "y": 0.97,

@@ -1,16 +1,17 @@
 """What width does: networks beside the law of their limit, errors against width, residual modes on predicted lines.
 
-The arrays are those of `width_study`. A law value ~ width^p is a line of slope p between log
+The arrays are those of the experiment `ntk_circle`. A law value ~ width^p is a line of slope p between log
 axes, fitted to the means over seeds; a residual mode of eigenvalue lambda is predicted to be |1 - eta lambda|^t of what
 it was, a line between a linear and a log axis.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument, check_number
@@ -18,6 +19,7 @@ from limitlab.figures.arrays import coordinate, exactly, labels, numbers, requir
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.convergence import SYMBOLS
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
+from limitlab.fits import loglog_slope, power_law
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,6 +34,16 @@ def ensemble_functions(
     """Trained networks as thin lines over the band of two standard deviations around the mean of their limit.
 
     functions: `network` (seed, x), `mean` and `std` (x). data: the values that were learned, with the coordinate x.
+
+    >>> x, networks = torch.linspace(-1, 1, 9), torch.rand(3, 9)
+    >>> functions = ll.labels.labelled(
+    ...     network=("seed x", networks, "output"),
+    ...     mean=("x", 0 * x, "mean"),
+    ...     std=("x", 1 + 0 * x, "deviation"),
+    ...     x=("x", x, "x"),
+    ... )
+    >>> ll.figures.ensemble_functions(functions).data[0].name
+    'limit, mean ± 2 deviations'
     """
     mean, std = (exactly(variable_of(functions, name), ("x",)) for name in ("mean", "std"))
     networks = exactly(variable_of(functions, "network"), ("seed", "x"))
@@ -65,6 +77,9 @@ def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, ti
     """K(x0, x) against x: the mean over seeds with a band of one standard deviation, for every case, and the limit.
 
     slices: dims (seed, x) or (case, seed, x), a case such as "width 64, trained". limit: dims (x).
+
+    >>> slices = ll.labels.labelled(kernel=("seed x", 1 + torch.rand(4, 9), "kernel"))
+    >>> figure = ll.figures.kernel_slices(slices["kernel"])
     """
     require_dims(slices, "seed", "x")
     if "case" not in slices.dims:
@@ -72,10 +87,10 @@ def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, ti
     slices = thin(exactly(slices, ("case", "seed", "x")), POINTS, "x")
     x = coordinate(slices, "x")
     figure = go.Figure()
-    for place, case in enumerate(labels(slices, "case")):
-        values = numbers(slices[place]).astype(float)
+    for index, case in enumerate(labels(slices, "case")):
+        values = numbers(slices[index]).astype(float)
         centre, spread = values.mean(0), values.std(0, ddof=1 if len(values) > 1 else 0)
-        band = _band(x, centre - spread, centre + spread, colour(place), case)
+        band = _band(x, centre - spread, centre + spread, colour(index), case)
         figure.add_trace(band.update(showlegend=False, legendgroup=case))
         figure.add_scatter(
             x=x,
@@ -83,16 +98,16 @@ def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, ti
             mode="lines",
             name=case,
             legendgroup=case,
-            line={"color": colour(place), "width": 2},
+            line={"color": colour(index), "width": 2},
         )
-    kept = None if limit is None else thin(exactly(limit, ("x",)), POINTS, "x")
+    curve = None if limit is None else thin(exactly(limit, ("x",)), POINTS, "x")
     figure.add_scatter(
-        x=[] if kept is None else coordinate(kept, "x"),
-        y=[] if kept is None else numbers(kept),
+        x=[] if curve is None else coordinate(curve, "x"),
+        y=[] if curve is None else numbers(curve),
         mode="lines",
         name="limit",
         line={"color": REFERENCE, "width": 2, "dash": "dash"},
-        showlegend=kept is not None,
+        showlegend=curve is not None,
     )
     figure.update_xaxes(title_text=axis_title(slices, "x"))
     figure.update_yaxes(title_text=axis_title(slices))
@@ -103,11 +118,18 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
     """Quantities against width, log axes: means over seeds with their range as bars, and fitted lines.
 
     study: variables with the dims (width) or (width, seed), positive. The legend gives each slope.
+
+    >>> study = ll.labels.labelled(
+    ...     drift=("width seed", [[0.4, 0.44], [0.1, 0.11]], "drift of the kernel"), width=("width", [16, 64], "width")
+    ... )
+
+    >>> ll.figures.width_laws(study).data[0].name
+    'drift of the kernel, slope -1.00'
     """
     slopes = width_slopes(study)
     figure = go.Figure()
     drawn = []
-    for place, (name, slope) in enumerate(slopes.items()):
+    for index, (name, slope) in enumerate(slopes.items()):
         values = _by_width(study, name)
         mean, low, high = (numbers(getattr(values, kind)("seed")) for kind in ("mean", "min", "max"))
         drawn.append(np.concatenate([low, high]))
@@ -120,25 +142,26 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
             mode="markers",
             name=f"{label}, slope {slope:.2f}",
             legendgroup=name,
-            marker={"color": colour(place), "size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)]},
+            marker={"color": colour(index), "size": 9, "symbol": SYMBOLS[index % len(SYMBOLS)]},
             hovertemplate=f"{label}, width %{{x}}: %{{y:.3g}}<extra></extra>",
         )
         ends = coordinate(values, "width")[[0, -1]].astype(float)
-        middle = np.exp(np.mean(np.log(values["width"].values.astype(float))))
-        height = np.exp(np.mean(np.log(mean.astype(float))))
+        law = power_law(values["width"].values, values.mean("seed").values)
         figure.add_scatter(
             x=ends,
-            y=height * (ends / middle) ** slope,
+            y=law(ends),
             mode="lines",
             name=f"slope {slope:.2f}",
             legendgroup=name,
             showlegend=False,
             hoverinfo="skip",
-            line={"color": colour(place), "width": 1.5, "dash": "dash"},
+            line={"color": colour(index), "width": 1.5, "dash": "dash"},
         )
     widths = [int(width) for width in study["width"].values]
     figure.update_xaxes(type="log", title_text="width", tickvals=widths, ticktext=[str(width) for width in widths])
-    figure.update_yaxes(type="log", title_text="value", **log_ticks(np.concatenate(drawn)))
+    # names of several quantities stand above each other, in the order of the legend
+    quantities = "<br>".join(dict.fromkeys(axis_title(study[name]) for name in slopes))
+    figure.update_yaxes(type="log", title_text=quantities, **log_ticks(np.concatenate(drawn)))
     return figure.update_layout(**heading(title), height=440, showlegend=True)
 
 
@@ -146,6 +169,13 @@ def width_slopes(study: xr.Dataset) -> dict[str, float]:
     """The exponent p of value ~ width^p for every variable: least squares on the logarithms of the means over seeds.
 
     Raises InvalidArgument for less than two widths, or values that are not positive.
+
+    >>> study = ll.labels.labelled(
+    ...     drift=("width seed", [[0.4, 0.44], [0.1, 0.11]], "drift of the kernel"), width=("width", [16, 64], "width")
+    ... )
+
+    >>> round(ll.figures.width_slopes(study)["drift"], 6)
+    -1.0
     """
     if not hasattr(study, "data_vars") or not study.data_vars:
         raise InvalidArgument("width_laws needs an xarray.Dataset with at least one variable (width, seed)")
@@ -154,8 +184,7 @@ def width_slopes(study: xr.Dataset) -> dict[str, float]:
         values = _by_width(study, name)
         if values.sizes["width"] < 2 or not bool((values > 0).all()):
             raise InvalidArgument(f"{name} needs two widths or more and positive values to have a slope")
-        across, up = np.log(values["width"].values.astype(float)), np.log(values.mean("seed").values.astype(float))
-        slopes[name] = float(np.polyfit(across, up, 1)[0])
+        slopes[name] = loglog_slope(values["width"].values, values.mean("seed").values)
     return slopes
 
 
@@ -164,14 +193,22 @@ def dying_modes(
 ) -> go.Figure:
     """The residual along the leading eigenvectors, relative to its start: dots of a network on the predicted lines.
 
-    runs: `residual` (step, mode) and `own_eigenvalue` (mode), perhaps with `width` in front, a panel each; attribute
+    runs: `residual` (step, mode) and `eigenvalue_start` (mode), perhaps with `width` in front, a panel each; attribute
     rate. step: the dots up to it, all of them without; `slider` goes through all recorded steps.
+
+    >>> runs = ll.labels.labelled(
+    ...     {"rate": 0.1},
+    ...     residual=("step mode", [[1.0, 1.0], [0.5, 0.9]], "residual"),
+    ...     eigenvalue_start=("mode", [5.0, 1.0], "eigenvalue"),
+    ...     step=("step", [0, 1], "training step"),
+    ... )
+    >>> figure = ll.figures.dying_modes(runs, modes=2)
     """
     residual = variable_of(runs, "residual")
-    eigenvalues = variable_of(runs, "own_eigenvalue")
+    eigenvalues = variable_of(runs, "eigenvalue_start")
     require_dims(residual, "step", "mode")
     if "rate" not in runs.attrs:
-        raise InvalidArgument("runs needs the attribute rate, as width_study gives it")
+        raise InvalidArgument("runs needs the attribute rate, as ntk_circle.modes_of gives it")
     count = int(check_number("modes", modes, low=1, high=residual.sizes["mode"], integer=True))
     if "width" not in residual.dims:
         residual, eigenvalues = (array.expand_dims("width") for array in (residual, eigenvalues))
@@ -181,14 +218,11 @@ def dying_modes(
     last = steps[-1] if step is None else check_number("step", step, low=0)
     factors = np.abs(1 - float(runs.attrs["rate"]) * eigenvalues.values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.abs(residual.values / residual.values[:, :1])
-
-    def at(until: float) -> go.Figure:
-        return _modes_figure(left, factors, steps, until, labels(residual, "width"), axis_title(residual, "step"))
-
+        remaining = np.abs(residual.values / residual.values[:, :1])
+    decay = _Decay(steps, remaining, factors, labels(residual, "width"), axis_title(residual, "step"))
     if not slider:
-        return at(last).update_layout(**heading(title))
-    moving = with_slider({f"{until:g}": at(until) for until in steps}, axis_title(residual, "step"))
+        return _modes_figure(decay, last).update_layout(**heading(title))
+    moving = with_slider({f"{until:g}": _modes_figure(decay, until) for until in steps}, decay.axis)
     # opens at the end: where nothing can move, as on paper, the whole picture is seen
     for trace, full in zip(moving.data, moving.frames[-1].data, strict=True):
         trace.update(x=full.x, y=full.y)
@@ -196,14 +230,25 @@ def dying_modes(
     return moving.update_layout(**heading(title), height=520)
 
 
-def _modes_figure(
-    left: np.ndarray, factors: np.ndarray, steps: np.ndarray, until: float, widths: list[str], across: str
-) -> go.Figure:
+class _Decay(NamedTuple):
+    """What remains of every mode at the recorded steps, and the factor that is predicted for each step."""
+
+    steps: Float[np.ndarray, " step"]
+    remaining: Float[np.ndarray, "width step mode"]
+    factors: Float[np.ndarray, "width mode"]
+    widths: list[str]
+    axis: str
+
+
+def _modes_figure(decay: _Decay, until: float) -> go.Figure:
+    """A panel for each width: dots up to a step, and the whole of the predicted lines."""
+    steps, remaining, factors, widths, across = decay
     headings = [f"width {width}" for width in widths] if len(widths) > 1 else None
     figure = make_subplots(1, len(widths), shared_yaxes="all", horizontal_spacing=0.05, subplot_titles=headings)
     seen = steps <= until
     for panel in range(len(widths)):
         for mode, factor in enumerate(factors[panel]):
+            # a line ends where it leaves the plot: its last point would be zero, and no log axis has one
             end = min(steps[-1], np.log(LOWEST) / np.log(max(factor, 1e-12))) if factor < 1 else steps[-1]
             line = go.Scatter(
                 x=[0.0, end],
@@ -218,7 +263,7 @@ def _modes_figure(
             dots: dict[str, Any] = {"name": f"mode {mode + 1}", "legendgroup": f"mode {mode + 1}"}
             network = go.Scatter(
                 x=steps[seen].astype(np.float32),
-                y=left[panel, seen, mode].astype(np.float32),
+                y=remaining[panel, seen, mode].astype(np.float32),
                 mode="markers",
                 marker={"color": colour(mode), "size": 7},
                 showlegend=panel == 0,
@@ -226,19 +271,19 @@ def _modes_figure(
                 **dots,
             )
             figure.add_trace(network, 1, panel + 1)
-    top = float(np.nanmax(np.append(left[np.isfinite(left)], 1.0)))
+    top = float(np.nanmax(np.append(remaining[np.isfinite(remaining)], 1.0)))
     figure.update_xaxes(title_text=across, range=[-0.02 * steps[-1], 1.02 * steps[-1]])
     figure.update_yaxes(type="log", range=[np.log10(LOWEST), np.log10(1.3 * top)], exponentformat="power", dtick=1)
     figure.update_yaxes(title_text="part of the residual left", col=1)
     return figure.update_layout(**heading(None), height=440, showlegend=True, legend={"y": 1.1})
 
 
-def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, own: str, name: str) -> go.Scatter:
+def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, hue: str, name: str) -> go.Scatter:
     return go.Scatter(
         x=np.concatenate([x, x[::-1]]),
         y=np.concatenate([high, low[::-1]]).astype(np.float32),
         fill="toself",
-        fillcolor=translucent(own, 0.2),
+        fillcolor=translucent(hue, 0.2),
         line={"width": 0},
         mode="lines",
         name=name,

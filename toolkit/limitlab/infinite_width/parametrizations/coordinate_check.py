@@ -1,6 +1,7 @@
 """How far training moves the activations of every layer, against the width: the test of a parametrisation.
 
-Networks of several widths are trained for a few steps on the same batches. For every module,
+Networks of several widths are trained for a few steps on the same batches (the experiment `coordinate_check` does it).
+For every module,
 
     size = mean |x_t|,    change = mean |x_t - x_0|,    both over the entries of its output on fixed points.
 
@@ -14,102 +15,47 @@ Source: Yang et al., Tensor programs V, arXiv 2203.03466, appendix D.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.infinite_width.finite.width_study import slope
-from limitlab.training import fit
-from limitlab.training.loop import Batches, Groups, Loss
+from limitlab.labels import labelled
 
 if TYPE_CHECKING:
     import xarray
 
 MakeModel = Callable[[int, int], nn.Module]
-VARIABLES = {"size": "mean |x|", "change": "mean |change of x|"}
-
-
-def coordinate_check(
-    make_model: MakeModel,
-    widths: Sequence[int],
-    *,
-    loss: Loss,
-    batches: Batches,
-    probe: Float[Tensor, "points *inputs"],
-    learning_rate: float,
-    steps: int = 3,
-    seeds: Sequence[int] = (0,),
-    optimizer: str = "adam",
-    groups: Groups | None = None,
-    modules: Sequence[str] | None = None,
-) -> xarray.Dataset:
-    """`size` and `change` with the dims (module, width, step, seed), steps 0 .. steps.
-
-    make_model(width, seed) gives a fresh network. loss, batches, optimizer and groups are those of `fit`; no weight
-    decay but what the groups ask for. probe: the points on which the modules are looked at. modules: their names,
-    all that own parameters by default. Raises InvalidArgument; TrainingDiverged where the rate is too high.
-    """
-    import xarray
-
-    if len(widths) == 0 or len(seeds) == 0:
-        raise InvalidArgument("widths and seeds must hold a number or more")
-    for width in widths:
-        check_number("a width", width, low=1, integer=True)
-    check_number("steps", steps, low=1, integer=True)
-    rows = []
-    for width in widths:
-        columns = []
-        for seed in seeds:
-            model = make_model(width, seed)
-            start = coordinates(model, probe, modules)
-            measured = [movement(start, start)]
-            training = fit(
-                model,
-                loss,
-                batches,
-                steps=steps,
-                learning_rate=learning_rate,
-                weight_decay=0.0,
-                schedule="constant",
-                optimizer=optimizer,
-                groups=groups,
-                device=probe.device.type,
-                seed=seed,
-            )
-            measured += [movement(start, coordinates(model, probe, modules)) for _ in training]
-            columns.append(xarray.concat(measured, "step"))
-        rows.append(xarray.concat(columns, "seed"))
-    labels = {
-        "width": ("width", list(widths), {"long_name": "width", "units": "1"}),
-        "step": ("step", range(steps + 1), {"long_name": "training step", "units": "1"}),
-        "seed": ("seed", list(seeds), {"long_name": "seed", "units": "1"}),
-    }
-    return xarray.concat(rows, "width").assign_coords(labels).transpose("module", "width", "step", "seed")
 
 
 @torch.no_grad()
 def coordinates(
     model: nn.Module, probe: Float[Tensor, "points *inputs"], modules: Sequence[str] | None = None
 ) -> dict[str, Tensor]:
-    """What each module gives on these points (of its last call), in the order of the calls."""
+    """What each module gives on these points (of its last call), in the order of the calls.
+
+    modules: their names, by default all that have parameters of their own. Raises InvalidArgument, UnknownName.
+
+    >>> list(ll.infinite_width.coordinates(ll.infinite_width.standard_network(8), torch.ones(2, 64)))
+    ['h1', 'h2', 'output']
+    """
     known = dict(model.named_modules())
     for name in modules or ():
-        if name not in known:
-            raise unknown_name("module", name, filter(None, known))
+        one_of("module", name, filter(None, known))
     names = modules or [name for name, module in known.items() if any(True for _ in module.parameters(recurse=False))]
     if not names:
         raise InvalidArgument("the model has no module with parameters of its own")
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def watch(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: object, output: object) -> None:
             if not isinstance(output, Tensor):
                 raise InvalidArgument(f"module {name!r} gives {type(output).__name__}, not a tensor; leave it out")
-            seen[name] = output
+            outputs[name] = output
 
         return hook
 
@@ -119,28 +65,35 @@ def coordinates(
     finally:
         for handle in handles:
             handle.remove()
-    return seen
+    return outputs
 
 
 def movement(start: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> xarray.Dataset:
-    """`size` and `change` (module) of activations against those at the start."""
-    import xarray
+    """`size` and `change` (module) of activations against those at the start.
 
-    values = {
-        "size": [now[name].abs().double().mean() for name in start],
-        "change": [(now[name] - start[name]).abs().double().mean() for name in start],
-    }
-    return xarray.Dataset(
-        {
-            name: ("module", torch.stack(column).cpu().numpy(), {"long_name": VARIABLES[name], "units": "1"})
-            for name, column in values.items()
-        },
-        coords={"module": list(start)},
+    >>> moved = ll.infinite_width.movement({"h1": torch.zeros(4)}, {"h1": torch.full((4,), -2.0)})
+    >>> moved["change"].values.tolist()
+    [2.0]
+    """
+    return labelled(
+        size=("module", _means(now[name] for name in start), "mean |x|"),
+        change=("module", _means(now[name] - start[name] for name in start), "mean |change of x|"),
+        module=("module", list(start), "module"),
     )
 
 
+def _means(activations: Iterable[Tensor]) -> Tensor:
+    # a mean of many small float32 numbers loses digits
+    return torch.stack([x.abs().double().mean() for x in activations])
+
+
 def width_exponents(values: xarray.DataArray) -> xarray.DataArray:
-    """The power of the width with which the values grow, their seeds averaged: the dim `width` is fitted away."""
+    """The power of the width with which the values grow, their seeds averaged: the dim `width` is fitted away.
+
+    >>> growing = ll.labels.labelled(size=("width", [1.0, 4.0, 16.0], "size"), width=("width", [8, 16, 32], "width"))
+    >>> round(float(ll.infinite_width.width_exponents(growing["size"])), 3)
+    2.0
+    """
     import xarray
 
     if "width" not in values.dims:
@@ -155,8 +108,13 @@ def width_exponents(values: xarray.DataArray) -> xarray.DataArray:
 def passes(check: xarray.Dataset, tolerance: float = 0.1) -> xarray.DataArray:
     """Whether each module neither explodes nor freezes: |exponent of change| and exponent of size <= tolerance.
 
-    check: of `coordinate_check`; both are taken after its last step.
+    check: `size` and `change` with the dims width and step, of which the last counts.
+
+    >>> level = ("width step", [[2.0], [2.0]], "level")
+    >>> check = ll.labels.labelled(size=level, change=level, width=("width", [8, 16], "width"))
+    >>> bool(ll.infinite_width.passes(check))
+    True
     """
     last = check.isel(step=-1, drop=True)
-    kept = abs(width_exponents(last["change"])) <= tolerance
-    return (kept & (width_exponents(last["size"]) <= tolerance)).rename("passes")
+    level = abs(width_exponents(last["change"])) <= tolerance
+    return (level & (width_exponents(last["size"]) <= tolerance)).rename("passes")

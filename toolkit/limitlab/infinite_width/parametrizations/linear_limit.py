@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.finite.linearization import descend
+from limitlab.labels import labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -34,6 +35,9 @@ class LinearNetwork(nn.Module):
     """x (..., inputs) -> V (U x + alpha b) (..., outputs) at a finite width, drawn from the seed.
 
     bias: alpha, the weight of the hidden layer's bias; 0 for none. Raises InvalidArgument.
+
+    >>> ll.infinite_width.LinearNetwork(6, 3, width=512)(torch.zeros(5, 6)).shape
+    torch.Size([5, 3])
     """
 
     b: nn.Parameter | None
@@ -44,10 +48,10 @@ class LinearNetwork(nn.Module):
         inputs: int,
         outputs: int,
         width: int,
+        *,
         sigma_1: float = 1.0,
         sigma_2: float = 1.0,
         bias: float = 0.0,
-        *,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -81,22 +85,27 @@ class LinearLimit(LinearNetwork):
     """The same network at infinite width, exactly: one of width inputs + outputs, or inputs where sigma_2 = 0.
 
     `u`, `v`, `b` are the coordinates in the span of the initial columns, and are trained as any network's weights.
+
+    >>> limit = ll.infinite_width.LinearLimit(6, 3)
+    >>> limit.width, len(limit.u)
+    (inf, 9)
     """
 
     def __init__(
         self,
         inputs: int,
         outputs: int,
+        *,
         sigma_1: float = 1.0,
         sigma_2: float = 1.0,
         bias: float = 0.0,
-        *,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         d = int(check_number("inputs", inputs, low=1, integer=True))
         o = int(check_number("outputs", outputs, low=1, integer=True))
+        # columns of V_0 = 0 span nothing
         width = d + o if check_number("sigma_2", sigma_2, low=0) > 0 else d
-        super().__init__(d, o, width, sigma_1, sigma_2, bias, dtype=dtype)
+        super().__init__(d, o, width, sigma_1=sigma_1, sigma_2=sigma_2, bias=bias, dtype=dtype)
         self.width = math.inf
         with torch.no_grad():
             self.u.copy_(self.sigma_1 * torch.eye(width, d))
@@ -108,9 +117,8 @@ class LinearLimit(LinearNetwork):
 
         omega (width, inputs + outputs) ~ N(0, 1/width). Its outputs tend to the limit's like width^(-1/2).
         """
-        drawn = LinearNetwork(
-            self.inputs, self.outputs, width, self.sigma_1, self.sigma_2, self.alpha, dtype=self.u.dtype
-        ).to(self.u.device)
+        spreads: dict[str, Any] = {"sigma_1": self.sigma_1, "sigma_2": self.sigma_2, "bias": self.alpha}
+        drawn = LinearNetwork(self.inputs, self.outputs, width, dtype=self.u.dtype, **spreads).to(self.u.device)
         generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
         omega = torch.randn(width, len(self.u), generator=generator, dtype=torch.float64) / math.sqrt(width)
         omega = omega.to(self.u)
@@ -123,12 +131,17 @@ class LinearLimit(LinearNetwork):
 
 @torch.no_grad()
 def relative_distance(network: LinearNetwork, limit: LinearNetwork, x: Float[Tensor, "n inputs"]) -> float:
-    """|f - f_limit| / |f_limit| over the points x, in float64."""
-    outputs, wanted = network(x).double(), limit(x).double()
-    size = float(wanted.norm())
+    """|f - f_limit| / |f_limit| over the points x, in float64.
+
+    >>> network = ll.infinite_width.LinearNetwork(2, 2, width=16)
+    >>> ll.infinite_width.relative_distance(network, network, torch.eye(2))
+    0.0
+    """
+    outputs, expected = network(x).double(), limit(x).double()
+    size = float(expected.norm())
     if size == 0:
         raise InvalidArgument("the limit's outputs are zero at all x: a relative distance needs one that is not")
-    return float((outputs - wanted).norm()) / size
+    return float((outputs - expected).norm()) / size
 
 
 def linear_convergence(
@@ -146,14 +159,17 @@ def linear_convergence(
 
     All take `steps` full-batch steps of `rate` on half the mean over the points of |f - y|^2, in float64.
     Raises InvalidArgument; TrainingDiverged where the rate is too high.
-    """
-    import xarray as xr
 
+    >>> x = torch.eye(4)
+    >>> ll.infinite_width.linear_convergence(x, x, [16, 64], seeds=2, steps=5)["distance"].dims
+    ('width', 'seed')
+    """
     if not widths:
         raise InvalidArgument("widths must not be empty")
     count = int(check_number("seeds", seeds, low=1, integer=True))
     x, y = x.double(), y.double()
-    sizes = (x.shape[1], y.shape[1])
+    shape = (x.shape[1], y.shape[1])
+    spreads: dict[str, Any] = {"sigma_1": sigma_1, "sigma_2": sigma_2}
 
     def trained(network: LinearNetwork) -> LinearNetwork:
         # descend's mean is over the outputs too
@@ -161,13 +177,11 @@ def linear_convergence(
             pass
         return network
 
-    limit = trained(LinearLimit(*sizes, sigma_1, sigma_2, dtype=torch.float64))
-    distances = [
-        [relative_distance(trained(finite.double()), limit, x) for finite in draws]
-        for draws in ([LinearNetwork(*sizes, n, sigma_1, sigma_2, seed=s) for s in range(count)] for n in widths)
-    ]
-    attributes = {"long_name": "relative distance from the limit", "units": "1"}
-    return xr.Dataset(
-        {"distance": (("width", "seed"), distances, attributes)},
-        coords={"width": ("width", list(widths), {"long_name": "width", "units": "1"}), "seed": range(count)},
+    limit = trained(LinearLimit(*shape, dtype=torch.float64, **spreads))
+    networks = [[LinearNetwork(*shape, n, seed=s, **spreads).double() for s in range(count)] for n in widths]
+    distances = [[relative_distance(trained(network), limit, x) for network in row] for row in networks]
+    return labelled(
+        distance=("width seed", distances, "relative distance from the limit"),
+        width=("width", list(widths), "width"),
+        seed=("seed", range(count), "seed"),
     )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
+from limitlab.problems.text.functions import BY_SYMBOL
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import wavenumbers
 
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
 Differentiate = Callable[[Any, str, int], Any]
 MOST_EXPANDED_TERMS = 64
 CUBIC = 3
-
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "tan": torch.tan,
-    "exp": torch.exp,
-    "log": torch.log,
-    "tanh": torch.tanh,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
-    "Abs": torch.abs,
-}
 
 
 def linear_split(expression: sympy.Expr, field: sympy.Expr) -> tuple[dict[int, sympy.Expr], sympy.Expr]:
@@ -72,6 +61,7 @@ def linear_split(expression: sympy.Expr, field: sympy.Expr) -> tuple[dict[int, s
             return {order: scale * coefficient for order, coefficient in part.items()}, scale * remainder
         sums = [len(f.args) for f in others if f.is_Add]
         if sums and math.prod(sums) <= MOST_EXPANDED_TERMS:
+            # u*(1 - u) hides a linear term; deep expansion could take for ever
             return linear_split(sympy.expand_mul(expression, deep=False), field)
     return linear, expression
 
@@ -119,6 +109,7 @@ def fourier_symbol(linear: Mapping[int, float], grid: Grid) -> Tensor:
     if not any(c for n, c in linear.items() if n % 2):
         return even
     if grid.shape[0] % 2 == 0:
+        # the sine of n/2 is not on the grid
         odd[-1] = 0.0
     return torch.complex(even, odd)
 
@@ -160,10 +151,13 @@ def torch_function(
         return lambda values, differentiate: math.prod(f(values, differentiate) for f in arguments)
     if expression.is_Pow:
         base, exponent = arguments[0], float(expression.exp)
+        # a whole exponent takes negative bases, and multiplies instead of taking logarithms
         power = int(exponent) if exponent.is_integer() else exponent
         return lambda values, differentiate: base(values, differentiate) ** power
-    function = _FUNCTIONS[type(expression).__name__]
-    (argument,) = arguments
+    name = type(expression).__name__
+    if name not in BY_SYMBOL or len(arguments) != 1:
+        raise InvalidArgument(f"{expression!s:.60} cannot be computed here")
+    function, (argument,) = BY_SYMBOL[name].tensor, arguments
     return lambda values, differentiate: function(argument(values, differentiate))
 
 

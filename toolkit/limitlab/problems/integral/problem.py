@@ -10,17 +10,18 @@ which is singular at t = x for a < 1: the fractional integral of order a. Source
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.base import Kind, Problem, library_version
+from limitlab.labels import labelled
+from limitlab.problems.base import Kind, Problem
 from limitlab.problems.compiled.vector_field import Layout, evaluator
 from limitlab.problems.text.systems import parse_scalar
 
@@ -34,6 +35,10 @@ class IntegralProblem(Problem):
 
     kernel: text in x, t and parameters. forcing: text in x. response: text in u. abel: order, text in parameters.
     solution: text in x, or a function (x, values) -> u. The equation's text is made of these.
+
+    >>> sine = ll.problems.IntegralProblem(name="sine", title="Sine", type="volterra", kernel="t - x", forcing="x")
+    >>> sine.equation
+    'u(x) = x + integral(0, x, (t - x)*u(t), dt)'
     """
 
     kind: ClassVar[Kind] = "integral"
@@ -54,11 +59,13 @@ class IntegralProblem(Problem):
         super().__post_init__()
         upper = "x" if self.type == "volterra" else "1"
         singular = "" if self.abel is None else f"*(x - t)^({self.abel} - 1)/Gamma({self.abel})"
-        inside = self.response.replace("u", "u(t)")
+        # whole words: the u of mu is none
+        inside = re.sub(r"\bu\b", "u(t)", self.response)
         kernel = "" if self.kernel == "1" else f"({self.kernel}){singular}*"
         integral = f"integral(0, {upper}, {kernel}{inside}, dt)"
         left = {"second kind": "u(x) = ", "first kind": "", "integro-differential": "u'(x) = "}[self.form]
         right = f"{integral} = {self.forcing}" if self.form == "first kind" else f"{self.forcing} + {integral}"
+        # a frozen dataclass whose text is made of its parts
         object.__setattr__(self, "equation", left + right)
 
     def kernel_at(self, x: Tensor, t: Tensor) -> Tensor:
@@ -90,16 +97,9 @@ class IntegralProblem(Problem):
 
     def exact(self, resolution: int | None = None) -> xarray.Dataset:
         """The solution on equally spaced points of [0, end], variable `u` (x)."""
-        import xarray
-
         count = check_number("resolution", resolution or self.default_resolution, low=2, high=10**6, integer=True)
         x = torch.linspace(0.0, self.end, int(count), dtype=torch.float64)
-        attrs = {"long_name": "solution u", "units": "1"}
-        return xarray.Dataset(
-            {"u": ("x", np.asarray(self.solution_at(x)), attrs)},
-            coords={"x": ("x", x.numpy(), {"long_name": "position x", "units": "1"})},
-            attrs={"problem": self.name, "equation": self.equation, "limitlab_version": library_version()},
-        )
+        return labelled(self.provenance(), u=("x", self.solution_at(x), "solution u"), x=("x", x, "position x"))
 
     def latex(self) -> str:
         """The equation as LaTeX."""
@@ -116,19 +116,21 @@ class IntegralProblem(Problem):
             kernel = kernel * (x - t) ** (order - 1) / sympy.gamma(order)
         response = ordered_latex(parse_scalar(self.response, ("u",)), {"u": "u(t)"})
         sign = "-" if forcing != 0 and kernel.could_extract_minus_sign() and not kernel.is_Add else "+"
-        shown = ordered_latex(-kernel if sign == "-" else kernel, names)
-        factor = "" if shown == "1" else f"\\left({shown}\\right) " if kernel.is_Add else f"{shown} "
+        kernel_latex = ordered_latex(-kernel if sign == "-" else kernel, names)
+        factor = (
+            "" if kernel_latex == "1" else f"\\left({kernel_latex}\\right) " if kernel.is_Add else f"{kernel_latex} "
+        )
         upper = "x" if self.type == "volterra" else "1"
         integral = f"\\int_{{0}}^{{{upper}}} {factor}{response}\\, \\mathrm{{d}}t"
-        shown = ordered_latex(forcing, names)
+        forcing_latex = ordered_latex(forcing, names)
         if self.form == "first kind":
-            return f"{integral} = {shown}"
+            return f"{integral} = {forcing_latex}"
         left = "u(x)" if self.form == "second kind" else "u'(x)"
-        return f"{left} = {shown} {sign} {integral}"
+        return f"{left} = {forcing_latex} {sign} {integral}"
 
     def _evaluated(self, text: str, name: str, value: Tensor, t: Tensor | None = None) -> Tensor:
         layout = Layout((), tuple(self.values), extras=(name,))
         run = evaluator((parse_scalar(text, (*self.values, name)),), layout).bind(self.values)
         time = torch.zeros((), dtype=value.dtype) if t is None else t[..., None]
-        (found,) = run(time, value, value)
-        return torch.as_tensor(found, dtype=value.dtype, device=value.device).expand(value.shape)
+        (computed,) = run(time, value, value)
+        return torch.as_tensor(computed, dtype=value.dtype, device=value.device).expand(value.shape)

@@ -12,12 +12,10 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.problems.base import Kind
-from limitlab.problems.compiled.vector_field import Function, Values, jacobian
-from limitlab.problems.dynamical import DynamicalProblem, Times
+from limitlab.problems.compiled.vector_field import MatrixField, Values, jacobian
+from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 
 if TYPE_CHECKING:
-    import xarray
-
     from limitlab.solvers.solution import Solution
 
 MOST_ATTEMPTS = 10
@@ -45,10 +43,16 @@ class ODEProblem(DynamicalProblem):
     solution: one text a state, in t, parameters and initial values ("x0" for the state x), or "linear" for y' = A y,
     whose solution is exp(A t) y0, or a function (t (time,), y0 (batch, state), values) -> (batch, time, state).
     rtol, atol: tolerances of its data. bound: samples that reach it, or fail, are drawn again.
+
+    >>> decay = ll.problems.ODEProblem(name="decay", title="Decay", equation="x' = -x", initial=(1.0,),
+    ...     states=(ll.problems.Field("x", "amount"),), solution=("x0*exp(-t)",))
+    >>> round(float(decay.solve(times=[0.0, 1.0]).y[0, -1]), 6)
+    0.367879
     """
 
     kind: ClassVar[Kind] = "ode"
     descriptive: ClassVar[frozenset[str]] = DynamicalProblem.descriptive | {"solution", "references"}
+    solver_options: ClassVar[tuple[str, ...]] = ("method", "rtol", "atol")
 
     stiff: bool = False
     rtol: float = 1e-8
@@ -57,7 +61,7 @@ class ODEProblem(DynamicalProblem):
     solution: tuple[str, ...] | Literal["linear"] | Formula | None = None
     references: tuple[Reference, ...] = ()
 
-    def jacobian(self, values: Values | None = None) -> Function:
+    def jacobian(self, values: Values | None = None) -> MatrixField:
         """jacobian(t, y): y (..., state) to df/dy (..., state, state), analytic; `values` as for `field`."""
         return jacobian(self.dynamics().drift, self.layout(), self.merged(values))
 
@@ -86,73 +90,47 @@ class ODEProblem(DynamicalProblem):
         chosen = method or ("rodas5" if self.stiff else "dopri8")
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
-        given: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
+        defaults: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
         if hasattr(method_named(chosen), "jacobian"):
-            given["jacobian"] = self.jacobian(values)
+            # analytic: n reverse products a step are what costs otherwise
+            defaults["jacobian"] = self.jacobian(values)
         return solve_ode(
             self.field(values),
             y0,
             moments,
             method=chosen,
-            **{**given, **options},
+            **{**defaults, **options},
         )
 
-    def simulate(
-        self,
-        samples: int,
-        seed: int = 0,
-        resolution: int | None = None,
-        *,
-        first: int = 0,
-        times: Times | Sequence[float] | None = None,
-        method: str | None = None,
-        rtol: float | None = None,
-        atol: float | None = None,
-    ) -> xarray.Dataset:
-        """Trajectories `y` (sample, time, state), float64; sample i depends only on (seed, first + i).
-
-        resolution: number of stored times. Samples that fail, or leave `bound`, are drawn again where there is a bound;
-        else a failure raises SolveFailed. Raises InvalidArgument when ten draws of a sample all leave it.
-        """
-        moments = self.stored_times(resolution, times)
-        options = {"rtol": rtol or self.rtol, "atol": atol or self.atol}
-        y0, values = self.sample(samples, seed, first=first)
+    def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
+        y0, values = self._drawn(draws)
+        method = options.get("method")
+        tolerances = {"rtol": options.get("rtol") or self.rtol, "atol": options.get("atol") or self.atol}
         failing = "raise" if self.bound is None else "mask"
-        solution = self.solve(y0, moments, method=method, values=values, on_failure=failing, **options)
+        solution = self.solve(y0, times, method=method, values=values, on_failure=failing, **tolerances)
         y = solution.y
         for attempt in range(1, MOST_ATTEMPTS + 1):
-            left = torch.nonzero(self._left_bound(y)).flatten().tolist()
-            if not left:
+            outside = torch.nonzero(self._outside(y)).flatten().tolist()
+            if not outside:
                 break
             if attempt == MOST_ATTEMPTS:
                 raise InvalidArgument(
-                    f"sample {first + left[0]} of {self.name} (seed {seed}) fails or leaves [-{self.bound:g}, "
-                    f"{self.bound:g}] in {MOST_ATTEMPTS} draws: choose another law, a shorter span or a larger bound"
+                    f"sample {draws.first + outside[0]} of {self.name} (seed {draws.seed}) fails or leaves "
+                    f"[-{self.bound:g}, {self.bound:g}] in {MOST_ATTEMPTS} draws: choose another law, a shorter span "
+                    "or a larger bound"
                 )
-            for sample in left:
-                start, own = self.sample(1, seed, first=first + sample, attempt=attempt)
-                y[sample] = self.solve(start, moments, method=method, values=own, on_failure="mask", **options).y[0]
-                for name, value in own.items():
-                    if isinstance(value, Tensor):
-                        values[name][sample] = value[0]  # type: ignore[index]
-        return self.label(y, moments, values, seed=seed, first=first, solver=solution.method, **options)
+            for sample in outside:
+                # one by one: a sample must not depend on which others failed with it
+                start, drawn = self.sample(1, draws.seed, first=draws.first + sample, attempt=attempt)
+                again = self.solve(start, times, method=method, values=drawn, on_failure="mask", **tolerances)
+                y[sample] = again.y[0]
+                _replace_sample(values, sample, drawn)
+        return Trajectories(y, values, {"solver": solution.method, **tolerances})
 
-    def exact(
-        self,
-        samples: int | None = None,
-        seed: int = 0,
-        resolution: int | None = None,
-        *,
-        first: int = 0,
-        times: Times | Sequence[float] | None = None,
-    ) -> xarray.Dataset:
-        """The samples of `simulate` by the known formula; from the default initial value if `samples` is left out."""
-        moments = self.stored_times(resolution, times)
-        y0, values = (
-            (self.initial_value[None], self.values) if samples is None else self.sample(samples, seed, first=first)
-        )
-        y = self.solution_at(torch.from_numpy(moments), y0, values)
-        return self.label(y, moments, values, seed=seed, first=first, solver="exact", rtol=0.0, atol=0.0)
+    def _known(self, draws: Draws, times: Times) -> Trajectories:
+        y0, values = self._drawn(draws)
+        y = self.solution_at(torch.from_numpy(times), y0, values)
+        return Trajectories(y, values, {"solver": "exact", "rtol": 0.0, "atol": 0.0})
 
     def solution_at(
         self, t: Float[Tensor, " time"], y0: Float[Tensor, "batch state"] | None = None, values: Values | None = None
@@ -169,7 +147,15 @@ class ODEProblem(DynamicalProblem):
             return torch.einsum("btij,bj->bti", torch.linalg.matrix_exp(matrix[:, None] * t[:, None, None]), y0)
         return self.formula(self.solution, t, y0, values)
 
-    def _left_bound(self, y: Float[Tensor, "sample time state"]) -> Tensor:
+    def _outside(self, y: Float[Tensor, "sample time state"]) -> Tensor:
         if self.bound is None:
             return torch.zeros(y.shape[0], dtype=torch.bool)
+        # not (>=), which a NaN would pass
         return ~(y.abs() < self.bound).flatten(1).all(1)
+
+
+def _replace_sample(values: dict[str, float | Tensor], sample: int, drawn: Values) -> None:
+    """Parameters that vary from sample to sample, in place."""
+    for name, value in drawn.items():
+        if isinstance(value, Tensor):
+            values[name][sample] = value[0]  # type: ignore[index]

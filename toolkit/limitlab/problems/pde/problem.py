@@ -7,7 +7,6 @@ made (`simulate`) and how far fields are from solving the equation (`residual_of
 from __future__ import annotations
 
 import dataclasses
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.problems.base import Field, GenerativeProblem, Kind, Parameter, library_version
+from limitlab.labels import labelled
+from limitlab.problems.base import Field, GenerativeProblem, Kind, Parameter
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.differences import block_average
 from limitlab.spaces.grid import Grid
@@ -38,6 +38,12 @@ class PDEProblem(GenerativeProblem):
     lengths, starts: one number an axis.
     frames: stored times, equally spaced on [0, span], both ends included. operator: the fields (input, target) of the
     operator to learn; a field with a time axis enters at its first frame and is the target at its last.
+
+    >>> heat = ll.problems.get("heat", nu=0.1, frames=3)
+    >>> isinstance(heat, ll.problems.PDEProblem), heat.latex()
+    (True, 'u_{t} = \\\\nu u_{xx}')
+    >>> dict(heat.simulate(2, resolution=16).sizes)
+    {'sample': 2, 'time': 3, 'x': 16}
     """
 
     kind: ClassVar[Kind] = "pde"
@@ -79,16 +85,15 @@ class PDEProblem(GenerativeProblem):
 
     def residual(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """`residual_of` on a dataset of this problem, in float64: variable `residual` on the dims of the target."""
-        import xarray
-
         grid = Grid.from_json(dataset.attrs["grid"])
         named = [f.name for f in self.fields if f.name in dataset]
         tensors = {name: torch.tensor(dataset[name].values, dtype=torch.float64) for name in named}
         time = torch.tensor(dataset["time"].values, dtype=torch.float64) if "time" in dataset.dims else None
         target = dataset[self.operator[1]]
-        values = self.residual_of(grid, time=time, **tensors).numpy()
-        attrs = {"long_name": f"residual of {self.equation}", "units": "1"}
-        return xarray.Dataset({"residual": (target.dims, values, attrs)}, coords=target.coords, attrs=dataset.attrs)
+        values = self.residual_of(grid, time=time, **tensors)
+        dims = " ".join(map(str, target.dims))
+        labels = labelled(dataset.attrs, residual=(dims, values, f"residual of {self.equation}"))
+        return labels.assign_coords(target.coords)
 
     def grid(self, resolution: int | None = None) -> Grid:
         """The grid with `resolution` points an axis (the default resolution when left out)."""
@@ -144,41 +149,26 @@ class PDEProblem(GenerativeProblem):
         dt: float,
     ) -> xarray.Dataset:
         """Arrays (sample, *grid) or (sample, time, *grid), by field name, as a labelled float32 dataset."""
-        import xarray
-
-        meaning = {f.name: f for f in self.fields}
-        variables = {}
+        known = {field.name: field for field in self.fields}
+        variables: dict[str, Any] = {}
         for name, values in arrays.items():
+            # stored at half the size; the solvers are in double
             values = values.detach().to("cpu", torch.float32)
+            # finite in double may be infinite here
             if not bool(torch.isfinite(values).all()):
                 raise SolutionBlewUp(f"{name!r} of {self.name} leaves the range of single precision; shorten the span")
             evolves = values.dim() == grid.dimension + 2
             dims = ("sample", "time", *grid.names) if evolves else ("sample", *grid.names)
-            attrs = {"long_name": meaning[name].meaning, "units": meaning[name].unit}
-            variables[name] = (dims, values.numpy(), attrs)
+            variables[name] = (" ".join(dims), values, known[name].meaning, known[name].unit)
         count = next(iter(arrays.values())).shape[0]
         coordinates: dict[str, Any] = {
-            "sample": ("sample", np.arange(first, first + count), {"long_name": "sample", "units": "1"}),
+            "sample": ("sample", np.arange(first, first + count), "sample"),
             **_space_coordinates(grid),
         }
-        if any("time" in dims for dims, _, _ in variables.values()):
-            coordinates["time"] = ("time", self.times, {"long_name": "time", "units": "1"})
-        return xarray.Dataset(
-            variables,
-            coords=coordinates,
-            attrs={
-                "problem": self.name,
-                "equation": self.equation,
-                "parameters": json.dumps(dict(self.values)),
-                "seed": seed,
-                "first": first,
-                "grid": grid.to_json(),
-                "solver": solver,
-                "solver_resolution": solver_resolution,
-                "dt": dt,
-                "limitlab_version": library_version(),
-            },
-        )
+        if any("time" in dims.split() for dims, *_ in variables.values()):
+            coordinates["time"] = ("time", self.times, "time")
+        made = {"grid": grid.to_json(), "solver": solver, "solver_resolution": solver_resolution, "dt": dt}
+        return labelled(self.provenance_of(seed, first, **made), **variables, **coordinates)
 
     def restrict(self, dataset: xarray.Dataset, resolution: int) -> xarray.Dataset:
         """The dataset on a coarser grid: spectral truncation where periodic, block averages of cells."""
@@ -196,9 +186,10 @@ class PDEProblem(GenerativeProblem):
             values = torch.tensor(array.values, dtype=torch.float64)
             reduced = reduce(values, fine, resolution).to(torch.float32).numpy()
             variables[name] = (array.dims, reduced, array.attrs)
-        kept = {name: c for name, c in dataset.coords.items() if name not in fine.names}
+        others = {name: c for name, c in dataset.coords.items() if name not in fine.names}
         attrs = {**dataset.attrs, "grid": coarse.to_json()}
-        return xarray.Dataset(variables, coords={**kept, **_space_coordinates(coarse)}, attrs=attrs)
+        positions = labelled(**_space_coordinates(coarse)).coords
+        return xarray.Dataset(variables, coords={**others, **positions}, attrs=attrs)
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, as float32 `input` and `target` of dims (sample, channel, x[, y])."""
@@ -214,7 +205,4 @@ class PDEProblem(GenerativeProblem):
 
 
 def _space_coordinates(grid: Grid) -> dict[str, Any]:
-    return {
-        name: (name, values, {"long_name": f"position {name}", "units": "1"})
-        for name, values in grid.coordinates().items()
-    }
+    return {name: (name, values, f"position {name}") for name, values in grid.coordinates().items()}

@@ -11,6 +11,7 @@ Sources: Chen, Rubanova, Bettencourt & Duvenaud 2018; Kidger, Chen & Lyons 2021 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -20,13 +21,16 @@ from torch.autograd.function import once_differentiable
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.leaves import Totals
-from limitlab.solvers.methods.method import ExplicitMethod, Field, Method
+from limitlab.solvers.methods.explicit import ExplicitMethod
+from limitlab.solvers.methods.method import Method, VectorField
+from limitlab.solvers.ode.attempts import Position, Row
 from limitlab.solvers.ode.jumps import OneSided
 from limitlab.solvers.ode.march import March, Outcome
-from limitlab.solvers.ode.recording import Row, continuous
-from limitlab.solvers.ode.step_control import first_step, no_memory
-from limitlab.solvers.ode.stepping import Position, adapt, follow
+from limitlab.solvers.ode.recording import continuous
+from limitlab.solvers.ode.step_control import estimated_first_step, no_memory
+from limitlab.solvers.ode.stepping import Eager, adapt, follow
 
+# the nodes 0 and +-sqrt(3/5) of [-1, 1], moved to [0, 1]
 GAUSS = tuple((0.5 + offset * math.sqrt(0.15), weight / 18.0) for offset, weight in ((-1, 5.0), (0, 8.0), (1, 5.0)))
 
 
@@ -46,7 +50,7 @@ def adjoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ..
 class AdjointField:
     """Field of (y, a) in the time tau = -t."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: VectorField) -> None:
         self._field = field
 
     def __call__(self, tau: Float[Tensor, "batch 1"], both: Float[Tensor, "batch state"]) -> Tensor:
@@ -63,7 +67,7 @@ class AdjointField:
 class ParameterIntegral:
     """Sums int a (df/dp) dt over the accepted steps; takes rows as a recorder does."""
 
-    def __init__(self, field: Field, method: Method, parameters: tuple[Tensor, ...]) -> None:
+    def __init__(self, field: VectorField, method: Method, parameters: tuple[Tensor, ...]) -> None:
         self._field, self._method = field, method
         self.totals = Totals(parameters)
         self._augmented = AdjointField(field)
@@ -81,9 +85,11 @@ class ParameterIntegral:
             y, a = extension(theta).chunk(2, 1)
             with torch.enable_grad():
                 outputs.append(self._field(-(row.time + node * row.size).to(y.dtype), y))
+            # the share of a rejected step is zero, but zero times an overflowed a is NaN
             weights.append(weight * share * torch.where(row.accepted, a, 0.0))
         if outputs[0].requires_grad:
             leaves = self.totals.leaves
+            # retained: a field may share nodes made before the solve, such as a weight that is itself computed
             self.totals.add(torch.autograd.grad(outputs, leaves, weights, allow_unused=True, retain_graph=True))
         return True
 
@@ -102,9 +108,10 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        march, states = ctx.march, ctx.states.detach()
+        march, control, states = ctx.march, ctx.march.control, ctx.states.detach()
         integral = ParameterIntegral(march.field, march.method, ctx.parameters)
-        field, method, control = AdjointField(march.field), march.method, march.control
+        integrator = replace(march.integrator, field=AdjointField(march.field))
+        field, method = integrator.field, integrator.method
         stops = None if march.stops is None else -march.stops.flip(1)
         a = grad[:, -1].contiguous()
         step = None
@@ -113,22 +120,22 @@ class _Adjoint(torch.autograd.Function):
             both = torch.cat([states[:, moment], a], 1)
             slope = field(start.to(both.dtype), both)
             carry = method.begin(field, start, both, slope)
-            if march.step_size is not None:
-                count = max(1, math.ceil(float((end - start).max()) / march.step_size - 1e-9))
+            stepper = Eager(integrator, control.limits(method, both), integral, stops)
+            if control.step_size is not None:
+                count = max(1, math.ceil(float((end - start).max()) / control.step_size - 1e-9))
                 fractions = torch.linspace(0, 1, count + 1, dtype=start.dtype, device=start.device)
-                limits = control.limits(method, both)
                 grid = _with_stops(torch.lerp(start, end, fractions), stops)
-                both, _ = follow(field, method, both, carry, grid, integral, limits)
+                both, _ = follow(stepper, both, carry, grid)
             else:
                 if step is None:
-                    order = method.error_order
-                    step = first_step(field, start.to(both.dtype), both, slope, order, control.rtol, control.atol)
-                    step = step.to(start.dtype)
+                    time, order = start.to(both.dtype), method.error_order
+                    step = estimated_first_step(field, time, both, slope, order=order, control=control).to(start.dtype)
                 memory = no_memory(control.controller, method.error_order, both[:, :1])
                 begin = Position(start, step, both, carry, memory)
-                now, failures = adapt(field, method, control, begin, end, integral, stops=stops)
+                now, failures = adapt(stepper, begin, end, control.max_steps)
                 if failures:
                     raise failed(failures)
+                # the last step was cut to land on a time, so what it proposes may be far too short
                 both, step = now.y, torch.maximum(now.proposed, 0.1 * (end - start))
             a = both.chunk(2, 1)[1] + grad[:, moment - 1]
         return None, None, a, *integral.totals.sums

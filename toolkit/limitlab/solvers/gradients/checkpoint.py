@@ -18,10 +18,11 @@ from torch.autograd.function import once_differentiable
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.arguments import FlatField
 from limitlab.solvers.gradients.adjoint import adjoint
-from limitlab.solvers.gradients.leaves import captured
+from limitlab.solvers.gradients.leaves import gradient_leaves
 from limitlab.solvers.gradients.reversible import reversible
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.ode.recording import Recorder
+from limitlab.solvers.ode.stepping import follow
 
 
 def direct(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
@@ -44,17 +45,18 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self.stride = self.unit = 1
-        self.kept: list[tuple[Tensor, Any]] = []
+        self.starts: list[tuple[Tensor, Any]] = []
         self._count = 0
 
     def offer(self, state: Tensor, carry: Any, attempts: int) -> None:
         """Keep this start of some attempts, or not."""
         self.unit = attempts
         if self._count % self.stride == 0:
-            self.kept.append((state, carry))
+            self.starts.append((state, carry))
         self._count += 1
-        if len(self.kept) > 2 * self.stride:
-            self.kept, self.stride = self.kept[::2], 2 * self.stride
+        # kept states and the length of a segment stay in proportion, whatever the number of steps
+        if len(self.starts) > 2 * self.stride:
+            self.starts, self.stride = self.starts[::2], 2 * self.stride
 
 
 class _Checkpointed(torch.autograd.Function):
@@ -79,20 +81,20 @@ class _Checkpointed(torch.autograd.Function):
         stride = checkpoints.stride * checkpoints.unit
         totals: list[Tensor | None] = [None] * len(parameters)
         incoming: list[Tensor | None] = [None if states is None else states[:, -1]]
-        for number, (state, carry) in reversed(list(enumerate(checkpoints.kept))):
+        for number, (state, carry) in reversed(list(enumerate(checkpoints.starts))):
             first, stop = number * stride, min((number + 1) * stride, ctx.grid.shape[1] - 1)
             with torch.enable_grad():
                 y = (ctx.y if number == 0 else state).detach().requires_grad_()
                 if number == 0:
                     start = march.times[:, :1]
+                    # the first slope depends on y and on the parameters, so it is made again with a tape
                     carry = march.method.begin(march.field, start, y, march.field(start.to(y.dtype), y))
                     leaves = [y]
                 else:
                     carry = tuple(part.detach().requires_grad_() for part in carry)
                     leaves = [y, *carry]
-                recorder = Recorder(march.times, y, march.method, march.field, march.control.controller)
-                limits = march.control.limits(march.method, y)
-                end, last = march.follow(y, carry, ctx.grid[:, first : stop + 1], recorder, limits)
+                recorder = Recorder(march.times, y, march.integrator)
+                end, last = follow(march.stepper(recorder, y), y, carry, ctx.grid[:, first : stop + 1])
                 samples, moments, values = recorder.values
                 log = recorder.log
                 pairs = [
@@ -102,14 +104,14 @@ class _Checkpointed(torch.autograd.Function):
                     (log.stiffness[:, : stop - first], None if stiffness is None else stiffness[:, first:stop]),
                 ]
             outputs = [(output, grad) for output, grad in pairs if grad is not None and output.requires_grad]
-            wanted = [*leaves, *parameters]
+            inputs = [*leaves, *parameters]
             if outputs:
-                found = torch.autograd.grad(
-                    [output for output, _ in outputs], wanted, [grad for _, grad in outputs],
+                gradients = torch.autograd.grad(
+                    [output for output, _ in outputs], inputs, [grad for _, grad in outputs],
                     allow_unused=True, retain_graph=True,
                 )  # fmt: skip
-                incoming = list(found[: len(leaves)])
-                totals = [_sum(total, new) for total, new in zip(totals, found[len(leaves) :], strict=True)]
+                incoming = list(gradients[: len(leaves)])
+                totals = [_sum(total, new) for total, new in zip(totals, gradients[len(leaves) :], strict=True)]
         if states is not None and incoming[0] is not None:
             incoming[0] = incoming[0] + states[:, 0]
         return None, None, incoming[0], *totals
@@ -124,7 +126,7 @@ def parameters_of(march: March, y: Tensor, field: object) -> tuple[Tensor, ...]:
     with torch.enable_grad():
         slope = march.field(march.times[:, :1].to(y.dtype), y.detach())
     inner = march.field.field if isinstance(march.field, FlatField) else march.field
-    return captured([slope], [field, inner])
+    return gradient_leaves([slope], [field, inner])
 
 
 GRADIENTS: dict[str, Callable[[March, Tensor, Tensor, tuple[Tensor, ...]], Outcome]] = {

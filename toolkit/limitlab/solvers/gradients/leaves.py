@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 
-def captured(outputs: Sequence[Tensor], known: Sequence[object] = ()) -> tuple[Tensor, ...]:
-    """Leaves that require a gradient in the tape of `outputs`, and the parameters of the modules in `known`.
+def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -> tuple[Tensor, ...]:
+    """Leaves that require a gradient in the tape of `outputs`, and the parameters of those `modules` that are some.
 
-    Evaluate the outputs from detached states, so that only what the field itself holds is found.
+    Evaluate the outputs from detached states, so that only what the field itself holds is among them.
     """
     leaves: dict[int, Tensor] = {}
-    for item in known:
+    for item in modules:
         if isinstance(item, nn.Module):
             leaves |= {id(parameter): parameter for parameter in item.parameters() if parameter.requires_grad}
     waiting = [output.grad_fn for output in outputs if output.grad_fn is not None]
@@ -25,7 +25,7 @@ def captured(outputs: Sequence[Tensor], known: Sequence[object] = ()) -> tuple[T
     seen = set(waiting)
     while waiting:
         node = waiting.pop()
-        leaf = getattr(node, "variable", None)
+        leaf = getattr(node, "variable", None)  # only the nodes that accumulate a gradient have one
         if leaf is not None:
             leaves.setdefault(id(leaf), leaf)
         for following, _ in node.next_functions:
@@ -42,9 +42,9 @@ class Totals:
         self.leaves = leaves
         self.sums = [torch.zeros_like(leaf) for leaf in leaves]
 
-    def add(self, found: Sequence[Tensor | None], weight: float = 1.0) -> None:
+    def add(self, gradients: Sequence[Tensor | None], weight: float = 1.0) -> None:
         """Add those that are there."""
-        pairs = [(total, new) for total, new in zip(self.sums, found, strict=True) if new is not None]
+        pairs = [(total, new) for total, new in zip(self.sums, gradients, strict=True) if new is not None]
         if pairs:
             totals, news = zip(*pairs, strict=True)
             torch._foreach_add_(totals, news, alpha=weight)

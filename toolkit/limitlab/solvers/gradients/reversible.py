@@ -22,7 +22,7 @@ from limitlab.solvers.ode.march import March, Outcome
 
 def reversible(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ...]) -> Outcome:
     """The states with the gradient by reversal; the log has none."""
-    if march.step_size is None or march.events or not isinstance(march.method, ReversibleHeun):
+    if march.control.step_size is None or march.events or not isinstance(march.method, ReversibleHeun):
         raise InvalidArgument(
             f"gradient 'reversible' needs method='reversible_heun' with a step_size, no stops and no events; got "
             f"{march.method.name!r}; use gradient='direct' or 'checkpoint'"
@@ -45,6 +45,7 @@ class _Reversed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         march, parameters = ctx.march, ctx.parameters
+        # the very times of the forward march: other roundings of t would not give back the same states
         grid = march.uniform_grid()
         y, _, z = ctx.last
         totals = Totals(parameters)
@@ -58,13 +59,13 @@ class _Reversed(torch.autograd.Function):
         def pull(z: Tensor, v: Tensor, cotangent: Tensor) -> Tensor:
             if not v.requires_grad:
                 return torch.zeros_like(z)
-            to_state, *found = torch.autograd.grad(v, [z, *parameters], cotangent, allow_unused=True, retain_graph=True)
-            totals.add(found)
+            to_state, *rest = torch.autograd.grad(v, [z, *parameters], cotangent, allow_unused=True, retain_graph=True)
+            totals.add(rest)
             return torch.zeros_like(z) if to_state is None else to_state
 
         z, v = slope_at(grid[:, -1:], z)
-        for place in range(grid.shape[1] - 2, -1, -1):
-            t, after = grid[:, place : place + 1], grid[:, place + 1 : place + 2]
+        for step in range(grid.shape[1] - 2, -1, -1):
+            t, after = grid[:, step : step + 1], grid[:, step + 1 : step + 2]
             h = (after - t).to(y.dtype)
             moved = h != 0
             before = torch.where(moved, 2 * y - z.detach() - h * v.detach(), z.detach())

@@ -15,7 +15,7 @@ Sources: Kvaerno 2004 (the pairs); Hairer & Wanner, Solving ODEs II, IV.8 (when 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from limitlab.solvers.methods.jacobians import JacobianFunction, linearized, stiff_vectors
 from limitlab.solvers.methods.linear_small import Factors, factorized
-from limitlab.solvers.methods.method import Attempt, Field, combined
+from limitlab.solvers.methods.method import Attempt, Method, VectorField, combined
 
 TableRow = tuple[float, ...]
 MOST_ITERATIONS = 40
@@ -83,6 +83,7 @@ class EsdirkTable:
         powers = np.eye(degree)
         equations = [
             (np.kron(powers[power], weights), float(power + 1 == order) / density)
+            # the trees up to order three are four, up to order four eight
             for order, weights, density in trees[: {3: 4, 4: 8}[degree]]
             for power in range(degree)
         ]
@@ -93,20 +94,19 @@ class EsdirkTable:
                 (np.kron(np.arange(1.0, degree + 1), unit), float(stage == stages - 1)),
             ]
         matrix, right = (np.array(part) for part in zip(*equations, strict=True))
+        # many of these equations follow from others: the cut-off tells their rank from rounding
         return np.linalg.lstsq(matrix, right, rcond=1e-10)[0].reshape(degree, stages).T
 
 
 @dataclass(frozen=True)
-class Esdirk:
+class Esdirk(Method):
     """An ESDIRK pair; jacobian: df/dy if known. rtol, atol: the stages are solved to a fraction of them."""
 
-    name: str
-    order: int
-    error_order: int
     table: EsdirkTable
     jacobian: JacobianFunction | None = None
     rtol: float = 1e-12
     atol: float = 1e-15
+    _: KW_ONLY
     jacobians: int = 1
     factorizations: int = 1
 
@@ -119,12 +119,9 @@ class Esdirk:
         """The least: one iteration a stage."""
         return len(self.table.lower)
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor]:
-        return (slope,)
-
     def attempt(
         self,
-        field: Field,
+        field: VectorField,
         t: Float[Tensor, "batch 1"],
         y: Float[Tensor, "batch state"],
         h: Tensor,
@@ -139,20 +136,19 @@ class Esdirk:
             time = torch.add(t, h, alpha=node).to(y.dtype)
             known = combined(y, row, increments)
             with torch.no_grad():
+                # a guess needs no gradient, as the solved stage does not depend on it
                 first = combined(torch.zeros_like(y), guess, increments)
                 solved = newton.solve(time, known.detach(), first)
             increments.append(newton.with_gradient(time, known, solved) if torch.is_grad_enabled() else solved)
         # steps of given size have no other way to tell
         end = torch.add(known, increments[-1], alpha=table.gamma).where(newton.converged, torch.nan)
         moved = step != 0
+        # u / h, not a call of the field: a stiff one would multiply the iterations' error by its Jacobian
         slope = torch.where(moved, increments[-1] / torch.where(moved, step, 1.0), slope)
         error = combined(torch.zeros_like(y), table.error, increments)
         return Attempt(
             end, (slope,), (error,), tuple(increments), stiff_vectors(jacobian), newton.converged, newton.cost
         )
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
 
     def amplification(self, z: np.ndarray) -> np.ndarray:
         """Stability function R(z): what one step does to y' = lambda y, with z = lambda h complex."""
@@ -167,12 +163,13 @@ class Esdirk:
 class Newton:
     """The stage equations of one attempt of all samples; `converged` and `cost` grow from stage to stage."""
 
-    def __init__(self, method: Esdirk, field: Field, y: Tensor, step: Tensor, jacobian: Tensor) -> None:
+    def __init__(self, method: Esdirk, field: VectorField, y: Tensor, step: Tensor, jacobian: Tensor) -> None:
         self._method, self._field, self._step = method, field, step
         self._gamma = method.table.gamma
         self._factors = self._factorized(jacobian)
         eps = torch.finfo(y.dtype).eps
-        rtol = max(method.rtol, eps)
+        rtol = max(method.rtol, eps)  # the default 1e-12 is below the eps of float32
+        # of RADAU5: no iteration is asked for what rounding cannot give
         tolerance = max(10.0 * eps / rtol, NEWTON_TOLERANCE)
         # norms of gamma u / scale are then fractions of the tolerance
         self._weight = (self._gamma / tolerance * y.shape[1] ** -0.5) / torch.add(method.atol, y.abs(), alpha=rtol)
@@ -190,6 +187,7 @@ class Newton:
         correction of a stage is judged by the rate of the stage before, since all have one matrix.
         """
         active, before = self.converged, None
+        # for the rate that a first correction has not got: Hairer & Wanner, Solving ODEs II, IV.8
         rest = self._rest.clamp_min(1e-16) ** 0.8
         for _ in range(MOST_ITERATIONS):
             slope = self._field(time, torch.add(known, u, alpha=self._gamma))
@@ -199,9 +197,11 @@ class Newton:
             u = torch.where(active, u + change, u)
             if before is not None:
                 rate = size / before.clamp_min(1e-300)
+                # corrections below the tolerance may grow: they are rounding
                 self.converged = self.converged & (~active | (rate < 1.0) | (size < 1.0))
                 active = active & self.converged
                 rest = torch.where(active, rate / (1.0 - rate).clamp_min(1e-3), rest)
+            # a NaN is not at most one, and stays unsolved
             active = active & ~(rest * size <= 1.0)
             before = size
             if not bool(active.any()):
@@ -217,6 +217,7 @@ class Newton:
             jacobian = linearized(self._field, time, at, self._method.jacobian, autonomous=True).jacobian
             factors = self._factorized(jacobian)
             self.cost += 1
+        # evaluated once more with a tape: the value cancels below, the derivative stays
         residual = self._step * self._field(time, torch.add(known, u, alpha=self._gamma))
         if not residual.requires_grad:
             return u

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.methods.method import Attempt, Field
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
 
 HERMITE = np.array([[1.0, -2.0, 1.0], [0.0, -1.0, 1.0], [0.0, 3.0, -2.0]])
 _YOSHIDA = 1.0 / (2.0 - 2.0 ** (1.0 / 3.0))
@@ -36,15 +36,10 @@ def hermite_increments(
 
 
 @dataclass(frozen=True)
-class SymplecticMethod:
+class SymplecticMethod(Method):
     """A composition of leapfrogs of sizes w_i h; the first half of the state is q, the second p."""
 
-    name: str
-    order: int
     weights: tuple[float, ...]
-    error_order: int = 0
-    jacobians: int = 0
-    factorizations: int = 0
 
     @property
     def polynomials(self) -> np.ndarray:
@@ -54,50 +49,46 @@ class SymplecticMethod:
     def calls(self) -> int:
         return 2 * len(self.weights) + 1
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor]:
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor]:
         if y.shape[1] % 2:
             raise InvalidArgument(
                 f"{self.name} needs a state (q, p) of two halves of one size; got {y.shape[1]} components"
             )
         return (slope,)
 
-    def attempt(self, field: Field, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor]) -> Attempt:
+    def attempt(self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor]) -> Attempt:
         step, time, force = h.to(y.dtype), t, carry[0].chunk(2, 1)[1]
         q, p = y.chunk(2, 1)
         for weight in self.weights:
             p = p + 0.5 * weight * step * force
             middle = (time + 0.5 * weight * h).to(y.dtype)
             q = q + weight * step * field(middle, torch.cat([q, p], 1)).chunk(2, 1)[0]
+            # a composition of order four has to go back in time: the middle weight is negative
             time = time + weight * h
             force = field(time.to(y.dtype), torch.cat([q, p], 1)).chunk(2, 1)[1]
             p = p + 0.5 * weight * step * force
         end = torch.cat([q, p], 1)
+        # the force there is known, but the interpolant needs the whole slope
         slope = field((t + h).to(y.dtype), end)
         return Attempt(end, (slope,), (), hermite_increments(step, carry[0], slope, y, end))
 
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
-
 
 @dataclass(frozen=True)
-class ReversibleHeun:
+class ReversibleHeun(Method):
     """One field call a step; `carry` is the slope at the shadow, and the shadow."""
-
-    name: str = "reversible_heun"
-    order: int = 2
-    error_order: int = 2
-    calls: int = 1
-    jacobians: int = 0
-    factorizations: int = 0
 
     @property
     def polynomials(self) -> np.ndarray:
         return HERMITE
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def calls(self) -> int:
+        return 1
+
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
         return slope, y
 
-    def attempt(self, field: Field, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor, Tensor]) -> Attempt:
+    def attempt(self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor, Tensor]) -> Attempt:
         slope, shadow = carry
         step = h.to(y.dtype)
         # a step of size zero would swap the shadow to the other side
@@ -107,10 +98,8 @@ class ReversibleHeun:
         error = 0.5 * step * (last - slope)
         return Attempt(end, (last, ahead), (error,), hermite_increments(step, slope, last, y, end))
 
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
 
-
-LEAPFROG = SymplecticMethod("leapfrog", 2, (1.0,))
-YOSHIDA4 = SymplecticMethod("yoshida4", 4, (_YOSHIDA, 1.0 - 2.0 * _YOSHIDA, _YOSHIDA))
-REVERSIBLE_HEUN = ReversibleHeun()
+LEAPFROG = SymplecticMethod("leapfrog", 2, 0, (1.0,))
+# weights that cancel the leapfrog's error of order three: 2 w^3 + (1 - 2 w)^3 = 0
+YOSHIDA4 = SymplecticMethod("yoshida4", 4, 0, (_YOSHIDA, 1.0 - 2.0 * _YOSHIDA, _YOSHIDA))
+REVERSIBLE_HEUN = ReversibleHeun("reversible_heun", 2, 2)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.methods.method import Field
+from limitlab.solvers.methods.method import VectorField
 
 JacobianFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -43,7 +43,7 @@ class ReversedJacobian:
 
 
 def linearized(
-    field: Field,
+    field: VectorField,
     t: Float[Tensor, "batch 1"],
     y: Float[Tensor, "batch state"],
     jacobian: JacobianFunction | None = None,
@@ -57,13 +57,13 @@ def linearized(
     t = t.to(y.dtype)
     if jacobian is None:
         return (_forward if torch.compiler.is_compiling() else _reverse)(field, t, y)
-    given = jacobian(t, y)
+    known = jacobian(t, y)
     batch, size = y.shape
-    if given.shape != (batch, size, size) or given.dtype != y.dtype:
+    if known.shape != (batch, size, size) or known.dtype != y.dtype:
         raise InvalidArgument(
-            f"jacobian must return {(batch, size, size)} of {y.dtype}; got {tuple(given.shape)} of {given.dtype}"
+            f"jacobian must return {(batch, size, size)} of {y.dtype}; got {tuple(known.shape)} of {known.dtype}"
         )
-    return Linearization(given, None if autonomous else _time_derivative(field, t, y))
+    return Linearization(known, None if autonomous else _time_derivative(field, t, y))
 
 
 def stiff_vectors(jacobian: Float[Tensor, "batch state state"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -72,13 +72,14 @@ def stiff_vectors(jacobian: Float[Tensor, "batch state state"]) -> tuple[Tensor,
     The start has no symmetry that a Jacobian might have, such as a null vector of ones.
     """
     size = jacobian.shape[-1]
+    # no random start: a sample's estimate is the same in every run
     start = torch.arange(1, size + 1, dtype=jacobian.dtype, device=jacobian.device).square().cos()
     state = jacobian @ start
     zero = torch.zeros_like(state)
     return torch.bmm(jacobian, state[..., None])[..., 0], zero, state, zero
 
 
-def _reverse(field: Field, t: Tensor, y: Tensor) -> Linearization:
+def _reverse(field: VectorField, t: Tensor, y: Tensor) -> Linearization:
     taped = torch.is_grad_enabled()
     with torch.enable_grad():
         y = y if taped and y.requires_grad else y.detach().requires_grad_()
@@ -87,6 +88,7 @@ def _reverse(field: Field, t: Tensor, y: Tensor) -> Linearization:
         rows = in_time = None
         if slope.requires_grad:
             seeds = _unit_vectors(y)
+            # unused: a field may look at the time alone, or not at all
             rows, in_time = torch.autograd.grad(
                 slope, (y, t), seeds, is_grads_batched=True, allow_unused=True, create_graph=taped
             )
@@ -96,7 +98,7 @@ def _reverse(field: Field, t: Tensor, y: Tensor) -> Linearization:
     return Linearization(jacobian, None if in_time is None else rearrange(in_time, "row batch 1 -> batch row"))
 
 
-def _time_derivative(field: Field, t: Tensor, y: Tensor) -> Tensor | None:
+def _time_derivative(field: VectorField, t: Tensor, y: Tensor) -> Tensor | None:
     """Two reverse products: w . df/dt is linear in w, and its derivative in w is wanted."""
     if torch.compiler.is_compiling():
         return _product(field, t, y, torch.ones_like(t), torch.zeros_like(y))
@@ -112,14 +114,16 @@ def _time_derivative(field: Field, t: Tensor, y: Tensor) -> Tensor | None:
         return torch.autograd.grad(weighted.sum(), weights, create_graph=taped)[0]
 
 
-def _forward(field: Field, t: Tensor, y: Tensor) -> Linearization:
+def _forward(field: VectorField, t: Tensor, y: Tensor) -> Linearization:
     seeds = _unit_vectors(y)
     columns = vmap(partial(_product, field, t, y, torch.zeros_like(t)))(seeds)
     in_time = _product(field, t, y, torch.ones_like(t), torch.zeros_like(y))
     return Linearization(rearrange(columns, "column batch row -> batch row column"), in_time)
 
 
-def _product(field: Field, t: Tensor, y: Tensor, t_tangent: Tensor, y_tangent: Tensor) -> Float[Tensor, "batch state"]:
+def _product(
+    field: VectorField, t: Tensor, y: Tensor, t_tangent: Tensor, y_tangent: Tensor
+) -> Float[Tensor, "batch state"]:
     return jvp(field, (t, y), (t_tangent, y_tangent))[1]
 
 

@@ -1,4 +1,4 @@
-"""One attempted step, whatever the method: what the stepping loop asks for, and how explicit Runge-Kutta pairs answer.
+"""One attempted step, whatever the method: what the stepping loop asks for.
 
 A method is a frozen object with an order, a continuous extension and two functions: `begin` (what it carries into the
 first step) and `attempt` (one step of every sample, each with its own time and size). Samples whose size is zero stay
@@ -7,26 +7,23 @@ where they are. No method looks at another sample.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.solvers.methods.tableaux import Tableau
-
-Field = Callable[[Tensor, Tensor], Tensor]
-SMALL = 2**14  # below this many numbers, adding zeros to finished stages is cheaper than leaving them out
+VectorField = Callable[[Tensor, Tensor], Tensor]
 
 
 class Attempt(NamedTuple):
     """The end of one step.
 
-    y: (batch, state) there. carry: what the method wants back in the next step, tensors of leading dim batch; the first
+    y: (batch, state) there. carry: what the method gets back in the next step, tensors of leading dim batch; the first
     is the slope at y. error: local error vectors, none to two of them. increments: D_i of the continuous extension
     y + sum_i P_i(theta) D_i. stiff_pair: slopes k, k' at the states u, u' of one time, whose |k - k'| / |u - u'|
     estimates the largest eigenvalue. solved: whether the equations of an implicit step were solved. cost: calls,
@@ -42,136 +39,44 @@ class Attempt(NamedTuple):
     cost: Int[Tensor, "batch 3"] | None = None
 
 
-class Method(Protocol):
+@dataclass(frozen=True)
+class Method(ABC):
     """What the stepping loop asks of a method; hashable, since a compiled loop is kept for each.
 
     order: of convergence. error_order: exponent p of the local error h^p, 0 when there is no estimate. polynomials: P
     of the continuous extension, (increments, degree). calls, jacobians, factorizations: what one attempt costs.
     """
 
-    def __hash__(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def order(self) -> int: ...
-    @property
-    def error_order(self) -> int: ...
-    @property
-    def polynomials(self) -> np.ndarray: ...
-    @property
-    def calls(self) -> int: ...
-    @property
-    def jacobians(self) -> int: ...
-    @property
-    def factorizations(self) -> int: ...
-
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
-        """What the first attempt gets as `carry`: the slope at (t, y) first."""
-        ...
-
-    def attempt(
-        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
-    ) -> Attempt:
-        """One step of size h (batch, 1) from (t, y)."""
-        ...
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        """All increments of the continuous extension, given those of the attempt; asked for at steps with output."""
-        ...
-
-
-@dataclass(frozen=True)
-class ExplicitMethod:
-    """An explicit Runge-Kutta pair of `limitlab.solvers.methods.tableaux`."""
-
-    tableau: Tableau
+    name: str
+    order: int
+    error_order: int
+    _: KW_ONLY
     jacobians: int = 0
     factorizations: int = 0
 
     @property
-    def name(self) -> str:
-        return self.tableau.name
+    @abstractmethod
+    def polynomials(self) -> np.ndarray: ...
 
     @property
-    def order(self) -> int:
-        return self.tableau.order
+    @abstractmethod
+    def calls(self) -> int: ...
 
-    @property
-    def error_order(self) -> int:
-        return self.tableau.error_order
-
-    @property
-    def polynomials(self) -> np.ndarray:
-        return self.tableau.polynomials
-
-    @property
-    def calls(self) -> int:
-        return self.tableau.stages
-
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor]:
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
+        """What the first attempt gets as `carry`: the slope at (t, y) first."""
         return (slope,)
 
-    def attempt(self, field: Field, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor]) -> Attempt:
-        # in place is three times faster on small states, and impossible where a tape or a compiler looks on
-        in_place = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
-        times = self._times(t, h, y.dtype)
-        return (self._in_place if in_place else self._functional)(field, times, y, h.to(y.dtype), carry[0])
+    @abstractmethod
+    def attempt(
+        self, field: VectorField, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
+    ) -> Attempt:
+        """One step of size h (batch, 1) from (t, y)."""
 
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        table, done = self.tableau, list(increments)
-        for node, row in zip(table.extra_c, table.extra_a, strict=True):
-            done.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, done)))
-        return tuple(done)
-
-    def _times(self, t: Tensor, h: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
-        """Times of stages two and later, then of the end, in the precision of the state."""
-        if torch.compiler.is_compiling():
-            return tuple(torch.add(t, h, alpha=node).to(dtype) for node in (*self.tableau.c[1:], 1.0))
-        times = torch.addcmul(t, h, _nodes(self.tableau, t.dtype, t.device))
-        return (times if times.dtype == dtype else times.to(dtype)).unbind(0)
-
-    def _functional(self, field: Field, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
-        table = self.tableau
-        increments = [h * slope]
-        at, slopes = y, [slope]
-        for time, row in zip(times, table.a, strict=False):
-            at = combined(y, row, increments)
-            slopes.append(field(time, at))
-            increments.append(h * slopes[-1])
-        end = combined(y, table.b, increments)
-        slopes.append(field(times[-1], end))
-        increments.append(h * slopes[-1])
-        zero = torch.zeros_like(y)
-        errors = tuple(combined(zero, row, increments) for row in (table.error, table.second_error) if row)
-        return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
-
-    def _in_place(self, field: Field, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
-        """The same numbers: every slope is added to the inputs of all later stages at once."""
-        start, columns = _columns(self.tableau, y.dtype, y.device)
-        sums = start * y
-        rows = sums.unbind(0)
-        stages, whole = self.tableau.stages, sums.numel() <= SMALL
-        slopes, increments = [slope], []
-        for stage, column in enumerate(columns):
-            increments.append(h * slopes[-1])
-            (sums if whole else sums[stage:]).addcmul_(column if whole else column[stage:], increments[-1])
-            slopes.append(field(times[stage], rows[stage]))
-        increments.append(h * slopes[-1])
-        errors = tuple(
-            torch.add(row, increments[-1], alpha=weights[-1])
-            for row, weights in zip(rows[stages:], (self.tableau.error, self.tableau.second_error), strict=False)
-        )
-        at = rows[stages - 2] if stages > 1 else y
-        end = rows[stages - 1]
-        return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
-
-    def _stiff_pair(
-        self, slopes: list[Tensor], last_input: Tensor, end: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
-        if self.tableau.stages < 2 or self.tableau.c[-1] != 1.0:
-            return None
-        return slopes[-1], slopes[-2], end, last_input
+    def complete(
+        self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """All increments of the continuous extension from those of the attempt; asked for at steps with output."""
+        return increments
 
 
 def combined(start: Tensor, row: Sequence[float], increments: Sequence[Tensor]) -> Tensor:
@@ -180,22 +85,3 @@ def combined(start: Tensor, row: Sequence[float], increments: Sequence[Tensor]) 
         if weight:
             start = torch.add(start, increment, alpha=weight)
     return start
-
-
-@lru_cache(maxsize=64)
-def _nodes(table: Tableau, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.tensor([*table.c[1:], 1.0], dtype=dtype, device=device)[:, None, None]
-
-
-@lru_cache(maxsize=64)
-def _columns(table: Tableau, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Which sums start at y (stages' inputs and the end do, errors do not), and by slope the weights in them."""
-    stages = table.stages
-    errors = [row for row in (table.error, table.second_error) if row]
-    weights = np.zeros((stages + len(errors), stages + 1))
-    for place, row in enumerate((*table.a, table.b, *errors)):
-        weights[place, : len(row)] = row
-    start = np.zeros((len(weights), 1, 1))
-    start[:stages] = 1.0
-    columns = [torch.tensor(weights[:, slope], dtype=dtype, device=device)[:, None, None] for slope in range(stages)]
-    return torch.tensor(start, dtype=dtype, device=device), tuple(columns)

@@ -13,7 +13,7 @@ ode23s); Hairer & Wanner, Solving ODEs II, IV.7 and IV.10 (Rodas4); Steinebach 2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from limitlab.solvers.methods.jacobians import JacobianFunction, linearized, stiff_vectors
 from limitlab.solvers.methods.linear_small import factorized
-from limitlab.solvers.methods.method import Attempt, Field
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
 
 TableRow = tuple[float, ...]
 
@@ -52,14 +52,12 @@ class RosenbrockTable:
 
 
 @dataclass(frozen=True)
-class Rosenbrock:
+class Rosenbrock(Method):
     """A Rosenbrock method; jacobian: df/dy if known, by automatic differentiation if left out."""
 
-    name: str
-    order: int
-    error_order: int
     table: RosenbrockTable
     jacobian: JacobianFunction | None = None
+    _: KW_ONLY
     jacobians: int = 1
     factorizations: int = 1
 
@@ -71,12 +69,9 @@ class Rosenbrock:
     def calls(self) -> int:
         return self.table.stages - self.table.ends_at_last_stage
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor]:
-        return (slope,)
-
     def attempt(
         self,
-        field: Field,
+        field: VectorField,
         t: Float[Tensor, "batch 1"],
         y: Float[Tensor, "batch state"],
         h: Tensor,
@@ -84,7 +79,7 @@ class Rosenbrock:
     ) -> Attempt:
         table, slope, step = self.table, carry[0], h.to(y.dtype)
         jacobian, in_time = linearized(field, t, y, self.jacobian)
-        arrays = _arrays if torch.compiler.is_compiling() else _kept_arrays
+        arrays = _arrays if torch.compiler.is_compiling() else _cached_arrays
         start, columns, nodes, identity = arrays(table, y.shape[1], y.dtype, y.device)
         times = torch.addcmul(t, h, nodes.to(t.dtype)).to(y.dtype).unbind(0)
         factors = factorized(identity - step[..., None] * jacobian)
@@ -105,9 +100,6 @@ class Rosenbrock:
         if not table.ends_at_last_stage:
             slope = field(times[-1], end)
         return Attempt(end, (slope,), (error,), tuple(stages), stiff_vectors(jacobian), factors.regular)
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
 
     def amplification(self, z: np.ndarray) -> np.ndarray:
         """Stability function R(z): what one step does to y' = lambda y, with z = lambda h complex."""
@@ -142,7 +134,7 @@ def _arrays(
     return tensor([1.0, 0.0] * stages), tuple(map(tensor, columns)), nodes, identity
 
 
-_kept_arrays = lru_cache(maxsize=64)(_arrays)
+_cached_arrays = lru_cache(maxsize=64)(_arrays)
 
 
 def _shampine_reichelt() -> RosenbrockTable:
@@ -162,6 +154,7 @@ def _shampine_reichelt() -> RosenbrockTable:
 
 
 def _stiffly_accurate(
+    *,
     gamma: float,
     a: tuple[TableRow, ...],
     m: tuple[TableRow, ...],

@@ -18,17 +18,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from limitlab.solvers.methods.explicit import ExplicitMethod, explicit
 from limitlab.solvers.methods.jacobians import JacobianFunction
-from limitlab.solvers.methods.method import Attempt, ExplicitMethod, Field
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
 from limitlab.solvers.methods.rosenbrock import RODAS5P, Rosenbrock
 from limitlab.solvers.methods.tableaux import TSIT5
 
-NEAR_THE_LIMIT = 3.25
+NEAR_THE_LIMIT = 3.25  # of DOPRI5's test; a little below the 3.5 of Tsit5
 PATIENCE = 10
 
 
 @dataclass(frozen=True)
-class Switching:
+class Switching(Method):
     """Carries the slope, how many more steps than not came near the limit (from `PATIENCE` on: stiff), and atol / rtol.
 
     jacobian: df/dy if known. rtol, atol: of the solve, for the norm in which eigenvalues are estimated, so that no
@@ -36,18 +37,19 @@ class Switching:
     """
 
     name: str = "auto"
+    order: int = 5
+    error_order: int = 5
     jacobian: JacobianFunction | None = None
     rtol: float = dataclasses.field(default=1e-6, compare=False)
     atol: float = dataclasses.field(default=1e-9, compare=False)
-    order: int = 5
-    error_order: int = 5
-    calls: int = TSIT5.stages
-    jacobians: int = 0
-    factorizations: int = 0
+
+    @property
+    def calls(self) -> int:
+        return self.gentle.calls
 
     @cached_property
     def gentle(self) -> ExplicitMethod:
-        return ExplicitMethod(TSIT5)
+        return explicit(TSIT5)
 
     @cached_property
     def firm(self) -> Rosenbrock:
@@ -58,13 +60,14 @@ class Switching:
         """Those of both: the increments of the one that does not step are zero."""
         return np.concatenate([self.gentle.polynomials, self.firm.polynomials])
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         count = torch.zeros_like(y[:, :1])
+        # rtol may be zero
         return slope, count, torch.full_like(count, self.atol / max(self.rtol, 1e-30))
 
     def attempt(
         self,
-        field: Field,
+        field: VectorField,
         t: Float[Tensor, "batch 1"],
         y: Float[Tensor, "batch state"],
         h: Tensor,
@@ -73,6 +76,7 @@ class Switching:
         slope, count, floor = carry
         stiff, moves = count >= PATIENCE, h != 0
         both = torch.compiler.is_compiling()
+        # a compiler cannot branch on data, so that it gets both methods
         some_stiff = both or bool((stiff & moves).any())
         some_gentle = both or not some_stiff or bool((~stiff & moves).any())
         gentle = self.gentle.attempt(field, t, y, h.where(~stiff, 0.0), (slope,)) if some_gentle else None
@@ -80,9 +84,6 @@ class Switching:
         if gentle is not None:
             count = torch.where(moves & ~stiff, count + _near_limit(gentle, y, h, floor), count).clamp_min(0.0)
         return self._joined(gentle, firm, stiff, (count, floor))
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return increments
 
     def _joined(
         self, gentle: Attempt | None, firm: Attempt | None, stiff: Bool[Tensor, "batch 1"], rest: tuple[Tensor, Tensor]
@@ -125,6 +126,7 @@ def _near_limit(attempt: Attempt, y: Tensor, h: Tensor, floor: Tensor) -> Float[
     top, bottom = (
         torch.linalg.vector_norm(difference / scale, dim=1, keepdim=True) for difference in (slope - other, state - at)
     )
+    # a product, as both norms may be zero
     return (h * top > NEAR_THE_LIMIT * bottom).to(y.dtype) * 2.0 - 1.0
 
 

@@ -1,16 +1,17 @@
 """Several attempts as one compiled call: `solve_ode(..., compile=True)`.
 
-The loop of `limitlab.solvers.ode.stepping` is unrolled a few attempts deep and given to torch.compile, which fuses the
-field, the stages and the control into a few kernels and makes the backward pass of them. What changes from call to call
-(times, tolerances, states) is data, so that nothing is compiled twice for one field, method, batch and dtype.
+A few attempts of `limitlab.solvers.ode.attempts` are unrolled and given to torch.compile, which fuses the field, the
+stages and the control into a few kernels and makes the backward pass of them. What changes from call to call (times,
+tolerances, states) is data, so that nothing is compiled twice for one field, method, batch and dtype.
 An attempt that overflows is not made again here: under a tape, fields that overflow need compile=False.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -18,14 +19,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Field, Method
-from limitlab.solvers.ode.recording import Block, Dense, Recorder, Row, block_of, columns_of, dense_of
-from limitlab.solvers.ode.step_control import Controller
-from limitlab.solvers.ode.stepping import Control, Limits, Position, advance, given_up, march_on, stuck
-from limitlab.solvers.solution import Failure
+from limitlab.solvers.ode.attempts import Integrator, Position, Row, advance, march_on
+from limitlab.solvers.ode.recording import Block, Dense, Recorder, block_of, columns_of, dense_of
+from limitlab.solvers.ode.step_control import Limits
+from limitlab.solvers.ode.stepping import Taken
 
 ATTEMPTS = 4
-ATTEMPTS_BETWEEN_CHECKS = 32
 MOST_FIELDS = 32
 CHEAP_FIELD = 1e-4  # seconds
 
@@ -39,140 +38,103 @@ class Stretch(NamedTuple):
     extra: int
 
 
-def adapt_compiled(
-    field: Field,
-    method: Method,
-    control: Control,
-    now: Position,
-    end: Float[Tensor, "batch 1"],
-    recorder: Recorder,
-    *,
-    stops: Float[Tensor, "batch stops"] | None = None,
-) -> tuple[Position, list[Failure]]:
-    """`limitlab.solvers.ode.stepping.adapt`, compiled."""
-    limits = control.limits(method, now.y)
-    attempts = _attempts(
-        field, method, control.controller, control.shared, recorder.dense, torch.is_grad_enabled(), now.y.shape
-    )
-    depth = attempts.depth(now.t, now.y)
-    failures: list[Failure] = []
-    length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
-    tried = checked = 0
-    while bool((end - now.t).any()):
-        if tried >= control.most:
-            failures += given_up("too many steps", end != now.t, now)
-            break
-        recorder.offer(now.y, now.carry, depth)
-        now, block, dense, extra = attempts(limits, now, end, stops)
-        recorder.add_block(block, dense, extra)
-        tried += depth
-        if tried - checked >= ATTEMPTS_BETWEEN_CHECKS:
-            checked = tried
-            last = None if block.error is None else block.error[-1][:, None]
-            lost, end = stuck(now, last, end, length, size)
-            failures += lost
-    recorder.work_up_blocks()
-    return now, sorted(failures, key=lambda failure: failure.sample)
+@dataclass(frozen=True)
+class Compiled:
+    """`limitlab.solvers.ode.stepping.Eager`, several attempts a call."""
+
+    unrolled: Unrolled
+    limits: Limits
+    recorder: Recorder
+    stops: Float[Tensor, "batch stops"] | None = None
+    attempts_between_checks: int = 1
+
+    def depth(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> int:
+        return self.unrolled.depth(t, y)
+
+    def attempt(self, now: Position, end: Float[Tensor, "batch 1"]) -> Taken:
+        self.recorder.offer(now.y, now.carry, self.unrolled.depth(now.t, now.y))
+        now, block, dense, extra = self.unrolled.attempts(self.limits, now, end, self.stops)
+        due = self.recorder.add_block(block, dense, extra)
+        return Taken(now, end, due, block.error[-1][:, None] if due and block.error is not None else None)
+
+    def pass_through(self, times: Sequence[Tensor], y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
+        self.recorder.offer(y, carry, len(times) - 1)
+        (y, carry), block, dense, extra = self.unrolled.steps(self.limits, y, carry, torch.cat(tuple(times), 1))
+        return y, carry, self.recorder.add_block(block, dense, extra)
 
 
-def follow_compiled(
-    field: Field,
-    method: Method,
-    y: Float[Tensor, "batch state"],
-    carry: Any,
-    grid: Float[Tensor, "batch steps"],
-    recorder: Recorder,
-    limits: Limits,
-) -> tuple[Float[Tensor, "batch state"], Any]:
-    """`limitlab.solvers.ode.stepping.follow`, compiled."""
-    steps = _steps(field, method, recorder.dense, torch.is_grad_enabled(), y.shape)
-    depth = steps.depth(grid[:, :1], y)
-    missing = -(grid.shape[1] - 1) % depth
-    grid = torch.cat([grid, grid[:, -1:].expand(-1, missing)], 1)
-    for first in range(0, grid.shape[1] - 1, depth):
-        recorder.offer(y, carry, depth)
-        (y, carry), block, dense, extra = steps(limits, y, carry, grid[:, first : first + depth + 1].contiguous())
-        recorder.add_block(block, dense, extra)
-    recorder.work_up_blocks()
-    return y, carry
+# taped and shape are part of the key alone
+@lru_cache(maxsize=MOST_FIELDS)
+def unrolled(integrator: Integrator, dense: bool, taped: bool, shape: torch.Size) -> Unrolled:
+    """One for each of what a compiled call is specialised to."""
+    return Unrolled(integrator, dense)
 
 
 class Unrolled:
-    """A function of so many steps, compiled when it is first called; how many is settled by the cost of the field."""
+    """Several attempts as one function, compiled when it is first called; how many is settled by the field's cost."""
 
-    def __init__(self, field: Field, build: Callable[[int], Callable[..., Stretch]]) -> None:
-        self._field, self._build = field, build
+    def __init__(self, integrator: Integrator, dense: bool) -> None:
+        self._integrator, self._dense = integrator, dense
+        self._columns = columns_of(integrator.method)
         self._depth = 0
-        self._compiled: Callable[..., Stretch] | None = None
 
-    def depth(self, t: Tensor, y: Tensor) -> int:
-        """Steps a call: several where the field is cheap against what a call costs, one where it is not."""
+    def depth(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> int:
+        """Attempts a call: several where the field is cheap against what a call costs, one where it is not."""
         if not self._depth:
+            field = self._integrator.field
             with torch.no_grad():
-                self._field(t.to(y.dtype), y)
+                field(t.to(y.dtype), y)
                 start = time.perf_counter()
-                self._field(t.to(y.dtype), y)
+                field(t.to(y.dtype), y)  # the first call paid for whatever the field does once
                 cheap = time.perf_counter() - start < CHEAP_FIELD
             self._depth = ATTEMPTS if cheap else 1
         return self._depth
 
-    def __call__(self, *arguments: Any) -> Stretch:
-        if self._compiled is None:
-            self._compiled = torch.compile(_own_code(self._build(self._depth)), dynamic=False)
-        return self._compiled(*arguments)
+    @cached_property
+    def attempts(self) -> Callable[..., Stretch]:
+        """(limits, now, end, stops), with sizes by the error."""
+        integrator, depth, dense, columns = self._integrator, self._depth, self._dense, self._columns
 
-
-@lru_cache(maxsize=MOST_FIELDS)
-def _attempts(
-    field: Field, method: Any, controller: Controller, shared: bool, dense: bool, taped: bool, shape: torch.Size
-) -> Unrolled:
-    columns = columns_of(method)
-
-    def build(depth: int) -> Callable[..., Stretch]:
         def attempts(limits: Limits, now: Position, end: Tensor, stops: Tensor | None) -> Stretch:
             rows = []
             for _ in range(depth):
-                now, row = advance(field, method, controller, shared, limits, now, end, stops)
+                now, row = advance(integrator, limits, now, end, stops)
                 rows.append(row)
-            return Stretch(now, block_of(rows), *_extended(field, method, rows, columns, dense))
+            return Stretch(now, block_of(rows), *_extended(integrator, rows, columns, dense))
 
-        return attempts
+        # shapes are part of what `unrolled` is looked up by, so none need be symbolic
+        return torch.compile(_with_own_code(attempts), dynamic=False)
 
-    return Unrolled(field, build)
+    @cached_property
+    def steps(self) -> Callable[..., Stretch]:
+        """(limits, y, carry, grid), along the given times."""
+        integrator, depth, dense, columns = self._integrator, self._depth, self._dense, self._columns
 
-
-@lru_cache(maxsize=MOST_FIELDS)
-def _steps(field: Field, method: Any, dense: bool, taped: bool, shape: torch.Size) -> Unrolled:
-    columns = columns_of(method)
-
-    def build(depth: int) -> Callable[..., Stretch]:
         def steps(limits: Limits, y: Tensor, carry: Any, grid: Tensor) -> Stretch:
             rows = []
-            for place in range(depth):
-                t, after = grid[:, place : place + 1], grid[:, place + 1 : place + 2]
-                y, carry, row = march_on(field, method, limits, y, carry, t, after)
+            for step in range(depth):
+                times = grid[:, step : step + 1], grid[:, step + 1 : step + 2]
+                y, carry, row = march_on(integrator, limits, y, carry, times)
                 rows.append(row)
-            return Stretch((y, carry), block_of(rows), *_extended(field, method, rows, columns, dense))
+            return Stretch((y, carry), block_of(rows), *_extended(integrator, rows, columns, dense))
 
-        return steps
-
-    return Unrolled(field, build)
+        return torch.compile(_with_own_code(steps), dynamic=False)
 
 
 def _extended(
-    field: Field, method: Method, rows: list[Row], columns: tuple[tuple[float, ...], ...], dense: bool
+    integrator: Integrator, rows: list[Row], columns: tuple[tuple[float, ...], ...], dense: bool
 ) -> tuple[Dense | None, int]:
     """The continuous extension of every attempt where there is output, and the stages that it alone needs."""
     if not dense:
         return None, 0
     completed = []
     for row in rows:
-        increments = method.complete(field, row.time, row.state, row.size, row.attempt.increments)
+        increments = integrator.method.complete(integrator.field, row.time, row.state, row.size, row.attempt.increments)
         completed.append(row._replace(attempt=row.attempt._replace(increments=increments)))
     return dense_of(completed, columns), len(completed[0].attempt.increments) - len(rows[0].attempt.increments)
 
 
-def _own_code(function: Any) -> Any:
+def _with_own_code(function: Any) -> Any:
     """The function with a code object of its own: torch counts recompilations by code object, over all fields."""
     return FunctionType(
         function.__code__.replace(co_name=f"{function.__name__}_{id(function)}"),

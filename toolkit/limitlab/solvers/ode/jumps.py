@@ -18,44 +18,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.methods.geometric import ReversibleHeun
-from limitlab.solvers.methods.method import Attempt, Field, Method
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
 
-UNITS = 8
+UNITS = 8  # in the last place: more than the time of a stage is rounded by
+
+
+def one_sided(method: Method) -> OneSided:
+    """The method for a field that jumps between steps."""
+    costs = {"jacobians": method.jacobians, "factorizations": method.factorizations}
+    return OneSided(method.name, method.order, method.error_order, method, **costs)
 
 
 @dataclass(frozen=True)
-class OneSided:
+class OneSided(Method):
     """A method with all its stages strictly inside the step; one field call more in every attempt."""
 
     method: Method
-
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
-        return self.method.begin(field, t, y, slope)
-
-    def attempt(
-        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
-    ) -> Attempt:
-        inside = on_step(field, t, h, y.dtype)
-        at = carry[1] if isinstance(self.method, ReversibleHeun) else y
-        attempt = self.method.attempt(inside, t, y, h, (inside(t.to(y.dtype), at), *carry[1:]))
-        if attempt.cost is None:
-            return attempt
-        return attempt._replace(cost=attempt.cost + attempt.cost.new_tensor([1, 0, 0]))
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        return self.method.complete(on_step(field, t, h, y.dtype), t, y, h, increments)
-
-    @property
-    def name(self) -> str:
-        return self.method.name
-
-    @property
-    def order(self) -> int:
-        return self.method.order
-
-    @property
-    def error_order(self) -> int:
-        return self.method.error_order
 
     @property
     def polynomials(self) -> np.ndarray:
@@ -65,21 +43,33 @@ class OneSided:
     def calls(self) -> int:
         return self.method.calls + 1
 
-    @property
-    def jacobians(self) -> int:
-        return self.method.jacobians
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
+        return self.method.begin(field, t, y, slope)
 
-    @property
-    def factorizations(self) -> int:
-        return self.method.factorizations
+    def attempt(
+        self, field: VectorField, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
+    ) -> Attempt:
+        inside = on_step(field, t, h, y.dtype)
+        # reversible Heun takes its slopes at the shadow
+        at = carry[1] if isinstance(self.method, ReversibleHeun) else y
+        attempt = self.method.attempt(inside, t, y, h, (inside(t.to(y.dtype), at), *carry[1:]))
+        if attempt.cost is None:
+            return attempt
+        return attempt._replace(cost=attempt.cost + attempt.cost.new_tensor([1, 0, 0]))
+
+    def complete(
+        self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        return self.method.complete(on_step(field, t, h, y.dtype), t, y, h, increments)
 
 
-def on_step(field: Any, t: Float[Tensor, "batch 1"], h: Float[Tensor, "batch 1"], dtype: torch.dtype) -> Field:
+def on_step(field: Any, t: Float[Tensor, "batch 1"], h: Float[Tensor, "batch 1"], dtype: torch.dtype) -> VectorField:
     """The field as it is strictly inside the step from t of size h."""
     if hasattr(field, "within"):
         return field.within(t, h)
     middle = (t + 0.5 * h).to(dtype)
     margin = UNITS * torch.finfo(dtype).eps * (middle.abs() + 0.5 * h.abs())
+    # a step of size zero, or of a few units, has nothing but its middle
     share = (margin / (0.5 * h.abs()).clamp_min(torch.finfo(dtype).tiny)).clamp_max(1.0).to(dtype)
 
     def drawn(time: Tensor, y: Tensor) -> Tensor:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Field, Method
-from limitlab.solvers.ode.compiled import adapt_compiled, follow_compiled
+from limitlab.solvers.methods.method import Method, VectorField
+from limitlab.solvers.ode.attempts import Integrator, Position
+from limitlab.solvers.ode.compiled import Compiled, unrolled
 from limitlab.solvers.ode.events import Event, Events
 from limitlab.solvers.ode.recording import Recorder
-from limitlab.solvers.ode.step_control import first_step, no_memory
-from limitlab.solvers.ode.stepping import Control, Limits, Position, adapt, follow
+from limitlab.solvers.ode.step_control import Control, estimated_first_step, no_memory
+from limitlab.solvers.ode.stepping import Eager, Stepper, adapt, follow
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
 
-SLIVER = 1e-9
+SLIVER = 1e-9  # of a step: what rounding alone leaves over is not worth one
 
 
 class Outcome(NamedTuple):
@@ -35,18 +37,20 @@ class Outcome(NamedTuple):
 class March:
     """Everything that decides the numbers of a solve, on (batch, state) tensors and increasing times (batch, time).
 
-    step_size: of uniform steps; None for steps by the error. stops: (batch, stops), NaN-free and sorted.
+    stops: (batch, stops), NaN-free and sorted.
     """
 
-    field: Field
+    field: VectorField
     method: Method
     times: Float[Tensor, "batch time"]
     control: Control
-    step_size: float | None = None
-    first: float | None = None
     stops: Float[Tensor, "batch stops"] | None = None
     events: tuple[Event, ...] = ()
     compile: bool = False
+
+    @cached_property
+    def integrator(self) -> Integrator:
+        return Integrator(self.field, self.method, self.control.controller, self.control.shared_steps)
 
     def run(
         self,
@@ -61,54 +65,58 @@ class March:
         uniform march.
         """
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
-        recorder = Recorder(self.times, y, self.method, self.field, self.control.controller, offer)
-        if self.step_size is not None:
-            limits = self.control.limits(self.method, y)
-            end, carry = self.follow(y, carry, self.uniform_grid(), recorder, limits)
+        recorder = Recorder(self.times, y, self.integrator, offer)
+        if self.control.step_size is not None:
+            end, carry = follow(self.stepper(recorder, y), y, carry, self.uniform_grid())
             if last is not None:
                 last.extend([end, *carry])
             return self._outcome(end, recorder, 1, self._blown_up(recorder, end))
         # in the layout that a compiled call returns, or it would be compiled for both
         start, end = self.times[:, :1].contiguous(), self.times[:, -1:].contiguous()
         memory = no_memory(self.control.controller, self.method.error_order, y[:, :1].detach())
-        begin = Position(start, self._first(start, y, slope), y, carry, memory)
+        begin = Position(start, self._first_step(start, y, slope), y, carry, memory)
         events = Events(self.events, start.to(y.dtype), y) if self.events else None
-        setting = (self.field, self.method, self.control, begin, end, recorder)
-        if self.compile:
-            now, failures = adapt_compiled(*setting, stops=self.stops)
-        else:
-            now, failures = adapt(*setting, stops=self.stops, events=events)
+        now, failures = adapt(self.stepper(recorder, y, events), begin, end, self.control.max_steps)
+        # equality is exact: an attempt that reaches the end lands on it to the last bit
         state = torch.where(now.t.detach() == end, now.y, torch.nan)
-        outcome = self._outcome(state, recorder, 1 if self.first else 2, failures)
+        # calls before the loop: the slope at the start, and the trial step of the estimated first one
+        outcome = self._outcome(state, recorder, 1 if self.control.first_step else 2, failures)
         return outcome if events is None else outcome._replace(events=events.logs())
 
-    def follow(self, y: Tensor, carry: Any, grid: Tensor, recorder: Recorder, limits: Limits) -> tuple[Tensor, Any]:
-        """March along given times (batch, steps + 1)."""
-        along = follow_compiled if self.compile else follow
-        return along(self.field, self.method, y, carry, grid, recorder, limits)
+    def stepper(self, recorder: Recorder, y: Float[Tensor, "batch state"], events: Events | None = None) -> Stepper:
+        """What makes the attempts from states like y."""
+        limits = self.control.limits(self.method, y)
+        if not self.compile:
+            return Eager(self.integrator, limits, recorder, self.stops, events)
+        several = unrolled(self.integrator, recorder.dense, torch.is_grad_enabled(), y.shape)
+        return Compiled(several, limits, recorder, self.stops)
 
     def uniform_grid(self) -> Float[Tensor, "batch steps"]:
         """Times of steps of `step_size` from the start, the last one shorter, with the stops in between."""
-        assert self.step_size is not None
+        step_size = self.control.step_size
+        assert step_size is not None
         start, end = self.times[:, :1], self.times[:, -1:]
-        count = int(torch.ceil((end - start) / self.step_size - SLIVER).max())
-        grid = start + self.step_size * torch.arange(count + 1, dtype=start.dtype, device=start.device)
-        grid = torch.where(grid > end - SLIVER * self.step_size, end, grid)
+        count = int(torch.ceil((end - start) / step_size - SLIVER).max())
+        grid = start + step_size * torch.arange(count + 1, dtype=start.dtype, device=start.device)
+        grid = torch.where(grid > end - SLIVER * step_size, end, grid)
         if self.stops is None:
             return grid
         inside = torch.minimum(torch.maximum(self.stops, start), end)
-        nearest = torch.searchsorted(grid, inside - 0.5 * self.step_size).clamp_max(count)
+        nearest = torch.searchsorted(grid, inside - 0.5 * step_size).clamp_max(count)
         snapped = grid.gather(1, nearest)
-        close = (snapped - inside).abs() < SLIVER * self.step_size
+        # a stop beside a grid time by rounding would leave a step of 1e-16 between the two
+        close = (snapped - inside).abs() < SLIVER * step_size
+        # times that occur twice make a step of size zero, which moves nothing
         return torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
 
-    def _first(self, t: Tensor, y: Tensor, slope: Tensor) -> Float[Tensor, "batch 1"]:
-        if self.first is not None:
-            return torch.full_like(t, self.first)
+    def _first_step(self, t: Tensor, y: Tensor, slope: Tensor) -> Float[Tensor, "batch 1"]:
+        control = self.control
+        if control.first_step is not None:
+            return torch.full_like(t, control.first_step)
         with torch.no_grad():
-            order, control = self.method.error_order, self.control
-            step = first_step(self.field, t.to(y.dtype), y, slope, order, control.rtol, control.atol).to(t.dtype)
-            return step.amin(0, keepdim=True).expand_as(step).contiguous() if control.shared else step
+            order = self.method.error_order
+            step = estimated_first_step(self.field, t.to(y.dtype), y, slope, order=order, control=control).to(t.dtype)
+            return step.amin(0, keepdim=True).expand_as(step).contiguous() if control.shared_steps else step
 
     def _outcome(self, end: Tensor, recorder: Recorder, before: int, failures: list[Failure]) -> Outcome:
         log, method = recorder.log, self.method
@@ -121,7 +129,7 @@ class March:
         return Outcome(recorder.states(end), log, evaluations, tuple(failures))
 
     def _blown_up(self, recorder: Recorder, end: Tensor) -> list[Failure]:
-        """Samples of a uniform march that left the numbers, at the first time that shows it."""
+        """Samples of a uniform march that ceased to be finite, at the first time that shows it."""
         finite = torch.isfinite(end.detach()).all(1)
         if bool(finite.all()):
             return []
@@ -129,5 +137,5 @@ class March:
         failures = []
         for sample in (~finite).nonzero()[:, 0].tolist():
             time = float(self.times[sample, int((~states[sample]).nonzero()[0, 0])])
-            failures.append(Failure(sample, time, float(self.step_size or 0.0), "blow-up"))
+            failures.append(Failure(sample, time, float(self.control.step_size or 0.0), "blow-up"))
         return failures

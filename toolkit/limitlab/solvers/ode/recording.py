@@ -14,25 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Attempt, Field, Method, combined
-from limitlab.solvers.ode.step_control import Controller
+from limitlab.solvers.methods.method import Method, combined
+from limitlab.solvers.ode.attempts import Integrator, Row
 from limitlab.solvers.solution import StepLog
 
 MOST_PENDING = 32
 PENDING_ELEMENTS = 2**23
-
-
-class Row(NamedTuple):
-    """One attempt of all samples from `state`: `time`, `size`, `after` (where it led), `accepted` are (batch, 1)."""
-
-    time: Tensor
-    size: Tensor
-    after: Tensor
-    accepted: Tensor
-    error: Tensor | None
-    state: Float[Tensor, "batch state"]
-    carry: Any
-    attempt: Attempt
 
 
 class Block(NamedTuple):
@@ -58,6 +45,7 @@ def block_of(rows: Sequence[Row]) -> Block:
     errors = [row.error for row in rows if row.error is not None]
     pairs = [row.attempt.stiff_pair for row in rows if row.attempt.stiff_pair is not None]
     error = torch.cat(errors).view(len(rows), -1) if errors else None
+    # samples that stand still are computed with the others, at no cost of theirs
     costs = [row.attempt.cost * (row.size != 0) for row in rows if row.attempt.cost is not None]
     cost = torch.stack(costs).sum(0) if costs else None
     return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None, cost)
@@ -118,23 +106,23 @@ class Recorder:
     def __init__(
         self,
         times: Float[Tensor, "batch time"],
-        y0: Tensor,
-        method: Method,
-        field: Field,
-        controller: Controller,
+        y0: Float[Tensor, "batch state"],
+        integrator: Integrator,
         offer: Callable[[Tensor, Any, int], None] | None = None,
     ) -> None:
         self.dense = times.shape[1] > 2
         self.extra_calls = torch.zeros(len(y0), dtype=torch.int64, device=y0.device)
         self.cost: Tensor | None = None
-        self._times, self._y0, self._method, self._field, self._offer = times, y0, method, field, offer
-        self._limit = controller.limit(method.error_order or 1)
+        self._times, self._y0, self._offer = times, y0, offer
+        self._field, self._method = integrator.field, integrator.method
+        self._limit = integrator.controller.limit(self._method.error_order or 1)
         self._pending: list[Row] = []
         self._blocks: list[tuple[Block, Dense | None]] = []
         self._values: list[Tensor] = []
-        self._places: list[tuple[Tensor, Tensor]] = []
+        self._indices: list[tuple[Tensor, Tensor]] = []
         self._log: list[tuple[Tensor, ...]] = []
-        width = y0.numel() * (len(method.polynomials) + 4)
+        # what an attempt keeps alive: increments, state, end and the like
+        width = y0.numel() * (len(self._method.polynomials) + 4)
         self._most = max(1, min(MOST_PENDING, PENDING_ELEMENTS // max(1, width)))
 
     def add(self, row: Row) -> bool:
@@ -148,29 +136,23 @@ class Recorder:
         if self._offer is not None:
             self._offer(state, carry, attempts)
 
-    def work_up(self) -> None:
-        """Log and outputs of the pending attempts."""
-        if not self._pending:
-            return
-        rows, self._pending = self._pending, []
-        columns = columns_of(self._method)
-        self._record(block_of(rows), lambda steps: dense_of(self._completed(rows, steps), columns))
-
-    def add_block(self, block: Block, dense: Dense | None, extra: int) -> None:
-        """Keep attempts that were stacked already, `extra` stages each for the output, until there are enough."""
+    def add_block(self, block: Block, dense: Dense | None, extra: int) -> bool:
+        """Keep attempts that were stacked already, `extra` stages each for the output; True when it is time, too."""
         self.extra_calls += extra * (block.size != 0).sum(0)
         self._blocks.append((block, dense))
-        if sum(len(block.time) for block, _ in self._blocks) >= self._most:
-            self.work_up_blocks()
+        return sum(len(block.time) for block, _ in self._blocks) >= self._most
 
-    def work_up_blocks(self) -> None:
-        """Log and outputs of the stacked attempts."""
-        if not self._blocks:
-            return
-        blocks = [block for block, _ in self._blocks]
-        extensions = [dense for _, dense in self._blocks if dense is not None]
-        self._blocks = []
-        self._record(_joined(blocks), lambda steps: torch.cat(extensions))
+    def work_up(self) -> None:
+        """Log and outputs of the pending attempts."""
+        if self._pending:
+            rows, self._pending = self._pending, []
+            columns = columns_of(self._method)
+            self._record(block_of(rows), lambda steps: dense_of(self._completed(rows, steps), columns))
+        if self._blocks:
+            blocks = [block for block, _ in self._blocks]
+            extensions = [dense for _, dense in self._blocks if dense is not None]
+            self._blocks = []
+            self._record(_joined(blocks), lambda steps: torch.cat(extensions))
 
     def states(self, end: Float[Tensor, "batch state"]) -> Float[Tensor, "batch time state"]:
         """The outputs; `end` is the state at the last time. Times that were not reached hold NaN."""
@@ -184,11 +166,11 @@ class Recorder:
 
     @property
     def values(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Samples, places among the times and states of the outputs inside the steps worked up so far."""
+        """Samples, indices of the times and states of the outputs inside the steps worked up so far."""
         if not self._values:
             nothing = torch.zeros(0, dtype=torch.int64, device=self._y0.device)
             return nothing, nothing, self._y0[:0]
-        samples, moments = (torch.cat(part) for part in zip(*self._places, strict=True))
+        samples, moments = (torch.cat(part) for part in zip(*self._indices, strict=True))
         return samples, moments, torch.cat(self._values)
 
     @property
@@ -202,9 +184,9 @@ class Recorder:
     def _record(self, block: Block, extensions: Callable[[Tensor], Dense]) -> None:
         """Log and outputs of attempts; `extensions` are asked for where there is output, given in which attempts."""
         self._write(block)
-        found = self._found(block)
-        if found is not None:
-            self._interpolate(block, extensions(found[2]), *found)
+        outputs = self._outputs_inside(block)
+        if outputs is not None:
+            self._interpolate(block, extensions(outputs[2]), *outputs)
 
     def _write(self, block: Block) -> None:
         if block.cost is not None:
@@ -217,16 +199,16 @@ class Recorder:
         times = (part.where(taken, blank) for part in (block.time, block.size))
         self._log.append((*times, error, stiffness, block.accepted & taken))
 
-    def _found(self, block: Block) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Samples, places among the times, and attempts of the outputs inside these attempts."""
+    def _outputs_inside(self, block: Block) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Samples, indices of the times, and attempts of the outputs inside these attempts."""
         if not self.dense:
             return None
         # the first attempt that reaches a time is the accepted one, since a rejected one leads nowhere
-        place = torch.searchsorted(block.after.T.contiguous(), self._times)
-        inside = (self._times > block.time[0][:, None]) & (place < len(block.after))
-        inside[:, 0] = inside[:, -1] = False
+        attempt = torch.searchsorted(block.after.T.contiguous(), self._times)
+        inside = (self._times > block.time[0][:, None]) & (attempt < len(block.after))
+        inside[:, 0] = inside[:, -1] = False  # the ends are known without interpolation
         samples, moments = inside.nonzero(as_tuple=True)
-        return (samples, moments, place[samples, moments]) if len(samples) else None
+        return (samples, moments, attempt[samples, moments]) if len(samples) else None
 
     def _interpolate(self, block: Block, dense: Dense, samples: Tensor, moments: Tensor, steps: Tensor) -> None:
         """Outputs inside the steps, by the method's continuous extension."""
@@ -236,24 +218,25 @@ class Recorder:
         # the many outputs last, so that they are what the arithmetic runs along
         start, end, *coefficients = picked.permute(1, 2, 0).contiguous().unbind(0)
         value = start + _without_constant(coefficients, theta)
+        # at its end the polynomial would differ from the step's own state by rounding
         self._values.append(torch.where(theta == 1.0, end, value).T)
-        self._places.append((samples, moments))
+        self._indices.append((samples, moments))
 
     def _completed(self, rows: list[Row], steps: Tensor) -> list[Row]:
         """The rows with all increments; stages that only the extension needs are run where there is output."""
         missing = len(self._method.polynomials) - len(rows[0].attempt.increments)
         if not missing:
             return rows
-        wanted = set(steps.unique().tolist())
+        with_output = set(steps.unique().tolist())
         blank = tuple(torch.zeros_like(self._y0) for _ in range(missing))
-        done = []
-        for place, row in enumerate(rows):
+        completed = []
+        for attempt, row in enumerate(rows):
             increments = (*row.attempt.increments, *blank)
-            if place in wanted:
+            if attempt in with_output:
                 increments = self._method.complete(self._field, row.time, row.state, row.size, row.attempt.increments)
                 self.extra_calls += missing * (row.size != 0)[:, 0]
-            done.append(row._replace(attempt=row.attempt._replace(increments=increments)))
-        return done
+            completed.append(row._replace(attempt=row.attempt._replace(increments=increments)))
+        return completed
 
 
 def continuous(

@@ -16,25 +16,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.solvers.arguments import FlatField, Layout, read_state, read_times, require_slope
+from limitlab.errors import InvalidArgument
+from limitlab.solvers.arguments import (
+    FlatField,
+    Gradient,
+    Layout,
+    OnFailure,
+    read_control,
+    read_state,
+    read_times,
+    require_known,
+    require_slope,
+)
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
 from limitlab.solvers.methods.jacobians import JacobianFunction, ReversedJacobian
 from limitlab.solvers.ode.events import Event
-from limitlab.solvers.ode.jumps import OneSided
-from limitlab.solvers.ode.march import March
-from limitlab.solvers.ode.step_control import CONTROLLERS
-from limitlab.solvers.ode.stepping import Control
+from limitlab.solvers.ode.jumps import one_sided
+from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.solution import Solution
-
-Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
 
 
 def solve_ode(
@@ -54,7 +60,7 @@ def solve_ode(
     jacobian: JacobianFunction | None = None,
     first_step: float | None = None,
     max_steps: int = 10_000,
-    on_failure: Literal["raise", "mask"] = "raise",
+    on_failure: OnFailure = "raise",
     compile: bool = False,
 ) -> Solution:
     """Solution of y' = field(t, y) at times t, every sample with steps of its own.
@@ -70,45 +76,34 @@ def solve_ode(
     torch.compile, some tens of seconds when a field is first seen.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4, and II, IV.
+
+    >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(2, 1), [0.0, 1.0])
+    >>> [round(value, 3) for value in solution.y[:, -1, 0].tolist()]
+    [0.368, 0.368]
     """
     flat, layout = read_state("y0", y0)
-    given, times, sign = read_times("t", t, flat)
-    if gradient not in get_args(Gradient):
-        raise unknown_name("gradient", gradient, get_args(Gradient))
-    if on_failure not in ("raise", "mask"):
-        raise unknown_name("on_failure", on_failure, ("raise", "mask"))
-    if control not in CONTROLLERS:
-        raise unknown_name("control", control, CONTROLLERS)
+    t, times, sign = read_times("t", t, flat)
+    require_known(gradient=gradient, on_failure=on_failure)
+    settings = read_control(
+        rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
+        first_step=first_step,
+    )  # fmt: skip
     turned = ReversedJacobian(jacobian) if jacobian is not None and sign < 0.0 else jacobian
     chosen = method_named(method, turned, *((rtol, atol) if step_size is None else ()))
-    check_number("max_steps", max_steps, low=1, integer=True)
-    tolerances = Control(
-        check_number("rtol", rtol, low=0.0, high=1.0),
-        check_number("atol", atol, low=1e-300),
-        CONTROLLERS[control],
-        shared_steps,
-        max_steps,
-    )
-    if step_size is not None:
-        step_size = check_number("step_size", step_size, low=1e-300)
-    elif not chosen.error_order:
+    if step_size is None and not chosen.error_order:
         raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
     if step_size is not None and events:
         raise InvalidArgument("step_size takes no events: they are looked for where steps follow the error")
     if compile and events:
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
-    if first_step is not None:
-        first_step = check_number("first_step", first_step, low=1e-300)
     flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
     start = layout.time(sign * times[:, :1]).to(flat.dtype)
     slope = sign * require_slope("field", field(start, y0), flat, layout)
     march = March(
         flat_field,
-        chosen if stops is None else OneSided(chosen),
+        chosen if stops is None else one_sided(chosen),
         times,
-        tolerances,
-        step_size=step_size,
-        first=first_step,
+        settings,
         stops=None if stops is None else _read_stops(stops, times, sign),
         events=tuple(Event(_flat_event(event, layout, sign), event.terminal, event.direction) for event in events),
         compile=compile,
@@ -119,21 +114,28 @@ def solve_ode(
     else:
         with torch.no_grad():
             outcome = march.run(flat, slope)
-    failures = tuple(replace(f, time=sign * f.time, step_size=sign * f.step_size) for f in outcome.failures)
-    if failures and on_failure == "raise":
-        raise failed(failures)
-    log = outcome.log if sign > 0 else replace(outcome.log, time=-outcome.log.time, size=-outcome.log.size)
-    adaptive = step_size is None
+    outcome = _turned_round(outcome) if sign < 0 else outcome
+    if outcome.failures and on_failure == "raise":
+        raise failed(outcome.failures)
     return Solution(
-        given,
+        t,
         layout.unflatten(outcome.states),
-        log,
+        outcome.log,
         outcome.evaluations,
         method,
-        rtol=rtol if adaptive else None,
-        atol=atol if adaptive else None,
-        events=tuple(replace(event, time=sign * event.time) for event in outcome.events),
-        failures=failures,
+        rtol=rtol if step_size is None else None,
+        atol=atol if step_size is None else None,
+        events=outcome.events,
+        failures=outcome.failures,
+    )
+
+
+def _turned_round(outcome: Outcome) -> Outcome:
+    """The outcome of a march in the time -t, in the time t."""
+    return outcome._replace(
+        log=replace(outcome.log, time=-outcome.log.time, size=-outcome.log.size),
+        failures=tuple(replace(f, time=-f.time, step_size=-f.step_size) for f in outcome.failures),
+        events=tuple(replace(event, time=-event.time) for event in outcome.events),
     )
 
 
@@ -146,10 +148,10 @@ def _flat_event(event: Event, layout: Layout, sign: float) -> Callable[[Tensor, 
 
 def _read_stops(stops: Tensor | Sequence[float], times: Tensor, sign: float) -> Tensor:
     """(batch, stops) increasing, those outside the span moved to its ends."""
-    given = torch.as_tensor(stops, dtype=torch.float64, device=times.device).detach()
-    if given.dim() not in (1, 2) or (given.dim() == 2 and len(given) != len(times)) or given.isnan().any():
+    moments = torch.as_tensor(stops, dtype=torch.float64, device=times.device).detach()
+    if moments.dim() not in (1, 2) or (moments.dim() == 2 and len(moments) != len(times)) or moments.isnan().any():
         raise InvalidArgument(
-            f"stops must be (stops,) or ({len(times)}, stops) without NaN; got shape {tuple(given.shape)}"
+            f"stops must be (stops,) or ({len(times)}, stops) without NaN; got shape {tuple(moments.shape)}"
         )
-    inside = torch.minimum(torch.maximum(sign * given, times[:, :1]), times[:, -1:])
+    inside = torch.minimum(torch.maximum(sign * moments, times[:, :1]), times[:, -1:])
     return inside.expand(len(times), -1).sort(1).values.contiguous()

@@ -9,15 +9,16 @@ E_{n-1} and E_{n-2} are those of accepted steps. Sources: Gustafsson 1991
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Field = Callable[[Tensor, Tensor], Tensor]
-SMALLEST_LOGARITHM = -23.0
+from limitlab.solvers.methods.method import Method, VectorField
+
+SMALLEST_LOGARITHM = -23.0  # of 1e-10: an error of zero would be remembered as minus infinity
 SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
 
 
@@ -43,6 +44,40 @@ CONTROLLERS: dict[str, Controller] = {
 }
 
 
+class Limits(NamedTuple):
+    """Tolerances, such that the norm of error / (atol + rtol |y|) is E times the limit; the limit; step factors."""
+
+    atol: Float[Tensor, ""]
+    rtol: Float[Tensor, ""]
+    limit: Float[Tensor, ""]
+    shrink: Float[Tensor, ""]
+    grow: Float[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a solve chooses its steps: by tolerances and a controller, or uniformly where there is a step_size.
+
+    shared_steps: all samples take the same. max_steps: attempts of a sample. first_step: estimated where it is None.
+    """
+
+    rtol: float
+    atol: float
+    controller: Controller
+    shared_steps: bool = False
+    max_steps: int = 10_000
+    step_size: float | None = None
+    first_step: float | None = None
+
+    def limits(self, method: Method, y: Float[Tensor, "batch state"]) -> Limits:
+        """The numbers of the loop on the device and in the precision of the state."""
+        limit = self.controller.limit(method.error_order or 1)
+        # the mean's root of n and the safety factor go into the tolerances, out of the loop
+        scale = y.shape[1] ** 0.5 / limit
+        numbers = (self.atol * scale, self.rtol * scale, limit, SHRINK, GROW)
+        return Limits(*(y.new_tensor(number) for number in numbers))
+
+
 def next_factor(
     controller: Controller,
     order: int,
@@ -56,15 +91,15 @@ def next_factor(
     """
     # exp and log give a sample the same bits in any batch, torch's power does not
     logarithm = error.log()
-    own, *past = (-exponent / order for exponent in controller.exponents)
+    latest, *past = (-exponent / order for exponent in controller.exponents)
     if not memory:
-        return (own * logarithm).exp(), memory
+        return (latest * logarithm).exp(), memory
     logarithm = logarithm.clamp_min(SMALLEST_LOGARITHM)
-    exponent = own * logarithm
+    exponent = latest * logarithm
     for weight, before in zip(past, memory, strict=False):
         exponent = torch.add(exponent, before, alpha=weight)
-    latest = zip((logarithm, *memory), memory, strict=False)
-    return exponent.exp(), tuple(torch.where(accepted, new, old) for new, old in latest)
+    shifted = zip((logarithm, *memory), memory, strict=False)
+    return exponent.exp(), tuple(torch.where(accepted, new, old) for new, old in shifted)
 
 
 def no_memory(controller: Controller, order: int, like: Float[Tensor, "batch 1"]) -> tuple[Tensor, ...]:
@@ -73,23 +108,25 @@ def no_memory(controller: Controller, order: int, like: Float[Tensor, "batch 1"]
     return tuple(torch.full_like(like, start) for exponent in controller.exponents[1:] if exponent)
 
 
-def first_step(
-    field: Field,
+def estimated_first_step(
+    field: VectorField,
     t: Float[Tensor, "batch 1"],
     y: Float[Tensor, "batch state"],
     slope: Float[Tensor, "batch state"],
+    *,
     order: int,
-    rtol: float,
-    atol: float,
+    control: Control,
 ) -> Float[Tensor, "batch 1"]:
     """A first step for every sample from one trial Euler step: Hairer, Norsett & Wanner, Solving ODEs I, II.4."""
-    scale = atol + rtol * y.abs()
+    scale = control.atol + control.rtol * y.abs()
     size, speed = _rms(y / scale), _rms(slope / scale)
     trial = torch.where((size < 1e-5) | (speed < 1e-5), torch.full_like(size, 1e-6), 0.01 * size / speed)
     ahead = field(t + trial.to(t.dtype), y + trial * slope)
     bend = torch.maximum(speed, _rms((ahead - slope) / scale) / trial)
     steady = torch.maximum(trial * 1e-3, torch.full_like(trial, 1e-6))
+    # a power, by the two functions that give a sample the same bits in any batch
     chosen = torch.where(bend <= 1e-15, steady, ((0.01 / bend).log() / order).exp())
+    # fmin passes over NaN: the trial step may have overflowed
     return torch.fmin(100 * trial, chosen)
 
 

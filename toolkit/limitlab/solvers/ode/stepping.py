@@ -1,147 +1,81 @@
-"""The one loop that steps: with sizes chosen from the error of every sample, or along times that are given.
+"""The one loop that steps, whether an attempt at a time or several as one compiled call.
 
-    E = rms( error / (atol + rtol max(|y|, |y+|)) ),    a step is accepted iff E <= 1.
-
-Every sample has its own time and step; a sample at its end takes steps of size zero until all are there. The steps
-are constants of the gradient; error and stiffness in the log are not.
-Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4; Dormand & Prince 1980 for the pair of estimates of Dopri8.
+Every sample has its own time and step; a sample at its end takes steps of size zero until all are there. A sample whose
+step no longer moves its time is given up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Attempt, Field, Method
+from limitlab.solvers.ode.attempts import Integrator, Position, advance, march_on
 from limitlab.solvers.ode.events import Events
-from limitlab.solvers.ode.recording import Row, Sink
-from limitlab.solvers.ode.step_control import GROW, SHRINK, Controller, next_factor
+from limitlab.solvers.ode.recording import Sink
+from limitlab.solvers.ode.step_control import Limits
 from limitlab.solvers.solution import Failure
 
-ATTEMPTS_BETWEEN_CHECKS = 8
-LANDING = 1.0 + 2.0**-50
-HUGE = 1e6
+ATTEMPTS_BETWEEN_CHECKS = 8  # a look at the data makes an accelerator wait for all that is queued
+HUGE = 1e6  # times its size at the start: a solution that grew so far has blown up, not got stuck
 
 
-@dataclass(frozen=True)
-class Control:
-    """Tolerances, how the next step is chosen, whether all samples take the same step, and how many at most."""
+class Taken(NamedTuple):
+    """Where attempts led, and everybody's end; `due`: the recorder waits to work them up. error: that of the last."""
 
-    rtol: float
-    atol: float
-    controller: Controller
-    shared: bool = False
-    most: int = 10_000
-
-    def limits(self, method: Method, y: Float[Tensor, "batch state"]) -> Limits:
-        """The numbers of the loop on the device and in the precision of the state."""
-        limit = self.controller.limit(method.error_order or 1)
-        scale = y.shape[1] ** 0.5 / limit
-        numbers = (self.atol * scale, self.rtol * scale, limit, SHRINK, GROW)
-        return Limits(*(y.new_tensor(number) for number in numbers))
+    now: Position
+    end: Float[Tensor, "batch 1"]
+    due: bool
+    error: Float[Tensor, "batch 1"] | None
 
 
-class Limits(NamedTuple):
-    """Tolerances, such that the norm of error / (atol + rtol |y|) is E times the limit; the limit; step factors."""
+class Stepper(Protocol):
+    """Makes some attempts a call, and hands them to its recorder."""
 
-    atol: Float[Tensor, ""]
-    rtol: Float[Tensor, ""]
-    limit: Float[Tensor, ""]
-    shrink: Float[Tensor, ""]
-    grow: Float[Tensor, ""]
+    @property
+    def recorder(self) -> Sink: ...
 
+    @property
+    def attempts_between_checks(self) -> int:
+        """How often to look whether all samples are at their ends; that waits for a device."""
+        ...
 
-class Position(NamedTuple):
-    """Where every sample is, and the step it wants to take next."""
+    def depth(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> int:
+        """Attempts a call."""
+        ...
 
-    t: Float[Tensor, "batch 1"]
-    proposed: Float[Tensor, "batch 1"]
-    y: Float[Tensor, "batch state"]
-    carry: Any
-    memory: tuple[Tensor, ...]
+    def attempt(self, now: Position, end: Float[Tensor, "batch 1"]) -> Taken:
+        """Towards the ends, with sizes by the error."""
+        ...
 
-
-def scaled_error(
-    attempt: Attempt, y: Float[Tensor, "batch state"], limits: Limits, shared: bool = False
-) -> Float[Tensor, "batch 1"]:
-    """E times the controller's limit; NaN where the step is not finite, infinite where it could not be solved."""
-    scale = torch.addcmul(limits.atol, limits.rtol, torch.maximum(y.abs(), attempt.y.abs()))
-    if torch.is_grad_enabled() or len(attempt.error) == 2:
-        # a root has no slope at zero
-        tiny = torch.finfo(y.dtype).tiny
-        square, *lower = ((error / scale).square().sum(1, keepdim=True) for error in attempt.error)
-        error = (square + tiny).sqrt()
-        if lower:
-            error = error * ((square + tiny) / (square + 0.01 * lower[0] + tiny)).sqrt()
-    else:
-        error = torch.linalg.vector_norm(attempt.error[0] / scale, dim=1, keepdim=True)
-    if attempt.solved is not None:
-        error = error.where(attempt.solved, torch.inf)
-    return error.square().mean(0, keepdim=True).sqrt().expand_as(error) if shared else error
-
-
-def advance(
-    field: Field,
-    method: Method,
-    controller: Controller,
-    shared: bool,
-    limits: Limits,
-    now: Position,
-    end: Float[Tensor, "batch 1"],
-    stops: Float[Tensor, "batch stops"] | None = None,
-) -> tuple[Position, Row]:
-    """One attempt of every sample towards its end, or its next stop."""
-    target = end if stops is None else _next_stop(stops, now.t, end)
-    h = torch.minimum(now.proposed, target - now.t)
-    attempt = _attempt(field, method, now, h)
-    error = scaled_error(attempt, now.y, limits, shared)
-    judged = error.detach() if error.requires_grad else error
-    accepted = judged <= limits.limit
-    factor, memory = next_factor(controller, method.error_order, judged, accepted, now.memory)
-    factor = torch.fmin(torch.fmax(factor, limits.shrink), limits.grow)  # these pass over NaN, clamp would keep it
-    after = torch.where(accepted, torch.minimum(torch.add(now.t, h, alpha=LANDING), target), now.t)
-    y = torch.where(accepted, attempt.y, now.y)
-    carry = tuple(_where(accepted, new, old) for new, old in zip(attempt.carry, now.carry, strict=True))
-    proposed = h * factor
-    if stops is not None:
-        # a step that was cut says little about the next one
-        cut = accepted & (h < now.proposed)
-        proposed = torch.where(cut, torch.maximum(proposed, now.proposed), proposed)
-    row = Row(now.t, h, after, accepted, error, now.y, now.carry, attempt)
-    return Position(after, proposed, y, carry, memory), row
+    def pass_through(
+        self, times: Sequence[Float[Tensor, "batch 1"]], y: Float[Tensor, "batch state"], carry: Any
+    ) -> tuple[Float[Tensor, "batch state"], Any, bool]:
+        """From each of the times, one more than a call has attempts, to the next; last, whether work is due."""
+        ...
 
 
 def adapt(
-    field: Field,
-    method: Method,
-    control: Control,
-    now: Position,
-    end: Float[Tensor, "batch 1"],
-    recorder: Sink,
-    *,
-    stops: Float[Tensor, "batch stops"] | None = None,
-    events: Events | None = None,
+    stepper: Stepper, now: Position, end: Float[Tensor, "batch 1"], max_steps: int
 ) -> tuple[Position, list[Failure]]:
     """March every sample to its end with steps of its own; returns where they are, and those that were given up."""
-    limits = control.limits(method, now.y)
-    between = 1 if now.y.device.type == "cpu" else ATTEMPTS_BETWEEN_CHECKS
+    recorder, attempt, depth = stepper.recorder, stepper.attempt, stepper.depth(now.t, now.y)
+    between = stepper.attempts_between_checks
     failures: list[Failure] = []
     length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
-    for attempts in range(control.most):
+    attempts = 0
+    while attempts < max_steps:
         if attempts % between == 0 and not bool((end - now.t).any()):
             break
-        then, row = advance(field, method, control.controller, control.shared, limits, now, end, stops)
-        if events is not None:
-            row, end = events.follow(row, method, field, end)
-            then = then._replace(t=row.after, y=torch.where(row.accepted, row.attempt.y, now.y))
-        now = then
-        if recorder.add(row):
+        now, end, due, error = attempt(now, end)
+        attempts += depth
+        if due:
             recorder.work_up()
-            lost, end = stuck(now, row.error, end, length, size)
+            lost, end = stuck(now, error, end, length, size)
             failures += lost
     else:
         failures += given_up("too many steps", end != now.t, now)
@@ -150,47 +84,48 @@ def adapt(
 
 
 def follow(
-    field: Field,
-    method: Method,
-    y: Float[Tensor, "batch state"],
-    carry: Any,
-    grid: Float[Tensor, "batch steps"],
-    recorder: Sink,
-    limits: Limits,
+    stepper: Stepper, y: Float[Tensor, "batch state"], carry: Any, grid: Float[Tensor, "batch steps"]
 ) -> tuple[Float[Tensor, "batch state"], Any]:
     """March along given times, (batch, steps + 1); intervals of length zero move nothing."""
-    for t, after in zip(grid[:, :-1].split(1, 1), grid[:, 1:].split(1, 1), strict=True):
-        y, carry, row = march_on(field, method, limits, y, carry, t, after)
-        if recorder.add(row):
-            recorder.work_up()
-    recorder.work_up()
+    depth = stepper.depth(grid[:, :1], y)
+    times = grid.split(1, 1)
+    # a compiled call has a fixed number of steps: the last is filled up with steps of size zero
+    times += times[-1:] * (-(len(times) - 1) % depth)
+    for first in range(0, len(times) - 1, depth):
+        y, carry, due = stepper.pass_through(times[first : first + depth + 1], y, carry)
+        if due:
+            stepper.recorder.work_up()
+    stepper.recorder.work_up()
     return y, carry
 
 
-def march_on(
-    field: Field, method: Method, limits: Limits, y: Tensor, carry: Any, t: Tensor, after: Tensor
-) -> tuple[Float[Tensor, "batch state"], Any, Row]:
-    """One step from t to after, whatever its error."""
-    h = after - t
-    attempt = method.attempt(field, t, y, h, carry)
-    error = scaled_error(attempt, y, limits) if attempt.error else None
-    row = Row(t, h, after, torch.ones_like(h, dtype=torch.bool), error, y, carry, attempt)
-    return attempt.y, attempt.carry, row
+@dataclass(frozen=True)
+class Eager:
+    """One attempt a call."""
 
+    integrator: Integrator
+    limits: Limits
+    recorder: Sink
+    stops: Float[Tensor, "batch stops"] | None = None
+    events: Events | None = None
 
-def _attempt(field: Field, method: Method, now: Position, h: Tensor) -> Attempt:
-    """An attempt; under a tape, one that overflows is made again with size zero for the samples where it did.
+    @property
+    def attempts_between_checks(self) -> int:
+        return 1 if self.limits.atol.device.type == "cpu" else ATTEMPTS_BETWEEN_CHECKS
 
-    Their step is rejected anyway, but zero times infinity would put NaN into everybody's gradient of the parameters.
-    """
-    attempt = method.attempt(field, now.t, now.y, h, now.carry)
-    if torch.is_grad_enabled() and attempt.y.requires_grad and not torch.compiler.is_compiling():
-        fine = torch.isfinite(attempt.y.detach() + attempt.carry[0].detach()).all(1, keepdim=True)
-        if not bool(fine.all()):
-            again = method.attempt(field, now.t, now.y, h.where(fine, 0.0), now.carry)
-            broken = torch.where(fine, 0.0, torch.nan).to(now.y.dtype)
-            return again._replace(error=tuple(error + broken for error in again.error))
-    return attempt
+    def depth(self, t: Tensor, y: Tensor) -> int:
+        return 1
+
+    def attempt(self, now: Position, end: Float[Tensor, "batch 1"]) -> Taken:
+        then, row = advance(self.integrator, self.limits, now, end, self.stops)
+        if self.events is not None:
+            row, end = self.events.shorten(row, self.integrator, end)
+            then = then._replace(t=row.after, y=torch.where(row.accepted, row.attempt.y, now.y))
+        return Taken(then, end, self.recorder.add(row), row.error)
+
+    def pass_through(self, times: Sequence[Tensor], y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
+        y, carry, row = march_on(self.integrator, self.limits, y, carry, (times[0], times[1]))
+        return y, carry, self.recorder.add(row)
 
 
 def stuck(
@@ -203,6 +138,7 @@ def stuck(
         return [], end
     broken = torch.zeros_like(still) if error is None else ~torch.isfinite(error.detach())
     grown = (now.y.detach().abs().amax(1, keepdim=True) > HUGE * (1 + size)) | broken
+    # a singularity and a jump both shrink the step: what tells them apart is that the state has grown
     failures = given_up("blow-up", still & grown, now) + given_up("step size underflow", still & ~grown, now)
     return failures, torch.where(still, now.t, end)
 
@@ -211,13 +147,3 @@ def given_up(kind: str, lost: Tensor, now: Position) -> list[Failure]:
     """A failure for every lost sample."""
     samples = lost[:, 0].nonzero()[:, 0].tolist()
     return [Failure(sample, float(now.t[sample, 0]), float(now.proposed[sample, 0]), kind) for sample in samples]
-
-
-def _next_stop(stops: Tensor, t: Tensor, end: Tensor) -> Tensor:
-    place = torch.searchsorted(stops, t.contiguous(), right=True)
-    found = stops.gather(1, place.clamp_max(stops.shape[1] - 1))
-    return torch.where(place < stops.shape[1], torch.minimum(found, end), end)
-
-
-def _where(moved: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(moved if new.dim() == 2 else moved.view(-1, *(1,) * (new.dim() - 1)), new, old)

@@ -15,6 +15,8 @@ iterations grows with the root of the contrast max a/min a and does not depend o
 1973).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Literal, get_args
 
@@ -23,7 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, LimitlabError, unknown_name
+from limitlab.errors import InvalidArgument, LimitlabError, one_of
+from limitlab.interruption import ask_to_go_on
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     cosine_transform,
@@ -40,7 +43,7 @@ PoissonBoundary = Literal["periodic", "dirichlet", "neumann"]
 Eigenvalues = Literal["exact", "discrete"]
 
 _LARGEST_FACTORED = 128 * 128
-_TOLERANCE = 1e-11
+_TOLERANCE = 1e-11  # of the residual in the preconditioned norm: far below the scheme's own error
 _MOST_ITERATIONS = 5000
 
 
@@ -67,8 +70,7 @@ def solve_darcy(
     forcing: a number, (n, m) or (batch, n, m). "auto" factors up to 128 x 128 cells and iterates above.
     Raises InvalidArgument where the coefficient is not finite and positive, the forcing not finite, or a shape wrong.
     """
-    if method not in get_args(DarcyMethod):
-        raise unknown_name("method of solve_darcy", method, get_args(DarcyMethod))
+    one_of("method of solve_darcy", method, get_args(DarcyMethod))
     _require_cells("solve_darcy", grid)
     if grid.dimension != 2:
         raise InvalidArgument(f"solve_darcy needs a grid of two axes; got {grid.dimension}")
@@ -89,6 +91,7 @@ def solve_darcy(
     solve = _solve_by_cholesky if method == "cholesky" else _solve_by_conjugate_gradients
     u = torch.empty_like(a)
     for sample, (field, load) in enumerate(zip(a, f.expand_as(a), strict=True)):
+        ask_to_go_on()
         u[sample] = solve(field, load, grid)
     return u.to(coefficient.dtype)
 
@@ -106,10 +109,8 @@ def solve_poisson(
     solves the five-point equations, with half-cell walls. Differentiable, any dimension. Periodic and Neumann problems
     have a solution for zero-mean f only: the mean of f is removed, and that of u is zero. Raises InvalidArgument.
     """
-    if boundary not in get_args(PoissonBoundary):
-        raise unknown_name("boundary of solve_poisson", boundary, get_args(PoissonBoundary))
-    if eigenvalues not in get_args(Eigenvalues):
-        raise unknown_name("eigenvalues", eigenvalues, get_args(Eigenvalues))
+    one_of("boundary of solve_poisson", boundary, get_args(PoissonBoundary))
+    one_of("eigenvalues", eigenvalues, get_args(Eigenvalues))
     grid.require("forcing", forcing)
     if not bool(torch.isfinite(forcing).all()):
         raise InvalidArgument("forcing must be finite at every point")
@@ -128,6 +129,7 @@ def _conductances(a: Tensor, grid: Grid) -> list[Tensor]:
         dim = axis - grid.dimension
         size = grid.shape[axis]
         left, right = a.narrow(dim, 0, size - 1), a.narrow(dim, 1, size - 1)
+        # a wall is half a cell away from the centre, so its flux counts twice
         walls = 2 * a.narrow(dim, 0, 1), 2 * a.narrow(dim, size - 1, 1)
         result.append(torch.cat([walls[0], 2 * left * right / (left + right), walls[1]], dim) / spacing**2)
     return result
@@ -156,6 +158,7 @@ def _solve_by_cholesky(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
     band[:, :-1, 1] = -along_y[:, 1:-1]
     band[:-1, :, columns] = -along_x[1:-1]
     lower = band.reshape(rows * columns, columns + 1).T
+    # overwrites the band, the largest array here, and does not look through it once more for NaN
     u = solveh_banded(lower, load.reshape(-1), lower=True, overwrite_ab=True, check_finite=False).reshape(rows, columns)
     return torch.as_tensor(u.T if wide else u, device=a.device)
 
@@ -174,6 +177,7 @@ def _solve_by_conjugate_gradients(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
     direction = preconditioned = precondition(residual)
     energy = initial = (residual * preconditioned).sum()
     for _ in range(_MOST_ITERATIONS):
+        # the energy is a square
         if energy <= _TOLERANCE**2 * initial:
             return u.to(a.device)
         image = _apply(direction, conductances, grid)
@@ -198,6 +202,7 @@ def _laplacian_eigenvalues(grid: Grid, boundary: PoissonBoundary, eigenvalues: E
             *(math.pi / length * m for m, length in zip(modes, grid.lengths, strict=True)), indexing="ij"
         )
     if eigenvalues == "discrete":
+        # 2 sin(k h/2)/h, not sqrt(2 - 2 cos(k h))/h, which cancels for long waves
         k = tuple(2 / h * torch.sin(component * h / 2) for component, h in zip(k, grid.spacing, strict=True))
     return torch.stack(torch.broadcast_tensors(*(component**2 for component in k))).sum(0)
 
@@ -209,5 +214,6 @@ def _invert_laplacian(f: Tensor, grid: Grid, boundary: PoissonBoundary, eigenval
         "neumann": (cosine_transform, inverse_cosine_transform),
     }[boundary]
     solvable = eigenvalues > 0
+    # both: a quotient that `where` drops would still put NaN into the gradient
     reciprocal = torch.where(solvable, 1 / eigenvalues.where(solvable, torch.ones_like(eigenvalues)), 0.0)
     return inverse(transform(f, grid) * reciprocal, grid)

@@ -12,8 +12,11 @@ Near z = 0 these cancel, so each is the mean over a circle of radius one around 
 and the real part suffice; for a complex L the coefficients are complex; their real part would lose three orders.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,11 +26,12 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, fourier, inverse_fourier, spectral_resample
 
-CONTOUR_POINTS = 32
+CONTOUR_POINTS = 32  # the trapezoid rule on a circle converges geometrically: these reach round-off
 STEPS_BETWEEN_CHECKS = 64
 
 
@@ -41,6 +45,16 @@ class ETDRK4Coefficients(NamedTuple):
     f2: Tensor
     f3: Tensor
 
+    def step(self, state: Tensor, nonlinear: Callable[[Tensor], Tensor]) -> Tensor:
+        """Coefficients one step later."""
+        at_start = nonlinear(state)
+        decayed = self.half_exponential * state
+        a = decayed + self.q * at_start
+        at_a = nonlinear(a)
+        at_b = nonlinear(decayed + self.q * at_a)
+        c = self.half_exponential * a + self.q * (2 * at_b - at_start)
+        return self.exponential * state + self.f1 * at_start + 2 * self.f2 * (at_a + at_b) + self.f3 * nonlinear(c)
+
 
 def integrate_spectral(
     initial: Tensor,
@@ -48,8 +62,8 @@ def integrate_spectral(
     linear: Tensor,
     nonlinear: Callable[[Tensor], Tensor] | None,
     times: Sequence[float] | np.ndarray | Tensor,
-    dt: float,
     *,
+    dt: float,
     resolution: int | Sequence[int] | None = None,
     first: int = 0,
 ) -> Float[Tensor, "batch time *grid"]:
@@ -82,22 +96,28 @@ def integrate_spectral(
     state, schemes = coefficients, {}
     for start, end in pairwise(moments):
         if nonlinear is None:
+            # from the very start: products of exponentials would add up their rounding
             state = coefficients * torch.exp(linear * (end - moments[0]))
             _require_finite(state, start, end, first)
         else:
+            # an interval that is a multiple of dt but for rounding gets no step more
             steps = max(1, math.ceil((end - start) / dt - 1e-9))
             step_size = (end - start) / steps
+            # equal intervals have lengths that differ in the last bit, and one scheme
             key = round(step_size, 15)
             if key not in schemes:
                 schemes[key] = etdrk4_coefficients(linear, step_size)
-            state = _advance(state, schemes[key], nonlinear, steps, start, step_size, first)
+            step = partial(schemes[key].step, nonlinear=nonlinear)
+            state = _advance(state, step, steps, (start, end), first)
         frames.append(stored(state))
     return torch.stack(frames, dim=1)
 
 
 def etdrk4_coefficients(linear: Float[Tensor, "*modes"] | Complex[Tensor, "*modes"], dt: float) -> ETDRK4Coefficients:
     """Coefficients of one step of length dt for the symbol L; real exactly when L is."""
+    # in double whatever the state is: the quotients below cancel three leading terms
     z = linear.to(torch.complex128 if linear.is_complex() else torch.float64) * dt
+    # halfway between: on the upper half circle the points then stand for their mirror images too
     points = torch.arange(CONTOUR_POINTS, dtype=torch.float64, device=z.device) + 0.5
     angles = points * ((2 if linear.is_complex() else 1) * math.pi / CONTOUR_POINTS)
     r = z[..., None] + torch.exp(1j * angles)
@@ -133,27 +153,15 @@ def dealiased(
 
 
 def _advance(
-    state: Tensor,
-    scheme: ETDRK4Coefficients,
-    nonlinear: Callable[[Tensor], Tensor],
-    steps: int,
-    start: float,
-    step_size: float,
-    first: int,
+    state: Tensor, step: Callable[[Tensor], Tensor], steps: int, span: tuple[float, float], first: int
 ) -> Tensor:
+    start, end = span
     checked = start
-    for step in range(1, steps + 1):
-        at_start = nonlinear(state)
-        decayed = scheme.half_exponential * state
-        a = decayed + scheme.q * at_start
-        at_a = nonlinear(a)
-        at_b = nonlinear(decayed + scheme.q * at_a)
-        c = scheme.half_exponential * a + scheme.q * (2 * at_b - at_start)
-        state = (
-            scheme.exponential * state + scheme.f1 * at_start + 2 * scheme.f2 * (at_a + at_b) + scheme.f3 * nonlinear(c)
-        )
-        if step % STEPS_BETWEEN_CHECKS == 0 or step == steps:
-            now = start + step * step_size
+    for count in range(1, steps + 1):
+        ask_to_go_on()
+        state = step(state)
+        if count % STEPS_BETWEEN_CHECKS == 0 or count == steps:
+            now = start + count * ((end - start) / steps)
             _require_finite(state, checked, now, first)
             checked = now
     return state

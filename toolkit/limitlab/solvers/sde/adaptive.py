@@ -17,31 +17,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Attempt, Field
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.fields import Fields, Interval
 from limitlab.solvers.sde.schemes import Scheme, reversible_heun, reversible_start
 
 
-@dataclass(frozen=True)
-class StochasticMethod:
-    """A scheme with its fields and path, as a `Method` of the stepping loop; `estimate`: whether errors are wanted."""
+def stochastic_method(
+    name: str, scheme: Scheme, fields: Fields, path: BrownianPath, estimate: bool
+) -> StochasticMethod:
+    """The scheme with its fields and path; `estimate`: whether the steps follow its error."""
+    error_order = scheme.error_order if estimate else 0
+    return StochasticMethod(name, max(1, error_order), error_order, scheme, fields, path)
 
-    name: str
+
+@dataclass(frozen=True)
+class StochasticMethod(Method):
+    """A scheme with its fields and path, as a `Method` of the stepping loop."""
+
     scheme: Scheme
     fields: Fields
     path: BrownianPath
-    estimate: bool
-    jacobians: int = 0
-    factorizations: int = 0
 
     @property
-    def order(self) -> int:
-        return max(1, self.error_order)
-
-    @property
-    def error_order(self) -> int:
-        return self.scheme.error_order if self.estimate else 0
+    def estimate(self) -> bool:
+        """Whether errors are estimated."""
+        return self.error_order > 0
 
     @property
     def polynomials(self) -> np.ndarray:
@@ -51,19 +52,20 @@ class StochasticMethod:
     def calls(self) -> int:
         return self.scheme.calls[int(self.estimate)]
 
-    def begin(self, field: Field, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
+    def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
         """Value and integral of the path, then what the scheme carries."""
         carry = reversible_start(self.fields, t.to(y.dtype), y) if self.scheme.step is reversible_heun else ()
         return *self.path.value_and_integral(t[:, 0], self.scheme.area), *carry
 
     def attempt(
-        self, field: Field, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
+        self, field: VectorField, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
     ) -> Attempt:
         """One step; samples whose size is zero get no noise."""
         value, integral, *carried = carry
         after = t + h
         value_after, integral_after = self.path.value_and_integral(after[:, 0], self.scheme.area)
         moved = h != 0
+        # the time landed on may be a bit beside t + h, and the path there not quite what is carried
         w = torch.where(moved, value_after - value, 0.0)
         area = w
         if self.scheme.area:
@@ -74,7 +76,3 @@ class StochasticMethod:
         step = self.scheme.step(self.fields, interval, y, tuple(carried), self.estimate)
         errors = () if step.error is None else (step.error,)
         return Attempt(step.y, (value_after, integral_after, *step.carry), errors, (step.y - y,), step.stiff_pair)
-
-    def complete(self, field: Field, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]) -> tuple:
-        """Nothing is missing."""
-        return increments

@@ -30,7 +30,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.solvers.sde.counter_normals import lane_keys, mixed, normal_pairs, place_keys
+from limitlab.solvers.sde.counter_normals import index_keys, lane_keys, mixed, normal_pairs
 
 LEVELS = 24
 MOST_LEVELS = 48
@@ -55,6 +55,11 @@ class BrownianPath:
     number only. finest: the path is smooth below this resolution (2^-24 of the widest cell when left out). Returns
     tensors (batch, noise) of dtype on device. Backwards in time the answer is -W, and the H of the path run backwards.
     Raises InvalidArgument for times outside of span.
+
+    >>> path = ll.solvers.BrownianPath(0, (4, 2), (0.0, 1.0))
+    >>> whole, halves = path.increment(0.0, 1.0), path.increment(0.0, 0.5) + path.increment(0.5, 1.0)
+    >>> torch.allclose(whole, halves)
+    True
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class BrownianPath:
         self._widths = torch.tensor(widths, dtype=torch.float64, device=self.device)
         self._starts = torch.tensor(self._grid[:-1], dtype=torch.float64, device=self.device)
         self._deviations = self._widths.sqrt().to(dtype), (self._widths / 12).sqrt().to(dtype)
+        # even, since two neighbouring cells share a counter
         self._cells_in_block = max(2, BLOCK_NUMBERS // (batch * noise) // 2 * 2)
         self._keys: dict[int, Tensor] = {}
         self._block = _Block([math.nan], (), ())
@@ -105,13 +111,13 @@ class BrownianPath:
 
     def increment(self, start: float | Times, end: float | Times) -> Float[Tensor, "batch noise"]:
         """W_end - W_start; the times are numbers or (batch,)."""
-        return self._asked(start, end, area=False)[0]
+        return self._over_interval(start, end, area=False)[0]
 
     def increment_and_area(
         self, start: float | Times, end: float | Times
     ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
         """W_{start,end} and H_{start,end}; the times are numbers or (batch,)."""
-        return self._asked(start, end, area=True)
+        return self._over_interval(start, end, area=True)
 
     def increments(
         self, times: Sequence[float] | np.ndarray, area: bool = False
@@ -150,16 +156,16 @@ class BrownianPath:
         value, integral = self._primitive(moment.reshape(1, -1).contiguous(), area)
         return value[0], integral[0]
 
-    def _asked(self, start: float | Times, end: float | Times, area: bool) -> tuple[Tensor, Tensor]:
+    def _over_interval(self, start: float | Times, end: float | Times, area: bool) -> tuple[Tensor, Tensor]:
         if isinstance(start, Tensor) or isinstance(end, Tensor):
             return self._of_samples(start, end, area)
-        block, place = self._block, self._next
-        following = place < len(block.w) and block.times[place] == start and block.times[place + 1] == end
+        block, index = self._block, self._next
+        following = index < len(block.w) and block.times[index] == start and block.times[index + 1] == end
         if following and (block.h or not area):
-            self._next = place + 1
-            return block.w[place], block.h[place] if area else block.w[place]
+            self._next = index + 1
+            return block.w[index], block.h[index] if area else block.w[index]
         if end < start:
-            w, h = self._asked(end, start, area)
+            w, h = self._over_interval(end, start, area)
             return -w, h
         self._require_inside(start, end)
         cell = int(np.searchsorted(self._grid, start))
@@ -212,14 +218,15 @@ class BrownianPath:
         below, above = first // 2, (first + count + 1) // 2
         if stream not in self._keys:
             pairs = torch.arange((len(self._starts) + 1) // 2, device=self.device)
-            self._keys[stream] = place_keys(pairs, stream)[:, None, None]
+            self._keys[stream] = index_keys(pairs, stream)[:, None, None]
         normals = normal_pairs(self._keys[stream][below:above] + self._lanes, self.dtype).flatten(0, 1)
+        # a block that starts at an odd cell drops the first half of its first pair
         normals = normals[first - 2 * below :][:count]
         return normals.mul_(self._deviations[stream][first : first + count, None, None])
 
     def _scattered_cells(self, cell: Int[Tensor, "steps lane"], stream: int) -> Float[Tensor, "steps batch noise"]:
         """W or H of any cells, the same numbers as in `_cells`, in double precision."""
-        counters = place_keys(cell // 2, stream)[..., None] + self._lanes
+        counters = index_keys(cell // 2, stream)[..., None] + self._lanes
         pairs = normal_pairs(counters, self.dtype)
         normals = torch.where((cell % 2 == 0)[..., None], pairs[:, 0], pairs[:, 1])
         return normals.mul_(self._deviations[stream][cell][..., None]).double()
@@ -277,11 +284,12 @@ class BrownianPath:
         """W, and its integral if asked (else W again), from the start of a cell to the fraction x of it, in double."""
         w, h = self._of_cells(cell)
         width, at, count = self._widths[cell][..., None], x[..., None], self._nodes_in_level
+        # x = 1 belongs to the last node
         index = torch.minimum((at * count).floor(), count - 1)
         local = 2 * (at * count - index)
         right = local > 1
         y = local - right.double()
-        node = mixed(place_keys(cell, NODES)[..., None] + (count + index).long())
+        node = mixed(index_keys(cell, NODES)[..., None] + (count + index).long())
         normals = normal_pairs(node[:, :, None] + self._lanes[..., None], torch.float32).double()
         node_width = width / count
         size, bow = node_width.sqrt(), y * (1 - y)

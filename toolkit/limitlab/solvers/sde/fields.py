@@ -13,7 +13,6 @@ Diagonal and scalar noise are elementwise products. Source: Kloeden & Platen, Nu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -21,9 +20,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.gradients.leaves import captured
+from limitlab.solvers.gradients.leaves import gradient_leaves
+from limitlab.solvers.methods.method import VectorField
 
-Field = Callable[[Tensor, Tensor], Tensor]
 Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]
 Calculus = Literal["ito", "stratonovich"]
 State = Float[Tensor, "batch state"]
@@ -53,16 +52,16 @@ class Step(NamedTuple):
 class Fields:
     """f and g; `elementwise`: g is (batch, state) and multiplies increments (batch, state) or (batch, 1).
 
-    coupled: diagonal noise where g_i depends on other components than y_i. given: drift and diffusion as they were
+    coupled: diagonal noise where g_i depends on other components than y_i. originals: drift and diffusion as they were
     passed, which may be modules.
     """
 
-    drift: Field
-    diffusion: Field
+    drift: VectorField
+    diffusion: VectorField
     noise: Noise
     calculus: Calculus
     elementwise: bool
-    given: tuple[object, ...] = ()
+    originals: tuple[object, ...] = ()
     coupled: bool = False
 
     def kicked(self, y: State, g: Tensor, w: Float[Tensor, "batch noise"], scale: float = 1.0) -> State:
@@ -103,38 +102,40 @@ class Fields:
                 return g, torch.zeros_like(y)
             if self.coupled:
                 rows = (_pullback(g[:, i], at, torch.ones_like(g[:, i]), tape)[:, i] for i in range(g.shape[1]))
-                found = torch.stack(list(rows), 1) * g
+                along = torch.stack(list(rows), 1) * g
             else:
-                found = _pullback(g, at, g, tape)
-        return (g, found) if tape else (g.detach(), found.detach())
+                along = _pullback(g, at, g, tape)
+        return (g, along) if tape else (g.detach(), along.detach())
 
 
-def is_coupled(diffusion: Field, t: Float[Tensor, "batch 1"], y: State) -> bool:
+def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) -> bool:
     """Whether the Jacobian J of diagonal noise has entries off its diagonal; if not, J^T v = v J^T 1 for every v."""
     with torch.enable_grad():
         at = y.detach().requires_grad_()
         g = diffusion(t, at)
         if not g.requires_grad:
             return False
+        # any weights that differ would do: entries off the diagonal must not cancel
         weights = torch.linspace(1.0, 2.0, y.shape[1], dtype=y.dtype, device=y.device).expand_as(y)
         plain, weighted = (_pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
     size = plain.abs().amax() + weighted.abs().amax()
+    # the root of eps is far above rounding, and below any coupling that matters
     return bool((weighted - weights * plain).abs().amax() > torch.finfo(y.dtype).eps ** 0.5 * size)
 
 
 def _pullback(value: Tensor, at: Tensor, cotangent: Tensor, tape: bool) -> Tensor:
-    (found,) = torch.autograd.grad(value, at, cotangent, create_graph=tape, retain_graph=True, allow_unused=True)
-    return torch.zeros_like(at) if found is None else found
+    (pulled,) = torch.autograd.grad(value, at, cotangent, create_graph=tape, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(at) if pulled is None else pulled
 
 
 def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
     """Every tensor that drift and diffusion hold and that asks for a gradient."""
     with torch.enable_grad():
         outputs = fields.drift(t, y.detach()), fields.diffusion(t, y.detach())
-    return captured(outputs, fields.given)
+    return gradient_leaves(outputs, fields.originals)
 
 
-def directional(field: Field, t: Tensor, y: State, direction: State) -> Tensor:
+def directional(field: VectorField, t: Tensor, y: State, direction: State) -> Tensor:
     """(D field) direction, the derivative in y, by two reverse passes: v -> v^T D is linear, and its derivative is D.
 
     Forward mode takes twice the time here, and seconds when it is first used.
@@ -145,6 +146,7 @@ def directional(field: Field, t: Tensor, y: State, direction: State) -> Tensor:
         value = field(t, at)
         if not value.requires_grad:
             return torch.zeros_like(value)
+        # its value does not matter, as the pullback is linear in it
         covector = torch.zeros_like(value, requires_grad=True)
         pulled = _pullback(value, at, covector, True)
         if not pulled.requires_grad:
@@ -159,6 +161,6 @@ def drifted(y: State, h: Size, f: State, scale: float = 1.0) -> State:
     return torch.addcmul(y, f, h, value=scale)
 
 
-def squeezed(diffusion: Field) -> Field:
+def squeezed(diffusion: VectorField) -> VectorField:
     """Scalar noise without its axis of length one."""
     return lambda t, y: diffusion(t, y).squeeze(-1)

@@ -38,8 +38,8 @@ Gradient = Callable[[UniformMarch, State], Tensor]
 
 def direct(march: UniformMarch, y0: State) -> Tensor:
     """States (batch, time, state) with the tape of all steps."""
-    _, _, kept = march.advance(y0, march.begin(y0), 0, march.grid.steps)
-    return march.states(y0, kept)
+    _, _, outputs = march.advance(y0, march.begin(y0), 0, march.grid.steps)
+    return march.states(y0, outputs)
 
 
 def checkpoint(march: UniformMarch, y0: State) -> Tensor:
@@ -73,39 +73,40 @@ class _Checkpointed(torch.autograd.Function):
         steps = march.grid.steps
         ctx.edges = [*range(0, steps, max(1, math.isqrt(steps))), steps]
         ctx.march, ctx.parameters, ctx.starts = march, parameters, []
-        y, carry, kept = y0, march.begin(y0), []
+        y, carry, outputs = y0, march.begin(y0), []
         for first, last in pairwise(ctx.edges):
             ctx.starts.append((y, carry, march.lost))
-            y, carry, asked = march.advance(y, carry, first, last)
-            kept += asked
-        return march.states(y0, kept)
+            y, carry, inside = march.advance(y, carry, first, last)
+            outputs += inside
+        return march.states(y0, outputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         totals = Totals(ctx.parameters)
-        incoming, asked_below = [torch.zeros_like(grad[:, 0])], grad.shape[1]
+        incoming, output = [torch.zeros_like(grad[:, 0])], grad.shape[1]
         segments = list(zip(pairwise(ctx.edges), ctx.starts, strict=True))
         for (first, last), (y, carry, lost) in reversed(segments):
+            # a replay would list every loss a second time
             march = replace(ctx.march, failures=[], lost=lost)
             with torch.enable_grad():
                 y = y.detach().requires_grad_()
                 carry = tuple(part.detach().requires_grad_() for part in carry) if first else march.begin(y)
                 states = [y, *carry] if first else [y]
-                end, carried, asked = march.advance(y, carry, first, last)
-            asked_below -= len(asked)
+                end, carried, inside = march.advance(y, carry, first, last)
+            output -= len(inside)
             later = [*incoming, *(torch.zeros_like(part) for part in carried[len(incoming) - 1 :])]
-            later += grad[:, asked_below : asked_below + len(asked)].unbind(1)
-            outputs = [end, *carried, *asked]
-            taped = [place for place, output in enumerate(outputs) if output.requires_grad]
-            found = torch.autograd.grad(
-                [outputs[place] for place in taped], [*states, *totals.leaves], [later[place] for place in taped],
+            later += grad[:, output : output + len(inside)].unbind(1)
+            outputs = [end, *carried, *inside]
+            taped = [index for index, part in enumerate(outputs) if part.requires_grad]
+            cotangents = torch.autograd.grad(
+                [outputs[index] for index in taped], [*states, *totals.leaves], [later[index] for index in taped],
                 allow_unused=True, retain_graph=True,
             )  # fmt: skip
             incoming = [
-                torch.zeros_like(state) if new is None else new for state, new in zip(states, found, strict=False)
+                torch.zeros_like(state) if new is None else new for state, new in zip(states, cotangents, strict=False)
             ]
-            totals.add(found[len(states) :])
+            totals.add(cotangents[len(states) :])
         return None, incoming[0] + grad[:, 0], *totals.sums
 
 
@@ -131,8 +132,8 @@ class _Adjoint(torch.autograd.Function):
                     y, a = states[:, len(outputs) - 1], a + grad[:, len(outputs) - 1]
                     outputs.pop()
                 at = block[step - low]
-                moved, pulled, first = _pulled(march.fields, at, at.after, y, a, totals.leaves)
-                moved_end, pulled_end, second = _pulled(march.fields, at, at.t, y - moved, a + pulled, totals.leaves)
+                moved, pulled, first = _pulled(march.fields, at, at.after, (y, a), totals.leaves)
+                moved_end, pulled_end, second = _pulled(march.fields, at, at.t, (y - moved, a + pulled), totals.leaves)
                 y = y - 0.5 * (moved + moved_end)
                 a = a + 0.5 * (pulled + pulled_end)
                 totals.add(first, 0.5)
@@ -141,9 +142,10 @@ class _Adjoint(torch.autograd.Function):
 
 
 def _pulled(
-    fields: Fields, at: Interval, t: Tensor, y: State, a: State, held: Sequence[Tensor]
+    fields: Fields, at: Interval, t: Tensor, pair: tuple[State, State], parameters: Sequence[Tensor]
 ) -> tuple[State, State, Sequence[Tensor | None]]:
     """f h + g W in Stratonovich's sense at (t, y), and a times its derivatives in y and in the leaves."""
+    y, a = pair
     with torch.enable_grad():
         y = y.detach().requires_grad_()
         f = fields.drift(t, y)
@@ -154,18 +156,18 @@ def _pulled(
             g = fields.diffusion(t, y)
         moved = fields.kicked(at.h * f, g, at.w)
         if not moved.requires_grad:
-            return moved, torch.zeros_like(y), [None] * len(held)
-        pulled, *found = torch.autograd.grad(moved, [y, *held], a, allow_unused=True, retain_graph=True)
-    return moved.detach(), torch.zeros_like(y) if pulled is None else pulled, found
+            return moved, torch.zeros_like(y), [None] * len(parameters)
+        pulled, *rest = torch.autograd.grad(moved, [y, *parameters], a, allow_unused=True, retain_graph=True)
+    return moved.detach(), torch.zeros_like(y) if pulled is None else pulled, rest
 
 
 class _Reversible(torch.autograd.Function):
     @staticmethod
     def forward(ctx, march, y0, *parameters):
-        y, carry, kept = march.advance(y0, march.begin(y0), 0, march.grid.steps)
+        y, carry, outputs = march.advance(y0, march.begin(y0), 0, march.grid.steps)
         ctx.march, ctx.parameters = march, parameters
         ctx.save_for_backward(y, carry[0])
-        return march.states(y0, kept)
+        return march.states(y0, outputs)
 
     @staticmethod
     @once_differentiable
@@ -183,15 +185,16 @@ class _Reversible(torch.autograd.Function):
                     outputs.pop()
                 at = block[step - low]
                 half_f, half_g = to_y * (0.5 * at.h), _outer(fields, to_y, 0.5 * at.w)
-                to_z = to_z + _pull(totals, z, f, g, to_f + half_f, to_g + half_g)
+                to_z = to_z + _pull(totals, z, (f, g), (to_f + half_f, to_g + half_g))
                 z, f_after, g_after = z.detach(), f.detach(), g.detach()
+                # the very operations of the forward step, so that they are undone to round-off
                 undone = drifted(torch.lerp(z, y, 2.0), at.h, f_after, -1.0)
                 z, f, g = _evaluated(fields, at.t, fields.kicked(undone, g_after, at.w, -1.0))
                 y = drifted(y, at.h, f_after + f.detach(), -0.5)
                 y = fields.kicked(y, g_after + g.detach(), at.w, -0.5)
                 to_f, to_g = drifted(half_f, at.h, to_z), half_g + _outer(fields, to_z, at.w)
                 to_y, to_z = torch.add(to_y, to_z, alpha=2.0), -to_z
-        to_y = to_y + to_z + _pull(totals, z, f, g, to_f, to_g) + grad[:, 0]
+        to_y = to_y + to_z + _pull(totals, z, (f, g), (to_f, to_g)) + grad[:, 0]
         return None, to_y, *totals.sums
 
 
@@ -202,15 +205,15 @@ def _evaluated(fields: Fields, t: Tensor, z: State) -> tuple[State, Tensor, Tens
         return z, fields.drift(t, z), fields.diffusion(t, z)
 
 
-def _pull(totals: Totals, z: State, f: Tensor, g: Tensor, to_f: Tensor, to_g: Tensor) -> State:
-    """Cotangent of z; those of the parameters join the totals."""
-    pairs = [(output, cotangent) for output, cotangent in ((f, to_f), (g, to_g)) if output.requires_grad]
+def _pull(totals: Totals, z: State, values: tuple[Tensor, Tensor], cotangents: tuple[Tensor, Tensor]) -> State:
+    """Cotangent of z from those of f and g there; those of the parameters join the totals."""
+    pairs = [(value, weight) for value, weight in zip(values, cotangents, strict=True) if value.requires_grad]
     if not pairs:
         return torch.zeros_like(z)
-    outputs, cotangents = zip(*pairs, strict=True)
-    found = torch.autograd.grad(outputs, [z, *totals.leaves], cotangents, allow_unused=True, retain_graph=True)
-    totals.add(found[1:])
-    return torch.zeros_like(z) if found[0] is None else found[0]
+    outputs, weights = zip(*pairs, strict=True)
+    to_z, *rest = torch.autograd.grad(outputs, [z, *totals.leaves], weights, allow_unused=True, retain_graph=True)
+    totals.add(rest)
+    return torch.zeros_like(z) if to_z is None else to_z
 
 
 def _outer(fields: Fields, to_y: State, w: Tensor) -> Tensor:

@@ -24,8 +24,8 @@ Estimates (Lamba 2003): |h/2 (f(y + h f) - f)| + |1/2 (g(y + g W) - g) W|, what 
 it becomes that of the ordinary Heun pair where there is no noise. Steps that look at the increment W prefer some of its
 values. Euler & Maruyama's local error 1/2 g g' (W^2 - h) then no longer averages out, and the scheme converges to a
 wrong solution however small the tolerance (Gaines & Lyons 1997): for other than additive noise it needs uniform steps.
-Sources: Kloeden & Platen 1992; Hutzenthaler, Jentzen
-& Kloeden 2012 (tamed); Roberts 2012 (Heun); Kidger et al. 2021 (reversible Heun).
+Sources: Kloeden & Platen 1992; Hutzenthaler, Jentzen & Kloeden 2012 (tamed); Roberts 2012 (Heun); Kidger et al. 2021
+(reversible Heun).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.solvers.sde.fields import Calculus, Fields, Interval, Noise, State, Step, directional, drifted
 from limitlab.solvers.sde.runge_kutta import sra1, sri2w1
 
@@ -78,7 +78,9 @@ def euler_maruyama(fields: Fields, at: Interval, y: State, carry: Carry, estimat
     end = fields.kicked(drifted(y, at.h, f), g, at.w)
     if not estimate:
         return Step(end)
-    return _estimated(fields, at, y, f, end, fields.product(fields.diffusion(at.after, y) - g, at.w))
+    # additive noise: g depends on the time alone
+    twice_noise_error = fields.product(fields.diffusion(at.after, y) - g, at.w)
+    return _estimated(fields, at, y, f, end=end, twice_noise_error=twice_noise_error)
 
 
 def tamed_euler(fields: Fields, at: Interval, y: State, carry: Carry, estimate: bool) -> Step:
@@ -115,7 +117,7 @@ def milstein(fields: Fields, at: Interval, y: State, carry: Carry, estimate: boo
         square = at.w.square() - at.h if ito else at.w.square()
         twice = along if fields.noise == "additive" else along * square
     end = torch.add(fields.kicked(drifted(y, at.h, f), g, at.w), twice, alpha=0.5)
-    return _estimated(fields, at, y, f, end, twice) if estimate else Step(end)
+    return _estimated(fields, at, y, f, end=end, twice_noise_error=twice) if estimate else Step(end)
 
 
 def heun(fields: Fields, at: Interval, y: State, carry: Carry, estimate: bool) -> Step:
@@ -135,13 +137,15 @@ def euler_heun(fields: Fields, at: Interval, y: State, carry: Carry, estimate: b
     f, g = fields.drift(at.t, y), fields.diffusion(at.t, y)
     g_ahead = fields.diffusion(at.after, fields.kicked(y, g, at.w))
     end = fields.kicked(drifted(y, at.h, f), g + g_ahead, at.w, 0.5)
-    return _estimated(fields, at, y, f, end, fields.product(g_ahead - g, at.w)) if estimate else Step(end)
+    if not estimate:
+        return Step(end)
+    return _estimated(fields, at, y, f, end=end, twice_noise_error=fields.product(g_ahead - g, at.w))
 
 
 def reversible_heun(fields: Fields, at: Interval, y: State, carry: Carry, estimate: bool) -> Step:
     """One step of reversible Heun; it carries a shadow z of y, with f and g there (see `reversible_start`)."""
     z, f, g = carry
-    z_end = fields.kicked(drifted(torch.lerp(z, y, 2.0), at.h, f), g, at.w)
+    z_end = fields.kicked(drifted(torch.lerp(z, y, 2.0), at.h, f), g, at.w)  # lerp: 2 y - z
     f_end, g_end = fields.drift(at.after, z_end), fields.diffusion(at.after, z_end)
     end = fields.kicked(drifted(y, at.h, f + f_end, 0.5), g + g_end, at.w, 0.5)
     return Step(end, (z_end, f_end, g_end))
@@ -152,7 +156,7 @@ def reversible_start(fields: Fields, t: Tensor, y: State) -> Carry:
     return y, fields.drift(t, y), fields.diffusion(t, y)
 
 
-def _estimated(fields: Fields, at: Interval, y: State, f: State, end: State, twice_noise_error: State) -> Step:
+def _estimated(fields: Fields, at: Interval, y: State, f: State, *, end: State, twice_noise_error: State) -> Step:
     """The step with the module's estimate, at the cost of one drift more."""
     ahead = drifted(y, at.h, f)
     f_ahead = fields.drift(at.after, ahead)
@@ -175,8 +179,7 @@ SCHEMES: dict[str, Scheme] = {
 
 def scheme_named(name: str, calculus: Calculus, noise: Noise) -> Scheme:
     """The scheme, if it fits. Raises UnknownName, or InvalidArgument saying which schemes do."""
-    if name not in SCHEMES:
-        raise unknown_name("method of solve_sde", name, SCHEMES)
+    one_of("method of solve_sde", name, SCHEMES)
     if SCHEMES[name].fits(calculus, noise):
         return SCHEMES[name]
     fitting = [other for other, scheme in SCHEMES.items() if scheme.fits(calculus, noise)]
@@ -188,5 +191,9 @@ def scheme_named(name: str, calculus: Calculus, noise: Noise) -> Scheme:
 
 
 def sde_method_names() -> tuple[str, ...]:
-    """Names that `solve_sde` accepts as its method."""
+    """Names that `solve_sde` accepts as its method.
+
+    >>> "milstein" in ll.solvers.sde_method_names()
+    True
+    """
     return tuple(SCHEMES)

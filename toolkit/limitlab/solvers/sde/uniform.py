@@ -25,7 +25,7 @@ BLOCK_STEPS = 64
 
 
 @dataclass(frozen=True)
-class Grid:
+class TimeGrid:
     """regular: t_0 + k h up to the end. times: with the asked times in between. outputs: where those are in `times`."""
 
     regular: np.ndarray
@@ -37,27 +37,28 @@ class Grid:
         return len(self.times) - 1
 
 
-def step_grid(asked: np.ndarray, step_size: float) -> Grid:
+def step_grid(outputs: np.ndarray, step_size: float) -> TimeGrid:
     """The grid of uniform steps through the asked times; those within rounding of a grid time take its place."""
-    count = max(1, int(np.ceil((asked[-1] - asked[0]) / step_size - SNAP)))
-    regular = asked[0] + step_size * np.arange(count + 1)
-    regular[-1] = asked[-1]
-    nearest = np.clip(np.rint((asked - asked[0]) / step_size).astype(np.int64), 0, count)
-    close = np.abs(regular[nearest] - asked) <= SNAP * step_size
-    regular[nearest[close]] = asked[close]
-    times = np.union1d(regular, asked)
-    return Grid(regular, times, np.searchsorted(times, asked))
+    count = max(1, int(np.ceil((outputs[-1] - outputs[0]) / step_size - SNAP)))
+    regular = outputs[0] + step_size * np.arange(count + 1)
+    regular[-1] = outputs[-1]  # t_0 + n h misses the end by rounding
+    nearest = np.clip(np.rint((outputs - outputs[0]) / step_size).astype(np.int64), 0, count)
+    close = np.abs(regular[nearest] - outputs) <= SNAP * step_size
+    # a path is asked at the very floats of its grid: beside one it would draw a bridge
+    regular[nearest[close]] = outputs[close]
+    times = np.union1d(regular, outputs)
+    return TimeGrid(regular, times, np.searchsorted(times, outputs))
 
 
 class Block:
-    """Steps `first` to `last` of a grid, made ready: sizes as numbers, times as views, increments and areas."""
+    """Steps `first` to `last` of a march, made ready: sizes as numbers, times as views, increments and areas."""
 
-    def __init__(self, grid: Grid, path: BrownianPath, area: bool, first: int, last: int, like: State) -> None:
-        times = grid.times[first : last + 1]
+    def __init__(self, march: UniformMarch, first: int, last: int, like: State) -> None:
+        times = march.grid.times[first : last + 1]
         self.sizes = np.diff(times).tolist()
         moments = torch.tensor(times, dtype=like.dtype, device=like.device)[:, None, None]
         self._moments = moments.expand(-1, len(like), 1).unbind(0)
-        w, h = path.increments(times, area)
+        w, h = march.path.increments(times, march.scheme.area)
         self._w, self._areas = w.unbind(0), h.unbind(0)
 
     def __getitem__(self, step: int) -> Interval:
@@ -75,7 +76,7 @@ class UniformMarch:
     fields: Fields
     scheme: Scheme
     path: BrownianPath
-    grid: Grid
+    grid: TimeGrid
     mask: bool = False
     failures: list[Failure] = field(default_factory=list)
     lost: Tensor | None = None
@@ -92,34 +93,36 @@ class UniformMarch:
 
     def blocks(self, first: int, last: int) -> list[tuple[int, int]]:
         """Steps first to last, cut into blocks of bounded memory."""
+        # even, as normals come in pairs
         most = max(2, min(BLOCK_STEPS, BLOCK_NUMBERS // self.path.shape[0] // self.path.shape[1] // 2 * 2))
         return [(low, min(low + most, last)) for low in range(first, last, most)]
 
     def block(self, first: int, last: int, like: State) -> Block:
         """Those steps made ready."""
-        return Block(self.grid, self.path, self.scheme.area, first, last, like)
+        return Block(self, first, last, like)
 
     def advance(self, y: State, carry: Carry, first: int, last: int) -> tuple[State, Carry, list[State]]:
-        """Go from the start of step `first` to that of `last`; returns the asked states on the way."""
-        kept: list[State] = []
+        """Go from the start of step `first` to that of `last`; returns the states at asked times on the way."""
+        outputs: list[State] = []
         for low, high in self.blocks(first, last):
             block = self.block(low, high, y)
             visited, carried = self._through(block, y, carry)
+            # once a block: NaN and infinity do not go away, and a look at every step would stall a device
             if not bool(torch.isfinite(visited[-1].detach()).all()):
                 self._lose(visited, low)
                 visited, carried = self._through(block, y, carry)
             y, carry = visited[-1], carried
-            wanted = self.grid.outputs[(self.grid.outputs > low) & (self.grid.outputs <= high)]
-            kept += [visited[index - low - 1] for index in wanted.tolist()]
-        return y, carry, kept
+            inside = self.grid.outputs[(self.grid.outputs > low) & (self.grid.outputs <= high)]
+            outputs += [visited[index - low - 1] for index in inside.tolist()]
+        return y, carry, outputs
 
-    def states(self, y0: State, kept: list[State]) -> Float[Tensor, "batch time state"]:
-        """The asked states, NaN where a sample was lost before."""
-        states = torch.stack([y0, *kept], 1)
+    def states(self, y0: State, outputs: list[State]) -> Float[Tensor, "batch time state"]:
+        """The states at the asked times, NaN where a sample was lost before."""
+        states = torch.stack([y0, *outputs], 1)
         if self.lost is None:
             return states
-        asked = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
-        return states.where((asked <= self._end_times()[:, None])[..., None], torch.nan)
+        times = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
+        return states.where((times <= self._end_times()[:, None])[..., None], torch.nan)
 
     def log(self, like: State) -> StepLog:
         """The log of all steps; nothing estimates errors here."""
@@ -141,18 +144,18 @@ class UniformMarch:
     def _through(self, block: Block, y: State, carry: Carry) -> tuple[list[State], Carry]:
         step, fields, lost = self.scheme.step, self.fields, self.lost
         visited = []
-        for place in range(len(block.sizes)):
-            made = step(fields, block[place], y, carry, False)
+        for index in range(len(block.sizes)):
+            after = step(fields, block[index], y, carry, False)
             if lost is None:
-                y, carry = made.y, made.carry
+                y, carry = after.y, after.carry
             else:
-                y = torch.where(lost[:, None], y, made.y)
-                carry = tuple(_held(lost, old, new) for old, new in zip(carry, made.carry, strict=True))
+                y = torch.where(lost[:, None], y, after.y)
+                carry = tuple(_held(lost, old, new) for old, new in zip(carry, after.carry, strict=True))
             visited.append(y)
         return visited, carry
 
     def _lose(self, visited: list[State], first: int) -> None:
-        """Note which samples left the numbers in which step; raise unless they shall be masked."""
+        """Note which samples ceased to be finite in which step; raise unless they shall be masked."""
         finite = torch.stack([torch.isfinite(y.detach()).all(1) for y in visited], 1)
         lost = ~finite[:, -1]
         for sample in lost.nonzero()[:, 0].tolist():

@@ -18,6 +18,8 @@ Sources: Kidger, Morrill, Foster & Lyons 2020 (neural controlled differential eq
 2021 (the choice of the interpolation).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +29,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.spaces.paths.missing import extended, held, straight, with_first_row
 from limitlab.spaces.paths.splines import backward_difference_slopes, cubic_pieces, linear_pieces, natural_slopes
 
@@ -42,16 +44,18 @@ def control_path(
     include_time: bool = True,
     before: float | Float[Tensor, " channel"] | None = None,
     lengths: Int[Tensor, " batch"] | None = None,
-) -> "ControlPath":
+) -> ControlPath:
     """The path of every sample through its values (batch, time, channel) at its times, (time,) or (batch, time).
 
     include_time: put time in front of the channels; without it a model cannot tell slow data from fast. before: what a
     channel is before its first value. lengths: rows of each sample that count; left out, those up to its last row with
     a value. After them the path stays where it is, time included, so that z does not move any more; where times are a
     sample's own, its path ends there. Differentiable in values and times. Raises InvalidArgument, UnknownName.
+
+    >>> ll.spaces.control_path([0.0, 1.0, 2.0], torch.tensor([[[1.0], [3.0], [2.0]]])).evaluate(0.5).tolist()
+    [[0.5, 2.0]]
     """
-    if interpolation not in get_args(Interpolation):
-        raise unknown_name("interpolation", interpolation, get_args(Interpolation))
+    one_of("interpolation", interpolation, get_args(Interpolation))
     if interpolation == "rectilinear" and not include_time:
         raise InvalidArgument("include_time must be True for a rectilinear path: it advances time and values in turn")
     _check_values(values)
@@ -59,10 +63,12 @@ def control_path(
     times, clock = _checked_times(times, values, inside)
     observed = ~torch.isnan(values) & inside[..., None]
     _check_before(before, observed)
+    # NaN goes before any arithmetic: times zero it would still be NaN, in the gradient too
     points = torch.where(observed, values, 0)
     if before is not None or interpolation != "natural":
         points, observed = with_first_row(points, observed, 0.0 if before is None else before)
     if interpolation == "rectilinear":
+        # every knot twice, time and values moved against each other by one: first time goes on, then the values
         points = held(points, observed).repeat_interleave(2, dim=1)[:, :-1]
         points = torch.cat([clock.repeat_interleave(2, dim=1)[:, 1:, None], points], dim=-1)
         knots = torch.arange(points.shape[1], dtype=points.dtype, device=points.device)
@@ -92,6 +98,10 @@ class ControlPath:
 
     knots: (knot,), or (batch, knot) where every sample has its own. coefficients: of 1, u, u^2, .. with u = s - knot,
     for the piece that begins at each knot; the piece of the last knot is constant, as is what comes before the first.
+
+    >>> path = ll.spaces.control_path([0.0, 1.0, 2.0], torch.tensor([[[1.0], [3.0], [2.0]]]), "natural")
+    >>> path
+    ControlPath(natural: 1 samples, 2 channels, 3 knots on [0, 2])
     """
 
     interpolation: str
@@ -106,7 +116,7 @@ class ControlPath:
         """dX/ds, with s as for `evaluate`: at a kink that of the piece which begins there, at the end of the last."""
         return self.near(s).derivative(s)
 
-    def near(self, s: Tensor | float) -> "Pieces":
+    def near(self, s: Tensor | float) -> Pieces:
         """The polynomials that the path is made of at each s, with s as for `evaluate`."""
         s = torch.as_tensor(s, dtype=self.knots.dtype, device=self.knots.device)
         if s.dim() > 2 or (s.dim() == 2 and s.shape[0] not in (1, self.batch)):
@@ -115,9 +125,11 @@ class ControlPath:
         shared = self.knots.dim() == 1 and queries.shape[0] == 1
         if not shared:
             queries = queries.expand(self.batch, -1)
+        # right: at a knot the piece that begins there
         piece = torch.searchsorted(self._edges, queries.detach().contiguous(), right=True)
         # the piece before the first knot is constant, so that it does not matter from which knot it is measured
         knot = (piece - 1).clamp_min(0)
+        # from the knot, not from zero: powers of a late time would lose all digits
         origin = self.knots[knot] if self.knots.dim() == 1 else self.knots.gather(1, knot)
         if shared:
             powers = self._powers[:, piece[0]]
@@ -151,9 +163,9 @@ class ControlPath:
     def __repr__(self) -> str:
         knots = self.knots.shape[-1]
         span = f"[{float(self.start.min()):.6g}, {float(self.end.max()):.6g}]"
-        own = "" if self.knots.dim() == 1 else " of its own"
+        owner = "" if self.knots.dim() == 1 else " of its own"
         size = f"{self.batch} samples, {self.channels} channels"
-        return f"ControlPath({self.interpolation}: {size}, {knots} knots{own} on {span})"
+        return f"ControlPath({self.interpolation}: {size}, {knots} knots{owner} on {span})"
 
     @cached_property
     def _edges(self) -> Float[Tensor, "*batch knot"]:
@@ -251,8 +263,8 @@ def _check_before(before: float | Tensor | None, observed: Tensor) -> None:
         silent = ~observed.any(dim=1)
         if bool(silent.any()):
             sample, channel = silent.nonzero()[0].tolist()
-            place = f"values of sample {sample}, channel {channel}"
-            raise InvalidArgument(f"{place} are all missing; give before=, what a channel is until it is observed")
+            series = f"values of sample {sample}, channel {channel}"
+            raise InvalidArgument(f"{series} are all missing; give before=, what a channel is until it is observed")
     elif isinstance(before, Tensor):
         if before.shape not in ((), (channels,)) or not bool(torch.isfinite(before).all()):
             raise InvalidArgument(f"before must be a finite number or ({channels},); got shape {tuple(before.shape)}")

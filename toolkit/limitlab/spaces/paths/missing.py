@@ -4,6 +4,8 @@ All take points (batch, time, channel), finite everywhere, and which of them are
 and the next observed row of every entry are running maxima of row numbers.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -32,6 +34,7 @@ def straight(points: Points, observed: Mask, times: Float[Tensor, "batch time"])
     following = torch.where(following < points.shape[1], following, last)
     times = times[..., None].expand_as(points)
     begin, span = times.gather(1, last), times.gather(1, following) - times.gather(1, last)
+    # both: the gradient of a quotient that `where` drops would be NaN
     weight = torch.where(span > 0, (times - begin) / torch.where(span > 0, span, 1), 0)
     values = points.gather(1, last)
     return values + weight * (points.gather(1, following) - values)

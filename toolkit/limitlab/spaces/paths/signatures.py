@@ -12,6 +12,8 @@ Sources: Lyons 2014 (rough paths, signatures and functions on streams); Morrill,
 (neural rough differential equations).
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,14 +24,23 @@ from limitlab.spaces.paths.splines import inverse_lengths
 
 
 def log_signature_size(channels: int, depth: int = 2) -> int:
-    """Entries of the log-signature of a path with so many channels."""
+    """Entries of the log-signature of a path with so many channels.
+
+    >>> ll.spaces.log_signature_size(3)
+    6
+    """
     check_number("channels", channels, low=1, integer=True)
     check_number("depth", depth, low=1, high=2, integer=True)
     return channels if depth == 1 else channels + channels * (channels - 1) // 2
 
 
 def log_signature(points: Float[Tensor, "*batch point channel"], depth: int = 2) -> Float[Tensor, "*batch entry"]:
-    """Log-signature of the piecewise linear paths through the points; depth 1 is the increment alone."""
+    """Log-signature of the piecewise linear paths through the points; depth 1 is the increment alone.
+
+    >>> square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> ll.spaces.log_signature(square).tolist()  # back where it began, around an area of one
+    [0.0, 0.0, 1.0]
+    """
     check_number("depth", depth, low=1, high=2, integer=True)
     if points.dim() < 2 or points.shape[-2] < 2:
         raise InvalidArgument(f"points must be (.., point, channel) with two points or more; got {tuple(points.shape)}")
@@ -39,7 +50,12 @@ def log_signature(points: Float[Tensor, "*batch point channel"], depth: int = 2)
 def compose_log_signatures(
     first: Float[Tensor, "*batch entry"], second: Float[Tensor, "*batch entry"], channels: int
 ) -> Tensor:
-    """Log-signature of a path followed by another, from theirs: Chen's identity. Depth one or two, by their size."""
+    """Log-signature of a path followed by another, from theirs: Chen's identity. Depth one or two, by their size.
+
+    >>> along_x, along_y = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    >>> ll.spaces.compose_log_signatures(along_x, along_y, channels=2).tolist()
+    [1.0, 1.0, 0.5]
+    """
     sizes = [log_signature_size(channels, depth) for depth in (1, 2)]
     for name, entries in (("first", first), ("second", second)):
         if entries.shape[-1] not in sizes or entries.shape[-1] != first.shape[-1]:
@@ -60,6 +76,10 @@ def log_signature_path(path: ControlPath, window: int, depth: int = 2) -> Contro
     A neural rough differential equation dz = g(z) dX with it is the log-ODE z' = g(z) L_j / (r_j+1 - r_j), a step a
     window. window: pieces of the path in each; the last may hold fewer. The path must be piecewise linear, and starts
     where the given one does, with no area. Raises InvalidArgument.
+
+    >>> path = ll.spaces.control_path(torch.arange(9.0), torch.zeros(1, 9, 2))
+    >>> ll.spaces.log_signature_path(path, window=4)
+    ControlPath(log-signature of depth 2: 1 samples, 6 channels, 3 knots on [0, 8])
     """
     check_number("window", window, low=1, integer=True)
     check_number("depth", depth, low=1, high=2, integer=True)
@@ -70,6 +90,7 @@ def log_signature_path(path: ControlPath, window: int, depth: int = 2) -> Contro
     if window > pieces:
         raise InvalidArgument(f"window must be at most the {pieces} pieces of the path; got {window}")
     count = -(-pieces // window)
+    # pieces without length fill the last window up: they add nothing to a log-signature
     increments = torch.nn.functional.pad(points.diff(dim=1), (0, 0, 0, count * window - pieces))
     entries = _from_increments(increments.unflatten(1, (count, window)), depth)
     start = torch.nn.functional.pad(points[:, 0], (0, entries.shape[-1] - points.shape[-1]))
@@ -83,6 +104,7 @@ def _from_increments(increments: Float[Tensor, "*batch piece channel"], depth: i
     total = increments.sum(dim=-2)
     if depth == 1:
         return total
+    # exclusive: an increment encloses no area with itself
     before = increments.cumsum(dim=-2) - increments
     products = torch.einsum("...ka,...kb->...ab", before, increments)
     return torch.cat([total, _above_diagonal(products - products.mT) / 2], dim=-1)

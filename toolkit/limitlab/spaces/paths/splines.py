@@ -13,6 +13,8 @@ with r = 0 before the first and after the last piece.
 Sources: de Boor, A practical guide to splines, IV; Morrill, Kidger, Yang & Lyons 2021 (backward differences).
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -73,22 +75,23 @@ def natural_slopes(
     times = knots.expand(points.shape[0], -1)[..., None].expand_as(points)
     # observed points of a channel move to the front, so that its spline is one tridiagonal system
     order = torch.sort((~observed).byte(), dim=1, stable=True).indices
-    own_times, own_points = times.gather(1, order), points.gather(1, order)
+    observed_times, observed_points = times.gather(1, order), points.gather(1, order)
     present = observed.gather(1, order)[:, 1:]
-    lengths = torch.where(present, own_times.diff(dim=1), 1)
+    # one, not zero, where there is no piece: the quotients stay finite, in the gradient too
+    lengths = torch.where(present, observed_times.diff(dim=1), 1)
     rates = torch.where(present, 1 / lengths, 0)
-    chord = torch.where(present, own_points.diff(dim=1) / lengths, 0)
+    chord = torch.where(present, observed_points.diff(dim=1) / lengths, 0)
     slopes = _solve_spline(rates, 3 * chord * rates)
     # a cubic on a part of its interval is the cubic there: its value and slope at every knot in between say it all
-    place = (observed.cumsum(dim=1) - 1).clamp_min(0)
-    piece = place.clamp_max(points.shape[1] - 2)
+    last = (observed.cumsum(dim=1) - 1).clamp_min(0)
+    piece = last.clamp_max(points.shape[1] - 2)
     length, d = lengths.gather(1, piece), chord.gather(1, piece)
-    x, a, b = own_points.gather(1, place), slopes.gather(1, piece), slopes.gather(1, piece + 1)
-    inner = present.gather(1, piece) & (place == piece)
-    u = torch.where(inner, times - own_times.gather(1, place), 0)
+    x, a, b = observed_points.gather(1, last), slopes.gather(1, piece), slopes.gather(1, piece + 1)
+    inner = present.gather(1, piece) & (last == piece)
+    u = torch.where(inner, times - observed_times.gather(1, last), 0)
     c, e = (3 * d - 2 * a - b) / length, (a + b - 2 * d) / length**2
     values = x + u * (a + u * (c + u * e))
-    slope = torch.where(inner, a + u * (2 * c + 3 * u * e), slopes.gather(1, place))
+    slope = torch.where(inner, a + u * (2 * c + 3 * u * e), slopes.gather(1, last))
     return values, slope
 
 
@@ -98,10 +101,12 @@ def _solve_spline(
     """Slopes of the natural spline by elimination along the knots; 0 at knots that belong to no piece."""
     nothing = torch.zeros_like(rates[:, :1])
     diagonal = 2 * (torch.cat([nothing, rates], dim=1) + torch.cat([rates, nothing], dim=1))
+    # a knot without a piece gets the equation m = 0
     diagonals = torch.where(diagonal > 0, diagonal, 1).unbind(1)
     sides = (torch.cat([nothing, weighted], dim=1) + torch.cat([weighted, nothing], dim=1)).unbind(1)
     couplings = rates.unbind(1)
     pivots, eliminated = [diagonals[0]], [sides[0]]
+    # without pivoting, as the matrix is diagonally dominant
     for diagonal, side, coupling in zip(diagonals[1:], sides[1:], couplings, strict=True):
         factor = coupling / pivots[-1]
         pivots.append(diagonal - factor * coupling)
@@ -115,4 +120,5 @@ def _solve_spline(
 def inverse_lengths(knots: Float[Tensor, "*batch knot"]) -> Float[Tensor, "batch piece 1"]:
     """1/h of every piece, 0 for those without length; batch is 1 where the knots are shared."""
     lengths = knots.reshape(-1, knots.shape[-1]).diff(dim=1)[..., None]
+    # both: the gradient of a quotient that `where` drops would be NaN
     return torch.where(lengths > 0, 1 / torch.where(lengths > 0, lengths, 1), 0)

@@ -1,0 +1,22 @@
+"""Uniform grids: the whole span, and every stop."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from solvers.toys import DOUBLE, rotation
+
+from limitlab.solvers import solve_ode
+
+
+@given(step=st.floats(0.05, 0.9), stop=st.floats(0.1, 1.9))
+@settings(max_examples=30, deadline=None)
+def test_uniform_steps_cover_the_span_and_hit_stops(step, stop):
+    log = solve_ode(
+        rotation, torch.ones(1, 2, dtype=DOUBLE), [0.0, 2.0], method="rk4", step_size=step, stops=[stop]
+    ).log
+    size = log.size[log.attempted]
+    assert float(size.sum()) == pytest.approx(2.0, abs=1e-12)
+    assert float(size.max()) <= step * (1 + 1e-12)
+    assert float(size.min()) > 1e-10 * step
+    assert float((log.time + log.size - stop).nan_to_num(9.0).abs().min()) < 1e-8 * step

@@ -1,0 +1,144 @@
+"""One attempt of all samples: towards their ends with sizes from the error of every sample, or over given times.
+
+    E = rms( error / (atol + rtol max(|y|, |y+|)) ),    a step is accepted iff E <= 1.
+
+A sample at its end takes steps of size zero. The steps are constants of the gradient; error and stiffness are not.
+Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4; Dormand & Prince 1980 for the pair of estimates of Dopri8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.methods.method import Attempt, Method, VectorField
+from limitlab.solvers.ode.step_control import Controller, Limits, next_factor
+
+# target - t is rounded where a step is long against t: four eps more, and the minimum below cuts what is too much
+LANDING = 1.0 + 2.0**-50
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """What makes an attempt, whatever times and tolerances are; hashable, since a compiled loop is kept for each."""
+
+    field: VectorField
+    method: Method
+    controller: Controller
+    shared_steps: bool = False
+
+
+class Position(NamedTuple):
+    """Where every sample is, and the step that it would take next."""
+
+    t: Float[Tensor, "batch 1"]
+    proposed: Float[Tensor, "batch 1"]
+    y: Float[Tensor, "batch state"]
+    carry: Any
+    memory: tuple[Tensor, ...]
+
+
+class Row(NamedTuple):
+    """One attempt of all samples from `state`: `time`, `size`, `after` (where it led), `accepted` are (batch, 1)."""
+
+    time: Tensor
+    size: Tensor
+    after: Tensor
+    accepted: Tensor
+    error: Tensor | None
+    state: Float[Tensor, "batch state"]
+    carry: Any
+    attempt: Attempt
+
+
+def advance(
+    integrator: Integrator,
+    limits: Limits,
+    now: Position,
+    end: Float[Tensor, "batch 1"],
+    stops: Float[Tensor, "batch stops"] | None = None,
+) -> tuple[Position, Row]:
+    """One attempt of every sample towards its end, or its next stop."""
+    target = end if stops is None else _next_stop(stops, now.t, end)
+    h = torch.minimum(now.proposed, target - now.t)
+    attempt = _attempt(integrator, now, h)
+    error = scaled_error(attempt, now.y, limits, integrator.shared_steps)
+    judged = error.detach() if error.requires_grad else error
+    accepted = judged <= limits.limit
+    order = integrator.method.error_order
+    factor, memory = next_factor(integrator.controller, order, judged, accepted, now.memory)
+    factor = torch.fmin(torch.fmax(factor, limits.shrink), limits.grow)  # these pass over NaN, clamp would keep it
+    after = torch.where(accepted, torch.minimum(torch.add(now.t, h, alpha=LANDING), target), now.t)
+    y = torch.where(accepted, attempt.y, now.y)
+    carry = tuple(_where(accepted, new, old) for new, old in zip(attempt.carry, now.carry, strict=True))
+    proposed = h * factor
+    if stops is not None:
+        # a step that was cut says little about the next one
+        cut = accepted & (h < now.proposed)
+        proposed = torch.where(cut, torch.maximum(proposed, now.proposed), proposed)
+    row = Row(now.t, h, after, accepted, error, now.y, now.carry, attempt)
+    return Position(after, proposed, y, carry, memory), row
+
+
+def march_on(
+    integrator: Integrator, limits: Limits, y: Float[Tensor, "batch state"], carry: Any, times: tuple[Tensor, Tensor]
+) -> tuple[Float[Tensor, "batch state"], Any, Row]:
+    """One step from the first to the second of the times, each (batch, 1), whatever its error."""
+    t, after = times
+    h = after - t
+    attempt = integrator.method.attempt(integrator.field, t, y, h, carry)
+    error = scaled_error(attempt, y, limits) if attempt.error else None
+    row = Row(t, h, after, torch.ones_like(h, dtype=torch.bool), error, y, carry, attempt)
+    return attempt.y, attempt.carry, row
+
+
+def scaled_error(
+    attempt: Attempt, y: Float[Tensor, "batch state"], limits: Limits, shared_steps: bool = False
+) -> Float[Tensor, "batch 1"]:
+    """E times the controller's limit; NaN where the step is not finite, infinite where it could not be solved."""
+    scale = torch.addcmul(limits.atol, limits.rtol, torch.maximum(y.abs(), attempt.y.abs()))
+    if torch.is_grad_enabled() or len(attempt.error) == 2:
+        # a root has no slope at zero
+        tiny = torch.finfo(y.dtype).tiny
+        square, *lower = ((error / scale).square().sum(1, keepdim=True) for error in attempt.error)
+        error = (square + tiny).sqrt()
+        if lower:
+            # DOP853: |e5|^2 / sqrt(|e5|^2 + 0.01 |e3|^2)
+            error = error * ((square + tiny) / (square + 0.01 * lower[0] + tiny)).sqrt()
+    else:
+        error = torch.linalg.vector_norm(attempt.error[0] / scale, dim=1, keepdim=True)
+    if attempt.solved is not None:
+        error = error.where(attempt.solved, torch.inf)
+    return error.square().mean(0, keepdim=True).sqrt().expand_as(error) if shared_steps else error
+
+
+def _attempt(integrator: Integrator, now: Position, h: Float[Tensor, "batch 1"]) -> Attempt:
+    """An attempt; under a tape, one that overflows is made again with size zero for the samples where it did.
+
+    Their step is rejected anyway, but zero times infinity would put NaN into everybody's gradient of the parameters.
+    """
+    field, method = integrator.field, integrator.method
+    attempt = method.attempt(field, now.t, now.y, h, now.carry)
+    if torch.is_grad_enabled() and attempt.y.requires_grad and not torch.compiler.is_compiling():
+        # one test for two tensors: a sum is finite only where both are
+        fine = torch.isfinite(attempt.y.detach() + attempt.carry[0].detach()).all(1, keepdim=True)
+        if not bool(fine.all()):
+            again = method.attempt(field, now.t, now.y, h.where(fine, 0.0), now.carry)
+            broken = torch.where(fine, 0.0, torch.nan).to(now.y.dtype)
+            return again._replace(error=tuple(error + broken for error in again.error))
+    return attempt
+
+
+def _next_stop(stops: Tensor, t: Tensor, end: Tensor) -> Float[Tensor, "batch 1"]:
+    # right: the stop at t itself lies behind
+    index = torch.searchsorted(stops, t.contiguous(), right=True)
+    following = stops.gather(1, index.clamp_max(stops.shape[1] - 1))
+    return torch.where(index < stops.shape[1], torch.minimum(following, end), end)
+
+
+def _where(moved: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(moved if new.dim() == 2 else moved.view(-1, *(1,) * (new.dim() - 1)), new, old)

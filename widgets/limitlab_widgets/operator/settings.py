@@ -1,0 +1,97 @@
+"""Controls of the settings of an operator's data and training, at the values of the problem's experiment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from limitlab.errors import LimitlabError
+from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.state import OperatorState
+from limitlab_widgets.shared.controls import described, option_control, show_value
+from limitlab_widgets.shared.widget_tree import discard
+
+DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
+MODEL_CONTROLS = {
+    "modes": (4, 32),
+    "width": (8, 64),
+    "layers": (1, 6),
+    "padding": (0.0, 0.25),
+    "loss": None,
+    "batch_size": None,
+    "learning_rate": (1e-4, 1e-1),
+    "epochs": (1, 100),
+}
+ROW_SETTINGS = {name for row in OPERATORS.values() for name in row.settings}
+COARSEST = 8
+
+
+class SettingsPanel:
+    """`data` and `model`, two columns of controls; another problem brings controls of its own."""
+
+    def __init__(self, state: OperatorState) -> None:
+        self._state = state
+        self._drawn_for = ""
+        self.controls: dict[str, Any] = {}
+        self.data, self.model = widgets.VBox(), widgets.VBox()
+        state.observe(self._follow_problem, "problem")
+        state.observe(self._follow_options, "options")
+        self._follow_problem()
+
+    def enable(self, enabled: bool) -> None:
+        """Whether the controls can be moved; those that the operator does not use cannot."""
+        operator = self._state.operator
+        idle = ROW_SETTINGS - set(OPERATORS[operator].settings if operator in OPERATORS else ())
+        for name, control in self.controls.items():
+            control.disabled = not enabled or name in idle
+
+    def _follow_problem(self, _change: dict[str, Any] | None = None) -> None:
+        if self._state.problem.name == self._drawn_for:
+            return
+        self._drawn_for = self._state.problem.name
+        old = [*self.data.children, *self.model.children]
+        defaults = self._state.defaults
+        known = {option.name: option for option in self._state.experiment.options()}
+        self.controls = {}
+        for name, ends in {**DATA_CONTROLS, **MODEL_CONTROLS}.items():
+            value = getattr(defaults, name)
+            if name == "resolution":
+                choices = _halvings(defaults.finest, value)
+                control = described(
+                    widgets.Dropdown, "train resolution", known[name].help, options=choices, value=value
+                )
+            else:
+                low, high = ends or (None, None)
+                control = option_control(known[name], value, low=low, high=high)
+            control.observe(lambda change, name=name: self._take(name, change), "value")
+            self.controls[name] = control
+        self.data.children = tuple(self.controls[name] for name in DATA_CONTROLS)
+        self.model.children = tuple(self.controls[name] for name in MODEL_CONTROLS)
+        discard(old)
+
+    def _take(self, name: str, change: dict[str, Any]) -> None:
+        state = self._state
+        if change["new"] == self._value(name):
+            return
+        try:
+            state.options = {**state.options, name: change["new"]}
+        except LimitlabError as error:
+            change["owner"].value = self._value(name)
+            state.refuse(error)
+
+    def _value(self, name: str) -> Any:
+        state = self._state
+        return state.options.get(name, getattr(state.defaults, name))
+
+    def _follow_options(self, _change: dict[str, Any]) -> None:
+        for name, control in self.controls.items():
+            value = self._value(name)
+            if control.value != value:
+                show_value(control, value)
+
+
+def _halvings(finest: int, value: int) -> list[int]:
+    """Resolutions of the training that divide the finest one of the tests."""
+    halved = [finest >> k for k in range(8) if finest % (1 << k) == 0 and finest >> k >= COARSEST]
+    return sorted({value, *halved})
