@@ -44,6 +44,11 @@ class TrainingState(HasTraits):
 
     take_data(prepared) is called when data were made; take_models(prepared, models by name, result) when models can be
     looked at: at a pause, after a stop (both without a result) and at the end. Both run in the worker's thread.
+
+    >>> from limitlab_widgets import OperatorState
+    >>> training = OperatorState("burgers", size="smoke").training
+    >>> training.phase, training.can("train"), training.can("pause")
+    ('empty', True, False)
     """
 
     phase = Enum(PHASES, "empty", help="what is going on; see the module's picture")
