@@ -34,6 +34,7 @@ from limitlab.errors import LimitlabError
 from limitlab_widgets.shared.worker import Check, Job, Superseded, Worker
 
 NAP = 0.02
+HOPELESS = 4.0
 
 
 class StudioState(HasTraits):
@@ -97,7 +98,7 @@ class StudioState(HasTraits):
     def work(self, job: Job, *, patience: float = 0.0) -> None:
         """Run `job(check)` in the thread instead of what it does now; give it `patience` seconds before going on.
 
-        Where the last answer took longer than that, so will this one: the kernel stays free and nobody waits.
+        Where the last answer took several times that, so will this one: nobody waits, and the kernel stays free.
         A job that takes longer makes the state stale and "working" until it has ended or called `answered`.
         """
         with self.lock:
@@ -107,12 +108,11 @@ class StudioState(HasTraits):
             self._ended, self._began = (ended := threading.Event()), time.monotonic()
             self.activity = ""
             self._worker.ask(partial(self._guarded, job))
-        if ended.wait(patience if self._took < patience else 0.0):
+        if ended.wait(patience if self._took < HOPELESS * patience else 0.0):
             return
         with self.lock:
             # another question may have come while this one waited
             if self._ended is ended and not ended.is_set():
-                self._took = max(self._took, patience)
                 self.stale = True
                 self.phase, self.activity, self.seconds_left = "working", self.activity or "begins", None
 
