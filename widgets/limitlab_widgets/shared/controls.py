@@ -34,7 +34,7 @@ def described(kind: type, description: str, tooltip: str, **options: Any) -> Any
 
 def button(text: str, icon: str, tooltip: str, *, primary: bool = False) -> widgets.Button:
     """A button as wide as its text; primary: the one that a reader should press first."""
-    layout = widgets.Layout(width="auto")
+    layout = widgets.Layout(width="auto", flex="0 0 auto")
     style = "primary" if primary else ""
     return widgets.Button(description=text, icon=icon, tooltip=tooltip, button_style=style, layout=layout)
 

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from limitlab.errors import InvalidArgument
 from limitlab.problems.text.systems import kind_of
 from limitlab_widgets.shared.controls import button, described
-from limitlab_widgets.shared.layout import display
+from limitlab_widgets.shared.layout import display, row
 from limitlab_widgets.shared.panels import error_text
 from limitlab_widgets.solver.methods import SENSE
 from limitlab_widgets.solver.state import SolverState
@@ -43,7 +43,7 @@ class OwnEquation(widgets.Accordion):
         for control in fields:
             control.observe(self._forget_complaint, "value")
         self.text.observe(self._show_calculus, "value")
-        super().__init__([widgets.VBox([*fields, widgets.HBox([self.solve, self.copy]), self.error])])
+        super().__init__([widgets.VBox([*fields, row([self.solve, self.copy]), self.error])])
         self.set_title(0, "My own equation")
         self.add_class("limitlab-fold")
         state.observe(self._show_complaint, "complaint")
