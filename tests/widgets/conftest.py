@@ -85,7 +85,8 @@ def walk(monkeypatch):
 
 def displayed(part):
     """The widgets that a page shows, in its order."""
-    if part.layout.display == "none":
+    # asked of what is stored, as a layout is made where one asks for it; that of a plotly figure is another thing
+    if getattr(part._trait_values.get("layout"), "display", None) == "none":
         return
     yield part
     for child in getattr(part, "children", ()):
