@@ -225,11 +225,11 @@ def test_a_failure_is_shown_and_goes_away(opened):
 
 def test_an_own_equation_is_solved_and_shown(opened):
     studio = opened("linear_decay")
-    own = studio.own
-    own.text.value, own.parameters.value, own.initial.value = "x' = y\ny' = -k*x", "k = 4", "x = 1; y = 0"
-    own.span.value = 3.0
-    own.solve.click()
-    assert own.error.value == ""
+    typed = studio.typed
+    typed.text.value, typed.parameters.value, typed.initial.value = "x' = y\ny' = -k*x", "k = 4", "x = 1; y = 0"
+    typed.span.value = 3.0
+    typed.solve.click()
+    assert typed.error.value == ""
     assert studio.state.span == 3.0
     assert studio.problem.chooser.value == "own_equation"
     assert list(studio.problem.sliders) == ["k"]
@@ -247,19 +247,19 @@ def test_an_own_equation_is_solved_and_shown(opened):
 )
 def test_a_wrong_entry_is_told_in_red_and_the_old_problem_stays(opened, box, text, message):
     studio = opened("linear_decay")
-    getattr(studio.own, box).value = text
-    studio.own.solve.click()
-    assert 'class="limitlab-error"' in studio.own.error.value
-    assert message in studio.own.error.value
-    assert "<b>" not in studio.own.error.value
+    getattr(studio.typed, box).value = text
+    studio.typed.solve.click()
+    assert 'class="limitlab-error"' in studio.typed.error.value
+    assert message in studio.typed.error.value
+    assert "<b>" not in studio.typed.error.value
     assert studio.state.problem.name == "linear_decay"
 
 
 def test_the_problem_that_is_picked_can_be_edited(opened):
     studio = opened("lotka_volterra")
-    studio.own.copy.click()
+    studio.typed.copy.click()
     before = studio.state.solutions["dopri8"]["y"]
-    studio.own.solve.click()
+    studio.typed.solve.click()
     assert studio.state.problem.title == "Your system"
     np.testing.assert_allclose(studio.state.solutions["dopri8"]["y"][0, -1], before[0, -1], rtol=1e-6)
 
@@ -319,11 +319,11 @@ def test_a_problem_on_many_sites_shows_the_components_that_are_picked(opened):
 
 def test_every_control_has_a_description_and_a_tooltip(opened):
     studio = opened("geometric_brownian")
-    methods, own = studio.methods, studio.own
+    methods, typed = studio.methods, studio.typed
     controls = [studio.problem.chooser, studio.cursor, studio.figures.refine, *studio.problem.sliders.values()]
     controls += [methods.tolerance, methods.steps, methods.max_steps, methods.paths, methods.seed]
     controls += [*methods.boxes.values(), *studio.start.initial, studio.start.span]
-    controls += [own.text, own.parameters, own.initial, own.span, own.calculus, own.solve, own.copy]
+    controls += [typed.text, typed.parameters, typed.initial, typed.span, typed.calculus, typed.solve, typed.copy]
     assert all(control.description and control.tooltip for control in controls)
     assert all(axis.tooltip for axis in studio.figures.axes)
 

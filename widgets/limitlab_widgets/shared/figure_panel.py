@@ -19,6 +19,14 @@ class FigurePanel(widgets.VBox):
     """One figure; `show` brings it up to date, sending only what changed. Safe to call from any thread.
 
     label: its accessible name, what a person who cannot see it is told.
+
+    >>> import plotly.graph_objects as go
+    >>> from limitlab_widgets import FigurePanel
+    >>> panel = FigurePanel(height=200, label="a line")
+    >>> panel.show(go.Figure(go.Scatter(y=[0.0, 1.0])))
+    >>> panel.figure.layout.height, panel.figure.label
+    (200, 'a line')
+    >>> panel.close()
     """
 
     dark: ClassVar[bool] = False

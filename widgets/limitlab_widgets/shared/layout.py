@@ -47,6 +47,6 @@ def share(part: widgets.DOMWidget, weight: float = 1.0, least: int = 300) -> wid
     return part
 
 
-def display(part: widgets.Widget, shown: bool) -> None:
+def display(part: widgets.Widget, visible: bool) -> None:
     """Show a part of a studio, or take it off the page."""
-    part.layout.display = None if shown else "none"
+    part.layout.display = None if visible else "none"

@@ -38,6 +38,12 @@ class ProblemPanel(widgets.VBox):
     """Pick a problem and move its parameters; `problem` is the choice at its parameters.
 
     tooltip: what the problem is picked for. continuous: whether a slider speaks while it is dragged.
+
+    >>> from limitlab_widgets import ProblemPanel
+    >>> panel = ProblemPanel(ll.problems.catalogue("pde"), ll.problems.get("burgers"), tooltip="what is learned")
+    >>> panel.sliders["nu"].value = 0.05
+    >>> panel.problem.values["nu"]
+    0.05
     """
 
     problem = AnyTrait(help="the problem that is picked, at the sliders' parameters")
@@ -140,7 +146,13 @@ class StaleNote(widgets.HBox):
 
 
 class TrainingPanel(widgets.VBox):
-    """Make data, train, pause, resume, stop; progress, time left, what went wrong, and the loss as it falls."""
+    """Make data, train, pause, resume, stop; progress, time left, what went wrong, and the loss as it falls.
+
+    >>> from limitlab_widgets import OperatorState, TrainingPanel
+    >>> panel = TrainingPanel(OperatorState("burgers", size="smoke").training)
+    >>> [command for command, button in panel.buttons.items() if not button.disabled]
+    ['prepare', 'train']
+    """
 
     BUTTONS = (
         ("prepare", "Make data", "database", "make the training and test functions, or take them from the cache"),

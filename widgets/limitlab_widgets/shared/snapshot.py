@@ -45,11 +45,11 @@ def picture(figure: Any) -> str:
 
 def _panels(figure: Any) -> dict[tuple[str, str], list[Any]]:
     """Traces that can be drawn, by the names of their axes."""
-    found: dict[tuple[str, str], list[Any]] = {}
+    panels: dict[tuple[str, str], list[Any]] = {}
     for trace in figure.data:
         if trace.type in ("scatter", "scattergl", "heatmap") and trace.visible in (None, True):
-            found.setdefault((trace.xaxis or "x", trace.yaxis or "y"), []).append(trace)
-    return found
+            panels.setdefault((trace.xaxis or "x", trace.yaxis or "y"), []).append(trace)
+    return panels
 
 
 def _panel(figure: Any, axes: tuple[str, str], traces: list[Any]) -> Iterator[str]:

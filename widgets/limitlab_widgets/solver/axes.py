@@ -58,8 +58,8 @@ class AxisPickers(widgets.HBox):
             self._settling = False
         self._picked()
 
-    def _another(self, axis: Any, left: str) -> str:
-        """What an axis shows instead of a component that another one took: the one that it left, or one nobody has."""
-        if left in axis.options:
-            return left
+    def _another(self, axis: Any, previous: str) -> str:
+        """What an axis takes instead of a component that another one took: its previous one, or one that nobody has."""
+        if previous in axis.options:
+            return previous
         return next(name for name in self._offered if name not in self.components)

@@ -40,7 +40,7 @@ class StartPanel(widgets.VBox):
             indent=False,
         )
         super().__init__([self._sliders, linked(state, "log_time", self.log_time)])
-        state.observe(self._follow, "asked")
+        state.observe(self._follow, "settings_revision")
         self._follow()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
@@ -135,7 +135,7 @@ class MethodPanel(widgets.VBox):
                 *(self.noise, self.paths, self.seed, self._groups, self.more),
             ]
         )
-        state.observe(self._follow, "asked")
+        state.observe(self._follow, "settings_revision")
         self._follow()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:

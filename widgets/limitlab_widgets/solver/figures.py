@@ -88,7 +88,7 @@ class SolverFigures(widgets.VBox):
     def _draw(self, solved: Solved, cursor: float) -> None:
         question, solution = solved.question, solved.solution
         ladder = question.control == "tolerance" or not question.stochastic
-        for part, shown in (
+        for part, suits in (
             (self.time, True),
             (self._phase, question.problem.dimension > 1),
             (self.ladder, ladder),
@@ -97,7 +97,7 @@ class SolverFigures(widgets.VBox):
             (self.refine, question.stochastic),
             (self._spread, question.stochastic),
         ):
-            display(part, shown and solution is not None)
+            display(part, suits and solution is not None)
         if solution is None:
             self.legend.value = ""
             return

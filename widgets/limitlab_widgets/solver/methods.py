@@ -46,10 +46,10 @@ def refusal(problem: System, method: str, control: str) -> str:
         return (
             "" if adaptive or control == "steps" else f"has no error estimate that converges for {problem.noise} noise"
         )
-    found = METHODS[method]
-    if not found.error_order and control == "tolerance":
+    chosen = METHODS[method]
+    if not chosen.error_order and control == "tolerance":
         return "has no error estimate: it needs fixed steps"
-    if isinstance(found, SymplecticMethod) and not _is_separable(problem):
+    if isinstance(chosen, SymplecticMethod) and not _is_separable(problem):
         return "needs positions and momenta, q' = f(p) and p' = g(q)"
     return ""
 

@@ -47,10 +47,10 @@ def refinement(
     for row, steps in enumerate(levels):
         check()
         stride = finest // steps
-        own = times[::stride]
-        noise[row, ::stride] = np.append(0.0, path.increments(own)[0][:, 0, 0].cumsum(0).numpy())
+        moments = times[::stride]
+        noise[row, ::stride] = np.append(0.0, path.increments(moments)[0][:, 0, 0].cumsum(0).numpy())
         options: dict[str, Any] = {"method": method, "brownian": path, "step_size": span / steps, "on_failure": "mask"}
-        state[:, row, ::stride] = problem.solve(y0, own, **options).y[0].T.numpy()
+        state[:, row, ::stride] = problem.solve(y0, moments, **options).y[0].T.numpy()
     return labelled(
         noise=("level time", noise, "Brownian path W"),
         state=("component level time", state, f"solution by {method}"),

@@ -42,6 +42,12 @@ class SolverState(StudioState):
 
     problem: a name of `limitlab.problems`, an ODEProblem or an SDEProblem. Raises UnknownName or InvalidArgument, as
     does every trait that is given a value which cannot be solved for.
+
+    >>> from limitlab_widgets import SolverState
+    >>> state = SolverState("linear_decay")
+    >>> sorted(state.solutions)
+    ['dopri8', 'tsit5']
+    >>> state.close()
     """
 
     decides = (
@@ -65,7 +71,7 @@ class SolverState(StudioState):
     failures = Dict(help="what went wrong, text by method")
     errors = Dict(help="error against the reference by method, as far as it is known")
     complaint = Unicode("", help="why an equation that was typed is refused")
-    asked = Int(0, help="raised when settings have changed, all together, before they are answered")
+    settings_revision = Int(0, help="raised when settings have changed, all together, before they are answered")
     revision = Int(0, help="raised when solutions have changed")
 
     def __init__(self, problem: str | System | None = None) -> None:
@@ -168,7 +174,7 @@ class SolverState(StudioState):
         self.methods = methods = usable(self.problem, self.methods, self.control)
         self.cursor, self.complaint = min(self.cursor, self.span), ""
         question = self.question
-        self.asked += 1
+        self.settings_revision += 1
         refine = self.refine and question.stochastic
         if self.solved and self.solved.answers(question, methods, refine):
             self.settle()
@@ -176,8 +182,8 @@ class SolverState(StudioState):
             self.work(partial(self._solve, question, methods, refine), patience=self._patience)
         else:
             self.settle()
-            told = f"no scheme can choose its steps for {self.problem.noise} noise: take fixed steps"
-            self.solved = Solved(question, (), failures={"": told})
+            reason = f"no scheme can choose its steps for {self.problem.noise} noise: take fixed steps"
+            self.solved = Solved(question, (), failures={"": reason})
             self._announce()
 
     def _solve(self, question: Question, methods: tuple[str, ...], refine: bool, check: Check) -> None:
@@ -218,15 +224,15 @@ class SolverState(StudioState):
         try:
             if isinstance(question.problem, SDEProblem):
                 y0 = question.start.expand(question.paths or 1, -1)
-                found = sde_reference(question.problem, y0, question.seed or 0, question.span, check)
+                reference = sde_reference(question.problem, y0, question.seed or 0, question.span, check)
             else:
                 tight = tightness(question.tolerance)
-                found = ode_reference(question.problem, question.start, question.times, tight, check)
+                reference = ode_reference(question.problem, question.start, question.times, tight, check)
         except LimitlabError:
             return
         with self.lock:
             check()
-            self._reference = _reference_key(question), found
+            self._reference = _reference_key(question), reference
             self.errors = self._errors(solved)
 
     def _errors(self, solved: Solved) -> dict[str, float]:
@@ -236,7 +242,7 @@ class SolverState(StudioState):
             return {}
         if question.stochastic:
             return {name: sde_error(solution, reference[1]) for name, solution in solved.solutions.items()}
-        return {name: ode_error(own, reference[1], question.times) for name, own in solved.solutions.items()}
+        return {name: ode_error(solution, reference[1], question.times) for name, solution in solved.solutions.items()}
 
     @validate("problem")
     def _system(self, proposal: dict[str, Any]) -> System:

@@ -20,10 +20,10 @@ from limitlab_widgets.shared.studio import Studio
 from limitlab_widgets.solver.controls import MethodPanel, StartPanel
 from limitlab_widgets.solver.figures import SolverFigures
 from limitlab_widgets.solver.methods import System
-from limitlab_widgets.solver.own_equation import OwnEquation
 from limitlab_widgets.solver.question import EARLIEST
 from limitlab_widgets.solver.state import SolverState
 from limitlab_widgets.solver.table import cost_table
+from limitlab_widgets.solver.typed_equation import TypedEquation
 
 CURSOR_STOPS = 500
 
@@ -33,6 +33,12 @@ class SolverStudio(Studio):
 
     problem: a name of `limitlab.problems`, or an ODEProblem or SDEProblem, such as one from `problems.parse`; van der
     Pol's oscillator if left out. Raises UnknownName or InvalidArgument.
+
+    >>> from limitlab_widgets import SolverStudio
+    >>> studio = SolverStudio("linear_decay")
+    >>> studio.summary()[-1]
+    'up to t = 5, by tsit5, dopri8, tolerance 1.0e-03'
+    >>> studio.close()
     """
 
     def __init__(self, problem: str | System | None = None) -> None:
@@ -47,7 +53,7 @@ class SolverStudio(Studio):
         self.problem = ProblemPanel(
             _choices(state.kind), state.problem, tooltip="the equation to solve", continuous=True
         )
-        self.own = OwnEquation(state)
+        self.typed = TypedEquation(state)
         self.start = StartPanel(state)
         self.methods = MethodPanel(state)
         # a range that never changes: a page answers a change of range with a value of its own
@@ -62,7 +68,7 @@ class SolverStudio(Studio):
         self.table = widgets.HTML()
         self.table.add_class("limitlab-wide")
         controls = [
-            card("Equation", [self.kind, self.problem, self.own]),
+            card("Equation", [self.kind, self.problem, self.typed]),
             card("Start and end", [self.start]),
             card("Methods", [self.methods]),
         ]
@@ -91,7 +97,7 @@ class SolverStudio(Studio):
         self.problem.observe(self._choose_problem, "problem")
         self.cursor.observe(self._move_cursor, "value")
         state.observe(self._follow_problem, "problem")
-        state.observe(self._follow_cursor, ["cursor", "asked"])
+        state.observe(self._follow_cursor, ["cursor", "settings_revision"])
         state.observe(self._tabulate, ["revision", "errors"])
         state.observe(self.renew_picture, "revision")
 

@@ -1,4 +1,4 @@
-"""A box for an equation of one's own: its text, parameters, initial values and span; what is wrong with it, in red."""
+"""A box for an equation that a reader types: text, parameters, initial values, span; what is wrong with it, in red."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from limitlab_widgets.solver.methods import SENSE
 from limitlab_widgets.solver.state import SolverState
 
 
-class OwnEquation(widgets.Accordion):
+class TypedEquation(widgets.Accordion):
     """Type a system; `solve` gives it to the state. The text is parsed, never run."""
 
     def __init__(self, state: SolverState) -> None:
