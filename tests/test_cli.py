@@ -26,7 +26,8 @@ def course(tmp_path, monkeypatch):
             code("modes = 4  # [1, 9]\nlabel = 'a'\nwait = 0.0", metadata={"tags": ["parameters"]}),
             code("import time, pathlib\npathlib.Path('ran').touch()\ntime.sleep(wait)"),
             code("from limitlab import reports\nreports.publish(square=modes**2)"),
-        ]
+        ],
+        metadata={"limitlab": {"smoke": {"modes": 2, "label": "b"}}},
     )
     folder = tmp_path / "notebooks" / "operators"
     folder.mkdir(parents=True)
@@ -93,6 +94,14 @@ def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):
     assert place.startswith("reports/01-waves-")
 
 
+def test_smoke_report_takes_the_notebooks_parameters_below_those_of_the_command(course, capsys):
+    assert main(["report", "waves", "--smoke", "-p", "label=c", "--to", "ipynb"]) == 0
+    published, path = capsys.readouterr().out.splitlines()
+    assert published == "square = 4"
+    recorded = nbformat.read(path, as_version=4).metadata["limitlab"]["parameters"]
+    assert recorded == {"modes": 2, "label": "c", "wait": 0.0}
+
+
 def test_interrupted_report_ends_with_130_and_no_traceback(course):
     command = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from limitlab.cli import main; "
     command += "raise SystemExit(main(['report', 'waves', '-p', 'wait=120']))"
@@ -116,6 +125,18 @@ def test_notebooks_are_listed_with_title_and_parameters(course, capsys):
 def test_systems_in_markdown_are_the_table_of_the_readme(capsys):
     assert main(["list", "systems", "--markdown"]) == 0
     assert capsys.readouterr().out == systems.markdown_table() + "\n"
+
+
+def test_the_table_of_systems_is_written_between_the_markers_of_a_file(course, capsys):
+    readme = course / "README.md"
+    readme.write_text("before\n<!-- systems -->\nold\n<!-- /systems -->\nafter\n")
+    assert main(["list", "systems", "--into", str(readme)]) == 0
+    expected = f"before\n<!-- systems -->\n\n{systems.markdown_table()}\n\n<!-- /systems -->\nafter\n"
+    assert readme.read_text() == expected
+    capsys.readouterr()
+    readme.write_text("no markers")
+    assert "has no markers" in refusal(capsys, "list", "systems", "--into", str(readme))
+    assert "table of systems" in refusal(capsys, "list", "problems", "--into", str(readme))
 
 
 @pytest.mark.parametrize(

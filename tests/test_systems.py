@@ -83,7 +83,7 @@ def test_readme_shows_the_table():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- systems -->\n+(.*?)\n+<!-- /systems -->", readme, re.DOTALL)
     assert shown is not None, "README.md has no markers <!-- systems --> and <!-- /systems -->"
-    assert shown[1] == systems.markdown_table(), "run: limitlab list systems --markdown"
+    assert shown[1] == systems.markdown_table(), "run: limitlab list systems --into README.md"
 
 
 def test_unknown_system_is_answered_with_the_nearest():

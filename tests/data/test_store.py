@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from data.synthetic import Waves, WavesKilledMidway
 
-from limitlab.data import CacheDamaged, CacheUnwritable, generate, home, store
+from limitlab.data import CacheDamaged, CacheUnwritable, generate, home, store, zarr_group
 from limitlab.errors import InvalidArgument
 
 SAMPLES = 40
@@ -219,7 +219,7 @@ def test_an_object_store_address_works_and_its_damage_is_mended(monkeypatch, tru
 
 
 def test_a_large_set_is_lazy_and_a_chunk_lost_after_opening_reads_as_nan(cache, truth, monkeypatch):
-    monkeypatch.setattr(store, "LAZY_BYTES", 0)
+    monkeypatch.setattr(zarr_group, "LAZY_BYTES", 0)
     lazy = generate(Waves(), SAMPLES)
     assert lazy["input"].chunks is not None
     np.testing.assert_array_equal(lazy["input"].compute(), truth["input"])
@@ -228,7 +228,7 @@ def test_a_large_set_is_lazy_and_a_chunk_lost_after_opening_reads_as_nan(cache, 
 
 
 def test_large_samples_are_stored_in_chunks_of_bounded_size(cache, monkeypatch, truth):
-    monkeypatch.setattr(store, "STORED_CHUNK_BYTES", 8 * 8 * 4)
+    monkeypatch.setattr(zarr_group, "STORED_CHUNK_BYTES", 8 * 8 * 4)
     xr.testing.assert_identical(generate(Waves(), SAMPLES), truth)
     assert len(list(cache.rglob("input/c/*/0/0"))) == SAMPLES / 8
 

@@ -37,8 +37,20 @@ def test_one_line_needs_no_name(energy):
     assert line.showlegend is False
 
 
+def test_arrays_by_name_keep_their_own_grids(energy):
+    coarse = energy.isel(method=1, revolution=[0, 2])
+    first, second = figures.lines({"coarse": coarse, "fine": energy.isel(method=1)}).data
+    assert (first.name, second.name) == ("coarse", "fine")
+    np.testing.assert_allclose(first.x, [1, 4])
+    np.testing.assert_allclose(second.x, [1, 2, 4])
+
+
 def test_other_arrays_are_refused(energy):
     with pytest.raises(InvalidArgument, match="lines are of one dim"):
         figures.lines(energy.expand_dims("seed"))
+    with pytest.raises(InvalidArgument, match="lines are of one dim"):
+        figures.lines({"a": energy})
+    with pytest.raises(InvalidArgument, match="got none"):
+        figures.lines({})
     with pytest.raises(UnknownName, match="axes"):
         figures.lines(energy, log="z")

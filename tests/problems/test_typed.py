@@ -19,6 +19,11 @@ def test_the_kind_is_recognised_from_the_left_side():
     assert isinstance(problems.parse("u_t = u_xx"), problems.PDEProblem)
 
 
+@pytest.mark.parametrize("text", ["x' = -x", "dX = dW", "u_t = u_xx"])
+def test_a_typed_problem_takes_a_name(text):
+    assert problems.parse(text, name="mine").spec()["name"] == "mine"
+
+
 def test_a_typed_system_is_the_catalogues():
     text = "dx/dt = alpha*x - beta*x*y\ndy/dt = delta*x*y - gamma*y"
     known = problems.get("lotka_volterra")
@@ -206,6 +211,8 @@ def test_words_of_the_language_in_any_order_end_in_data_or_in_a_named_error(text
         "u_t = u_xx + abs(exp(sqrt(u)))",
         "x' = 1/(x - x)",
         "x' = log(0*x)",
+        "u_t = u*dx(a) + u_xx",
+        "x[i]' = sin(mean(2)^mean(1))*sum(3)",
         "__import__('os')",
         "x' = y' = z'",
         "dX = dW = dt",
@@ -223,7 +230,7 @@ def test_words_of_the_language_in_any_order_end_in_data_or_in_a_named_error(text
     ],
 )
 def test_hostile_and_odd_texts_end_in_data_or_in_a_named_error(text):
-    read_and_solved(text, span=1e-3, frames=2)
+    read_and_solved(text, span=1e-3, frames=2, **({"sites": 3} if "x[i]'" in str(text) else {}))
 
 
 def test_functions_of_the_field_are_data_of_a_typed_equation():

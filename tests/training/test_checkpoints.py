@@ -82,7 +82,7 @@ def test_run_killed_before_its_first_checkpoint_resumes_from_the_start(tmp_path,
 def test_half_written_checkpoint_is_none(tmp_path):
     model = ShiftNet()
     optimizer = torch.optim.AdamW(model.parameters())
-    checkpoints.save(tmp_path, 3, model, optimizer, {}, 0.0)
+    checkpoints.save(tmp_path, 3, model, optimizer, {})
     (tmp_path / ".step-00000007.safetensors.part").write_bytes(b"half")
     assert checkpoints.latest(tmp_path).step == 3
 
@@ -91,7 +91,7 @@ def test_two_newest_checkpoints_stay(tmp_path):
     model = ShiftNet()
     optimizer = torch.optim.AdamW(model.parameters())
     for step in (5, 10, 15, 20):
-        checkpoints.save(tmp_path, step, model, optimizer, {}, 0.0)
+        checkpoints.save(tmp_path, step, model, optimizer, {})
     assert [path.stem for path in checkpoints.paths(tmp_path)] == ["step-00000015", "step-00000020"]
 
 

@@ -5,6 +5,8 @@ The pieces in the order of their use: `problems` (equations), `data` (labelled, 
 They load when they are first touched.
 """
 
+from __future__ import annotations
+
 import importlib
 from types import ModuleType
 

@@ -28,6 +28,7 @@ def replacing(path: Path, *, alone: bool = True) -> Iterator[Path]:
     try:
         yield temporary
         with open(temporary, "rb+") as file:
+            # before the rename, or a crash could leave the new name with nothing in it
             os.fsync(file.fileno())
         # some libraries write files that only their owner can read: as open as the folder is right for shared results
         os.chmod(temporary, path.parent.stat().st_mode & 0o666)

@@ -1,5 +1,7 @@
 """Errors of the public boundary: each names the argument, what it got, and what it accepts."""
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections.abc import Iterable
@@ -27,6 +29,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownName:
     unknown problem 'lorentz'; did you mean 'lorenz'? known: burgers, lorenz
     """
     known = sorted(known)
+    # a hostile or mistaken argument must not fill the screen
     shown = repr(name) if len(repr(name)) <= 60 else repr(name)[:57] + "..."
     nearest = difflib.get_close_matches(str(name)[:60], known, n=1, cutoff=0.5)
     suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
@@ -59,6 +62,7 @@ def check_number(
     )
     accepted = f"{kind} {bounds}".rstrip()
     refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    # True is an int in Python
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused
     if not math.isfinite(value) or (integer and value != int(value)):

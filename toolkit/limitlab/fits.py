@@ -41,6 +41,7 @@ def power_law(x: Numbers, y: Numbers) -> PowerLaw:
     if len(across) == 0:
         return PowerLaw(float("nan"), float("nan"), float("nan"))
     middle = across.mean(), up.mean()
+    # about the middle, where slope and level do not depend on each other
     run, rise = across - middle[0], up - middle[1]
     exponent = (run @ rise) / (run @ run) if np.ptp(across) > 0 else np.nan
     return PowerLaw(float(exponent), float(np.exp(middle[0])), float(np.exp(middle[1])))

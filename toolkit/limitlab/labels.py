@@ -37,5 +37,6 @@ def labelled(attrs: Mapping[str, Any] | None = None, /, **variables: Variable) -
 def _array(
     dims: str, values: Any, meaning: str, units: str = "1"
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
+    # no import of torch for arrays and numbers
     host = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
     return tuple(dims.split()), host, {"long_name": meaning, "units": units}

@@ -1,5 +1,7 @@
 """What a computation is about to allocate, compared with what is free, before it is allocated."""
 
+from __future__ import annotations
+
 import psutil
 import torch
 
@@ -14,6 +16,7 @@ def require_memory(
     purpose: what needs them, as the message begins: "a kernel between 10000 and 10000 points". advice: how it ends.
     """
     if limit is None:
+        # free by the driver: what torch caches is not counted as free
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     else:
         free = int(check_number("memory_limit", limit, low=1, integer=True))

@@ -7,10 +7,11 @@ latter exist.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from limitlab.errors import unknown_name
+from limitlab.atomic import write_atomically
+from limitlab.errors import InvalidArgument, unknown_name
 from limitlab.reports import notebooks
 from limitlab.reports.tables import Table
 
@@ -99,6 +100,24 @@ def markdown_table() -> str:
             state += f"; {system.remark}"
         lines.append(f"| {system.number} | {title} | `{system.family}` | {paper.title} ({source}) | {state} |")
     return "\n".join(lines)
+
+
+def write_table(readme: Path) -> None:
+    """Put the table between the markers of a Markdown file. Raises InvalidArgument where it has none.
+
+    >>> from pathlib import Path
+    >>> size = Path("README.md").write_text("<!-- systems --><!-- /systems -->")
+    >>> ll.systems.write_table(Path("README.md"))
+    >>> "| [Neural tangent kernel](notebooks/" in Path("README.md").read_text()
+    True
+    """
+    text = readme.read_text(encoding="utf-8")
+    begin, end = "<!-- systems -->", "<!-- /systems -->"
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise InvalidArgument(f"{readme} has no markers {begin} and {end}")
+    write_atomically(readme, f"{before}{begin}\n\n{markdown_table()}\n\n{end}{after}")
 
 
 def course() -> Table:

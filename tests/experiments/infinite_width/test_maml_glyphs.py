@@ -4,7 +4,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.infinite_width.maml_glyphs import PAPER, glyph_sheet
+from limitlab.experiments.infinite_width.maml_glyphs import glyph_sheet
 
 
 def smoke(**options):
@@ -32,15 +32,15 @@ def test_what_is_learned_is_to_look_past_the_clutter(result):
     gain = result.metrics["clutter_gain"].isel(seed=0).to_series()
     assert gain["linear_ntk"] == 1
     assert gain["infinite"] < 0.7
-    start = result.prepared.measure(result.prepared.build("infinite", 0))
-    assert float(start["clutter_gain"]) == pytest.approx(1, abs=1e-5)
+    fresh = result.prepared.trial(limit="infinite").build(0)
+    assert float(result.prepared.measure(fresh, fresh)["clutter_gain"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_readout_stays_near_zero_since_labels_are_permuted(result):
     """What is meta-learned is the metric U'U: a test that looked at V would conclude that nothing was."""
-    start, end = result.prepared.build("infinite", 0), result.models["infinite", 0]
-    kept = (end.u @ end.u.T - start.u @ start.u.T).norm() / (start.u @ start.u.T).norm()
-    assert float(kept) > 0.05
+    start, end = result.prepared.trial(limit="infinite").build(0), result.models["infinite", 0]
+    change = (end.u @ end.u.T - start.u @ start.u.T).norm() / (start.u @ start.u.T).norm()
+    assert change.item() > 0.05
     assert float(end.v.norm()) < 0.2 * float(end.u.norm())
 
 
@@ -64,8 +64,20 @@ def test_smoke_size_trains_all_limits_and_draws():
 def test_all_models_see_the_same_tasks():
     experiment, settings = smoke(kernels=("linear_gp", "linear_ntk"))
     prepared = experiment.prepare(settings)
-    one, other = (prepared.training(name)["batches"].batch(5) for name in ("infinite", "linear_ntk"))
+    one, other = (prepared.trial(limit=name).recipe.batches.batch(5) for name in ("infinite", "linear_ntk"))
     assert torch.allclose(one["query"] * 2**0.5, other["query"])
+
+
+def test_nothing_is_computed_before_the_first_step(monkeypatch):
+    def features(*arguments):
+        raise AssertionError("features of a kernel are made before they are needed")
+
+    experiment, settings = smoke(steps=2)
+    monkeypatch.setattr("limitlab.experiments.infinite_width.maml_glyphs.kernel_features", features)
+    training = experiment.train(settings)
+    assert len(training) == 6 * settings.steps
+    with pytest.raises(AssertionError, match="before they are needed"):
+        training.finish()
 
 
 def test_a_stored_run_reads_back_the_same(tmp_path):
@@ -74,17 +86,18 @@ def test_a_stored_run_reads_back_the_same(tmp_path):
     loaded = experiment.load(tmp_path / "run")
     assert loaded.metrics.equals(done.metrics)
     for name in ("relu_gp", "infinite"):
-        measured = loaded.prepared.measure(loaded.models[name, 0])
+        fresh = loaded.prepared.trial(limit=name).build(0)
+        measured = loaded.prepared.measure(loaded.models[name, 0], fresh)
         assert float(measured["accuracy"]) == float(done.metrics["accuracy"].sel(model=name, seed=0))
 
 
 def test_the_authors_table_sets_start_and_rate_of_each_width():
     experiment, settings = smoke(initialisation="repository", widths=(2, 32), kernels=())
     prepared = experiment.prepare(settings)
-    rates = [prepared.training(name)["learning_rate"] / settings.learning_rate for name in prepared.models]
+    rates = [trial.recipe.learning_rate / settings.learning_rate for trial in prepared.trials]
     assert rates == pytest.approx([0.5, 4.0, 1.0])
-    assert prepared.build("width-2", 0).alpha == 2
-    assert PAPER.initialisation == "repository"
+    assert prepared.trial(width=2).build(0).alpha == 2
+    assert experiment.sizes["paper"].initialisation == "repository"
 
 
 def test_a_sheet_has_a_tile_for_every_drawing():

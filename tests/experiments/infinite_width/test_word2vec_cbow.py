@@ -56,11 +56,17 @@ def test_maps_show_the_kernel_a_finite_width_and_the_limit(hard):
 
 def test_every_width_sees_the_same_batches():
     experiment, settings = smoke()
-    prepared = experiment.prepare(settings)
-    assert all("batches" not in prepared.training(name) for name in prepared.models)
-    first = prepared.batches.batch(11)
-    prepared.batches.batch(3)
-    assert all(torch.equal(first[name], prepared.batches.batch(11)[name]) for name in first)
+    every = [trial.recipe.batches for trial in experiment.prepare(settings).trials]
+    assert all(batches is every[0] for batches in every)
+    first = every[0].batch(11)
+    every[0].batch(3)
+    assert all(torch.equal(first[name], every[0].batch(11)[name]) for name in first)
+
+
+def test_kernel_limits_have_a_rate_of_their_own():
+    experiment, settings = smoke(limits=("infinite", "ntk", "gp"), learning_rate=0.2, kernel_learning_rate=5.0)
+    rates = [trial.recipe.learning_rate for trial in experiment.prepare(settings).trials]
+    assert rates == pytest.approx([32 * rate for rate in (0.2, 0.2, 0.2, 5.0, 5.0)])
 
 
 def test_held_out_text_is_other_text_of_the_same_law():
@@ -86,7 +92,8 @@ def test_a_stored_run_reads_back_the_same(tmp_path):
     result = experiment.train(settings, tmp_path / "run").finish()
     loaded = experiment.load(tmp_path / "run")
     assert loaded.metrics.equals(result.metrics)
-    measured = loaded.prepared.measure(loaded.models["infinite", 0])
+    fresh = loaded.prepared.trial(limit="infinite").build(0)
+    measured = loaded.prepared.measure(loaded.models["infinite", 0], fresh)
     assert float(measured["held_out_loss"]) == by_model(result, "held_out_loss")["infinite"]
 
 

@@ -26,7 +26,7 @@ def runs(rate=0.1):
     steps, eigenvalues = np.array([0, 1, 2, 4]), np.array([[5.0, 2.0], [6.0, 1.0]])
     residual = (1 - rate * eigenvalues[:, None, :]) ** steps[None, :, None] * np.array([3.0, -2.0])
     return xr.Dataset(
-        {"residual": (("width", "step", "mode"), residual), "own_eigenvalue": (("width", "mode"), eigenvalues)},
+        {"residual": (("width", "step", "mode"), residual), "eigenvalue_start": (("width", "mode"), eigenvalues)},
         coords={"width": [32, 1024], "step": ("step", steps, {"long_name": "training step", "units": "1"})},
         attrs={"rate": rate},
     )

@@ -1,124 +1,133 @@
-"""What width does, at a reduced size: twelve points on the circle, two hidden relu layers, the laws of width."""
-
-import math
+"""What a width study measures: the law of the limit, a fresh network, and the same after training."""
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from limitlab.errors import InvalidArgument
-from limitlab.infinite_width import WidthStudy, decay_fit, kernels, mlp, slope, width_study
+from limitlab.infinite_width import (
+    Linearized,
+    WidthStudy,
+    circle_regression,
+    decay_fit,
+    descend,
+    empirical_ntk,
+    kernels,
+    mlp,
+    slope,
+)
 
-WIDTHS = (32, 128, 512)
-ANGLES, TEST_ANGLES = (torch.arange(n, dtype=torch.float64) * 2 * math.pi / n for n in (12, 16))
 ARCHITECTURE = mlp(2, "relu", 2.0, 0.01)
-
-
-def on_circle(angles):
-    return torch.stack([angles.cos(), angles.sin()], 1)
-
-
-def target(angles):
-    return torch.sin(2 * angles) + 0.5 * torch.cos(angles)
+TASK = circle_regression(12, 16)
+STEPS = 60
 
 
 @pytest.fixture(scope="module")
 def study():
-    return width_study(
-        ARCHITECTURE,
-        on_circle(ANGLES),
-        target(ANGLES),
-        on_circle(TEST_ANGLES),
-        widths=WIDTHS,
-        seeds=6,
-        steps=200,
-        records=16,
-    )
+    return WidthStudy(ARCHITECTURE, TASK.x, TASK.y, TASK.x_test, steps=STEPS, records=16)
 
 
-def root_mean_square(values, dims):
-    return np.sqrt((values**2).mean(dims))
+@pytest.fixture(scope="module")
+def trained(study):
+    """A network of width 32 after gradient descent."""
+    network = study.network(32, 2)
+    list(descend(network, TASK.x, TASK.y[:, None], rate=study.rate, steps=STEPS))
+    return network
 
 
-def test_kernel_drifts_like_one_over_width(study):
-    """Exponent in [-1.3, -0.7]."""
-    assert -1.3 < slope(WIDTHS, study.drift.isel(step=-1).mean("seed").values) < -0.7
+@pytest.fixture(scope="module")
+def compared(study, trained):
+    return study.compare(trained, study.network(32, 2))
 
 
-def test_network_leaves_its_twin_like_one_over_root_width(study):
-    """Exponent in [-0.9, -0.35] at the test points; near zero at the training points, which both of them fit."""
-    last = study.isel(step=-1)
-    apart = root_mean_square(last.network - last.linearized, "x").mean("seed")
-    assert -0.9 < slope(WIDTHS, apart.values) < -0.35
-    assert root_mean_square(last.network_train - last.linearized_train, "point").sel(width=512).max() < 0.01
+def test_the_rate_is_one_over_the_largest_eigenvalue_and_records_reach_from_start_to_end(study):
+    largest = float(torch.linalg.eigvalsh(kernels(ARCHITECTURE, TASK.x).ntk)[-1])
+    assert study.rate == pytest.approx(1 / largest)
+    assert study.steps[[0, -1]].tolist() == [0, STEPS]
 
 
-def test_kernel_at_the_start_errs_like_one_over_root_width(study):
-    """Error times root of width in [1.5, 6], exponent -1/2 +- 0.15."""
-    error = study.kernel_error.mean("seed")
-    assert ((error * np.sqrt(study.width) > 1.5) & (error * np.sqrt(study.width) < 6)).all()
-    assert slope(WIDTHS, error.values) == pytest.approx(-0.5, abs=0.15)
+def test_the_limit_starts_as_the_gaussian_process_and_follows_its_eigenvalues(study):
+    """Mean 0 and the NNGP's deviation at the start; eigenvalues are those of the kernel, descending."""
+    limit, both = study.limit(), kernels(ARCHITECTURE, TASK.x_test)
+    assert float(abs(limit["mean"].isel(step=0)).max()) == 0
+    np.testing.assert_allclose(limit["std"].isel(step=0), both.nngp.diagonal().sqrt(), rtol=1e-10)
+    eigenvalues = torch.linalg.eigvalsh(kernels(ARCHITECTURE, TASK.x).ntk).flip(0)
+    np.testing.assert_allclose(limit["eigenvalue"], eigenvalues, rtol=1e-9)
 
 
-def test_modes_die_along_predicted_lines_when_wide_and_off_them_when_narrow(study):
-    """R^2 of the six leading modes, the median of the seeds: above 0.98 at width 512, below 0.95 at 32."""
-    fit = decay_fit(study).median("seed")
-    assert fit.sel(width=512) > 0.98
-    assert fit.sel(width=32) < 0.95
+def test_the_linearised_outputs_are_those_of_a_twin_that_is_trained(study, compared):
+    """Gradient descent on the weights of the first-order expansion: to 1e-9."""
+    twin = Linearized(study.network(32, 2))
+    list(descend(twin, TASK.x, TASK.y[:, None], rate=study.rate, steps=STEPS))
+    with torch.no_grad():
+        np.testing.assert_allclose(compared["linearized"], twin(TASK.x_test)[:, 0], atol=1e-9)
 
 
-def test_regression_with_the_limit_lies_within_the_band_of_the_networks(study):
-    """|mean over seeds - mean of the limit| <= 3 std/sqrt(seeds) + 0.05, at every test point of the widest networks."""
-    nets = study.network.isel(step=-1).sel(width=512)
-    band = 3 * nets.std("seed", ddof=1) / math.sqrt(study.sizes["seed"]) + 0.05
-    assert (abs(nets.mean("seed") - study["mean"].isel(step=-1)) <= band).all()
+def test_a_comparison_measures_the_kernel_before_and_after(study, trained, compared):
+    before = empirical_ntk(study.network(32, 2), TASK.x, outputs="trace", method="jacobian")
+    after = empirical_ntk(trained, TASK.x, outputs="trace", method="jacobian")
+    limit = kernels(ARCHITECTURE, TASK.x).ntk
+    assert float(compared["drift"]) == pytest.approx(float((after - before).norm() / before.norm()), rel=1e-8)
+    assert float(compared["kernel_error"]) == pytest.approx(float((before - limit).norm() / limit.norm()), rel=1e-8)
+    np.testing.assert_allclose(compared["eigenvalue_start"], torch.linalg.eigvalsh(before).flip(0), rtol=1e-8)
 
 
-def test_wide_networks_are_nearer_to_their_limit(study):
-    last = study.isel(step=-1)
-    distance = root_mean_square(last.network - last["limit"], "x").mean("seed")
-    assert distance.sel(width=512) < 0.6 * distance.sel(width=32)
+def test_distance_is_to_gradient_descent_on_outputs_from_the_network_s_start(study, trained, compared):
+    """f <- f - eta K (f - y) from f_0, written out."""
+    fresh, kernel = study.network(32, 2), kernels(ARCHITECTURE, torch.cat([TASK.x, TASK.x_test])).ntk[:, :12]
+    with torch.no_grad():
+        outputs = torch.cat([fresh(TASK.x), fresh(TASK.x_test)])[:, 0]
+        for _ in range(STEPS):
+            outputs = outputs - study.rate * kernel @ (outputs[:12] - TASK.y)
+        distance = (trained(TASK.x_test)[:, 0] - outputs[12:]).square().mean().sqrt()
+    assert float(compared["distance"]) == pytest.approx(float(distance), abs=1e-9)
 
 
-def test_training_points_are_fitted(study):
-    y = target(ANGLES).numpy()
-    residual = root_mean_square(study.network_train.isel(step=-1) - y, "point") / np.sqrt((y**2).mean())
-    assert float(residual.max()) < 0.05
+def test_a_fresh_network_has_gone_nowhere(study):
+    """Before its first step a network is its twin, and its residual at the start is what is left."""
+    still = WidthStudy(ARCHITECTURE, TASK.x, TASK.y, TASK.x_test, steps=1, rate=0.0)
+    compared = still.compare(still.network(32, 2), still.network(32, 2))
+    for name in ("drift", "deviation", "deviation_train", "distance"):
+        assert float(compared[name]) < 1e-12
+    residual = (still.network(32, 2)(TASK.x)[:, 0] - TASK.y).detach().norm()
+    assert float((compared["residual_start"] ** 2).sum()) ** 0.5 == pytest.approx(float(residual))
 
 
-def test_dataset_holds_what_it_says(study):
-    assert dict(study.sizes) == {"width": 3, "seed": 6, "step": study.sizes["step"], "x": 16, "point": 12, "mode": 12}
-    assert study.step.values[[0, -1]].tolist() == [0, 200]
-    kernel = kernels(ARCHITECTURE, on_circle(ANGLES)).ntk
-    assert study.attrs["rate"] == pytest.approx(1 / float(torch.linalg.eigvalsh(kernel)[-1]))
-    assert study.eigenvalue.values == pytest.approx(torch.linalg.eigvalsh(kernel).flip(0).numpy())
-    assert all("units" in study[name].attrs and "long_name" in study[name].attrs for name in study.variables)
-    for name in ("linearized", "limit"):
-        assert np.allclose(study[name].isel(step=0), study.network.isel(step=0), atol=1e-12)
-    assert float(abs(study["mean"].isel(step=0)).max()) == 0
+def test_every_variable_says_what_it_is(study, compared):
+    for dataset in (study.limit(), compared):
+        assert all("units" in dataset[name].attrs and "long_name" in dataset[name].attrs for name in dataset.variables)
+    assert compared.attrs == {"rate": study.rate, "steps": STEPS}
 
 
-def test_one_network_of_a_study_is_that_of_the_whole(study):
-    single = WidthStudy(ARCHITECTURE, on_circle(ANGLES), target(ANGLES), on_circle(TEST_ANGLES), steps=200, records=16)
-    assert np.array_equal(single.run(32, 2).network, study.network.sel(width=32, seed=2))
+def test_the_decay_fit_of_modes_on_their_lines_is_one_and_falls_off_them():
+    steps, eigenvalues, rate = np.array([0, 1, 2, 4, 8, 16]), np.array([1.0, 0.5]), 0.2
+    exact = np.abs(1 - rate * eigenvalues) ** steps[:, None]
+
+    def runs(residual):
+        return xr.Dataset(
+            {"residual": (("step", "mode"), residual), "eigenvalue_start": ("mode", eigenvalues)},
+            coords={"step": steps},
+            attrs={"rate": rate},
+        )
+
+    assert float(decay_fit(runs(exact))) == pytest.approx(1.0)
+    assert float(decay_fit(runs(exact * (1 + 0.5 * (steps[:, None] % 4 == 2))))) < 0.99
 
 
 def test_slope_is_an_exponent():
     assert slope([1, 10, 100], [3, 0.3, 0.03]) == pytest.approx(-1)
 
 
-X, Y = on_circle(ANGLES), target(ANGLES)
 BAD_CALLS = {
-    "widths must hold a number or more": lambda: width_study(ARCHITECTURE, X, Y, X, widths=[]),
-    "width must be a whole number >= 1; got 0": lambda: width_study(ARCHITECTURE, X, Y, X, widths=[0]),
-    "seeds must be a whole number >= 1": lambda: width_study(ARCHITECTURE, X, Y, X, widths=[4], seeds=0),
-    r"y must have shape \(12,\)": lambda: WidthStudy(ARCHITECTURE, X, Y[:, None], X),
-    "records must be a whole number >= 2": lambda: WidthStudy(ARCHITECTURE, X, Y, X, records=1),
-    "slope needs two widths or more": lambda: slope([1], [2]),
+    "width must be a whole number >= 1; got 0": lambda study: study.network(0, 0),
+    r"y must have shape \(12,\)": lambda study: WidthStudy(ARCHITECTURE, TASK.x, TASK.y[:, None], TASK.x),
+    "records must be a whole number >= 2": lambda study: WidthStudy(ARCHITECTURE, TASK.x, TASK.y, TASK.x, records=1),
+    "slope needs two widths or more": lambda study: slope([1], [2]),
 }
 
 
 @pytest.mark.parametrize("message", BAD_CALLS)
-def test_bad_input_is_named(message):
+def test_bad_input_is_named(study, message):
     with pytest.raises(InvalidArgument, match=message):
-        BAD_CALLS[message]()
+        BAD_CALLS[message](study)

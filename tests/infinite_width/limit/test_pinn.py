@@ -15,6 +15,7 @@ from limitlab.infinite_width import (
     limit_pinn_kernel,
     mlp,
 )
+from limitlab.infinite_width.limit.pinn import Pinn
 
 ONE_LAYER = chain(Dense(4.0, 1.0), "erf", Dense(1.0))
 INTERIOR = torch.linspace(0.02, 0.98, 20, dtype=torch.float64)[:, None]
@@ -139,3 +140,36 @@ BAD_CALLS = {
 def test_bad_input_is_named(message):
     with pytest.raises(InvalidArgument, match=message):
         BAD_CALLS[message]()
+
+
+def test_second_derivative_is_that_of_nested_forward_mode():
+    model, x = Pinn(Network(ONE_LAYER, 1, 32, seed=0), 1), torch.tensor([[0.2], [0.7]], dtype=torch.float64)
+    nested = [torch.func.hessian(lambda z: model(z[None])[0, 0])(point)[0, 0] for point in x]
+    assert torch.allclose(model.second_derivative(x)[:, 0], torch.stack(nested), atol=1e-10)
+
+
+def test_the_exact_solution_has_no_loss():
+    """A network that is b sin(a pi x) with a = 4 has the equation's loss for b = 2, and none for b = 1: to 1e-20."""
+
+    class Wave(torch.nn.Module):
+        def __init__(self, height):
+            super().__init__()
+            self.height = torch.nn.Parameter(torch.tensor(height, dtype=torch.float64))
+
+        def forward(self, x):
+            return self.height * torch.sin(4 * torch.pi * x)
+
+    losses = {height: Pinn(Wave(height), 4).losses(INTERIOR, BOUNDARY) for height in (1.0, 2.0)}
+    assert all(float(loss.detach()) < 1e-20 for loss in losses[1.0].values())
+    assert float(losses[2.0]["equation"].detach()) > 1.0
+
+
+def test_a_balanced_loss_has_the_weights_of_the_kernel():
+    model = Pinn(Network(ONE_LAYER, 1, 32, seed=0), 1)
+    plain = model.losses(INTERIOR, BOUNDARY)
+    model.balance(INTERIOR, BOUNDARY)
+    weights = empirical_pinn_kernel(model.network, INTERIOR, BOUNDARY).weights()
+    for term, weight in zip(("boundary", "equation"), weights, strict=True):
+        assert float(model.losses(INTERIOR, BOUNDARY)[term].detach()) == pytest.approx(
+            weight * float(plain[term].detach()), rel=1e-12
+        )

@@ -7,7 +7,6 @@ import torch
 
 from limitlab import problems
 from limitlab.errors import UnknownName
-from limitlab.problems.compiled.program import Program
 from limitlab.problems.compiled.vector_field import Layout, jacobian, vector_field
 from limitlab.problems.text.systems import parse_dynamics
 
@@ -102,15 +101,6 @@ def test_a_mean_over_pairs_is_split_and_equals_the_sum_over_pairs():
     frequencies = 0.5 * torch.tan(math.pi * (2 * place - 51) / 100)
     expected = frequencies + 1.7 * differences.sin().mean(-1)
     assert torch.allclose(problem.field()(TIME[:4], theta), expected, atol=1e-13)
-
-
-def test_common_subexpressions_are_computed_once_and_terms_are_fused():
-    """Lorenz in seven operations between taking the state apart and stacking the slopes."""
-    system = parse_dynamics("x' = s*(y - x); y' = x*(r - z) - y; z' = x*y - b*z", ("s", "r", "b"))
-    program = Program(system.drift, ("t", *system.states), ("s", "r", "b"))
-    assert len(program._body) <= 7
-    repeated = parse_dynamics("x' = sin(x*y); y' = x*sin(x*y)^2")
-    assert len(Program(repeated.drift, ("t", "x", "y"), ())._body) == 4
 
 
 @pytest.mark.parametrize("potential", [-40.0, -55.0])

@@ -1,4 +1,4 @@
-"""Periodic evolution equations: exact solutions, invariants, peers, residuals, reproducibility, own equations."""
+"""Periodic evolution equations: exact solutions, invariants, peers, residuals, reproducibility."""
 
 import dataclasses
 import json
@@ -10,8 +10,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.difficulty import difficulty
-from limitlab.problems.pde.laws import FourierLaw, TextLaw, evaluate_text
+from limitlab.problems.pde.laws import FourierLaw, evaluate_text
 from limitlab.problems.pde.periodic import cole_hopf, time_derivative
 from limitlab.problems.pde.periodic_catalogue import PROBLEMS
 from limitlab.problems.pde.typed import parse
@@ -38,9 +37,6 @@ def solution_error(problem, resolution):
 
 def integral(u, grid):
     return u.mean(-1) * grid.lengths[0]
-
-
-# --- exact solutions
 
 
 @pytest.mark.parametrize("beta", [0.1, 1.0, -4.0])
@@ -94,9 +90,6 @@ def test_exact_dataset_is_labelled_and_unknown_solutions_are_refused():
     assert CATALOGUE["heat"].exact(32)["u"].dims == ("sample", "time", "x")
     with pytest.raises(InvalidArgument, match="no exact solution"):
         CATALOGUE["kuramoto_sivashinsky"].exact()
-
-
-# --- invariants
 
 
 @pytest.mark.parametrize("name", ["advection", "heat", "burgers", "korteweg_de_vries", "kuramoto_sivashinsky"])
@@ -176,9 +169,6 @@ def test_mirror_symmetry_of_burgers():
     assert torch.allclose(problem.solve(mirror(initial)), mirror(problem.solve(initial)), atol=1e-13)
 
 
-# --- peers
-
-
 def truncate(u, keep=21):
     spectrum = np.fft.rfft(u)
     spectrum[keep + 1 :] = 0
@@ -227,9 +217,6 @@ def test_semi_discretisation_equals_scipys_to_six_digits(name):
     assert abs(found - peer.y[:, -1]).max() < 1e-6
 
 
-# --- residual
-
-
 def residual_error(problem, resolution, frames):
     problem = problem.with_domain(frames=frames)
     grid, exact = exact_values(problem, resolution)
@@ -270,9 +257,6 @@ def test_residual_keeps_single_precision_and_the_dims_of_the_data():
     assert problem.residual(data)["residual"].dims == ("sample", "time", "x")
     with pytest.raises(InvalidArgument, match="5 frames"):
         problem.residual(problem.with_domain(frames=3).simulate(1, resolution=16))
-
-
-# --- data
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -343,24 +327,6 @@ def test_spec_is_json_and_changes_with_everything_that_decides_the_numbers():
     assert len({json.dumps(variant.spec(), sort_keys=True) for variant in variants}) == len(variants)
 
 
-def test_initial_laws_are_bounded_zero_mean_and_distinct():
-    u = FourierLaw(modes=5, amplitude=0.9).sample(Grid.uniform(256), 50, 0, 0, {})
-    assert float(u.abs().amax(1).max()) < 0.905
-    assert float(u.mean(1).abs().max()) < 1e-14
-    assert float(u[0].sub(u[1]).abs().max()) > 0.1
-    assert torch.allclose(
-        TextLaw("2*x").sample(Grid.uniform(4), 2, 0, 0, {}), torch.tensor([0, 0.5, 1, 1.5]).double().expand(2, 4)
-    )
-
-
-def test_difficulty_measures_the_pixels_an_advected_wave_moves():
-    problem = named("advection", beta=1.0).with_domain(span=1.0, frames=21)
-    found = difficulty(problem.simulate(4, resolution=64))
-    assert found["pixels_per_frame"] == pytest.approx(64 / 20, rel=0.02)
-    assert found["decay_per_frame"] == pytest.approx(1.0, abs=1e-5)
-    assert 0.1 < found["persistence_error"] < 2
-
-
 def test_wrong_parameters_are_named():
     with pytest.raises(UnknownName, match="did you mean 'nu'"):
         named("burgers", mu=1.0)
@@ -377,71 +343,3 @@ def test_every_equation_has_latex_and_parameters_with_a_meaning(name):
     for parameter in problem.parameters:
         assert parameter.low <= parameter.default <= parameter.high
         assert parameter.meaning
-
-
-# --- equations of one's own
-
-
-def test_own_equation_is_solved_like_the_catalogues():
-    own = parse("u_t = -u*u_x + mu*u_xx", {"mu": 0.05}, span=0.5, initial="sin(2*pi*x)")
-    data = own.simulate(1, resolution=64)
-    grid = own.grid(1024)
-    initial = torch.sin(2 * math.pi * grid.points()[:, 0])[None]
-    exact = spectral_resample(cole_hopf(initial, grid, torch.from_numpy(own.times), 0.05), grid, 64)
-    assert abs(data["u"].values - exact.numpy()).max() < 1e-5
-
-
-def test_own_logistic_growth_is_exact_for_constant_values():
-    own = parse("u_t = rho*u*(1 - u)", {"rho": 3.0}, initial="1/10", frames=11)
-    u = own.simulate(1)["u"].values[0, :, 0]
-    assert np.allclose(u, 1 / (1 + 9 * np.exp(-3 * own.times)), atol=1e-6)
-
-
-def test_own_forcing_in_x_reaches_its_steady_state():
-    """0 = nu u_xx + sin(2 pi x) has the solution sin(2 pi x) / (4 pi^2 nu)."""
-    own = parse("u_t = nu*u_xx + sin(2*pi*x)", {"nu": 0.5}, initial="0", span=4.0, frames=3)
-    u = own.simulate(1, resolution=32)["u"].values[0, -1]
-    assert np.allclose(u, np.sin(2 * np.pi * np.arange(32) / 32) / (2 * np.pi**2), atol=1e-6)
-
-
-def test_own_parameters_get_a_range_and_can_be_changed():
-    own = parse("u_t = -c*u_x", {"c": 2.0})
-    assert own.with_parameters(c=0.5).values == {"c": 0.5}
-    with pytest.raises(InvalidArgument):
-        own.with_parameters(c=1e9)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("u_t = -u_xx", "ill-posed"),
-        ("u_t = u_xxxx", "ill-posed"),
-        ("u_t = nu*u_xx - 2*nu*u_xx", "ill-posed"),
-        ("u_t = u*u_xx - 0.1*u_xx", "ill-posed"),
-        ("u_t = 9*u^3", "not settle"),
-        ("u_t = -u*u_x", r"not settle|not resolve"),
-        ("u_t = x*u + u_xx", "period"),
-        ("u_t = t*u", "no t"),
-        ("u_tt = u_xx", "'u_t = ...'"),
-        ("u_t = u_xt", "no t"),
-        ("u_xx = u_t", "'u_t = ...'"),
-        ("u_t = nuu*u_xx", "did you mean 'nu'"),
-        ("__import__('os').system('true')", "unexpected"),
-    ],
-)
-def test_equations_that_cannot_be_solved_are_refused_with_the_reason(text, message):
-    with pytest.raises(InvalidArgument, match=message):
-        parse(text, {"nu": 0.1}, resolution=16, span=2.0)
-
-
-def test_initial_text_must_fit_the_domain():
-    with pytest.raises(InvalidArgument, match="period"):
-        parse("u_t = u_xx", initial="x")
-    with pytest.raises(InvalidArgument, match="unknown name"):
-        parse("u_t = u_xx", initial="q")
-
-
-def test_growth_beyond_single_precision_is_an_error_not_an_infinity():
-    own = parse("u_t = 400*u")
-    with pytest.raises(ArithmeticError, match="single precision"):
-        own.simulate(1)

@@ -4,14 +4,11 @@ import contextlib
 
 import pytest
 import sympy
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.compiled.periodic_terms import torch_function
 from limitlab.problems.text.grammar import LONGEST_TEXT, parse_equation, parse_expression
-from limitlab.problems.text.notation import equation_latex, equation_text
 
 t, x, y, nu = sympy.symbols("t x y nu", real=True)
 u = sympy.Function("u", real=True)(t, x)
@@ -37,6 +34,7 @@ def read(text):
         ("dx(u^2/2)", sympy.Derivative(u**2 / 2, x)),
         ("dx(dx(u*u_x))", sympy.Derivative(u * sympy.Derivative(u, x), x, 2)),
         ("dx(3*pi)", sympy.Integer(0)),
+        ("dx(nu^2)", sympy.Integer(0)),
         (".5e1*u", sympy.Float(5.0) * u),
         ("exprel(0)", sympy.Float(1.0)),
         ("pos(-2) + pos(3)", sympy.Float(3.0)),
@@ -53,11 +51,6 @@ def test_two_dimensional_equation_with_several_fields():
     w, psi = (sympy.Function(name, real=True)(t, x, y) for name in ("w", "psi"))
     assert equation.lhs == sympy.Derivative(w, t)
     assert equation.rhs.has(sympy.Derivative(psi, y))
-
-
-def test_latex_shows_subscripts_and_given_names():
-    equation = parse_equation("u_t = -dx(u^2/2) + nu*u_xx", parameters=["nu"])
-    assert equation_latex(equation, {"u": "v"}) == (r"v_{t} = \nu v_{xx} - \partial_{x} \left(\frac{v^{2}}{2}\right)")
 
 
 HOSTILE = {
@@ -134,45 +127,6 @@ def test_parameters_may_not_take_a_name_that_is_taken_or_no_name(name):
 def test_random_text_is_read_or_refused_and_raises_nothing_else(text):
     with contextlib.suppress(InvalidArgument):
         parse_equation(text, parameters=["nu"])
-
-
-@st.composite
-def expressions(draw, depth=3):
-    """Texts of the grammar, parenthesised throughout."""
-    if depth == 0 or draw(st.booleans()):
-        return draw(st.sampled_from(["u", "u_x", "u_xx", "nu", "x", "pi", "2", "0.5", "3", "1e-3", "7/3"]))
-    inner = draw(expressions(depth=depth - 1))
-    form = draw(st.sampled_from(["operator", "power", "function"]))
-    if form == "operator":
-        return f"({inner}){draw(st.sampled_from('+-*/'))}({draw(expressions(depth=depth - 1))})"
-    if form == "power":
-        return f"({inner})^{draw(st.sampled_from(['2', '3', '-1', '0.5', '(-1/2)']))}"
-    return f"{draw(st.sampled_from(['sin', 'exp', 'tanh', 'sqrt', 'abs', 'dx', 'log']))}({inner})"
-
-
-def value(tree):
-    """The tree at three points, with a stand-in for the derivative: equal trees give equal values."""
-    point = torch.tensor([0.3, 1.1, 2.7], dtype=torch.float64)
-    values = {"u": 1 + point.sin() ** 2, "x": point, "nu": torch.tensor(0.7, dtype=torch.float64)}
-    found = torch_function(tree)(values, lambda inner, axis, order: torch.as_tensor(inner) * 1.3 + order)
-    return torch.as_tensor(found, dtype=torch.float64).expand(3)
-
-
-@settings(max_examples=150, deadline=None)
-@given(expressions())
-def test_printed_expressions_are_read_back(text):
-    try:
-        tree = read(text)
-    except InvalidArgument:
-        return
-    # sympy distributes numbers over sums in some orders and not in others: the meaning is what must survive
-    assert torch.allclose(value(read(equation_text(tree))), value(tree), rtol=1e-9, equal_nan=True)
-
-
-@pytest.mark.parametrize("text", ["u_t = -dx(u^2/2) + nu*u_xx", "u_t = sqrt(2)*sin(2*pi*x)*u_xx/3 - abs(u)^0.5"])
-def test_printed_equations_are_read_back_as_the_same_tree(text):
-    equation = parse_equation(text, parameters=["nu"])
-    assert parse_equation(equation_text(equation), parameters=["nu"]) == equation
 
 
 def test_a_text_of_the_greatest_length_is_read_and_one_more_character_is_not():

@@ -173,7 +173,7 @@ def test_stochastic_paths_are_those_of_the_problem_on_the_same_noise(opened):
     state = opened("geometric_brownian")
     state.paths = 10
     times = np.linspace(0.0, 1.0, state.steps + 1)
-    options = {"brownian": state._noise(), "step_size": 1.0 / state.steps, "method": "sri2w1"}
+    options = {"brownian": state.question.noise, "step_size": 1.0 / state.steps, "method": "sri2w1"}
     expected = state.problem.solve(state.start.expand(10, -1), times, **options).y
     np.testing.assert_array_equal(state.solutions["sri2w1"]["y"].values, expected.numpy())
 
@@ -193,7 +193,8 @@ def test_the_strong_error_falls_by_the_order_of_the_scheme(opened):
 def test_a_refined_brownian_path_keeps_its_points(opened):
     state = opened("ornstein_uhlenbeck")
     state.steps = 16
-    found = state.refinement("X")
+    state.refine = True
+    found = state.solved.levels
     assert list(found["level"].values) == [16, 64, 256]
     coarse, fine = found["noise"][0].dropna("time"), found["noise"][2]
     assert coarse.sizes["time"] == 17
@@ -229,6 +230,88 @@ def test_every_problem_has_methods_and_ranges_that_hold_its_start(kind):
             for start, value in zip(initial_ranges(problem), problem.initial_value.tolist(), strict=True):
                 assert start.low <= value <= start.high
                 assert start.low < start.high
+
+
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [
+        ("span", 0.0),
+        ("span", np.nan),
+        ("tolerance", -1.0),
+        ("initial", (1.0, 2.0)),
+        ("initial", (np.inf,)),
+        ("steps", 100),
+        ("paths", 0),
+        ("seed", -1),
+        ("cursor", np.nan),
+    ],
+)
+def test_a_value_that_cannot_be_solved_for_is_refused_and_the_next_one_is_answered(opened, trait, value):
+    state = opened("linear_decay")
+    before, revision = getattr(state, trait), state.revision
+    with pytest.raises(InvalidArgument, match=trait):
+        setattr(state, trait, value)
+    assert getattr(state, trait) == before
+    assert state.revision == revision
+    state.span = 3.0
+    assert state.revision == revision + 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "trait", "value"),
+    [
+        ("linear_decay", "seed", 3),
+        ("linear_decay", "paths", 7),
+        ("linear_decay", "steps", 64),
+        ("geometric_brownian", "log_time", True),
+        ("geometric_brownian", "max_steps", 500),
+    ],
+)
+def test_what_a_problem_does_not_use_solves_nothing(opened, problem, trait, value):
+    state = opened(problem)
+    solved, revision = state.solved, state.revision
+    setattr(state, trait, value)
+    assert state.solved is solved
+    assert state.revision == revision
+
+
+def test_logarithmic_time_holds_the_uniform_times_too(opened):
+    state = opened("damped_oscillator")
+    uniform = state.times
+    state.log_time = True
+    assert set(uniform) <= set(state.times)
+    early = state.times[1:][state.times[1:] < uniform[1]]
+    assert len(early) > 100
+    assert early[0] == pytest.approx(1e-7 * state.span)
+
+
+def test_a_stop_ends_a_long_solve_and_says_that_the_solution_is_old(opened, monkeypatch, until):
+    state = opened("lorenz")
+    before = state.solution
+    monkeypatch.setattr(state, "_patience", 0.0)
+    state.tolerance, state.max_steps = 1e-13, 10**6
+    state.span = 1e6
+    until(lambda: state.phase == "working")
+    assert state.stale
+    state.stop()
+    assert state.wait(30)
+    assert (state.stale, state.phase, state.activity) == (True, "idle", "stopped")
+    assert state.solution is before
+
+
+def test_a_calculus_is_sent_only_where_there_is_noise(opened):
+    state = opened("linear_decay")
+    assert state.choose_text("x' = -x", {}, {}, calculus="stratonovich")
+    assert state.choose_text("dX = -X*dt + X*dW", {}, {}, calculus="stratonovich")
+    assert state.problem.calculus == "stratonovich"
+
+
+def test_a_complaint_goes_when_another_equation_is_looked_at(opened):
+    state = opened("lotka_volterra")
+    state.choose_text("x' = q", {}, {})
+    assert "unknown name 'q'" in state.complaint
+    state.problem = state.problem.with_parameters(**{next(iter(state.problem.values)): 0.7})
+    assert state.complaint == ""
 
 
 def test_bad_problems_are_told_at_once():

@@ -88,13 +88,95 @@ def test_the_first_point_is_the_initial_state_of_the_sliders(opened):
 
 def test_a_page_that_rounds_a_slider_changes_nothing(opened):
     studio = opened("damped_oscillator")
+    slider, span = studio.problem.sliders["omega"], studio.start.span
+    omega = slider.value + 0.3 * slider.step
+    studio.state.problem = studio.state.problem.with_parameters(omega=omega)
+    end = span.value - 0.3 * span.step
+    studio.state.span = end
     revision = studio.state.revision
-    slider = studio.problem.sliders["omega"]
-    slider.value = slider.value + 0.3 * slider.step
-    studio.start.span.value -= 0.3 * studio.start.span.step
+    # the page puts each handle on the stop next to it, and says so
+    slider.value, span.value = slider.value - 0.3 * slider.step, span.value + 0.3 * span.step
     studio.methods.tolerance.value = 9.99999999999998e-04
     assert studio.state.revision == revision
-    assert studio.state.problem.values["omega"] == 2.0
+    assert studio.state.problem.values["omega"] == omega
+    assert studio.state.span == end
+
+
+def test_small_moves_add_up(opened):
+    studio = opened("damped_oscillator")
+    slider = studio.problem.sliders["omega"]
+    for _ in range(5):
+        slider.set_state({"value": slider.value + 0.4 * slider.step})
+        assert studio.state.problem.values["omega"] == pytest.approx(slider.value, abs=0.5 * slider.step)
+
+
+def test_a_component_that_is_picked_leaves_the_axis_where_it_was(opened):
+    studio = opened("double_pendulum")
+    axes, state = studio.figures.axes, studio.state
+    first, second = axes[0].value, axes[1].value
+    axes[1].value = first
+    assert [axis.value for axis in axes] == [second, first, "plane"]
+    phase = studio.figures.phase.figure.layout
+    assert (phase.xaxis.title.text, phase.yaxis.title.text) != ("", "")
+    axes[2].value = first
+    assert len(set(studio.figures.components)) == 3
+    studio.start.span.value = studio.start.span.max
+    reach = max(float(max(trace.x)) for trace in studio.figures.ladder.figure.data if trace.name == "tsit5")
+    assert reach > 0.9 * state.span
+
+
+def test_the_cursor_stands_on_a_logarithmic_axis_at_any_stop(opened):
+    studio = opened("van_der_pol_mild")
+    studio.start.log_time.value = True
+    for stop in (0, 1, 250, 500):
+        studio.cursor.value = stop
+        assert studio.cursor.value == stop
+        for panel in (studio.figures.time, studio.figures.ladder):
+            assert panel.figure.layout.xaxis.type == "log"
+            (time,) = cursor_times(panel)
+            assert 1e-7 * studio.state.span <= time <= studio.state.span
+
+
+def test_figures_without_a_solution_are_not_shown(opened):
+    studio = opened("lorenz")
+    studio.kind.value = "sde"
+    studio.problem.chooser.value = "levy_area"
+    studio.methods.control.value = "tolerance"
+    views = studio.figures
+    assert not any(shown(part) for part in (views.time, views.ladder, views.fan, views.marginal))
+    assert (views.legend.value, studio.table.value) == ("", "")
+    assert "no scheme can choose its steps" in studio.failures.value
+    studio.cursor.value = 100
+    studio.methods.control.value = "steps"
+    assert shown(views.time)
+    assert cursor_times(views.time) == {studio.state.cursor}
+
+
+def test_old_figures_are_dimmed_and_a_stop_button_ends_the_solve(opened, monkeypatch, until):
+    studio = opened("lorenz")
+    state, note = studio.state, studio.note
+    monkeypatch.setattr(state, "_patience", 0.0)
+    state.tolerance, state.max_steps = 1e-13, 10**6
+    studio.state.span = 1e6
+    until(lambda: "solving by" in note.text.value)
+    assert shown(note.stop)
+    assert "limitlab-stale" in studio.answer._dom_classes
+    note.stop.click()
+    assert state.wait(30)
+    assert "stopped" in note.text.value
+    assert not shown(note.stop)
+    studio.problem.chooser.value = "linear_decay"
+    until(lambda: not state.stale)
+    assert "limitlab-stale" not in studio.answer._dom_classes
+    assert not shown(note.text)
+
+
+def test_a_studio_is_described_in_a_picture(opened):
+    studio = opened("lorenz")
+    drawn = studio._drawn()
+    assert "Lorenz" in drawn
+    assert "<path" in drawn
+    assert "Run this cell" in drawn
 
 
 def test_a_box_adds_a_method_and_one_stays(opened):

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.name} is not installed; the lab extra brings it: pip install 'limitlab[lab]'", 1)
     except BrokenPipeError:
+        # Python flushes stdout once more when it ends, and would complain about the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -58,6 +59,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def __init__(self, **settings: Any) -> None:
+        # abbreviations break when an option is added
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--to", choices=("html", "ipynb"), default="html", help="a page, or the executed notebook alone"
     )
+    report.add_argument("--smoke", action="store_true", help="with the notebook's own parameters of a quick run")
 
     sweep = commands.add_parser("sweep", help="run a notebook for a product of parameters and compare")
     _notebook_arguments(sweep, "name=value,value", "values to try (for a parameter that is a list: separated by ;)")
@@ -92,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     lists = commands.add_parser("list", help="what there is")
     lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     lists.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    lists.add_argument("--into", metavar="FILE", help="put the table of systems between the markers of a file")
 
     lab = commands.add_parser("lab", help="open JupyterLab")
     lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")

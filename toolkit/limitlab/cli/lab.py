@@ -18,6 +18,7 @@ def open_lab(options: argparse.Namespace) -> int:
     command = lab_command(options)
     if importlib.util.find_spec("jupyterlab") is None:
         raise LimitlabError("jupyterlab is not installed; the lab extra brings it: pip install 'limitlab[lab]'")
+    # exec drops what Python still buffers
     sys.stdout.flush()
     os.execv(command[0], command)
 
@@ -34,6 +35,7 @@ def lab_command(options: argparse.Namespace) -> list[str]:
         command.append("--no-browser")
     if options.port is not None:
         command.append(f"--port={check_number('--port', options.port, low=1, high=65535, integer=True)}")
+    # containers run as root, where Jupyter refuses to start
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     return command

@@ -6,8 +6,9 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from limitlab.errors import unknown_name
+from limitlab.errors import InvalidArgument, unknown_name
 
 Table = tuple[Sequence[str], list[Sequence[str]]]
 
@@ -16,10 +17,15 @@ def show(options: argparse.Namespace) -> int:
     """Print one catalogue."""
     if options.table not in TABLES:
         raise unknown_name("table", options.table, TABLES)
-    if options.markdown and options.table == "systems":
+    if options.into is not None and options.table != "systems":
+        raise InvalidArgument(f"--into writes the table of systems; got {options.table!r}")
+    if options.table == "systems" and (options.markdown or options.into):
         from limitlab import systems
 
-        print(systems.markdown_table())
+        if options.into:
+            systems.write_table(Path(options.into))
+        else:
+            print(systems.markdown_table())
         return 0
     header, rows = TABLES[options.table]()
     print("\n".join(_markdown(header, rows) if options.markdown else _text(header, rows)))

@@ -13,7 +13,10 @@ from limitlab.reports.parameters import parse_sweep, parse_values, read_paramete
 def report(options: argparse.Namespace) -> int:
     """Run one notebook; prints what it published and where the report is."""
     path = notebooks.find(options.notebook)
-    values = parse_values(options.parameters, read_parameters(notebooks.read(path), path.name))
+    source = notebooks.read(path)
+    values = parse_values(options.parameters, read_parameters(source, path.name))
+    if options.smoke:
+        values = notebooks.smoke_parameters(source) | values
     result = reports.report(path, values, to=(options.to,), folder=options.folder)
     for name, value in result.results.items():
         print(f"{name} = {value:.5g}" if isinstance(value, float) else f"{name} = {value}")

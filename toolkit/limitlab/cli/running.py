@@ -23,24 +23,24 @@ STEPS_BETWEEN_READINGS = 20  # reading a loss makes an accelerator wait
 
 def run(options: argparse.Namespace) -> int:
     """Configure, train and measure an experiment; prints its metrics and the folder of the run."""
-    written = read_options(options.options)
+    texts = read_options(options.options)
     for name in ("seed", "device", "precision"):
         value = getattr(options, name)
         if value is not None:
-            if name in written:
+            if name in texts:
                 raise InvalidArgument(f"{name} is given twice: as --{name} and as -o {name}=...")
-            written[name] = str(value)
+            texts[name] = str(value)
 
     from limitlab import experiments
     from limitlab.training.device import is_main_process
 
     experiment = experiments.get(options.experiment)
-    settings = experiment.configure(options.size, **written)
+    settings = experiment.configure(options.size, **texts)
     folder = Path(options.folder) if options.folder else Path("runs") / default_folder(experiment.name, settings)
-    shown = is_main_process()
-    training = experiment.train(settings, folder, resume=options.resume, progress=shown)
-    _show_progress(training, shown)
-    if shown:
+    visible = is_main_process()
+    training = experiment.train(settings, folder, resume=options.resume, progress=visible)
+    _show_progress(training, visible)
+    if visible:
         for line in metric_lines(training.finish().metrics):
             print(line)
         print(folder)
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 def read_options(assignments: Iterable[str]) -> dict[str, str]:
     """`["modes=16"]` -> {"modes": "16"}; the experiment's settings read the values. Raises InvalidArgument."""
-    written: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if len(assignment) > LONGEST_OPTION or not assignment.isprintable():
@@ -58,10 +58,10 @@ def read_options(assignments: Iterable[str]) -> dict[str, str]:
             )
         if not equals or not name.strip():
             raise InvalidArgument(f"an option is given as name=value; got {assignment[:60]!r}")
-        if name.strip() in written:
+        if name.strip() in texts:
             raise InvalidArgument(f"option {name.strip()!r} is given twice")
-        written[name.strip()] = text.strip()
-    return written
+        texts[name.strip()] = text.strip()
+    return texts
 
 
 def default_folder(experiment: str, settings: Settings) -> str:
@@ -91,7 +91,7 @@ def metric_lines(metrics: xr.Dataset) -> Iterator[str]:
             yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _show_progress(training: Training, shown: bool) -> None:
+def _show_progress(training: Training, visible: bool) -> None:
     """Run to the end, with a bar for each model and seed; an interruption closes the training, which can be resumed."""
     from tqdm import tqdm
 
@@ -109,7 +109,7 @@ def _show_progress(training: Training, shown: bool) -> None:
                     initial=stage.progress.step - 1,
                     desc=label,
                     unit="step",
-                    disable=not shown,
+                    disable=not visible,
                 )
             if stage.progress.step % STEPS_BETWEEN_READINGS == 0:
                 bar.set_postfix({term: f"{value:.3g}" for term, value in stage.progress.losses.items()}, refresh=False)

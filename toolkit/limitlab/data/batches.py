@@ -91,6 +91,7 @@ class Batches:
             raise InvalidArgument("the dataset has no samples")
 
     def __len__(self) -> int:
+        # at least one: a set smaller than a batch is a batch
         return max(1, self._samples // (self.size * self.world))
 
     def __repr__(self) -> str:
@@ -103,6 +104,7 @@ class Batches:
         if step < 0:
             raise InvalidArgument(f"step must be >= 0; got {step}")
         epoch, position = divmod(step, len(self))
+        # the processes' slices lie side by side, so that one process with the whole batch sees the same rows
         start = (position * self.world + self.rank) * self.size
         rows = self._epoch(epoch)[start : start + self.size]
         return {role: _rows(tensor, rows) for role, tensor in self._tensors.items()}
@@ -135,6 +137,7 @@ class Batches:
         if held == epoch:
             return order
         if self.shuffle:
+            # a pair, not seed + epoch, by which the next seed's first epoch would be this one's second
             draws = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
             order = torch.from_numpy(draws.permutation(self._samples))
         else:
@@ -144,6 +147,7 @@ class Batches:
 
 
 def _rows(tensor: Tensor, rows: Int64[Tensor, " batch"]) -> Tensor:
+    # written straight into pinned memory, from which a copy to the device need not wait
     chosen = torch.empty((len(rows), *tensor.shape[1:]), pin_memory=torch.cuda.is_available())
     return torch.index_select(tensor, 0, rows, out=chosen)
 
@@ -159,6 +163,7 @@ def _tensor(dataset: xarray.Dataset, name: str, grid: Grid) -> Float[Tensor, "sa
             f"variable {name!r} needs the dims (sample, channel, {', '.join(grid.names)}), as"
             f" problem.operator_view(dataset) gives them; got {array.dims}"
         )
+    # float64 beyond float32's range turns infinite, which the check that follows names by sample
     with np.errstate(over="ignore"):
         tensor = torch.from_numpy(np.array(array.transpose(*dims).values, dtype=np.float32, order="C"))
     grid.require(f"variable {name!r}", tensor)

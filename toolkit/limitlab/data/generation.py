@@ -134,6 +134,7 @@ def _chunk(problem: Simulator, samples: int, seed: int, resolution: int | None, 
     try:
         dataset = problem.simulate(samples, seed, resolution, first=first).load()
     finally:
+        # a setting of the whole process
         torch.set_num_threads(threads)
     if dataset.sizes.get("sample") != samples:
         raise InvalidArgument(f"{problem.name}.simulate({samples}, ...) returned dimensions {dict(dataset.sizes)}")
@@ -170,6 +171,7 @@ def _generated_chunks(work: list[tuple[int, tuple[Any, ...]]], workers: int, sch
         starts: dict[distributed.Future, int] = {}
 
         def submit(count: int) -> list[distributed.Future]:
+            # not pure: Dask would hash every argument, and hand out an earlier chunk instead of making it
             submitted = {
                 client.submit(_chunk, *arguments, pure=False): start for start, arguments in islice(waiting, count)
             }
@@ -177,6 +179,7 @@ def _generated_chunks(work: list[tuple[int, tuple[Any, ...]]], workers: int, sch
             return list(submitted)
 
         threads = max(1, sum(client.nthreads().values()))
+        # one running and one waiting for each thread, so that none idles while a chunk is written
         under_way = as_completed(submit(2 * threads), loop=client.loop)
         while not under_way.is_empty():
             # the workers are other processes, which nobody can ask: stop waiting for them
@@ -206,6 +209,7 @@ def _labelled(chunks: Chunks, provenance: dict[str, Any], report: Callable[[int]
 def _together(chunks: Chunks) -> xarray.Dataset:
     import xarray
 
+    # workers finish in any order
     parts = [chunk for _, chunk in sorted(chunks, key=lambda pair: pair[0])]
     return xarray.concat(parts, dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override")
 

@@ -39,10 +39,12 @@ class ChannelStatistics:
             )
         exact = values.double()
         mean = reduce(exact, "sample channel ... -> channel", "mean")
+        # in two passes: E u^2 - (E u)^2 cancels where the mean is large
         deviation = exact - _along_channels(mean, exact)
         std = reduce(deviation.square(), "sample channel ... -> channel", "mean").sqrt()
         if not (mean.isfinite() & std.isfinite()).all():
             raise InvalidArgument("values must be finite; at least one channel holds NaN or infinity")
+        # rounding gives a constant channel a tiny std, by which encode would divide
         constant = std <= 8 * torch.finfo(values.dtype).eps * mean.abs()
         return cls(mean.to(values.dtype), torch.where(constant, 1.0, std).to(values.dtype))
 

@@ -10,9 +10,10 @@ two processes that make the same entry at once, the later one keeps what the ear
 as NaN, never as zeros.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
-import math
 import os
 import secrets
 import socket
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limitlab.atomic import replacing
+from limitlab.data import zarr_group
 from limitlab.errors import InvalidArgument, LimitlabError
 
 if TYPE_CHECKING:
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the cache's data format, part of every key: raise it and older entries are forgotten."""
 
-LAZY_BYTES = 2**30
-"""Datasets larger than this are opened as dask arrays, smaller ones are loaded."""
-
-STORED_CHUNK_BYTES = 2**24
 FOREIGN_ATTEMPT_SECONDS = 7 * 86400
 CLOCK_SLACK_SECONDS = 60
 
@@ -72,15 +70,16 @@ class Entry:
     def key(self) -> str:
         """SHA-256 of the recipe as canonical JSON; raises InvalidArgument if it is not JSON."""
         try:
+            # NaN is not JSON, and not equal to itself: no key may hold one
             text = json.dumps({"format": FORMAT, **self.recipe}, sort_keys=True, separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InvalidArgument(f"what decides a dataset must be finite JSON values: {error}") from error
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def open(self) -> "xarray.Dataset | None":
+    def open(self) -> xarray.Dataset | None:
         """The stored dataset if it is there and every byte of it is right, else None.
 
-        Lazy (dask) above `LAZY_BYTES`. A damaged entry is removed, with the warning `CacheDamaged`.
+        Lazy (dask) above `zarr_group.LAZY_BYTES`. A damaged entry is removed, with the warning `CacheDamaged`.
         """
         fs, folder = _locate(self.key)
         try:
@@ -91,9 +90,9 @@ class Entry:
         if attempt is None:
             self._discard_leftovers(fs, folder)
             return None
-        return _read(fs, f"{folder}/{attempt}")
+        return zarr_group.read(fs, f"{folder}/{attempt}")
 
-    def write(self, samples: int, chunks: "Iterable[tuple[int, xarray.Dataset]]", chunk_size: int) -> "xarray.Dataset":
+    def write(self, samples: int, chunks: Iterable[tuple[int, xarray.Dataset]], chunk_size: int) -> xarray.Dataset:
         """Store a dataset of `samples` that arrives as (start, chunk) in any order, and return it as `open` would.
 
         Every chunk, of `chunk_size` samples but for the last, goes to disk as it comes. Raises CacheUnwritable;
@@ -101,19 +100,19 @@ class Entry:
         """
         fs, folder = _locate(self.key)
         with _attempt(fs, folder) as attempt:
-            address = _zarr_address(fs, f"{folder}/{attempt}")
+            address = zarr_group.zarr_address(fs, f"{folder}/{attempt}")
             started = False
             for start, chunk in chunks:
                 with _cache_errors():
                     if not started:
-                        _create(address, chunk, samples, int(chunk["sample"][0]) - start, chunk_size)
+                        zarr_group.create(address, chunk, samples, int(chunk["sample"][0]) - start, chunk_size)
                         started = True
-                    _write_region(address, chunk, start)
+                    zarr_group.write_region(address, chunk, start)
             with _cache_errors():
                 committed = self._commit(fs, folder, attempt)
-            return _read(fs, f"{folder}/{committed}")
+            return zarr_group.read(fs, f"{folder}/{committed}")
 
-    def _commit(self, fs: "fsspec.AbstractFileSystem", folder: str, attempt: str) -> str:
+    def _commit(self, fs: fsspec.AbstractFileSystem, folder: str, attempt: str) -> str:
         """Make `attempt` the entry, unless a good one came first; returns the one that is the entry."""
         try:
             earlier = self._verified(fs, folder)
@@ -127,8 +126,9 @@ class Entry:
         _put(fs, f"{folder}/manifest.json", json.dumps(manifest, indent=1).encode())
         return attempt
 
-    def _verified(self, fs: "fsspec.AbstractFileSystem", folder: str) -> str | None:
+    def _verified(self, fs: fsspec.AbstractFileSystem, folder: str) -> str | None:
         """Name of the data folder if all its files are as the manifest says; None if there is no manifest."""
+        # fsspec remembers listings, and another process may have written since
         fs.invalidate_cache()
         try:
             text = fs.cat_file(f"{folder}/manifest.json")
@@ -139,9 +139,11 @@ class Entry:
         try:
             manifest = json.loads(text)
             attempt, files = str(manifest["data"]), {str(k): list(v) for k, v in manifest["files"].items()}
+            # through JSON, which makes lists of tuples
             mine = manifest["recipe"] == json.loads(json.dumps(self.recipe))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _Damage("its manifest is not one", text) from error
+        # a manifest must not name a folder outside of its entry
         if not mine or not files or attempt != os.path.basename(attempt):
             raise _Damage("its manifest belongs to another entry", text)
         stored = _files(fs, f"{folder}/{attempt}")
@@ -152,21 +154,23 @@ class Entry:
                 size, digest = _fingerprint(fs, stored[name])
             except OSError as error:
                 raise _Damage(f"{name} cannot be read ({error})", text) from error
+            # slices, so that an entry which is too short counts as damage
             if expected[:1] != [size]:
                 raise _Damage(f"{name} has {size} bytes instead of {expected[:1]}", text)
             if expected[1:] != [digest]:
                 raise _Damage(f"{name} has changed (SHA-256)", text)
         return attempt
 
-    def _discard(self, fs: "fsspec.AbstractFileSystem", folder: str, reason: str, manifest: bytes) -> None:
+    def _discard(self, fs: fsspec.AbstractFileSystem, folder: str, reason: str, manifest: bytes) -> None:
         self._warn(folder, reason)
         with suppress(OSError):  # a read-only cache keeps its damage; writing then says why
+            # another process may have made the entry again in the meantime
             if fs.cat_file(f"{folder}/manifest.json") == manifest:
                 fs.rm_file(f"{folder}/manifest.json")
                 for leftover, _ in _leftovers(fs, folder):
                     _remove(fs, f"{folder}/{leftover}")
 
-    def _discard_leftovers(self, fs: "fsspec.AbstractFileSystem", folder: str) -> None:
+    def _discard_leftovers(self, fs: fsspec.AbstractFileSystem, folder: str) -> None:
         for leftover, was_writing in _leftovers(fs, folder):
             process = leftover.split("-")[1]
             half = f"it is half-written: process {process} ended in the middle"
@@ -176,6 +180,7 @@ class Entry:
     def _warn(self, folder: str, reason: str) -> None:
         named = ", ".join(f"{k} {v}" for k, v in self.recipe.items() if isinstance(v, str | int | float))
         message = f"cache entry {folder} ({named}) is damaged: {reason}; it will be generated again"
+        # the line that called `generate`
         warnings.warn(message, CacheDamaged, stacklevel=5)
 
 
@@ -186,8 +191,9 @@ class _Damage(Exception):
 
 
 @contextmanager
-def _attempt(fs: "fsspec.AbstractFileSystem", folder: str) -> Iterator[str]:
+def _attempt(fs: fsspec.AbstractFileSystem, folder: str) -> Iterator[str]:
     """Name of a new folder for one writer, marked while it is being written, removed if the writer fails."""
+    # the host goes last, as its name may hold hyphens
     attempt = f"{time.time():.0f}-{os.getpid()}-{secrets.token_hex(4)}-{socket.gethostname()}"
     marker = f"{folder}/{attempt}.writing"
     with _cache_errors():
@@ -195,6 +201,7 @@ def _attempt(fs: "fsspec.AbstractFileSystem", folder: str) -> Iterator[str]:
         fs.pipe_file(marker, b"writing")
     try:
         yield attempt
+    # an interruption too: a half-written attempt must not stay
     except BaseException:
         _remove(fs, f"{folder}/{attempt}")
         raise
@@ -203,7 +210,7 @@ def _attempt(fs: "fsspec.AbstractFileSystem", folder: str) -> Iterator[str]:
             fs.rm_file(marker)
 
 
-def _leftovers(fs: "fsspec.AbstractFileSystem", folder: str) -> list[tuple[str, bool]]:
+def _leftovers(fs: fsspec.AbstractFileSystem, folder: str) -> list[tuple[str, bool]]:
     """Attempts in an entry without manifest that nobody is writing, and whether a writer died in them."""
     fs.invalidate_cache()
     try:
@@ -223,6 +230,7 @@ def _alive(attempt: str) -> bool:
     if host != socket.gethostname():
         return time.time() - float(created) < FOREIGN_ATTEMPT_SECONDS
     try:
+        # a process of this number that is younger than the attempt is another one
         return psutil.Process(int(pid)).create_time() < float(created) + CLOCK_SLACK_SECONDS
     except psutil.NoSuchProcess:
         return False
@@ -240,7 +248,7 @@ def _cache_errors() -> Iterator[None]:
         ) from error
 
 
-def _locate(key: str) -> "tuple[fsspec.AbstractFileSystem, str]":
+def _locate(key: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """File system and path of an entry."""
     from fsspec.core import url_to_fs
 
@@ -252,98 +260,28 @@ def _locate(key: str) -> "tuple[fsspec.AbstractFileSystem, str]":
     return fs, path
 
 
-def _is_local(fs: "fsspec.AbstractFileSystem") -> bool:
-    from fsspec.implementations.local import LocalFileSystem
-
-    return isinstance(fs, LocalFileSystem)
-
-
-def _zarr_address(fs: "fsspec.AbstractFileSystem", path: str) -> str:
-    return path if _is_local(fs) else fs.unstrip_protocol(path)
-
-
-def _create(address: str, chunk: "xarray.Dataset", samples: int, first: int, chunk_size: int) -> None:
-    """Lay out a zarr group for samples first ... first+samples-1, like `chunk` in everything but their number."""
-    import dask.array
-    import numpy as np
-    import xarray
-
-    def whole(name: str, array: "xarray.DataArray") -> "xarray.Variable":
-        if name == "sample":
-            return xarray.Variable(array.dims, first + np.arange(samples), array.attrs)
-        if "sample" not in array.dims:
-            return array.variable
-        shape = {**array.sizes, "sample": samples}
-        stored = {**array.sizes, "sample": _stored_samples(array, chunk_size)}
-        zeros = dask.array.zeros(tuple(shape.values()), dtype=array.dtype, chunks=tuple(stored.values()))
-        return xarray.Variable(array.dims, zeros, array.attrs)
-
-    layout = xarray.Dataset(
-        {str(name): whole(str(name), array) for name, array in chunk.data_vars.items()},
-        coords={str(name): whole(str(name), array) for name, array in chunk.coords.items()},
-        attrs=chunk.attrs,
-    )
-    encoding = {
-        str(name): {"fill_value": math.nan, "_FillValue": None}
-        for name, variable in layout.variables.items()
-        if variable.dtype.kind == "f"
-    }
-    layout.to_zarr(
-        address, mode="w", compute=False, consolidated=False, zarr_format=3, encoding=encoding, write_empty_chunks=True
-    )
-
-
-def _stored_samples(array: "xarray.DataArray", chunk_size: int) -> int:
-    """Samples in one zarr chunk: those of a generated chunk, halved until a zarr chunk is at most 16 MiB."""
-    bytes_each = array.nbytes // array.sizes["sample"]
-    while chunk_size % 2 == 0 and chunk_size * bytes_each > STORED_CHUNK_BYTES:
-        chunk_size //= 2
-    return chunk_size
-
-
-def _write_region(address: str, chunk: "xarray.Dataset", start: int) -> None:
-    fixed = [name for name, array in chunk.variables.items() if "sample" not in array.dims or name == "sample"]
-    region = {"sample": slice(start, start + chunk.sizes["sample"])}
-    chunk.drop_vars(fixed).to_zarr(address, region=region, consolidated=False, write_empty_chunks=True)
-
-
-def _read(fs: "fsspec.AbstractFileSystem", path: str) -> "xarray.Dataset":
-    import xarray
-
-    dataset = xarray.open_zarr(
-        _zarr_address(fs, path),
-        chunks=None,
-        consolidated=False,
-        mask_and_scale=False,
-        decode_times=False,
-        decode_timedelta=False,
-    )
-    whole = dataset.load() if dataset.nbytes <= LAZY_BYTES else dataset.chunk({})
-    return whole.drop_encoding()
-
-
-def _files(fs: "fsspec.AbstractFileSystem", folder: str) -> dict[str, str]:
+def _files(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, str]:
     """Path relative to `folder`, to path, of every file in it."""
     root = fs._strip_protocol(folder).rstrip("/") + "/"
     return {path.removeprefix(root): path for path in fs.find(folder)}
 
 
-def _fingerprint(fs: "fsspec.AbstractFileSystem", path: str) -> list[int | str]:
+def _fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> list[int | str]:
     with fs.open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return [file.tell(), digest]
 
 
-def _put(fs: "fsspec.AbstractFileSystem", path: str, content: bytes) -> None:
+def _put(fs: fsspec.AbstractFileSystem, path: str, content: bytes) -> None:
     """Write a file that is seen whole or not at all."""
-    if not _is_local(fs):
+    if not zarr_group.is_local(fs):
         fs.pipe_file(path, content)
         return
     with replacing(Path(path), alone=False) as temporary:
         temporary.write_bytes(content)
 
 
-def _remove(fs: "fsspec.AbstractFileSystem", attempt: str) -> None:
+def _remove(fs: fsspec.AbstractFileSystem, attempt: str) -> None:
     """Remove an attempt and its mark; what cannot be removed is ignored by every reader."""
     with suppress(OSError):
         fs.rm(attempt, recursive=True)

@@ -28,12 +28,14 @@ def dask_client(workers: int, scheduler: str | None = None) -> Iterator[Client]:
 
     if scheduler is not None:
         try:
+            # as the default it would take over every later dask computation of the caller
             client = Client(scheduler, timeout="10s", set_as_default=False)
         except (OSError, ValueError) as error:
             raise InvalidArgument(f"scheduler {scheduler[:80]!r} does not answer: {error}") from error
         with client:
             yield client
         return
+    # else every worker starts a thread for each core
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     with (
         LocalCluster(

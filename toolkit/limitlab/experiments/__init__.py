@@ -3,6 +3,8 @@
 A module of a family's folder is an experiment, its name is the module's; modules that begin with `_` are shared.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from dataclasses import replace
@@ -40,12 +42,17 @@ def _modules() -> dict[str, str]:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all experiments."""
+    """Names of all experiments.
+
+    >>> "darcy_fno" in ll.experiments.names()
+    True
+    """
     return tuple(sorted(_modules()))
 
 
 @cache
 def _load(name: str) -> Experiment[Any, Any]:
+    # imported when asked for: a list of names must not load every family
     return replace(importlib.import_module(_modules()[name]).EXPERIMENT, name=name)
 
 
@@ -59,7 +66,11 @@ def get(name: str) -> Experiment[Any, Any]:
 
 
 def of(*, problem: str | None = None, system: str | None = None) -> tuple[Experiment[Any, Any], ...]:
-    """The experiments that learn from this problem, that belong to this system, or both."""
+    """The experiments that learn from this problem, that belong to this system, or both.
+
+    >>> [experiment.name for experiment in ll.experiments.of(problem="burgers", system="mg-tfno")]
+    ['burgers_fno']
+    """
     every = map(get, names())
     return tuple(e for e in every if problem in (None, e.problem) and system in (None, e.system))
 

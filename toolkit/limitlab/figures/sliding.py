@@ -1,5 +1,7 @@
 """One figure with a slider out of several figures of the same make; it moves without a kernel, in a page too."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import plotly.graph_objects as go

@@ -83,6 +83,7 @@ def log_ticks(values: np.ndarray) -> dict[str, Any]:
         return {"nticks": 6}
     if high - low > 3:
         return {"exponentformat": "power", "dtick": int(np.ceil((high - low) / 6))}
+    # beyond the data: axes have margins
     decades = range(int(np.floor(low)) - 1, int(np.ceil(high)) + 2)
     digits = (1, 2, 5) if high - low > 1 else (1, 1.5, 2, 3, 4, 5, 7)
     ticks = [digit * 10.0**decade for decade in decades for digit in digits]

@@ -102,6 +102,7 @@ def error_against_resolution(
             name="training resolution",
         )
         figure.add_annotation(
+            # an annotation on a log axis is placed by the logarithm, a shape by the value
             x=float(np.log10(train_resolution)),
             y=1,
             yref="y domain",

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 KERNELS = {"ntk": math.sqrt(2), "gp": 1.0}
 # a gradient with zeros for all the words that a batch does not hold is cheap for a few words only
@@ -35,6 +35,9 @@ class CBOW(nn.Module):
     """Scores of words in contexts; u, v (word, dimension) hold a vector of each word as context and as answer.
 
     width: the width that it stands for, inf for a limit. frozen: only v is trained.
+
+    >>> ll.infinite_width.CBOW(torch.eye(9), width=torch.inf)
+    CBOW(9 words, width inf, held in 9 dimensions)
     """
 
     u: Tensor
@@ -51,12 +54,13 @@ class CBOW(nn.Module):
 
     def forward(
         self,
-        context: Int64[Tensor, "batch place"],
-        weight: Float[Tensor, "batch place"],
+        context: Int64[Tensor, "batch slot"],
+        weight: Float[Tensor, "batch slot"],
         words: Int64[Tensor, "batch k"],
     ) -> Float[Tensor, "batch k"]:
         """The scores V_k . h of `words` for the mean h of the context with these weights."""
         sparse = len(self.u) >= SPARSE_FROM
+        # embedding_bag takes weights of the table's dtype only
         shares = weight.to(self.u.dtype)
         hidden = functional.embedding_bag(context, self.u, per_sample_weights=shares, mode="sum", sparse=sparse)
         return torch.einsum("bkd,bd->bk", functional.embedding(words, self.v, sparse=sparse), hidden)
@@ -67,7 +71,8 @@ class CBOW(nn.Module):
         if not self.frozen:
             tables.append((self.u, batch["context"][batch["weight"] > 0]))
         sparse = len(self.u) >= SPARSE_FROM
-        return [functional.embedding(places.unique(), table, sparse=sparse) for table, places in tables]
+        # once each: a word that occurs twice must not decay twice
+        return [functional.embedding(words.unique(), table, sparse=sparse) for table, words in tables]
 
     @torch.no_grad()
     def sample(self, width: int, seed: int = 0) -> CBOW:
@@ -79,6 +84,7 @@ class CBOW(nn.Module):
             raise InvalidArgument(f"only a limit can be sampled; this network has width {self.width:g}")
         width = int(check_number("width", width, low=1, integer=True))
         generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
+        # in float64, as `LinearLimit.sample` draws: the same network in every precision
         omega = torch.randn(self.u.shape[1], width, generator=generator, dtype=torch.float64) / math.sqrt(width)
         omega = omega.to(self.u)
         drawn = CBOW(self.u @ omega, width=width, frozen=self.frozen)
@@ -95,6 +101,7 @@ def finite(words: int, width: int, seed: int = 0) -> CBOW:
     words = int(check_number("words", words, low=2, integer=True))
     width = int(check_number("width", width, low=1, integer=True))
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
+    # uniform on [-b, b] has variance b^2/3
     bound = math.sqrt(3 / width)
     return CBOW((2 * torch.rand(words, width, generator=generator) - 1) * bound, width=width)
 
@@ -110,8 +117,7 @@ def kernel_limit(words: int, kind: str = "ntk") -> CBOW:
     With frozen features phi a step of gradient descent moves the scores by the kernel phi . phi'. For this linear
     network of unit variances it is x . x' for the last layer and as much again for the first: features x or sqrt(2) x.
     """
-    if kind not in KERNELS:
-        raise unknown_name("kernel limit", kind, KERNELS)
+    one_of("kernel limit", kind, KERNELS)
     count = int(check_number("words", words, low=2, integer=True))
     return CBOW(KERNELS[kind] * torch.eye(count), width=math.inf, frozen=True)
 
@@ -121,6 +127,10 @@ def cbow_loss(weight_decay: float = 0.0) -> Callable[[Any, Mapping[str, Tensor]]
 
     A mean, so that losses compare: the sum's step of rate alpha is the mean's of rate alpha times the batch size.
     weight_decay: a step multiplies each touched row of U and V by 1 - alpha weight_decay, once however often it occurs.
+
+    >>> batch = ll.infinite_width.ContextBatches(ll.infinite_width.factorial_corpus(sentences=20)).batch(0)
+    >>> ll.infinite_width.cbow_loss()(ll.infinite_width.CBOW(torch.eye(256), width=torch.inf), batch)
+    {'negative_sampling': tensor(4.1589, grad_fn=<MeanBackward0>)}
     """
     decay = check_number("weight_decay", weight_decay, low=0)
 
@@ -137,6 +147,7 @@ def cbow_loss(weight_decay: float = 0.0) -> Callable[[Any, Mapping[str, Tensor]]
 def position_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
     """-log sigma(V_k . h) of the word in the middle plus -log sigma(-V_k . h) of the negatives, for each position."""
     scores = model(batch["context"], batch["weight"], batch["words"])
+    # -log sigma(s) = softplus(-s), which does not overflow
     return functional.softplus(-scores[:, 0]) + functional.softplus(scores[:, 1:]).sum(dim=1)
 
 
@@ -162,6 +173,10 @@ def analogy_hits(
 
     The answer is the word whose unit vector is nearest, by cosine, to second - first + third of the unit vectors, the
     three words of the question excepted.
+
+    >>> vectors = torch.tensor([[1.0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
+    >>> ll.infinite_width.analogy_hits(vectors, torch.tensor([[0, 1, 2, 3]]))
+    tensor([True])
     """
     if questions.ndim != 2 or questions.shape[1] != 4:
         raise InvalidArgument(f"questions must have shape (question, 4); got {tuple(questions.shape)}")
@@ -170,6 +185,7 @@ def analogy_hits(
     for part in questions.to(vectors.device).split(QUESTIONS_AT_ONCE):
         first, second, third, fourth = part.unbind(1)
         cosines = (unit[second] - unit[first] + unit[third]) @ unit.T
+        # else the answer is the third word itself more often than not
         cosines.scatter_(1, part[:, :3], -torch.inf)
         hits.append(cosines.argmax(dim=1) == fourth)
     return torch.cat(hits)

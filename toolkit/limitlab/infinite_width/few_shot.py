@@ -14,6 +14,8 @@ Labels are permuted from task to task, so there is no single good readout; what 
 Source: Finn, Abbeel, Levine, arXiv 1703.03400; Yang, Hu, arXiv 2011.14522, section 7 and appendix.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,7 +52,13 @@ KERNELS = {
 
 
 def first_order_maml(inner_rate: float = 0.4) -> Callable[[nn.Module, Task], dict[str, Tensor]]:
-    """The loss of `training.fit` on batches of tasks: the mean query loss after one step on the support."""
+    """The loss of `training.fit` on batches of tasks: the mean query loss after one step on the support.
+
+    >>> tasks = ll.infinite_width.TaskBatches(torch.randn(8, 10, 6)).batch(0)
+    >>> model = ll.infinite_width.LinearNetwork(6, 5, width=16)
+    >>> list(ll.infinite_width.first_order_maml()(model, tasks))
+    ['query']
+    """
     rate = check_number("inner_rate", inner_rate, low=0)
 
     def loss(model: nn.Module, tasks: Task) -> dict[str, Tensor]:
@@ -83,7 +91,12 @@ def adapt(
 
 @torch.no_grad()
 def adapted_accuracy(model: nn.Module, tasks: Task, inner_rate: float = 0.4, steps: int = 20) -> Float[Tensor, " task"]:
-    """The share of query points that each task gets right after some steps on its support."""
+    """The share of query points that each task gets right after some steps on its support.
+
+    >>> tasks = ll.infinite_width.TaskBatches(torch.randn(8, 10, 6)).batch(0)
+    >>> ll.infinite_width.adapted_accuracy(ll.infinite_width.LinearNetwork(6, 5, width=16), tasks).shape
+    torch.Size([32])
+    """
     rate = check_number("inner_rate", inner_rate, low=0)
     count = int(check_number("steps", steps, low=0, integer=True))
     initial = {name: weight.detach() for name, weight in model.named_parameters()}
@@ -107,6 +120,9 @@ class TaskBatches:
 
     table: the points of every class as the model takes them. A batch has support (task, ways shots, features), query
     (task, ways queries, features) and their labels 0 ... ways - 1, which a class gets at random in every task.
+
+    >>> ll.infinite_width.TaskBatches(torch.zeros(8, 10, 6)).batch(0)["query"].shape
+    torch.Size([32, 25, 6])
     """
 
     table: Float[Tensor, "class drawing features"]
@@ -145,12 +161,12 @@ class TaskBatches:
         rows = torch.from_numpy(chosen * drawings + drawn)
         labels = torch.arange(self.ways)[None, :, None].expand(rows.shape)
         parts = {}
-        for name, places in (("support", slice(None, self.shots)), ("query", slice(self.shots, None))):
-            parts[name] = functional.embedding(rows[..., places].flatten(1), self.table.flatten(0, 1))
-            parts[f"{name}_label"] = labels[..., places].flatten(1)
+        for name, drawings_of in (("support", slice(None, self.shots)), ("query", slice(self.shots, None))):
+            parts[name] = functional.embedding(rows[..., drawings_of].flatten(1), self.table.flatten(0, 1))
+            parts[f"{name}_label"] = labels[..., drawings_of].flatten(1)
         return parts
 
-    def shard(self, rank: int, world: int) -> "TaskBatches":
+    def shard(self, rank: int, world: int) -> TaskBatches:
         raise InvalidArgument("meta-learning runs in one process: its weights differ from task to task")
 
 
@@ -158,6 +174,9 @@ class KernelMachine(nn.Module):
     """f = w phi with frozen features, w = 0 at first: a kernel limit. Maps (..., features) to (..., outputs).
 
     kernel: the name of the kernel that the features are of.
+
+    >>> ll.infinite_width.KernelMachine(20, 5)(torch.ones(3, 20)).sum().item()
+    0.0
     """
 
     width = math.inf
@@ -167,9 +186,10 @@ class KernelMachine(nn.Module):
     ) -> None:
         super().__init__()
         self.kernel = kernel
-        wanted = (("outputs", outputs), ("features", features))
-        size = [int(check_number(name, n, low=1, integer=True)) for name, n in wanted]
-        self.w = nn.Parameter(torch.zeros(*size, dtype=dtype))
+        shape = [
+            check_number(name, n, low=1, integer=True) for name, n in (("outputs", outputs), ("features", features))
+        ]
+        self.w = nn.Parameter(torch.zeros(*map(int, shape), dtype=dtype))
 
     def forward(self, phi: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch outputs"]:
         return phi @ self.w.T
@@ -183,6 +203,10 @@ def kernel_features(
     The network has one hidden layer, no biases, and keeps |f| near |x|: first-layer weights of variance 1, and 1 (or 2
     for ReLU) over the width in the second. "gp" trains the second layer only, "ntk" both. jitter: added to the diagonal
     of K in units of its mean, so that there is a Cholesky factor. A linear kernel needs none: phi = x or sqrt(2) x.
+
+    >>> phi = ll.infinite_width.kernel_features("relu_gp", torch.eye(3))
+    >>> torch.allclose((phi @ phi.T).diagonal(), torch.ones(3))
+    True
     """
     activation, kind = KERNELS[one_of("kernel", kernel, KERNELS)]
     if points.ndim != 2:
@@ -190,8 +214,10 @@ def kernel_features(
     check_number("jitter", jitter, low=0)
     if activation == "linear":
         return points * (math.sqrt(2) if kind == "ntk" else 1.0)
+    # a Dense divides by the number of inputs, which the variance takes back
     network = chain(Dense(points.shape[1]), activation, Dense(2.0))
     matrix = getattr(kernels(network, points, memory_limit=memory_limit), kind)
+    # a view of the kernel, changed in place
     matrix.diagonal().add_(jitter * matrix.diagonal().mean())
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed):

@@ -1,5 +1,7 @@
 """Norms over space, whose statistics are averages of functions and so mean the same at every resolution."""
 
+from __future__ import annotations
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional

@@ -1,5 +1,7 @@
 """Maps that act at every grid point alike: (batch, channel, *grid) to (batch, channel, *grid), at any resolution."""
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,6 +25,7 @@ class PointwiseLinear(nn.Linear):
         weight = self.weight.expand(v.shape[0], -1, -1)
         result = weight @ points if self.bias is None else torch.baddbmm(self.bias[:, None], weight, points)
         if add_to is not None:
+            # in place: neither product needs its own result for the backward pass
             result.add_(add_to.flatten(2))
         return result.unflatten(2, v.shape[2:])
 

@@ -17,6 +17,8 @@ than an FFT (`_fft_is_cheaper`, measured) the FFT computes the same numbers.
 Source: Li et al., arXiv 2010.08895; one centred weight block: Kossaifi et al., arXiv 2310.00120.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import math
@@ -67,6 +69,7 @@ class SpectralConv(nn.Module):
         std = math.sqrt(2 / (in_channels + out_channels))
         channels = (in_channels,) if separable else (in_channels, out_channels)
         kept = tuple(last - first + 1 for first, last in self.wavenumbers)
+        # a complex normal of deviation std has parts of std / sqrt(2)
         self.weight_parts = nn.Parameter(torch.randn(*channels, *kept, 2) * (std / math.sqrt(2)))
         self.bias = nn.Parameter(torch.randn(out_channels) * std) if bias else None
 
@@ -242,6 +245,7 @@ def _basis(like: Tensor, kind: str, n: int, wavenumbers: tuple[int, int]) -> Ten
 
 @functools.lru_cache(maxsize=256)
 def _cached_basis(kind: str, n: int, wavenumbers: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # a matrix made in inference mode could never be used in training
     with torch.inference_mode(False), torch.no_grad():
         return _build_basis(kind, n, wavenumbers, dtype, device)
 
@@ -255,6 +259,7 @@ def _build_basis(kind: str, n: int, wavenumbers: tuple[int, int], dtype: torch.d
     "synthesise last": (2 kept + padding, n), its transpose layout, with w(k).
     """
     k = torch.arange(wavenumbers[0], wavenumbers[1] + 1, device="cpu")
+    # k j mod n in whole numbers: a cosine of large angles loses digits
     angle = (k[:, None] * torch.arange(n, device="cpu")).remainder(n).to(torch.float64) * (2 * math.pi / n)
     cosine, sine = angle.cos(), angle.sin()
     if kind.startswith("analyse"):
@@ -308,11 +313,13 @@ def _synthesise_by_fft(
         shape = list(coefficients.shape)
         shape[axis + 2] = n
         k = torch.arange(first, last + 1, device=coefficients.device)
+        # added, not written: on an even grid +n/2 and -n/2 are one column
         spectrum = coefficients.new_zeros(shape).index_add(axis + 2, k % n, coefficients)
         coefficients = torch.fft.ifft(spectrum, dim=axis + 2, norm="forward")
     n, kept = size[-1], coefficients.shape[-1]
     weight = coefficients.new_ones(kept).real
     if n % 2 == 0 and kept == n // 2 + 1 and kept > 1:
+        # w = 2 is the layer's own, which irfft does not put on its last column
         weight = torch.cat([weight[:-1], 2 * weight[-1:]])
     # A real FFT counts every column but the first and the Nyquist one twice, and needs a real first column.
     first_column = torch.complex(coefficients[..., :1].real, torch.zeros_like(coefficients[..., :1].real))

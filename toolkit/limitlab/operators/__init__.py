@@ -6,9 +6,10 @@ from settings; the classes can be used directly.
 
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
-from limitlab.operators.catalogue import OPERATORS, Operator, Task, build, count_parameters, get, names
+from limitlab.operators.catalogue import OPERATORS, build, get, names
 from limitlab.operators.fno import FNO
 from limitlab.operators.normalization import Normalized
+from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
 
 __all__ = [

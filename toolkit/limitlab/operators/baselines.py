@@ -3,12 +3,15 @@
 Mean: the average target, whatever the input. Persistence: the state stays as it is.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.spectral_convolution import resample
+from limitlab.operators.row import Operator
 
 
 class MeanPredictor(nn.Module):
@@ -27,6 +30,7 @@ class MeanPredictor(nn.Module):
         if not isinstance(mean_field, Tensor) or not 2 <= mean_field.ndim <= 4:
             got = tuple(mean_field.shape) if isinstance(mean_field, Tensor) else type(mean_field).__name__
             raise InvalidArgument(f"mean_field must be a tensor (channel, *grid) with 1 to 3 grid axes; got {got}")
+        # a clone: the caller's tensor may be a view of the training set, or change
         self.register_buffer("mean_field", mean_field.detach().clone())
 
     def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch channel *grid"]:
@@ -51,3 +55,21 @@ class Persistence(nn.Module):
         if u.ndim < 3 or u.shape[1] < self.out_channels:
             raise InvalidArgument(f"u must have at least {self.out_channels} channels; got shape {tuple(u.shape)}")
         return torch.narrow(u, 1, u.shape[1] - self.out_channels, self.out_channels)
+
+
+ROWS = (
+    Operator(
+        "mean",
+        "mean of the training outputs",
+        MeanPredictor,
+        lambda task, settings: MeanPredictor(task.mean_target),
+        trains=False,
+    ),
+    Operator(
+        "persistence",
+        "the input as it is",
+        Persistence,
+        lambda task, settings: Persistence(task.out_channels),
+        trains=False,
+    ),
+)

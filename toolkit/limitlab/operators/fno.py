@@ -12,6 +12,8 @@ the Nyquist coefficient of a leading axis with as many points as modes is halved
 Source: Li et al., arXiv 2010.08895; Kossaifi et al., arXiv 2310.00120 (improvements and defaults).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
+from limitlab.operators.row import Operator, Sizes, Task
 
 NORMS = ("instance", "group", "adaptive_instance")
 SKIPS = ("linear", "identity", "soft-gating")
@@ -106,12 +109,14 @@ class FNO(nn.Module):
         v = self.lifting(u)
         pads = [round(fraction * n) for fraction, n in zip(self.padding, grid, strict=True)]
         if any(pads):
+            # torch's pad counts the axes from the last one
             v = functional.pad(v, [pad for p in reversed(pads) for pad in (p, p)])
         for block, factor in zip(self.blocks, self.output_scaling, strict=True):
             v = block(v, tuple(max(1, round(factor * n)) for n in v.shape[2:]), embedding)
         if any(pads):
             total = math.prod(self.output_scaling)
             for axis, (pad, n) in enumerate(zip(pads, grid, strict=True)):
+                # layers that change the resolution have scaled the padding with the rest
                 v = v.narrow(axis + 2, round(total * pad), round(total * n))
         return self.projection(v)
 
@@ -138,6 +143,7 @@ class FourierLayer(nn.Module):
         self.last, self.preactivation = last, options.preactivation
         self.spectral = SpectralConv(width, width, modes, separable=options.separable)
         self.skip = _skip("skip", options.skip, width)
+        # rounded here, cut off in lifting and projection: as neuraloperator has it
         hidden = max(1, round(expansion * width)) if expansion else 0
         self.channel_mlp = PointwiseMLP(width, hidden, width) if hidden else None
         self.channel_mlp_skip = _skip("channel_mlp_skip", options.channel_mlp_skip, width) if hidden else None
@@ -156,6 +162,7 @@ class FourierLayer(nn.Module):
         if self.first_norm is None:
             a = self._convolved(v, size)
         else:
+            # the norm is of K v alone, so the skip cannot be summed inside of the product
             a = _normalised(self.first_norm, self.spectral(v, size), embedding)
             a = a if self.skip is None else a + resample(self.skip(v), size)
         a = a if self.last else functional.gelu(a)
@@ -222,3 +229,20 @@ def _one_per(
     if len(values) != count:
         raise InvalidArgument(f"{argument} must be one number or {count} numbers; got {value!r:.80}")
     return tuple(check_number(argument, each, low=low, high=high) for each in values)
+
+
+def fno(task: Task, settings: Sizes) -> FNO:
+    """The FNO of these settings, as many modes along every axis."""
+    return FNO(
+        task.in_channels,
+        task.out_channels,
+        settings.modes,
+        settings.width,
+        settings.layers,
+        dimension=task.dimension,
+        padding=settings.padding,
+        norm=None if settings.norm == "none" else settings.norm,
+    )
+
+
+ROWS = (Operator("fno", "Fourier neural operator", FNO, fno, ("modes", "width", "layers", "padding", "norm")),)

@@ -4,6 +4,8 @@ Statistics are per channel, over samples and space: statistics per grid point wo
 output is in physical units, so losses and metrics see what a person would see.
 """
 
+from __future__ import annotations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -61,4 +63,5 @@ def _checked(argument: str, statistics: Statistics) -> tuple[Tensor, Tensor]:
 def _over_grid(statistic: Float[Tensor, "channel"], u: Float[Tensor, "batch channel *grid"]) -> Tensor:
     if len(statistic) not in (1, u.shape[1]):
         raise InvalidArgument(f"u must have {len(statistic)} channels; got shape {tuple(u.shape)}")
+    # float64 statistics would promote a float32 field, and with it the whole model
     return statistic.to(u.dtype).reshape(-1, *[1] * (u.ndim - 2))

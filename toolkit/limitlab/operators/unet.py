@@ -6,6 +6,8 @@ level. Kernels count pixels, so unlike an FNO it is a different operator at ever
 Source: Ronneberger, Fischer, Brox, arXiv 1505.04597; the modern form of Gupta and Brandstetter, arXiv 2209.15616.
 """
 
+from __future__ import annotations
+
 import itertools
 from typing import Literal
 
@@ -16,6 +18,8 @@ from torch.nn import functional
 
 from limitlab.errors import check_number, unknown_name
 from limitlab.layers.spectral_convolution import check_field
+from limitlab.operators.fno import fno
+from limitlab.operators.row import Operator, Sizes, Task, count_parameters
 
 PaddingMode = Literal["zeros", "circular"]
 PADDINGS: dict[str, PaddingMode] = {"zeros": "zeros", "periodic": "circular"}
@@ -73,6 +77,7 @@ class UNet(nn.Module):
         v = self.bottom(v)
         for rising, decoder in zip(reversed(self.risings), reversed(self.decoders), strict=True):
             skip = skips.pop()
+            # the size of the skip, not a factor of two: halving an odd grid rounds up
             v = rising(functional.interpolate(v, size=skip.shape[2:], mode="nearest"))
             v = decoder(torch.cat([skip, v], dim=1))
         return self.exit(v)
@@ -107,10 +112,12 @@ def unet_with_parameters(
     check_number("target", target, low=1, integer=True)
 
     def count(width: int) -> int:
+        # counts without memory, and without a draw from the generator that seeds the model to come
         with torch.device("meta"):
             candidate = UNet(in_channels, out_channels, dimension, width, levels, padding=padding)
         return sum(parameter.numel() for parameter in candidate.parameters())
 
+    # parameters grow with the width, so the nearest is one of two neighbours found by bisection
     low, high = 1, 2
     while count(high) < target:
         low, high = high, 2 * high
@@ -132,3 +139,13 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     """Up to 8 groups; at least two channels each where possible, since one channel a group erases the amplitude."""
     most = max(1, min(8, channels // 2))
     return nn.GroupNorm(max(groups for groups in range(1, most + 1) if channels % groups == 0), channels)
+
+
+def unet(task: Task, settings: Sizes) -> UNet:
+    """The U-Net with as many parameters as the FNO of these settings."""
+    return unet_with_parameters(
+        count_parameters(fno(task, settings)), task.in_channels, task.out_channels, task.dimension
+    )
+
+
+ROWS = (Operator("unet", "U-Net of as many parameters", UNet, unet, ("modes", "width", "layers"), tied=True),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args, overload
 
-from limitlab.errors import unknown_name
+from limitlab.errors import one_of, unknown_name
 from limitlab.problems.base import Field, Parameter, Problem
 from limitlab.problems.difficulty import difficulty
 from limitlab.problems.dynamical import DynamicalProblem
@@ -65,16 +65,17 @@ def get(name: str, **parameters: float) -> Any:
 
     Raises UnknownName, with the nearest name, for a problem or a parameter that does not exist; InvalidArgument for a
     value outside its range.
+
+    >>> ll.problems.get("lorenz", rho=20.0, span=5.0).values["rho"]
+    20.0
     """
-    if name not in _CATALOGUE:
-        raise unknown_name("problem", name, _CATALOGUE)
-    problem = _CATALOGUE[name]
-    own = {parameter.name for parameter in problem.parameters}
-    domain: dict[str, Any] = {key: parameters.pop(key) for key in _DOMAIN if key in parameters and key not in own}
-    if domain:
-        if not isinstance(problem, PDEProblem | DynamicalProblem):
-            raise unknown_name(f"parameter of {name}", next(iter(domain)), own)
+    problem = _CATALOGUE[one_of("problem", name, _CATALOGUE)]
+    known = {parameter.name for parameter in problem.parameters}
+    domain: dict[str, Any] = {key: parameters.pop(key) for key in _DOMAIN if key in parameters and key not in known}
+    if domain and isinstance(problem, PDEProblem | DynamicalProblem):
         problem = problem.with_domain(**domain)
+    elif domain:
+        raise unknown_name(f"parameter of {name}", next(iter(domain)), known)
     return problem.with_parameters(**parameters)
 
 
@@ -89,16 +90,24 @@ def catalogue(kind: Literal["integral"]) -> tuple[IntegralProblem, ...]: ...
 @overload
 def catalogue(kind: None = None) -> tuple[Problem, ...]: ...
 def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
-    """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady")."""
-    if kind is not None and kind not in get_args(Kind):
-        raise unknown_name("kind of problem", kind, get_args(Kind))
-    chosen = "pde" if kind in ("evolution", "steady") else kind
-    found = [p for p in _CATALOGUE.values() if chosen is None or p.kind == chosen]
-    if kind in ("evolution", "steady"):
-        found = [p for p in found if isinstance(p, PDEProblem) and (p.span > 0) == (kind == "evolution")]
-    return tuple(found)
+    """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady").
+
+    >>> [problem.name for problem in ll.problems.catalogue("steady")]
+    ['darcy', 'darcy_lognormal', 'poisson']
+    """
+    if kind is not None:
+        one_of("kind of problem", kind, get_args(Kind))
+    evolving = {"evolution": True, "steady": False}.get(kind or "")
+    problems = (p for p in _CATALOGUE.values() if kind is None or p.kind == ("pde" if evolving is not None else kind))
+    if evolving is None:
+        return tuple(problems)
+    return tuple(p for p in problems if isinstance(p, PDEProblem) and (p.span > 0) == evolving)
 
 
 def names(kind: Kind | None = None) -> tuple[str, ...]:
-    """The names that `get` knows, or those of a kind."""
+    """The names that `get` knows, or those of a kind.
+
+    >>> ll.problems.names("evolution")[:3]
+    ('advection', 'heat', 'burgers')
+    """
     return tuple(problem.name for problem in catalogue(kind))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from limitlab.errors import check_number, unknown_name
+from limitlab.errors import check_number, one_of
 
 if TYPE_CHECKING:
     import xarray
@@ -19,7 +19,12 @@ Kind = Literal["pde", "ode", "sde", "integral"]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number of the equation with the range that sliders and checks use; `scale` says how a slider should move."""
+    """A number of the equation with the range that sliders and checks use; `scale` is that of a slider.
+
+    >>> growth = ll.problems.Parameter("r", 0.5, low=0.1, high=2.0, meaning="rate of growth", unit="1/day")
+    >>> ll.problems.parse("x' = r*x", {"r": growth}).values
+    {'r': 0.5}
+    """
 
     name: str
     default: float
@@ -33,7 +38,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Field:
-    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it."""
+    """An unknown, a coefficient or a forcing of the equation, as the equation's text names it.
+
+    >>> ll.problems.get("oral_dose").states[1]
+    Field(name='C', meaning='concentration in blood', unit='mg/L', latex=None)
+    """
 
     name: str
     meaning: str
@@ -47,6 +56,9 @@ class Problem(ABC):
 
     equation: text of the grammar. values: current parameter values (the defaults when left out).
     version: raised whenever the generator's numbers change, so that caches forget.
+
+    >>> sorted({problem.kind for problem in ll.problems.catalogue() if isinstance(problem, ll.problems.Problem)})
+    ['integral', 'ode', 'pde', 'sde']
     """
 
     kind: ClassVar[Kind]
@@ -65,10 +77,9 @@ class Problem(ABC):
         known = {parameter.name: parameter for parameter in self.parameters}
         values = {name: parameter.default for name, parameter in known.items()}
         for name, value in self.values.items():
-            if name not in known:
-                raise unknown_name(f"parameter of {self.name}", name, known)
+            one_of(f"parameter of {self.name}", name, known)
             values[name] = float(check_number(name, value, low=known[name].low, high=known[name].high))
-        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "values", values)  # a frozen dataclass
 
     def with_parameters(self, **values: float) -> Self:
         """The same problem at other parameter values; raises UnknownName, or InvalidArgument outside their range."""
@@ -81,6 +92,7 @@ class Problem(ABC):
     def spec(self) -> dict[str, Any]:
         """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
+        # through JSON, so that a spec equals the one that a manifest gives back
         return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
 
     def provenance(self, **made: Any) -> dict[str, Any]:

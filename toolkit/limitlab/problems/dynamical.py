@@ -21,7 +21,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
 from limitlab.problems.base import Field, GenerativeProblem
-from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Function, Layout, Values, evaluator, vector_field
+from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Layout, Values, VectorField, evaluator, vector_field
 from limitlab.problems.laws import Nearby, StateLaw, streams
 from limitlab.problems.text.systems import Dynamics, parse_dynamics, parse_scalar
 
@@ -67,6 +67,10 @@ class DynamicalProblem(GenerativeProblem):
     (with sites: in i = 1 .. N and N). frames: stored times, equally spaced on [0, span]. sites: N, or 0 for a problem
     without sites; ends: what is beyond the first and the last site. spread: every sample has parameters of its own,
     each U(1 - spread, 1 + spread) times its value.
+
+    >>> problem = ll.problems.get("lotka_volterra")
+    >>> isinstance(problem, ll.problems.DynamicalProblem), problem.dimension, problem.components
+    (True, 2, ('x', 'y'))
     """
 
     descriptive: ClassVar[frozenset[str]] = GenerativeProblem.descriptive | {"states", "invariants", "time_unit"}
@@ -126,8 +130,8 @@ class DynamicalProblem(GenerativeProblem):
 
     def with_domain(self, *, span: float | None = None, frames: int | None = None, sites: int | None = None) -> Self:
         """The same equations over another time span, with other frames, or with another number of sites."""
-        given: dict[str, Any] = {"span": span, "frames": frames, "sites": sites}
-        return dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
+        changes: dict[str, Any] = {"span": span, "frames": frames, "sites": sites}
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def with_initial(self, *initial: float | str) -> Self:
         """The same problem from another initial value, a number or text for each state."""
@@ -135,18 +139,18 @@ class DynamicalProblem(GenerativeProblem):
 
     def dynamics(self) -> Dynamics:
         """The equations as sympy expressions; parsed once. Raises InvalidArgument, quoting the equation."""
-        found = parse_dynamics(self.equation, tuple(self.values))
+        dynamics = parse_dynamics(self.equation, tuple(self.values))
         declared = tuple(state.name for state in self.states)
-        if found.states != declared or found.indexed != bool(self.sites):
-            raise InvalidArgument(f"the states of {self.name} are {found.states}; got {declared}")
-        return found
+        if dynamics.states != declared or dynamics.indexed != bool(self.sites):
+            raise InvalidArgument(f"the states of {self.name} are {dynamics.states}; got {declared}")
+        return dynamics
 
     def layout(self, extras: tuple[str, ...] = (), *, states: bool = True) -> Layout:
         """How a state vector holds the states; extras: names of further inputs."""
         names = tuple(state.name for state in self.states) if states else ()
         return Layout(names, tuple(self.values), self.sites, self.ends, extras)
 
-    def field(self, values: Values | None = None) -> Function:
+    def field(self, values: Values | None = None) -> VectorField:
         """Right side (drift) field(t, y): y (..., state) to its time derivative; t broadcasts against y.
 
         values: parameters that differ from the problem's: numbers, or tensors of one value a sample.
@@ -166,8 +170,9 @@ class DynamicalProblem(GenerativeProblem):
         layout = self.layout(tuple(extras), states=False)
         expressions = tuple(parse_scalar(text, (*self.values, *extras), indexed=bool(self.sites)) for text in texts)
         sites = torch.zeros(self.sites, dtype=torch.float64)
-        found = evaluator(expressions, layout).bind(values)(0.0, sites, *extras.values())
-        numbers = [torch.as_tensor(value, dtype=torch.float64) for value in found]
+        computed = evaluator(expressions, layout).bind(values)(0.0, sites, *extras.values())
+        numbers = [torch.as_tensor(value, dtype=torch.float64) for value in computed]
+        # extras too: a text without random numbers still has a value for every sample
         parts = torch.broadcast_tensors(*numbers, *extras.values(), *([sites] if self.sites else []))[: len(texts)]
         return torch.cat(parts, -1) if self.sites else torch.stack(parts, -1)
 
@@ -208,6 +213,7 @@ class DynamicalProblem(GenerativeProblem):
         if self.spread > 0:
             factors = np.stack([stream.uniform(1 - self.spread, 1 + self.spread, len(values)) for stream in drawn])
             values = {
+                # a column of its own: a view would keep the whole table, with strides
                 name: value * torch.from_numpy(factors[:, k].copy())
                 for k, (name, value) in enumerate(self.values.items())
             }
@@ -295,6 +301,7 @@ class DynamicalProblem(GenerativeProblem):
             y=("sample time state", y, "state", shared),
             sample=("sample", np.arange(first, first + count), "sample"),
             time=("time", times, "time", self.time_unit),
+            # objects: fixed-width text would be another dtype for every problem
             state=("state", np.array(self.components, dtype=object), "component"),
         )
         beside = labelled(

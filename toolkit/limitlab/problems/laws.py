@@ -22,6 +22,7 @@ Stream = np.random.Generator
 
 def streams(samples: int, seed: int, first: int, attempt: int = 0) -> list[Stream]:
     """Independent random streams of samples first, first + 1, ...; another attempt at a sample has another stream."""
+    # nothing for the first attempt, so that its stream is that of (seed, sample)
     tail = [attempt] if attempt else []
     return [Stream(np.random.PCG64([seed, first + sample, *tail])) for sample in range(samples)]
 

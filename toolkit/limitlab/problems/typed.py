@@ -9,12 +9,13 @@ The text goes through the whitelist parser of `limitlab.problems.text.grammar`; 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.problems.base import Field, GenerativeProblem, Parameter
 from limitlab.problems.dynamical import NEARBY, DynamicalProblem
 from limitlab.problems.ode.problem import ODEProblem
@@ -48,16 +49,19 @@ def parse(
     in the order of the equations (1 where left out); of a PDE, text in x or a law. frames: stored times on [0, span].
     options: of a PDE length, resolution, dt; of systems law, sites and ends (for x[i]' = ...), of an ODE stiff, rtol,
     atol, of an SDE calculus ("ito"), step_size, method. Raises InvalidArgument or UnknownName for what cannot be read.
+
+    >>> decay = ll.problems.parse("x' = a*x", {"a": -1.0}, initial={"x": 2.0}, span=1.0)
+    >>> round(float(decay.solve().y[0, -1]), 5)
+    0.73576
     """
     kind = kind_of(text) or "pde"
     for option in options:
-        if option not in _OPTIONS[kind]:
-            described = {"pde": "a partial", "ode": "an ordinary", "sde": "a stochastic"}[kind]
-            raise unknown_name(f"option of {described} differential equation", option, _OPTIONS[kind])
-    given = {"span": span, "frames": frames, "initial": initial}
-    options |= {key: value for key, value in given.items() if value is not None}
+        described = {"pde": "a partial", "ode": "an ordinary", "sde": "a stochastic"}[kind]
+        one_of(f"option of {described} differential equation", option, _OPTIONS[kind])
+    common = {"span": span, "frames": frames, "initial": initial}
+    options |= {key: value for key, value in common.items() if value is not None}
     if kind == "pde":
-        return parse_pde(text, parameters, name=name, **options)
+        return dataclasses.replace(parse_pde(text, parameters, **options), name=name)
     return _system(kind, text, parameters or {}, name, **options)
 
 
@@ -104,8 +108,7 @@ def _system(
 def _initial(states: tuple[str, ...], initial: Initial) -> tuple[float | str, ...]:
     if isinstance(initial, Mapping):
         for name in initial:
-            if name not in states:
-                raise unknown_name("state", name, states)
+            one_of("state", name, states)
         values = [initial.get(state, 1.0) for state in states]
     else:
         if isinstance(initial, str) or len(initial) not in (0, len(states)):

@@ -183,6 +183,7 @@ def near(value: Any, expected: float, margin: float) -> Criterion:
 
 
 def _criterion(value: Any, verdicts: list[bool], text: str) -> Criterion:
+    # all() of nothing is true
     if not verdicts:
         raise InvalidArgument("a criterion needs at least one number: nothing holds of none")
     return Criterion(value, all(verdicts), text)

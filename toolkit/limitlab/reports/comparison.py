@@ -103,10 +103,12 @@ def _figure(points: Sequence[Point], swept: Sequence[str], metrics: Sequence[str
         "showlegend": len(lines) > 1,
         "updatemenus": [{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.15, "yanchor": "top"}],
     }
+    # through plotly: a browser does not know the template by its name
     return json.loads(go.Figure({"data": traces, "layout": layout}).to_json())
 
 
 def _is_number(value: object) -> bool:
+    # True is an int in Python
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -116,11 +116,13 @@ def execute(
     failure = None
     with tempfile.TemporaryDirectory(prefix="limitlab-report-") as scratch:
         output = Path(scratch) / f"{name}.ipynb"
+        # outputs of an earlier run would stand in the report of one that stopped before their cell
         node = _without_outputs(nbformat.from_dict(json.loads(text)))
         try:
             papermill.execute_notebook(
                 node,
                 str(output),
+                # those that differ alone: the author's cell with its comments still says the defaults
                 parameters=dict(overrides),
                 kernel_name="python3",
                 language="python",
@@ -157,6 +159,7 @@ def write(done: Execution, path: Path, values: dict[str, Value], target: Path, *
         raise ReportFailed(f"{path.name}: {done.failure} (what ran is in {remains})")
     executed: NotebookNode = nbformat.reads(done.text, as_version=4)
     notebook = write_atomically(target / path.name, done.text)
+    # an earlier failure with these parameters is overcome
     (target / f"{path.stem}.failed.ipynb").unlink(missing_ok=True)
     page = None
     if pages:
@@ -197,6 +200,7 @@ def _kernel_of_this_interpreter() -> type:
                 display_name="Python 3",
                 language="python",
                 metadata={"supported_encryption": "curve"},
+                # debugpy warns of frozen modules in every kernel's first output
                 env={"PLOTLY_RENDERER": "plotly_mimetype", "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
             )
 

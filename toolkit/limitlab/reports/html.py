@@ -34,6 +34,7 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     _cut_off_network(soup)
     body = str(soup)
     for index, figure in enumerate(figures):
+        # after the clean-up, whose parser need not read megabytes of figure data
         body = body.replace(_place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
     return page(

@@ -14,6 +14,7 @@ _SPELLED = {
     r"\end{split}": r"\end{align*}",
     r"\operatorname*": r"\operatorname",
 }
+# the converter leaves what it does not know as text: a backslash, or a bare &
 _NOT_UNDERSTOOD = re.compile(r">[^<]*\\|<m\w+>&</m\w+>")
 
 

@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 POLICY = (
+    # plotly's WebGL traces compile functions, hence unsafe-eval; nothing may be fetched
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; media-src data:; worker-src blob:; form-action 'none'; base-uri 'none'"
 )
@@ -43,6 +44,7 @@ def figure_block(figure: Mapping[str, Any]) -> str:
     layout = figure.get("layout", {})
     named = layout.get("title") or {}
     label = named.get("text", "") if isinstance(named, Mapping) else str(named)
+    # a text with </script> in it would end the script
     data = json.dumps(_finite(figure), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     height = float(layout.get("height") or 450)
     return (

@@ -208,6 +208,7 @@ def _read_parameter(
         raise InvalidArgument(f"{where} has a default that is not a literal") from None
     is_list = isinstance(value, list | tuple)
     kinds = {type(item) for item in value} if is_list else {type(value)}
+    # [1, 0.5] is a list of numbers
     kind = float if kinds == {int, float} else next(iter(kinds), None)
     choices: tuple[Any, ...] = ()
     match annotation:

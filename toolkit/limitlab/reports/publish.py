@@ -68,6 +68,7 @@ def scalar(name: str, value: Any) -> Scalar:
             value = value.item()
         except (ValueError, RuntimeError):
             raise InvalidArgument(f"published value {name!r} must be one number; got an array of several") from None
+    # before the integers, since True is one
     if isinstance(value, bool | str):
         return value
     if isinstance(value, numbers.Integral):

@@ -88,6 +88,7 @@ def sweep(
             # a worker may die or lack a package: whatever the reason, it is this point's alone
             except Exception as cause:
                 points[index] = Point(overrides, failure=f"{type(cause).__name__}: {cause}".splitlines()[0])
+            # the cluster would hold every executed notebook until the last is done
             future.release()
     ordered = tuple(points[index] for index in range(len(combinations)))
     target = Path(folder) / f"{path.stem}-sweep-{parameter_hash({name: list(values) for name, values in axes.items()})}"

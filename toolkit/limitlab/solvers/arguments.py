@@ -108,6 +108,7 @@ def read_times(
     accepted = f"(time,) or ({batch}, time) with at least two times"
     if moments.dim() not in (1, 2) or moments.shape[-1] < 2 or (moments.dim() == 2 and len(moments) != batch):
         raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(moments.shape)}")
+    # double whatever the state is: in float32 a long span would swallow its small steps
     times = moments.detach().double().expand(batch, -1) if moments.dim() == 1 else moments.detach().double()
     steps = times.diff(dim=1)
     sign = 1.0 if bool(steps[0, 0] > 0) else -1.0

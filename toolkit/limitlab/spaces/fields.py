@@ -58,6 +58,7 @@ def gaussian_field(
         raise InvalidArgument(f"a {boundary} field needs a grid of {needed!r} axes; got {grid.kinds}")
     if sigma is None:
         sigma = tau ** (alpha - grid.dimension / 2)
+    # eigenfunctions are normalised on the box: each carries 1/sqrt(volume)
     amplitude = sigma / math.sqrt(math.prod(grid.lengths))
     streams, law = _Streams(samples, seed, first), _Law(alpha, tau, amplitude)
     if boundary == "periodic":
@@ -75,6 +76,7 @@ class _Streams:
 
     def draw(self, dimension: int, low: int, high: int) -> Tensor:
         """One a mode, `(samples, high - low + 1, ...)`, the same for a mode whatever `high` is."""
+        # shell by shell: a finer grid appends draws, and takes the same numbers for the modes of a coarser one
         order = _shell_order(dimension, low, high)
         normals = np.empty((self.samples, order.size))
         for sample in range(self.samples):  # numpy's stream is sequential (a prefix stays a prefix); torch's is not
@@ -95,6 +97,7 @@ class _Law:
         """Of the modes with k_j = fundamental m_j / L_j."""
         wavenumbers = [fundamental * m.double() / axis.length for m, axis in zip(modes, grid.axes, strict=True)]
         squared = torch.stack(wavenumbers).square().sum(dim=0)
+        # tau may be zero, and so may the mode
         return self.amplitude * (squared + self.tau**2).clamp_min(1e-300) ** (-self.alpha / 2)
 
 
@@ -114,6 +117,7 @@ def _shell_order(dimension: int, low: int, high: int) -> np.ndarray:
 
 
 def _periodic_field(grid: Grid, streams: _Streams, law: _Law) -> Float[Tensor, "samples *grid"]:
+    # without n/2, whose sine the grid does not see
     highest = [(size - 1) // 2 for size in grid.shape]
     top, dimension = max(highest), grid.dimension
     normals = streams.draw(dimension, -top, top)
@@ -124,6 +128,7 @@ def _periodic_field(grid: Grid, streams: _Streams, law: _Law) -> Float[Tensor, "
     for component in modes:
         sign = torch.where(sign == 0, component.sign(), sign)
     positive = torch.complex(normals, -mirrored)
+    # a complex number of variance one has two parts of variance one half
     coefficients = torch.where(sign > 0, positive, torch.complex(mirrored, normals)) / math.sqrt(2)
     scale = torch.where(sign == 0, 0.0, law.deviations(grid, modes, 2 * math.pi))
     coefficients = coefficients * scale
@@ -138,6 +143,7 @@ def _periodic_field(grid: Grid, streams: _Streams, law: _Law) -> Float[Tensor, "
 
 def _bounded_field(grid: Grid, streams: _Streams, law: _Law, boundary: FieldBoundary) -> Float[Tensor, "samples *grid"]:
     lowest = 0 if boundary == "neumann" else 1
+    # a whole cube, then cut: the order of the draws must not depend on the shape of the grid
     normals = streams.draw(grid.dimension, 0, max(grid.shape) - 1)
     normals = normals[:, *(slice(0, size) for size in grid.shape)]
     modes = torch.meshgrid(*(torch.arange(size) + lowest for size in grid.shape), indexing="ij")

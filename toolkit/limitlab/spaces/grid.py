@@ -59,7 +59,7 @@ class Axis:
         """Quadrature weights, float64, `(size,)`; they sum to the length."""
         weights = np.full(self.size, self.spacing)
         if self.kind == "nodes":
-            weights[[0, -1]] /= 2
+            weights[[0, -1]] /= 2  # an end belongs to one interval only
         return weights
 
 

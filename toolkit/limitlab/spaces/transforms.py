@@ -52,6 +52,7 @@ def inverse_fourier(coefficients: Complex[Tensor, "*modes"], grid: Grid) -> Floa
     True
     """
     _require_kind("inverse_fourier", grid, "periodic")
+    # the size is not in the coefficients: n and n + 1 points may have the same number of them
     return torch.fft.irfftn(coefficients, s=grid.shape, dim=_axes(grid), norm="forward")
 
 
@@ -84,6 +85,7 @@ def dealias_mask(grid: Grid, keep: float = 2 / 3, device: torch.device | str | N
     check_number("keep", keep, low=0, high=1)
     mask = torch.ones((), dtype=torch.bool, device=device)
     for axis, k in zip(grid.axes, wavenumbers(grid, device=device), strict=True):
+        # strictly below, and by more than the rounding of m = k L / (2 pi)
         mask = mask & (k.abs() * axis.length / (2 * math.pi) < keep * axis.size / 2 - 1e-9)
     return mask
 
@@ -101,6 +103,7 @@ def derivative_symbol(
     size = grid.axes[axis].size
     if order % 2 and size % 2 == 0:
         nyquist = math.pi * size / grid.axes[axis].length
+        # within rounding of it: k is 2 pi m / L in the dtype asked for
         k = torch.where(k.abs() >= nyquist * (1 - 1e-9), torch.zeros_like(k), k)
     return (1j * k) ** order
 
@@ -133,6 +136,7 @@ def spectral_resample(
     layout = (*target.shape[:-1], target.shape[-1] // 2 + 1)
     resampled = coefficients.new_zeros((*u.shape[: -grid.dimension], *layout))
     highest = [(min(source, goal) - 1) // 2 for source, goal in zip(grid.shape, target.shape, strict=True)]
+    # slice(-0, None) would be everything
     corners = [[slice(0, m + 1), slice(-m, None)] if m else [slice(0, 1)] for m in highest[:-1]]
     corners.append([slice(0, highest[-1] + 1)])
     for corner in itertools.product([...], *corners):
@@ -200,10 +204,11 @@ def _half_shift(n: int, like: Tensor) -> Tensor:
 
 def _cosine_along_last(u: Tensor) -> Tensor:
     n = u.shape[-1]
+    # a DCT-II as an FFT of twice the length: torch has none, and this one has gradients
     mirrored = torch.cat([u, u.flip(-1)], dim=-1)
     coefficients = 2 * (torch.fft.rfft(mirrored, norm="forward")[..., :n] * _half_shift(n, u)).real
     scale = torch.ones(n, dtype=u.dtype, device=u.device)
-    scale[0] = 0.5
+    scale[0] = 0.5  # the constant is its own mirror image
     return coefficients * scale
 
 

@@ -7,6 +7,8 @@ exists at any moment. Complex tensors are stored as pairs of reals and named in 
 finds what a disk has damaged.
 """
 
+from __future__ import annotations
+
 import json
 import random
 import re
@@ -51,6 +53,7 @@ class Checkpoint:
             if name.startswith("optimizer."):
                 _, index, quantity = name.split(".", 2)
                 state.setdefault(int(index), {})[quantity] = tensor
+        # rates belong to the schedule, not to the file
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -60,16 +63,19 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     recipe: Mapping[str, Any],
-    seconds: float,
+    *,
+    seconds: float = 0.0,
 ) -> Path:
     """Write the checkpoint of `step` into `folder`, then drop all but the two newest. Returns its path."""
     tensors = {f"model.{name}": tensor for name, tensor in weights_of(model).items()}
     for index, quantities in optimizer.state_dict()["state"].items():
+        # some versions of SGD store None for the momentum that they lack
         present = {name: value for name, value in quantities.items() if value is not None}
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in present.items()}
     header = {"step": step, "seconds": seconds, "recipe": dict(recipe), "random_state": random_state()}
     path = folder / f"step-{step:08d}.safetensors"
     write_tensors(path, tensors, header)
+    # only after the new one is complete: a good one exists at any moment
     for old in paths(folder)[:-KEPT]:
         old.unlink()
     return path
@@ -84,13 +90,15 @@ def latest(folder: Path) -> Checkpoint | None:
     for path in reversed(paths(folder)):
         try:
             tensors, header = read_tensors(path)
-            found = Checkpoint(tensors=tensors, **header)
+            checkpoint = Checkpoint(tensors=tensors, **header)
         except (DamagedFile, TypeError) as error:
             damaged.append(str(error))
             continue
         for message in damaged:
-            warnings.warn(f"{message}; going back to the checkpoint of step {found.step}", RuntimeWarning, stacklevel=2)
-        return found
+            warnings.warn(
+                f"{message}; going back to the checkpoint of step {checkpoint.step}", RuntimeWarning, stacklevel=2
+            )
+        return checkpoint
     if damaged:
         raise DamagedFile(f"no checkpoint in {folder} can be read: {'; '.join(damaged)}. Start again in a new folder")
     return None
@@ -109,8 +117,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -
     """Copy weights into the model. Raises InvalidArgument that names the first difference of names or shapes."""
     expected = weights_of(model)
     if missing := sorted(expected.keys() ^ weights.keys()):
-        place = "the model" if missing[0] in weights else origin
-        raise InvalidArgument(f"{origin} belongs to another model: {place} has no {missing[0]!r}")
+        side = "the model" if missing[0] in weights else origin
+        raise InvalidArgument(f"{origin} belongs to another model: {side} has no {missing[0]!r}")
     for name, tensor in expected.items():
         if tensor.shape != weights[name].shape:
             shapes = f"{tuple(weights[name].shape)} there, {tuple(tensor.shape)} in the model"
@@ -158,6 +166,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def random_state() -> dict[str, Any]:
     """State of the global generators of torch (CPU, and CUDA where in use), numpy and python, as JSON-able values."""
+    # asking an unused CUDA for its state would start it
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
     numpy_state: Any = np.random.get_state(legacy=False)  # noqa: NPY002 (the global state is what a loss may draw from)
     generator = numpy_state["state"]
@@ -178,6 +187,7 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     key = np.array(generator["key"], dtype=np.uint32)
     np.random.set_state({**state["numpy"], "state": {**generator, "key": key}})  # noqa: NPY002
     version, values, gauss = state["python"]
+    # JSON made lists of the tuples
     random.setstate((version, tuple(values), gauss))
 
 
@@ -194,6 +204,7 @@ def paths(folder: Path) -> list[Path]:
 
 
 def _as_real(tensor: Tensor) -> Tensor:
+    # a conjugate is a flag in torch, which the real view refuses
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
@@ -201,6 +212,7 @@ def _checksum(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> int:
     value = zlib.crc32(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         value = zlib.crc32(name.encode(), value)
+        # bytes, since numpy has no bfloat16
         value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, value)
     return value
 
@@ -210,4 +222,5 @@ def _hex(state: Tensor) -> str:
 
 
 def _from_hex(text: str) -> Tensor:
+    # a bytearray: torch warns about memory that it may not write
     return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)

@@ -5,6 +5,8 @@ Precision is "no" (as the model is) or "bf16" (the model's forward pass under au
 There is no "fp16": spectral sums overflow its range, and a loss scaler skips the very overflow that we report.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,12 +39,12 @@ def device(name: str = "auto") -> torch.device:
             return torch.device("cpu")  # `accelerate launch --cpu` decided
         return torch.device(next((kind for kind in ("cuda", "mps") if _available(kind)), "cpu"))
     if not _available(name):
-        found = ", ".join(kind for kind in DEVICES[1:] if _available(kind))
-        raise InvalidArgument(f"device {name!r} is not available: torch {torch.__version__} finds {found} here")
+        available = ", ".join(kind for kind in DEVICES[1:] if _available(kind))
+        raise InvalidArgument(f"device {name!r} is not available: torch {torch.__version__} finds {available} here")
     return torch.device(name)
 
 
-def accelerator(name: str = "auto", precision: str = "no") -> "Accelerator":
+def accelerator(name: str = "auto", precision: str = "no") -> Accelerator:
     """Accelerate's face for one training on the named device, with the process group joined where there is one.
 
     Raises InvalidArgument where running processes are bound to another device than the one asked for.
@@ -52,35 +54,37 @@ def accelerator(name: str = "auto", precision: str = "no") -> "Accelerator":
 
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
-    wanted = device(name)
+    requested = device(name)
     if is_initialized():
         state = AcceleratorState()
-        if (state.device.type, state.mixed_precision) != (wanted.type, precision):
+        if (state.device.type, state.mixed_precision) != (requested.type, precision):
             # Accelerate fixes both once a process; a notebook changes its mind, and only a process group must stay
             AcceleratorState._reset_state(reset_partial_state=state.num_processes == 1)
-    chosen = Accelerator(cpu=wanted.type == "cpu", mixed_precision=precision)
-    if chosen.device.type != wanted.type:
-        raise InvalidArgument(f"device {name!r} was asked for, but this process is bound to {chosen.device.type!r}")
-    return chosen
+    face = Accelerator(cpu=requested.type == "cpu", mixed_precision=precision)
+    if face.device.type != requested.type:
+        raise InvalidArgument(f"device {name!r} was asked for, but this process is bound to {face.device.type!r}")
+    return face
 
 
 @contextmanager
-def prepared(face: "Accelerator", model: nn.Module) -> Iterator[nn.Module]:
+def prepared(face: Accelerator, model: nn.Module) -> Iterator[nn.Module]:
     """The model that a loss calls: autocast where the precision asks for it, averaging gradients in several processes.
 
     The model itself is as it was afterwards. One process without autocast needs nothing, and is spared the 2.5 s that
     Accelerate's preparation takes to import torch.distributed.tensor.
     """
-    own = set(vars(model))
+    attributes = set(vars(model))
     try:
         yield face.prepare_model(model) if face.num_processes > 1 or face.mixed_precision != "no" else model
     finally:
-        for name in {"forward", "_original_forward", "_is_accelerate_prepared"} - own:
+        # Accelerate writes over forward on the instance, and deepcopy or a second training would meet it
+        for name in {"forward", "_original_forward", "_is_accelerate_prepared"} - attributes:
             vars(model).pop(name, None)
 
 
 def is_main_process() -> bool:
     """True in the one process that writes files (rank 0, or the only one)."""
+    # from the environment: asking Accelerate would bind the process to a device
     return int(os.environ.get("RANK", "0")) == 0
 
 

@@ -1,5 +1,7 @@
 """Divergence: the first loss term, gradient or weight that is not finite, and the likeliest reason."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,11 +39,12 @@ def require_finite_losses(
                     bad = (f"gradient of {name!r}" for name, gradient in named if not gradient.isfinite().all())
                     term = next(bad, "norm of the gradient")
                 raise TrainingDiverged(item.step, term, value, _hint(item, norms, batch(item.step - 1)))
-        norms[:] = [*norms[1 - MEMORY :], item.gradient_norm]
+        norms[:] = [*norms[1 - MEMORY :], item.gradient_norm]  # in place: the list is the caller's
 
 
 def require_finite_weights(model: nn.Module, step: int) -> None:
     """Raise TrainingDiverged for a weight that a step has made infinite, though losses and gradient were finite."""
+    # one number for all weights first: a look at each would wait for the device each time
     if not nn.utils.get_total_norm([p.detach() for p in model.parameters()]).isfinite():
         for name, weight in model.named_parameters():
             if not weight.isfinite().all():

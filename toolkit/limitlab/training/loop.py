@@ -109,6 +109,7 @@ class _Training:
         except TrainingDiverged as diverged:
             self._write_log(before=diverged.step)
             raise
+        # a closed generator keeps its work, but only weights that were checked
         except GeneratorExit:
             if self.step > self.stored:
                 require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
@@ -120,7 +121,9 @@ class _Training:
     def _begin(self, resume: bool, seed: int, device: str, precision: str) -> None:
         """Everything on its device, with weights, optimiser, random state and log at the step to go on from."""
         self.face = accelerator(device, precision)
+        # before the optimiser is made, whose state follows the parameters
         self.model.to(self.face.device)
+        # before the weights of a checkpoint come: a resumed training compares with the same start
         self.fresh = copy.deepcopy(self.model).eval() if self.recipe.evaluate is not None else None
         self.optimizer = _optimizer(self.model, self.recipe)
         self.identity = _identity(self.recipe, seed, precision, self.face.num_processes, self.optimizer)
@@ -148,11 +151,13 @@ class _Training:
         self.pending.append(progress)
         evaluating, storing = self._due(self.evaluate_every), self._due(self.checkpoint_every)
         looking = evaluating or storing or self._due(self.log_every)
+        # before the optimiser: on a CPU, which looks at every step, a bad gradient never reaches the weights
         if looking:
             require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
         self.optimizer.step()
         if evaluating and self.recipe.evaluate is not None:
             progress.metrics = self._metrics()
+        # before the checkpoint is written: the disk's time is not the training's
         self.seconds += time.perf_counter() - began
         progress.seconds = self.seconds
         if storing:
@@ -167,10 +172,12 @@ class _Training:
         learning_rate = self.recipe.learning_rate * self.factor(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["rate"]
+        # None, not zero: weight decay must not move a parameter that no loss reaches
         self.optimizer.zero_grad(set_to_none=True)
         terms = _required_terms(self.recipe.loss(network, batch))
         torch.stack(list(terms.values())).sum().backward()
         norm = _clipped_gradient_norm(self.model, self.recipe.clip)
+        # no float() here, which would wait for the device at every step
         losses = {name: term.detach() for name, term in terms.items()}
         if self.face.num_processes > 1:
             means = self.face.reduce(torch.stack(list(losses.values())), "mean")
@@ -181,6 +188,7 @@ class _Training:
         """What `evaluate` measures, without a trace in the training."""
         assert self.recipe.evaluate is not None
         assert self.fresh is not None
+        # what evaluation draws must not change the training
         state = checkpoints.random_state()
         self.model.eval()
         with torch.no_grad():
@@ -203,7 +211,8 @@ class _Training:
         if self.run is not None and is_main_process():
             if self.step == self.recipe.steps:  # before the checkpoint that says the training is finished
                 self.run.write_model(self.model)
-            checkpoints.save(self.run.checkpoints, self.step, self.model, self.optimizer, self.identity, self.seconds)
+            folder = self.run.checkpoints
+            checkpoints.save(folder, self.step, self.model, self.optimizer, self.identity, seconds=self.seconds)
         self.stored = self.step
 
 
@@ -252,6 +261,7 @@ def _require_same(identity: Mapping[str, Any], latest: checkpoints.Checkpoint) -
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    # not waited for: batches lie in pinned memory where there is CUDA
     return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
 
 

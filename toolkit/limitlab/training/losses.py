@@ -7,6 +7,8 @@ that normalises does so inside, since a relative error of standardised fields is
 Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator (2023), Section 4; Li et al., FNO (2021).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

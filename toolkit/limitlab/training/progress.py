@@ -4,6 +4,8 @@ On an accelerator a float of a loss stops the host until the device has caught u
 somebody reads them, or until `fetch` brings those of many steps over in one transfer.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,6 +75,7 @@ def fetch(progress: Sequence[Progress]) -> None:
     waiting = [item for item in progress if any(isinstance(value, Tensor) for value in item._values)]
     if waiting:
         device = next(value.device for value in waiting[0]._values if isinstance(value, Tensor))
+        # floats among them go along: one stack and one transfer bring back all
         scalars = [torch.as_tensor(value, device=device) for item in waiting for value in item._values]
         values = iter(torch.stack(scalars).tolist())
         for item in waiting:

@@ -60,6 +60,7 @@ class Recipe:
                 f"batches must have .batch(step) and .shard(rank, world); got {type(self.batches).__name__}"
             )
         one_of("optimizer", self.optimizer, OPTIMIZERS)
+        # a frozen dataclass; numbers from a form or a file may be whole floats
         object.__setattr__(self, "steps", check_number("steps", self.steps, low=1, integer=True))
         check_number("learning_rate", self.learning_rate, low=0)
         check_number("weight_decay", self.weight_decay, low=0)
@@ -67,7 +68,7 @@ class Recipe:
             check_number("clip", self.clip, low=0)
         if self.evaluate_every is not None:
             check_number("evaluate_every", self.evaluate_every, low=1, integer=True)
-        schedules.get(self.schedule, self.steps)
+        schedules.get(self.schedule, self.steps)  # raises for an unknown name
 
     @property
     def factor(self) -> schedules.Schedule:

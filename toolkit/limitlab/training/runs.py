@@ -11,6 +11,8 @@ A run that trains several models gives each a folder of its own inside it: `run.
 weights and checkpoints. Among several processes the main one writes; the others' writes do nothing.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import platform
@@ -44,7 +46,7 @@ def create(
     *,
     device: str = "auto",
     resume: bool = False,
-) -> "Run":
+) -> Run:
     """Start a run in a new or empty folder; with `resume`, take up the run of the same experiment, settings and seed.
 
     Raises InvalidArgument for a folder that holds anything else and for settings that are not JSON-able.
@@ -54,7 +56,8 @@ def create(
     """
     run = Run(Path(folder))
     try:
-        asked = json.loads(json.dumps(dict(settings), allow_nan=False))
+        # as they will be read back: tuples are lists in JSON
+        requested = json.loads(json.dumps(dict(settings), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InvalidArgument(f"settings must hold only what JSON can: {error}") from error
     if not is_main_process():
@@ -64,7 +67,7 @@ def create(
     if (run.folder / "settings.json").exists():
         if not resume:
             raise InvalidArgument(f"{run.folder} already holds a run; choose another folder, or resume it")
-        _require_same(run, {"experiment": experiment, "seed": seed, **asked})
+        _require_same(run, {"experiment": experiment, "seed": seed, **requested})
         return run
     # what a run that died while it was being created may have left is not somebody's work
     foreign = [p.name for p in run.folder.glob("*") if p.name != "environment.json" and p.suffix != ".part"]
@@ -73,11 +76,12 @@ def create(
             f"{run.folder} is not empty (it holds {min(foreign)!r}) and is no run; choose another folder"
         )
     _write_json(run.folder / "environment.json", environment(experiment, seed, device))
-    _write_json(run.folder / "settings.json", asked)
+    # last, since a folder with settings is a run
+    _write_json(run.folder / "settings.json", requested)
     return run
 
 
-def open(path: str | os.PathLike[str]) -> "Run":
+def open(path: str | os.PathLike[str]) -> Run:
     """The run in a folder. Raises InvalidArgument where there is none.
 
     >>> run = ll.training.runs.create("runs/second", {"modes": 8})
@@ -127,7 +131,7 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
-    def child(self, name: str) -> "Run":
+    def child(self, name: str) -> Run:
         """The part of one model, such as "fno/seed-0"; it shares settings and environment. Raises InvalidArgument."""
         parts = str(name).split("/")
         if not all(re.fullmatch(r"\w[\w.=+-]*", part) for part in parts) or "checkpoints" in parts:
@@ -137,8 +141,8 @@ class Run:
     @property
     def children(self) -> tuple[str, ...]:
         """Names of the models inside that have a log or weights."""
-        found = {path.parent for mark in ("log.jsonl", "model.safetensors") for path in self.folder.rglob(mark)}
-        return tuple(sorted(path.relative_to(self.folder).as_posix() for path in found - {self.folder}))
+        folders = {path.parent for mark in ("log.jsonl", "model.safetensors") for path in self.folder.rglob(mark)}
+        return tuple(sorted(path.relative_to(self.folder).as_posix() for path in folders - {self.folder}))
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -150,6 +154,7 @@ class Run:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError as error:
+                # only the last line can be half-written; any other is damage
                 if number < len(lines):
                     raise LimitlabError(f"{path}, line {number}, is not JSON: {error}") from error
         return records
@@ -166,24 +171,25 @@ class Run:
         """Drop what was logged after `step`, so that a resumed training logs no step twice."""
         if not is_main_process():
             return
-        kept = [record for record in self.log if record["step"] <= step]
+        records = [record for record in self.log if record["step"] <= step]
         with replacing(self.folder / "log.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
-    def write_metrics(self, metrics: "xr.Dataset") -> None:
+    def write_metrics(self, metrics: xr.Dataset) -> None:
         """Store the measured results, replacing earlier ones."""
         if is_main_process():
             with replacing(self.folder / "metrics.nc") as temporary:
                 metrics.to_netcdf(temporary, engine="h5netcdf")
 
     @property
-    def metrics(self) -> "xr.Dataset":
+    def metrics(self) -> xr.Dataset:
         """The measured results, in memory. Raises InvalidArgument when nothing was measured yet."""
         import xarray as xr
 
         path = self.folder / "metrics.nc"
         if not path.exists():
             raise InvalidArgument(f"{self.folder} holds no metrics yet")
+        # loaded, not opened, which would lock the file against the next write
         return xr.load_dataset(path, engine="h5netcdf")
 
     def write_model(self, model: nn.Module) -> None:
@@ -222,15 +228,15 @@ class Run:
 def environment(experiment: str, seed: int, device: str) -> dict[str, Any]:
     """What a result depends on besides its settings."""
     try:
-        own = version("limitlab")
+        installed = version("limitlab")
     except PackageNotFoundError:
-        own = "uninstalled"
+        installed = "uninstalled"
     chosen = torch_device(device)
     return {
         "experiment": experiment,
         "seed": seed,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "limitlab": own,
+        "limitlab": installed,
         "commit": _commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -245,6 +251,7 @@ def _commit() -> str | None:
     source = Path(__file__).resolve().parent
     if "site-packages" in source.parts:
         return None
+    # from the folder of the source: the user's own folder may be another repository
     command = ["git", "-C", str(source), "rev-parse", "--verify", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
@@ -253,11 +260,11 @@ def _commit() -> str | None:
     return answer.stdout.strip()
 
 
-def _require_same(run: Run, asked: dict[str, Any]) -> None:
+def _require_same(run: Run, requested: dict[str, Any]) -> None:
     held = {"experiment": run.experiment, "seed": run.seed, **run.settings}
-    differing = sorted(key for key in held.keys() | asked.keys() if held.get(key) != asked.get(key))
+    differing = sorted(key for key in held.keys() | requested.keys() if held.get(key) != requested.get(key))
     if differing:
-        shown = ", ".join(f"{key} ({held.get(key)!r} there, {asked.get(key)!r} now)" for key in differing)
+        shown = ", ".join(f"{key} ({held.get(key)!r} there, {requested.get(key)!r} now)" for key in differing)
         raise InvalidArgument(f"{run.folder} holds another run, which differs in {shown}")
 
 

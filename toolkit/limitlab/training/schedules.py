@@ -4,6 +4,8 @@ A schedule keeps no state, so a resumed run needs its step and nothing else. `on
 Super-convergence (2019), in its two-phase cosine form; `cosine` is one period of SGDR (Loshchilov, Hutter 2017).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 
@@ -35,6 +37,7 @@ def one_cycle(steps: int, rise: float = 0.3, start: float = 1 / 25, end: float =
     check_number("steps", steps, low=1, integer=True)
     check_number("rise", rise, low=0, high=1)
     last = steps - 1
+    # less one, as in torch's OneCycleLR: the top lies on the last step of the rise
     top = min(max(rise * steps - 1, 0.0), last)
 
     def factor(step: int) -> float:
@@ -83,6 +86,7 @@ def warmup(schedule: Schedule, over: int) -> Schedule:
     0.5
     """
     length = check_number("over", over, low=1, integer=True)
+    # from one on: a first step of rate zero would be lost
     return lambda step: min((step + 1) / length, 1.0) * schedule(step)
 
 

@@ -34,7 +34,7 @@ def described(kind: type, description: str, tooltip: str, **options: Any) -> Any
 
 def button(text: str, icon: str, tooltip: str, *, primary: bool = False) -> widgets.Button:
     """A button as wide as its text; primary: the one that a reader should press first."""
-    layout = widgets.Layout(width="auto")
+    layout = widgets.Layout(width="auto", flex="0 0 auto")
     style = "primary" if primary else ""
     return widgets.Button(description=text, icon=icon, tooltip=tooltip, button_style=style, layout=layout)
 
@@ -74,8 +74,10 @@ def linked(state: HasTraits, name: str, control: Any, *, read: Callable[[Any], A
 def show_value(control: Any, value: Any) -> None:
     """Let a control show a value, widening its range where need be."""
     if isinstance(control, widgets.FloatSlider | widgets.IntSlider):
+        # the range first: ipywidgets clips a value to the old one without a word
         control.min, control.max = min(control.min, value), max(control.max, value)
     elif isinstance(control, widgets.FloatLogSlider):
+        # the ends of a logarithmic slider are exponents, its value is not
         exponent = math.log(value, control.base)
         control.min, control.max = min(control.min, exponent), max(control.max, exponent)
     elif isinstance(control, widgets.SelectionSlider) and value not in _values(control):

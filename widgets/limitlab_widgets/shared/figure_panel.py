@@ -48,6 +48,7 @@ class FigurePanel(widgets.VBox):
                 self._replace(FigureWidget(figure, self.label))
                 return
             if _kinds(self.figure) != _kinds(figure):
+                # traces of another kind cannot become one another, and plotly pairs them by position
                 self.figure.data = ()
                 self.figure.add_traces(figure.data)
             with self.figure.batch_update():
@@ -103,12 +104,14 @@ def _kinds(figure: go.Figure) -> list[tuple[Any, ...]]:
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The entries of `new` that differ from `old`, and None for those that are gone."""
+    # plotly gives every trace a uid of its own: it is no difference
     gone = {key: None for key in old if key not in new and key != "uid"}
     return gone | {key: value for key, value in new.items() if key not in old or not _same(old[key], value)}
 
 
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        # == of arrays is an array
         return np.array_equal(one, other)
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)

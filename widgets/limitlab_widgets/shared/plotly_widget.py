@@ -134,6 +134,7 @@ class FigureWidget(go.FigureWidget):
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
         """The state for a page; one that is loaded again gets the figure as it is now, not as it began."""
         if key is None and "_widget_data" in self._trait_values:
+            # past the traits, whose change would be sent to every page
             self._trait_values["_widget_data"] = deepcopy(self._data)
             self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
         return super().get_state(key, drop_defaults)

@@ -87,6 +87,7 @@ def _points(trace: Any, across: Any, up: Any) -> tuple[np.ndarray, np.ndarray]:
     try:
         x = np.asarray(trace.x, dtype=float)[: len(y)]
     except (TypeError, ValueError):
+        # names along the axis are no numbers
         x = np.arange(len(y), dtype=float)
     stride = max(1, len(y) // POINTS)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,5 +135,6 @@ def _map(trace: Any, frame: tuple[float, float, float, float]) -> Iterator[str]:
         if np.isfinite(value):
             x, y = left + index[1] * wide, bottom - (index[0] + 1) * high
             grey = int(30 + 200 * (value - low) / span)
+            # half a pixel over: a seam between two squares would let the page shine through
             yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide + 0.5:.1f}" height="{high + 0.5:.1f}" '
             yield f'fill="rgb({grey},{grey},{grey})"/>'

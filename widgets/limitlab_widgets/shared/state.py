@@ -21,6 +21,7 @@ to mark figures that answer an older question, `phase`, `activity` and `error` t
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -31,6 +32,8 @@ from traitlets import Float as FloatTrait
 
 from limitlab.errors import LimitlabError
 from limitlab_widgets.shared.worker import Check, Job, Superseded, Worker
+
+NAP = 0.02
 
 
 class StudioState(HasTraits):
@@ -57,7 +60,9 @@ class StudioState(HasTraits):
         self.lock = threading.RLock()
         self._worker = Worker(pause)
         self._quiet, self._closed = False, False
-        self._under_way: Job | None = None
+        self._ended = threading.Event()
+        self._ended.set()
+        self._began = self._took = 0.0
         # traitlets takes no names for all names
         if self.decides:
             self.observe(self._follow_change, list(self.decides))
@@ -79,7 +84,9 @@ class StudioState(HasTraits):
                 yield
             except BaseException:
                 for name, value in before.items():
-                    setattr(self, name, value)
+                    # by identity: an array compared with another has no one truth
+                    if getattr(self, name) is not value:
+                        setattr(self, name, value)
                 raise
         self._ask()
 
@@ -90,17 +97,22 @@ class StudioState(HasTraits):
     def work(self, job: Job, *, patience: float = 0.0) -> None:
         """Run `job(check)` in the thread instead of what it does now; give it `patience` seconds before going on.
 
-        A job that takes longer makes the state stale and "working" until it has ended.
+        Where the last answer took longer than that, so will this one: the kernel stays free and nobody waits.
+        A job that takes longer makes the state stale and "working" until it has ended or called `answered`.
         """
         with self.lock:
             if self._closed:
                 return
-            self._under_way, self.activity = job, ""
+            # an event for each question: a wait for an older one must not end with the newer one
+            self._ended, self._began = (ended := threading.Event()), time.monotonic()
+            self.activity = ""
             self._worker.ask(partial(self._guarded, job))
-        if patience and self._worker.wait(patience):
+        if ended.wait(patience if self._took < patience else 0.0):
             return
         with self.lock:
-            if self._under_way is job:
+            # another question may have come while this one waited
+            if self._ended is ended and not ended.is_set():
+                self._took = max(self._took, patience)
                 self.stale = True
                 self.phase, self.activity, self.seconds_left = "working", self.activity or "begins", None
 
@@ -109,6 +121,20 @@ class StudioState(HasTraits):
         with self.lock:
             check()
             self.activity, self.done, self.total, self.seconds_left = text, done, total, seconds_left
+
+    def answered(self, check: Check) -> None:
+        """Say from a job that its answer can be looked at: what it does afterwards makes nothing stale."""
+        with self.lock:
+            check()
+            self._end()
+            self.phase, self.activity, self.seconds_left, self.stale = "idle", "", None, False
+
+    def rest(self, check: Check, seconds: float) -> None:
+        """Let a job wait, from its thread; raises Superseded as soon as there is a newer one."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            check()
+            time.sleep(NAP)
 
     def settle(self) -> None:
         """Drop the work under way: what can be looked at answers the traits as they are."""
@@ -119,7 +145,7 @@ class StudioState(HasTraits):
     def stop(self) -> None:
         """Give up what is under way; figures stay as they are, and stale."""
         with self.lock:
-            working = self._under_way is not None
+            working = not self._ended.is_set()
             self._drop()
             if working:
                 self.phase, self.activity, self.seconds_left, self.stale = "idle", "stopped", None, True
@@ -134,6 +160,7 @@ class StudioState(HasTraits):
 
     def close(self) -> None:
         """Tell nobody any more, and release the thread."""
+        # first, so that what the worker still sets reaches no closed widget
         self.unobserve_all()
         with self.lock:
             self._closed = True
@@ -160,8 +187,14 @@ class StudioState(HasTraits):
         finally:
             self._quiet = False
 
+    def _end(self) -> None:
+        """The answer is there; how long it took says how long the next one may take."""
+        if not self._ended.is_set():
+            self._took = time.monotonic() - self._began
+            self._ended.set()
+
     def _drop(self) -> None:
-        self._under_way = None
+        self._ended.set()
         self._worker.drop()
 
     def _guarded(self, job: Job, check: Check) -> None:
@@ -176,7 +209,11 @@ class StudioState(HasTraits):
             message = f"{type(error).__name__}: {error}"
         with self.lock:
             check()
-            self._under_way = None
-            self.phase, self.seconds_left, self.stale = "idle", None, bool(message)
+            # after `answered`, the end of the job makes nothing stale
+            late = self._ended.is_set()
+            self._end()
+            self.phase, self.seconds_left = "idle", None
+            if not late:
+                self.stale = bool(message)
             if message:
                 self.error, self.activity = message, "failed"

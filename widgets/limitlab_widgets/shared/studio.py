@@ -105,6 +105,7 @@ class Studio(widgets.VBox):
                 part.follow_theme()
 
 
+# weak: the table must not keep a studio that nobody shows any more
 _displayed: dict[str, list[tuple[str, weakref.ref[Studio]]]] = {}
 
 
@@ -127,6 +128,7 @@ def _close_earlier(studio: Studio) -> None:
 
 def _cell() -> tuple[str, str]:
     """The cell that runs, by the name that its page gives it, and this run of it; empty where there is none."""
+    # headers differ from front end to front end, and none is needed
     with contextlib.suppress(Exception):
         from IPython import get_ipython
 

@@ -106,6 +106,7 @@ class TrainingState(HasTraits):
         with self._lock:
             if self.can("stop"):
                 self.phase = "stopping"
+                # stop before go: a paused thread that wakes must see that it is to end
                 self._stop.set()
                 self._go.set()
 

@@ -6,11 +6,15 @@ runs notices where it calls `check`. There is never more than one thread, and no
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable
+from typing import ClassVar
 
 Check = Callable[[], None]
 Job = Callable[[Check], None]
+END = 2.0
 
 
 class Superseded(Exception):
@@ -20,7 +24,10 @@ class Superseded(Exception):
 class Worker:
     """Runs `job(check)` in a thread `pause` seconds after it was asked for, unless another one is asked for before."""
 
+    _alive: ClassVar[weakref.WeakSet[Worker]] = weakref.WeakSet()
+
     def __init__(self, pause: float = 0.0) -> None:
+        self._alive.add(self)
         self._pause = pause
         self._changed = threading.Condition()
         self._next: tuple[Job, threading.Event] | None = None
@@ -31,6 +38,7 @@ class Worker:
         """Drop what is under way, and run this next."""
         with self._changed:
             self._dropped.set()
+            # a new one for each job: the old one stays set for the job that holds it
             self._dropped = threading.Event()
             self._next = job, self._dropped
             if self._thread is None:
@@ -77,6 +85,16 @@ class Worker:
             if self._thread is threading.current_thread():
                 self._thread = None
                 self._changed.notify_all()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A thread that is within torch when the interpreter ends takes the process down with a complaint."""
+    workers = list(Worker._alive)
+    for worker in workers:
+        worker.drop()
+    for worker in workers:
+        worker.wait(END)
 
 
 def _run_until_dropped(job: Job, dropped: threading.Event) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from limitlab.errors import LimitlabError
 from limitlab.problems import Parameter, SDEProblem
 from limitlab.problems.dynamical import NEARBY
-from limitlab_widgets.shared.controls import described, is_echo, parameter_slider
+from limitlab_widgets.shared.controls import described, is_echo, linked, parameter_slider, show_value
+from limitlab_widgets.shared.layout import display, fold
+from limitlab_widgets.shared.widget_tree import discard
 from limitlab_widgets.solver.methods import ABOUT, GROUPS, SENSE, System, refusal
 from limitlab_widgets.solver.state import STEPS, SolverState
 
@@ -25,66 +28,71 @@ class StartPanel(widgets.VBox):
 
     def __init__(self, state: SolverState) -> None:
         self._state = state
-        self._shown: System | None = None
+        self._drawn: System | None = None
         self._following = False
         self.initial: list[Any] = []
         self.span: Any = None
-        self._beside: list[Any] = []
+        self._sliders = widgets.VBox()
         self.log_time = described(
             widgets.Checkbox,
             "logarithmic time",
             "times that are dense at the start, on a logarithmic axis",
             indent=False,
         )
-        super().__init__([])
-        widgets.link((state, "log_time"), (self.log_time, "value"))
-        state.observe(self._follow, "revision")
+        super().__init__([self._sliders, linked(state, "log_time", self.log_time)])
+        state.observe(self._follow, "asked")
         self._follow()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
-        base = dataclasses.replace(self._state.problem, values={})
-        if base != self._shown:
-            self._shown = base
-            self._draw()
+        state = self._state
+        base = dataclasses.replace(state.problem, values={})
         self._following = True
-        for slider, value in zip(self.initial, self._state.start[0].tolist(), strict=False):
-            _show(slider, value)
-        _show(self.span, self._state.span)
-        self._following = False
+        try:
+            if base != self._drawn:
+                self._draw(state.problem)
+                self._drawn = base
+            for slider, value in zip(self.initial, state.start[0].tolist(), strict=False):
+                show_value(slider, value)
+            show_value(self.span, state.span)
+        finally:
+            self._following = False
 
-    def _draw(self) -> None:
-        state, problem = self._state, self._state.problem
-        old = [*self.initial, *self._beside]
+    def _draw(self, problem: System) -> None:
+        old, note = self._sliders.children, []
         self.initial = []
         if not problem.sites and problem.dimension <= MOST_STARTS:
             self.initial = [
                 parameter_slider(start, start.default, continuous=True) for start in initial_ranges(problem)
             ]
-        note = f"{problem.dimension} components start by the formula of the problem"
-        end = Parameter("T", state.span, state.span / 20, 2 * state.span, "the end of time", problem.time_unit)
-        self.span = parameter_slider(end, state.span, continuous=True)
+        else:
+            text = f"{problem.dimension} components start by the formula of the problem"
+            note = [widgets.HTML(f'<span class="limitlab-note">{text}</span>')]
+        span = self._state.span
+        end = Parameter("T", span, span / 20, 2 * span, "the end of time", problem.time_unit)
+        self.span = parameter_slider(end, span, continuous=True)
         for slider in (*self.initial, self.span):
+            slider.style.description_width = "48px"
             slider.observe(self._move, "value")
-        ode = not isinstance(problem, SDEProblem)
-        told = [] if self.initial else [widgets.HTML(f'<span class="limitlab-note">{note}</span>')]
-        self._beside = [*told, self.span]
-        self.children = (*self.initial, *self._beside, *([self.log_time] if ode else []))
-        for control in old:
-            control.close()
+        display(self.log_time, not isinstance(problem, SDEProblem))
+        self._sliders.children = (*self.initial, *note, self.span)
+        discard(old)
 
     def _move(self, change: dict[str, Any]) -> None:
         if self._following:
             return
-        slider = change["owner"]
-        current = self._state.span if slider is self.span else float(self._state.start[0][self.initial.index(slider)])
+        slider, start = change["owner"], self._state.start[0].tolist()
+        current = self._state.span if slider is self.span else start[self.initial.index(slider)]
         if is_echo(slider, change["new"], current):
             return
-        if change["owner"] is self.span:
-            self._state.span = change["new"]
-            return
-        start = self._state.start[0].tolist()
-        start[self.initial.index(change["owner"])] = change["new"]
-        self._state.initial = tuple(start)
+        try:
+            if slider is self.span:
+                self._state.span = change["new"]
+            else:
+                start[self.initial.index(slider)] = change["new"]
+                self._state.initial = tuple(start)
+        except LimitlabError as error:
+            slider.value = current
+            self._state.refuse(error)
 
 
 class MethodPanel(widgets.VBox):
@@ -92,6 +100,7 @@ class MethodPanel(widgets.VBox):
 
     def __init__(self, state: SolverState) -> None:
         self._state = state
+        self._following = False
         self.control = widgets.ToggleButtons(
             options=[("tolerance", "tolerance"), ("fixed steps", "steps")],
             tooltips=["steps that keep the estimated error below a tolerance", "steps of one size"],
@@ -113,40 +122,45 @@ class MethodPanel(widgets.VBox):
         )
         self.paths = described(widgets.SelectionSlider, "paths", "how often the noise is drawn", options=PATHS)
         self.seed = described(widgets.BoundedIntText, "seed", "of the noise: the same seed, the same paths", max=10**6)
-        self.step_size = widgets.HTML()
-        self.noise = widgets.HTML()
-        self.refused = widgets.HTML()
+        self.step_size, self.noise, self.refused = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.boxes: dict[str, widgets.Checkbox] = {}
         self._groups = widgets.VBox()
-        self._following = False
+        for name in ("control", "steps", "max_steps", "paths", "seed"):
+            linked(state, name, getattr(self, name))
+        linked(state, "tolerance", self.tolerance, read=lambda tolerance: float(f"{tolerance:.2e}"))
+        self.more = fold("which methods cannot be used, and most steps", [self.refused, self.max_steps])
         super().__init__(
             [
-                *(self.control, self.tolerance, self.max_steps, self.steps, self.step_size),
-                *(self._groups, self.refused, self.noise, self.paths, self.seed),
+                *(self.control, self.tolerance, self.steps, self.step_size),
+                *(self.noise, self.paths, self.seed, self._groups, self.more),
             ]
         )
-        for name in ("control", "steps", "max_steps", "paths", "seed"):
-            widgets.link((state, name), (getattr(self, name), "value"))
-        self.tolerance.observe(self._take_tolerance, "value")
-        state.observe(self._follow, "revision")
+        state.observe(self._follow, "asked")
         self._follow()
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
         fixed, stochastic = state.control == "steps", isinstance(state.problem, SDEProblem)
         for control in (self.tolerance, self.max_steps):
-            control.layout.display = "none" if fixed else None
+            display(control, not fixed)
         for control in (self.steps, self.step_size):
-            control.layout.display = None if fixed else "none"
+            display(control, fixed)
         for control in (self.noise, self.paths, self.seed):
-            control.layout.display = None if stochastic else "none"
+            display(control, stochastic)
         self.step_size.value = f'<span class="limitlab-note">step size h = {state.span / state.steps:.4g}</span>'
         if isinstance(state.problem, SDEProblem):
             noise = f"{state.problem.noise} noise in the sense of {SENSE[state.problem.calculus]}"
             self.noise.value = f'<span class="limitlab-note">{noise}</span>'
-        self._offer(GROUPS[state.kind])
         self._following = True
-        self.tolerance.value = state.tolerance
+        try:
+            self._offer(GROUPS[state.kind])
+            self._tick()
+        finally:
+            self._following = False
+
+    def _tick(self) -> None:
+        """Bring the boxes up to date: the methods that are looked at, and why the others cannot be."""
+        state = self._state
         refused: dict[str, list[str]] = {}
         for method, box in self.boxes.items():
             reason = refusal(state.problem, method, state.control)
@@ -154,10 +168,9 @@ class MethodPanel(widgets.VBox):
             box.tooltip = reason or f"solve with {method}"
             if reason:
                 refused.setdefault(reason, []).append(method)
-        self._following = False
         # a page shows no tooltip of a box that has a description
         reasons = "<br>".join(f"{', '.join(methods)}: {reason}" for reason, methods in refused.items())
-        self.refused.value = f'<span class="limitlab-note">{reasons}</span>'
+        self.refused.value = f'<span class="limitlab-note">{reasons or "all methods can be used"}</span>'
 
     def _offer(self, groups: dict[str, tuple[str, ...]]) -> None:
         if list(self.boxes) == [method for group in groups.values() for method in group]:
@@ -174,15 +187,10 @@ class MethodPanel(widgets.VBox):
         rows: list[widgets.Widget] = []
         for name, group in groups.items():
             label = widgets.HTML(f'<span class="limitlab-note" title="{ABOUT[name]}">{name}</span>')
-            columns = widgets.Layout(grid_template_columns=f"repeat({4 if name == 'explicit' else 2}, 1fr)")
+            columns = widgets.Layout(grid_template_columns=f"repeat({3 if name == 'explicit' else 2}, 1fr)")
             rows += [label, widgets.GridBox([self.boxes[method] for method in group], layout=columns)]
         self._groups.children = tuple(rows)
-        for row in old:
-            row.close()
-
-    def _take_tolerance(self, change: dict[str, Any]) -> None:
-        if not self._following and not is_echo(self.tolerance, change["new"], self._state.tolerance):
-            self._state.tolerance = float(f"{change['new']:.2e}")
+        discard(old)
 
     def _toggle(self, change: dict[str, Any]) -> None:
         if self._following:
@@ -206,16 +214,16 @@ def initial_ranges(problem: System) -> list[Parameter]:
     low, high = np.minimum(drawn.min(0), value), np.maximum(drawn.max(0), value)
     positive, scale = problem.law != NEARBY and bool((low >= 0).all()), float(np.abs(value).max()) or 1.0
     ranges = []
-    for place, state in enumerate(problem.states):
-        least, most = float(low[place]), float(high[place])
+    for index, state in enumerate(problem.states):
+        least, most = float(low[index]), float(high[index])
         if most - least < 0.5 * max(abs(least), abs(most)) or most == least:
-            reach = abs(float(value[place])) or scale
-            least, most = float(value[place]) - reach, float(value[place]) + reach
+            reach = abs(float(value[index])) or scale
+            least, most = float(value[index]) - reach, float(value[index]) + reach
         letter = state.latex or state.name
         ranges.append(
             Parameter(
                 state.name,
-                float(value[place]),
+                float(value[index]),
                 max(least, 0.0) if positive else least,
                 most,
                 f"{state.meaning} at the start",
@@ -224,9 +232,3 @@ def initial_ranges(problem: System) -> list[Parameter]:
             )
         )
     return ranges
-
-
-def _show(slider: Any, value: float) -> None:
-    """Let a slider show a value, widening its range where need be."""
-    slider.min, slider.max = min(slider.min, value), max(slider.max, value)
-    slider.value = value

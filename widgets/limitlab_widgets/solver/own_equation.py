@@ -7,7 +7,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab.errors import InvalidArgument
-from limitlab_widgets.shared.controls import described
+from limitlab.problems.text.systems import kind_of
+from limitlab_widgets.shared.controls import button, described
+from limitlab_widgets.shared.layout import display, row
 from limitlab_widgets.shared.panels import error_text
 from limitlab_widgets.solver.methods import SENSE
 from limitlab_widgets.solver.state import SolverState
@@ -31,21 +33,21 @@ class OwnEquation(widgets.Accordion):
         )
         self.span = described(widgets.FloatText, "until time", "the end of time", value=20.0)
         senses = [(sense, name) for name, sense in SENSE.items()]
-        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW, if there is noise", options=senses)
-        fit = widgets.Layout(width="auto")
-        self.solve = widgets.Button(
-            description="Solve it", button_style="primary", tooltip="take these equations", layout=fit
-        )
-        self.copy = widgets.Button(
-            description="Copy the one above", tooltip="begin with the problem that is picked", layout=fit
-        )
+        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW", options=senses)
+        self.solve = button("Solve it", "play", "take these equations", primary=True)
+        self.copy = button("Copy the one above", "copy", "begin with the problem that is picked")
         self.error = widgets.HTML()
         self.solve.on_click(self._solve)
         self.copy.on_click(self._copy)
         fields = [self.text, self.parameters, self.initial, self.span, self.calculus]
-        super().__init__([widgets.VBox([*fields, widgets.HBox([self.solve, self.copy]), self.error])])
+        for control in fields:
+            control.observe(self._forget_complaint, "value")
+        self.text.observe(self._show_calculus, "value")
+        super().__init__([widgets.VBox([*fields, row([self.solve, self.copy]), self.error])])
         self.set_title(0, "My own equation")
-        state.observe(self._tell, "complaint")
+        self.add_class("limitlab-fold")
+        state.observe(self._show_complaint, "complaint")
+        self._show_calculus()
 
     def _solve(self, _button: Any) -> None:
         try:
@@ -65,7 +67,14 @@ class OwnEquation(widgets.Accordion):
         self.span.value = state.span
         self.calculus.value = getattr(state.problem, "calculus", "ito")
 
-    def _tell(self, change: dict[str, Any]) -> None:
+    def _forget_complaint(self, _change: dict[str, Any]) -> None:
+        """A complaint is about the text as it was."""
+        self._state.complaint = ""
+
+    def _show_calculus(self, _change: dict[str, Any] | None = None) -> None:
+        display(self.calculus, kind_of(self.text.value) == "sde")
+
+    def _show_complaint(self, change: dict[str, Any]) -> None:
         self.error.value = error_text(change["new"])
 
 

@@ -6,7 +6,6 @@ stochastic  mean over paths of |X(T) - R(T)|                  strong error, alon
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from limitlab.solvers.sde.solve import solve_sde
 from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.solver.methods import first_methods
 from limitlab_widgets.solver.noise import CELLS, brownian_path
+from limitlab_widgets.solver.question import watched
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,9 +30,9 @@ Times = Float[np.ndarray, " time"]
 States = Float[np.ndarray, "sample time state"]
 
 
-def tightness(tolerance: float) -> float:
-    """Relative tolerance of a reference for solves of this tolerance."""
-    return max(TIGHTEST, min(TIGHT, tolerance / 100))
+def tightness(tolerance: float | None) -> float:
+    """Relative tolerance of a reference for solves of this tolerance, or of fixed steps, which have none."""
+    return TIGHT if tolerance is None else max(TIGHTEST, min(TIGHT, tolerance / 100))
 
 
 def ode_reference(problem: ODEProblem, y0: Float[Tensor, "1 state"], times: Times, rtol: float, check: Check) -> States:
@@ -41,7 +41,7 @@ def ode_reference(problem: ODEProblem, y0: Float[Tensor, "1 state"], times: Time
     if problem.solution is not None:
         return problem.solution_at(moments, y0).numpy()
     solution = solve_ode(
-        _watched(problem.field(), check),
+        watched(problem.field(), check),
         y0,
         moments,
         method="rodas5" if problem.stiff else "dopri8",
@@ -66,7 +66,7 @@ def sde_reference(
         check()
         return problem.solution_at(torch.from_numpy(times), w, y0)[:, -1].numpy()
     solution = solve_sde(
-        _watched(problem.drift(), check),
+        watched(problem.drift(), check),
         problem.diffusion(),
         y0,
         [0.0, span],
@@ -83,6 +83,7 @@ def sde_reference(
 def ode_error(solution: xr.Dataset, reference: States, times: Times) -> float:
     """The largest relative error over the times of the reference, as far as both reached."""
     size = np.abs(np.where(np.isfinite(reference), reference, 0.0)).max(axis=1, keepdims=True)
+    # a component that is zero throughout has no relative error
     apart = np.abs(solution["y"].sel(time=times).values - reference) / np.where(size > 0, size, 1.0)
     return float(apart[np.isfinite(apart)].max())
 
@@ -92,11 +93,3 @@ def sde_error(solution: xr.Dataset, reference: Float[np.ndarray, "path state"]) 
     distance = np.linalg.norm(solution["y"].values[:, -1] - reference, axis=-1)
     finite = distance[np.isfinite(distance)]
     return float(finite.mean()) if finite.size else float("nan")
-
-
-def _watched(field: Callable[[Tensor, Tensor], Tensor], check: Check) -> Callable[[Tensor, Tensor], Tensor]:
-    def watched(t: Tensor, y: Tensor) -> Tensor:
-        check()
-        return field(t, y)
-
-    return watched

@@ -1,57 +1,53 @@
 """State of the solver studio: a problem, how it is solved, and the solutions of all methods that are looked at.
 
-Whatever decides the numbers is a trait; when one changes, the methods whose answer it changes solve again, at once and
-in the caller's thread. The cursor decides no numbers. Errors against a reference follow from a thread of their own.
+Whatever decides the numbers is a trait; when one changes, the methods whose answer it changes solve again, in the
+worker. The cursor decides no numbers. Errors against a reference follow when nothing has changed for a while.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Enum, HasTraits, Int, Tuple, Unicode, observe
+from traitlets import Bool, Dict, Enum, Int, Tuple, Unicode, validate
 from traitlets import Float as FloatTrait
 
-from limitlab import figures, problems
-from limitlab.errors import InvalidArgument, LimitlabError
+from limitlab import problems
+from limitlab.errors import InvalidArgument, LimitlabError, check_number
 from limitlab.problems import ODEProblem, SDEProblem
-from limitlab.solvers.sde.brownian import BrownianPath
-from limitlab.solvers.solution import Solution
-from limitlab_widgets.shared.worker import Check, Worker
-from limitlab_widgets.solver.methods import STIFF, System, failure_text, first_methods, usable
-from limitlab_widgets.solver.noise import brownian_path, refinement
+from limitlab.problems.text.systems import kind_of
+from limitlab_widgets.shared.state import StudioState
+from limitlab_widgets.shared.worker import Check
+from limitlab_widgets.solver.methods import System, first_methods, usable
+from limitlab_widgets.solver.question import STEPS, Question, Solved
 from limitlab_widgets.solver.reference import ode_error, ode_reference, sde_error, sde_reference, tightness
-from limitlab_widgets.solver.step_ends import StepEnds
 
 if TYPE_CHECKING:
     import xarray as xr
 
 FIRST = {"ode": ("van_der_pol_mild", {"mu": 2.0}), "sde": ("geometric_brownian", {})}
-FEWEST_FRAMES, MOST_FRAMES, SDE_FRAMES, ADAPTIVE_FRAMES = 801, 2001, 256, 64
-STEPS = tuple(2**k for k in range(3, 12))
-PAUSE = 1.0
+MOST_PATHS, MOST_ATTEMPTS, MOST_SEED = 10_000, 10**6, 10**6
+# the first solve of a kernel loads what later ones find loaded
+FIRST_PATIENCE, PATIENCE, PAUSE = 60.0, 0.8, 1.0
 TOLERANCE = {"ode": 1e-3, "sde": 1e-2}
-ABSOLUTE = {"ode": 1e-3, "sde": 0.1}
-DECIDE = (
-    *("problem", "initial", "span", "methods", "control", "tolerance", "steps", "max_steps", "log_time"),
-    *("seed", "paths"),
-)
 
 
-class SolverState(HasTraits):
+class SolverState(StudioState):
     """A system of differential equations and its solutions by one or several methods.
 
-    problem: a name of `limitlab.problems`, an ODEProblem or an SDEProblem. Raises UnknownName or InvalidArgument.
+    problem: a name of `limitlab.problems`, an ODEProblem or an SDEProblem. Raises UnknownName or InvalidArgument, as
+    does every trait that is given a value which cannot be solved for.
     """
+
+    decides = (
+        *("problem", "initial", "span", "methods", "control", "tolerance", "steps", "max_steps", "log_time"),
+        *("seed", "paths", "refine"),
+    )
 
     problem = AnyTrait(help="the problem at its parameters, an ODEProblem or an SDEProblem")
     initial = Tuple(help="initial state, one number a component; empty for the problem's own")
@@ -64,25 +60,21 @@ class SolverState(HasTraits):
     log_time = Bool(False, help="times that are dense at the start, and a logarithmic axis")
     seed = Int(0, help="of the Brownian paths")
     paths = Int(100, help="number of paths of a stochastic problem")
+    refine = Bool(False, help="whether one Brownian path is looked at with more and more steps")
     cursor = FloatTrait(0.0, help="the time that all figures mark")
     failures = Dict(help="what went wrong, text by method")
     errors = Dict(help="error against the reference by method, as far as it is known")
     complaint = Unicode("", help="why an equation that was typed is refused")
+    asked = Int(0, help="raised when settings have changed, all together, before they are answered")
     revision = Int(0, help="raised when solutions have changed")
 
     def __init__(self, problem: str | System | None = None) -> None:
         super().__init__()
-        self.solutions: dict[str, xr.Dataset] = {}
-        self.milliseconds: dict[str, float] = {}
-        self._merged: xr.Dataset | None = None
-        self._solved_for: tuple[Any, ...] = ()
-        self._asked: tuple[Any, ...] = ()
+        self._patience = FIRST_PATIENCE
+        self.solved: Solved | None = None
         self._reference: tuple[tuple[Any, ...], np.ndarray] | None = None
-        self._path: tuple[tuple[Any, ...], BrownianPath] | None = None
-        self._worker, self._lock = Worker(PAUSE), threading.RLock()
-        self.changing = False
-        """Whether several traits are about to change, and solutions with them."""
         self.choose(_first("ode") if problem is None else problem)
+        self._patience, self._took = PATIENCE, 0.0
 
     @property
     def kind(self) -> str:
@@ -90,36 +82,53 @@ class SolverState(HasTraits):
         return str(self.problem.kind)
 
     @property
+    def question(self) -> Question:
+        """What the traits ask now, without what does not matter to it."""
+        adaptive, stochastic = self.control == "tolerance", isinstance(self.problem, SDEProblem)
+        return Question(
+            self.problem,
+            self.initial,
+            self.span,
+            self.control,
+            tolerance=self.tolerance if adaptive else None,
+            max_steps=self.max_steps if adaptive else None,
+            steps=None if adaptive else self.steps,
+            log_time=self.log_time and not stochastic,
+            seed=self.seed if stochastic else None,
+            paths=self.paths if stochastic else None,
+        )
+
+    @property
     def start(self) -> Float[Tensor, "1 state"]:
         """The initial state."""
-        return torch.tensor([self.initial], dtype=torch.float64) if self.initial else self.problem.initial_value[None]
+        return self.question.start
+
+    @property
+    def times(self) -> Float[np.ndarray, " time"]:
+        """The times at which solutions are asked for."""
+        return self.question.times
+
+    @property
+    def solutions(self) -> dict[str, xr.Dataset]:
+        """The solutions by method, as far as there are any."""
+        return self.solved.solutions if self.solved else {}
+
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """What each solve took, by method."""
+        return self.solved.milliseconds if self.solved else {}
 
     @property
     def solution(self) -> xr.Dataset | None:
         """The solutions of all methods on the dim `method`."""
-        if self._merged is None and self.solutions:
-            self._merged = figures.by_method(self.solutions)
-        return self._merged
-
-    @property
-    def times(self) -> Float[np.ndarray, " time"]:
-        """The times at which solutions are asked for; of a stochastic problem those of its steps."""
-        if isinstance(self.problem, SDEProblem):
-            steps = self.steps if self.control == "steps" else ADAPTIVE_FRAMES
-            return np.linspace(0.0, self.span, steps + 1)[:: max(1, steps // SDE_FRAMES)]
-        frames = int(np.clip(2 * self.problem.frames, FEWEST_FRAMES, MOST_FRAMES))
-        if self.log_time:
-            return np.append(0.0, np.geomspace(1e-7 * self.span, self.span, frames))
-        return np.linspace(0.0, self.span, frames)
+        return self.solved.solution if self.solved else None
 
     def choose(self, problem: str | System) -> None:
         """Take another problem with a start, a span and steps that suit it; methods stay where they can be used."""
         chosen = problems.get(problem) if isinstance(problem, str) else problem
-        if not isinstance(chosen, ODEProblem | SDEProblem):
-            raise InvalidArgument(f"problem must be an ODE or an SDE; got {type(chosen).__name__}")
         before = self.problem
-        with self._together():
-            self.problem, self.initial, self.log_time, self.complaint = chosen, (), False, ""
+        with self.together():
+            self.problem, self.initial, self.log_time = chosen, (), False
             if before is None or _class_of(before) != _class_of(chosen) or not first_methods(chosen, self.control):
                 self.control = "tolerance" if isinstance(chosen, ODEProblem) else "steps"
                 self.tolerance = TOLERANCE[self.kind]
@@ -140,156 +149,133 @@ class SolverState(HasTraits):
         span: float = 10.0,
         calculus: str = "ito",
     ) -> bool:
-        """Take a typed system; whether it could be. If not, `complaint` says why, and all stays as it was."""
-        options: dict[str, Any] = {"calculus": calculus} if calculus != "ito" else {}
+        """Take a typed system; whether it could be. If not, `complaint` says why, and all stays as it was.
+
+        calculus: of a stochastic system; others have none.
+        """
+        options: dict[str, Any] = {"calculus": calculus} if kind_of(text) == "sde" else {}
         try:
             parsed: Any = problems.parse(text, parameters, initial=dict(initial), span=span, **options)
             self.choose(parsed)
         except LimitlabError as error:
             self.complaint = str(error)
             return False
+        self.complaint = ""
         return True
 
-    def refinement(self, component: str) -> xr.Dataset:
-        """The first path by the first of the methods, at three numbers of steps, up to sixteen times those chosen."""
-        finest = min(16 * self.steps, STEPS[-1])
-        levels = [finest // 16, finest // 4, finest]
-        method = next(iter(self.solutions))
-        return refinement(self.problem, self.start, component, method, levels, seed=self.seed, span=self.span)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the errors; whether they are known."""
-        return self._worker.wait(timeout)
-
-    def close(self) -> None:
-        """Tell nobody any more, and release the thread."""
-        self.unobserve_all()
-        self._worker.drop()
-        self.wait(10)
-
-    @contextmanager
-    def _together(self) -> Iterator[None]:
-        """Solve once after several changes."""
-        self.changing = True
-        try:
-            yield
-        finally:
-            self.changing = False
-        self._answer()
-
-    @observe(*DECIDE)
-    def _follow(self, _change: dict[str, Any]) -> None:
-        if not self.changing:
-            self._answer()
-
-    def _answer(self) -> None:
+    def answer(self) -> None:
         """Solve with the methods whose answer is not known yet."""
-        methods = usable(self.problem, self.methods, self.control)
-        self.changing = True
-        self.methods, self.cursor = methods, min(self.cursor, self.span)
-        self.changing = False
-        asked = tuple(getattr(self, name) for name in DECIDE if name != "methods")
-        known = self.solutions if asked == self._solved_for else {}
-        solutions: dict[str, xr.Dataset] = {}
-        told = (
-            {} if methods else {"": f"no scheme can choose its steps for {self.problem.noise} noise: take fixed steps"}
-        )
-        self._warm_up()
-        for method in methods:
-            if method in known:
-                solutions[method] = known[method]
-                told |= {method: self.failures[method]} if method in self.failures else {}
+        self.methods = methods = usable(self.problem, self.methods, self.control)
+        self.cursor, self.complaint = min(self.cursor, self.span), ""
+        question = self.question
+        self.asked += 1
+        refine = self.refine and question.stochastic
+        if self.solved and self.solved.answers(question, methods, refine):
+            self.settle()
+        elif methods:
+            self.work(partial(self._solve, question, methods, refine), patience=self._patience)
+        else:
+            self.settle()
+            told = f"no scheme can choose its steps for {self.problem.noise} noise: take fixed steps"
+            self.solved = Solved(question, (), failures={"": told})
+            self._announce()
+
+    def _solve(self, question: Question, methods: tuple[str, ...], refine: bool, check: Check) -> None:
+        solved, earlier = Solved(question, methods), self.solved
+        question.warm_up()
+        for count, method in enumerate(methods, start=1):
+            check()
+            if earlier and earlier.question == question and method in earlier.methods:
+                solved.adopt(method, earlier)
                 continue
-            try:
-                solution, solutions[method] = self._solve(method)
-            except LimitlabError as error:
-                told[method] = f"{method}: {error}"
-                continue
-            if solution.failures:
-                samples = len(solution.log.size)
-                told[method] = failure_text(method, solution.failures, samples, self.max_steps)
-        with self._lock:
-            self.solutions, self._merged, self._solved_for, self.failures = solutions, None, asked, told
-            # the thread must not read traits that are about to change
-            self._asked = self._question(), self.problem, self.start, self.times
-            self._compare()
+            self.report(check, f"solving by {method}, {count} of {len(methods)}")
+            solved.add(method, check)
+        if refine and solved.solutions:
+            self.report(check, "refining one path")
+            solved = solved.refined(earlier, check)
+        # merged here, and not by the first view that looks at it
+        _ = solved.solution
+        with self.lock:
+            check()
+            self.solved = solved
+        self._announce()
+        self.answered(check)
+        self._compare(solved, check)
+
+    def _announce(self) -> None:
+        """Let the views show what was solved, whichever answer is the newest by then."""
+        solved = self.solved
+        assert solved is not None
+        self.errors, self.failures = self._errors(solved), solved.failures
         self.revision += 1
 
-    def _solve(self, method: str) -> tuple[Solution, xr.Dataset]:
-        options: dict[str, Any] = {"method": method, "on_failure": "mask"}
-        adaptive, stochastic = self.control == "tolerance", isinstance(self.problem, SDEProblem)
-        if adaptive:
-            options |= {"step_size": None, "max_steps": self.max_steps}
-            options |= {"rtol": self.tolerance, "atol": ABSOLUTE[self.kind] * self.tolerance}
-        else:
-            options |= {"step_size": self.span / self.steps, "max_steps": 2 * self.steps}
-        ends = StepEnds() if adaptive and method in STIFF else None
-        if ends is not None:
-            options["events"] = [ends.event]
-        if stochastic:
-            options["brownian"] = self._noise()
-        y0 = self.start.expand(self.paths, -1) if stochastic else self.start
-        begun = time.perf_counter()
-        solution = self.problem.solve(y0, self.times, **options)
-        self.milliseconds[method] = 1e3 * (time.perf_counter() - begun)
-        dataset = self._labelled(solution)
-        return solution, dataset if ends is None else ends.added_to(dataset)
-
-    def _warm_up(self) -> None:
-        """Do what is done once for a problem, which is no cost of its first method."""
-        t = torch.zeros(1, 1, dtype=torch.float64)
-        self.problem.field()(t, self.start)
-        other = self.problem.diffusion() if isinstance(self.problem, SDEProblem) else self.problem.jacobian()
-        other(t, self.start)
-
-    def _noise(self) -> BrownianPath:
-        wanted = (self.problem.noises, self.seed, self.paths, self.span)
-        if self._path is None or self._path[0] != wanted:
-            self._path = wanted, brownian_path(self.problem, self.seed, self.paths, self.span)
-        return self._path[1]
-
-    def _labelled(self, solution: Solution) -> xr.Dataset:
-        dataset = solution.to_xarray(self.problem.components)
-        units = {state.unit for state in self.problem.states}
-        dataset["y"].attrs["units"] = units.pop() if len(units) == 1 else "1"
-        for name in ("time", "step_time", "step_size"):
-            dataset[name].attrs["units"] = self.problem.time_unit
-        return dataset
-
-    def _question(self) -> tuple[Any, ...]:
-        """What decides the reference; last seed and paths, or its tolerance."""
-        shared = (self.problem, self.initial, self.span)
-        if isinstance(self.problem, SDEProblem):
-            return (*shared, self.seed, self.paths)
-        return (*shared, self.log_time, tightness(self.tolerance))
-
-    def _compare(self) -> None:
-        """The errors of the solutions there are, if their reference is known; else find it."""
-        question, problem, y0, times = self._asked
-        if self._reference is None or self._reference[0] != question:
-            self.errors = {}
-            self._worker.ask(partial(self._find_reference, question, problem, y0, times))
+    def _compare(self, solved: Solved, check: Check) -> None:
+        """Find the reference that the solutions are measured against, where it is not known."""
+        if self.errors or not solved.solutions:
             return
-        found = self._reference[1]
-        if isinstance(problem, ODEProblem):
-            self.errors = {name: ode_error(solution, found, times) for name, solution in self.solutions.items()}
-        else:
-            self.errors = {name: sde_error(solution, found) for name, solution in self.solutions.items()}
-
-    def _find_reference(
-        self, question: tuple[Any, ...], problem: System, y0: Tensor, times: np.ndarray, check: Check
-    ) -> None:
+        self.rest(check, PAUSE)
+        question = solved.question
         try:
-            if isinstance(problem, SDEProblem):
-                found = sde_reference(problem, y0.expand(question[-1], -1), question[-2], float(times[-1]), check)
+            if isinstance(question.problem, SDEProblem):
+                y0 = question.start.expand(question.paths or 1, -1)
+                found = sde_reference(question.problem, y0, question.seed or 0, question.span, check)
             else:
-                found = ode_reference(problem, y0, times, question[-1], check)
+                tight = tightness(question.tolerance)
+                found = ode_reference(question.problem, question.start, question.times, tight, check)
         except LimitlabError:
             return
-        with self._lock:
+        with self.lock:
             check()
-            self._reference = question, found
-            self._compare()
+            self._reference = _reference_key(question), found
+            self.errors = self._errors(solved)
+
+    def _errors(self, solved: Solved) -> dict[str, float]:
+        """The errors of the solutions, if their reference is known."""
+        question, reference = solved.question, self._reference
+        if reference is None or reference[0] != _reference_key(question):
+            return {}
+        if question.stochastic:
+            return {name: sde_error(solution, reference[1]) for name, solution in solved.solutions.items()}
+        return {name: ode_error(own, reference[1], question.times) for name, own in solved.solutions.items()}
+
+    @validate("problem")
+    def _system(self, proposal: dict[str, Any]) -> System:
+        if not isinstance(proposal["value"], ODEProblem | SDEProblem):
+            raise InvalidArgument(f"problem must be an ODE or an SDE; got {type(proposal['value']).__name__}")
+        return proposal["value"]
+
+    @validate("initial")
+    def _numbers(self, proposal: dict[str, Any]) -> tuple[float, ...]:
+        numbers, expected = tuple(proposal["value"]), self.problem.dimension
+        if len(numbers) not in (0, expected):
+            raise InvalidArgument(f"initial must hold {expected} numbers, or none; got {len(numbers)}")
+        return tuple(check_number(f"initial value {index}", number) for index, number in enumerate(numbers, start=1))
+
+    @validate("span", "tolerance", "cursor")
+    def _positive(self, proposal: dict[str, Any]) -> float:
+        low, high = {"span": (1e-12, 1e15), "tolerance": (1e-13, 1.0), "cursor": (0.0, None)}[proposal["trait"].name]
+        return check_number(proposal["trait"].name, proposal["value"], low=low, high=high)
+
+    @validate("max_steps", "seed", "paths")
+    def _count(self, proposal: dict[str, Any]) -> int:
+        ends = {"max_steps": (1, MOST_ATTEMPTS), "seed": (0, MOST_SEED), "paths": (1, MOST_PATHS)}
+        low, high = ends[proposal["trait"].name]
+        return int(check_number(proposal["trait"].name, proposal["value"], low=low, high=high, integer=True))
+
+    @validate("steps")
+    def _power_of_two(self, proposal: dict[str, Any]) -> int:
+        if proposal["value"] not in STEPS:
+            raise InvalidArgument(
+                f"steps must be a power of two from {STEPS[0]} to {STEPS[-1]}; got {proposal['value']!r:.80}"
+            )
+        return int(proposal["value"])
+
+
+def _reference_key(question: Question) -> tuple[Any, ...]:
+    """What decides a reference: of the steps only how tight it must be."""
+    tight = None if question.stochastic else tightness(question.tolerance)
+    shared = (question.problem, question.initial, question.span, question.log_time)
+    return (*shared, question.seed, question.paths, tight)
 
 
 def _first(kind: str) -> System:

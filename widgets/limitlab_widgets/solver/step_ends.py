@@ -29,11 +29,13 @@ class StepEnds:
     def added_to(self, solution: xr.Dataset) -> xr.Dataset:
         """The solution with the ends of its accepted steps among its times."""
         accepted = solution["accepted"].values[0]
+        # the first call is at the start, before any attempt
         seen = [end for end, kept in zip(self._seen[1:], accepted, strict=True) if kept]
         if not seen:
             return solution
         times = np.concatenate([solution["time"].values, *(t.numpy().ravel() for t, _ in seen)])
         states = np.concatenate([solution["y"].values[0], *(y.numpy() for _, y in seen)])
+        # of a time that occurs twice the first: the solution's own, at a time that was asked for
         times, first = np.unique(times, return_index=True)
         y = solution["y"].isel(time=np.zeros(len(times), dtype=int)).copy(data=states[None, first])
         moments = ("time", times, solution["time"].attrs)
@@ -41,4 +43,5 @@ class StepEnds:
 
     def _see(self, t: Tensor, y: Float[Tensor, "1 state"]) -> Float[Tensor, "1"]:
         self._seen.append((t, y))
+        # never zero, so that no root is ever looked for
         return torch.ones_like(y[:, 0])

@@ -10,16 +10,18 @@ import dataclasses
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 
 from limitlab import problems
 from limitlab_widgets.shared.controls import described
-from limitlab_widgets.shared.layout import card, row
-from limitlab_widgets.shared.panels import ProblemPanel, error_text
+from limitlab_widgets.shared.layout import card, columns
+from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, error_text
 from limitlab_widgets.shared.studio import Studio
 from limitlab_widgets.solver.controls import MethodPanel, StartPanel
 from limitlab_widgets.solver.figures import SolverFigures
 from limitlab_widgets.solver.methods import System
 from limitlab_widgets.solver.own_equation import OwnEquation
+from limitlab_widgets.solver.question import EARLIEST
 from limitlab_widgets.solver.state import SolverState
 from limitlab_widgets.solver.table import cost_table
 
@@ -50,48 +52,53 @@ class SolverStudio(Studio):
         self.methods = MethodPanel(state)
         # a range that never changes: a page answers a change of range with a value of its own
         self.cursor = described(
-            widgets.IntSlider, "time t", "the time that every figure marks", max=CURSOR_STOPS, readout=False
+            widgets.IntSlider, "time $t$", "the time that every figure marks", max=CURSOR_STOPS, readout=False
         )
-        self.cursor.layout.flex, self.cursor.layout.min_width = "1 1 auto", "0"
+        self.cursor.layout.flex, self.cursor.layout.min_width, self.cursor.layout.max_width = "1 1 auto", "0", None
         self.cursor.style.description_width = "52px"
         self.time = widgets.Label(layout=widgets.Layout(width="76px"))
         self.failures = widgets.HTML()
         self.figures = SolverFigures(state)
         self.table = widgets.HTML()
-        controls = row(
-            [
-                card("1 &nbsp; Equation", [self.kind, self.problem, self.own], "1 1 330px"),
-                card("2 &nbsp; Start and end", [self.start], "1 1 330px"),
-                card("3 &nbsp; Methods", [self.methods], "1 1 330px"),
-            ]
-        )
-        controls.layout.flex = "1 1 350px"
-        look = card(
-            "4 &nbsp; Solutions",
-            [widgets.HBox([self.cursor, self.time]), self.failures, self.figures, self.table],
-            "3 1 640px",
-        )
-        sheet = row([controls, look])
-        sheet.layout.align_items = "flex-start"
+        self.table.add_class("limitlab-wide")
+        controls = [
+            card("Equation", [self.kind, self.problem, self.own]),
+            card("Start and end", [self.start]),
+            card("Methods", [self.methods]),
+        ]
+        self.answer = widgets.VBox([self.failures, self.figures, self.table])
+        self.note = StaleNote(state, self.answer)
+        moved = widgets.HBox([self.cursor, self.time])
+        sheet = columns(controls, [card("", [moved, self.note, self.answer])])
         super().__init__([sheet], states=[state], main=self.figures.time)
         self._connect()
-        self._follow()
+        self._tabulate()
         self._follow_cursor()
+
+    def summary(self) -> list[str]:
+        """Problem, parameters, span and methods, as the traits have them."""
+        state = self.state
+        values = ", ".join(f"{name} = {value:.4g}" for name, value in state.problem.values.items())
+        how = f"tolerance {state.tolerance:.1e}" if state.control == "tolerance" else f"{state.steps} steps"
+        return [
+            f"{state.problem.title}: {values}" if values else state.problem.title,
+            f"up to t = {state.span:.4g}, by {', '.join(state.methods)}, {how}",
+        ]
 
     def _connect(self) -> None:
         state = self.state
-        self.kind.observe(self._take_kind, "value")
-        self.problem.observe(self._take_problem, "problem")
-        self.cursor.observe(self._take_cursor, "value")
+        self.kind.observe(self._choose_kind, "value")
+        self.problem.observe(self._choose_problem, "problem")
+        self.cursor.observe(self._move_cursor, "value")
         state.observe(self._follow_problem, "problem")
-        state.observe(self._follow_cursor, ["cursor", "revision"])
-        state.observe(self._follow, "revision")
-        state.observe(self._tabulate, "errors")
+        state.observe(self._follow_cursor, ["cursor", "asked"])
+        state.observe(self._tabulate, ["revision", "errors"])
+        state.observe(self.renew_picture, "revision")
 
-    def _take_kind(self, change: dict[str, Any]) -> None:
+    def _choose_kind(self, change: dict[str, Any]) -> None:
         self.state.choose_kind(change["new"])
 
-    def _take_problem(self, change: dict[str, Any]) -> None:
+    def _choose_problem(self, change: dict[str, Any]) -> None:
         if change["new"] == self.state.problem:
             return
         if _base(change["new"]) == _base(self.state.problem):
@@ -99,13 +106,17 @@ class SolverStudio(Studio):
         else:
             self.state.choose(change["new"])
 
-    def _take_cursor(self, change: dict[str, Any]) -> None:
+    def _move_cursor(self, change: dict[str, Any]) -> None:
         if change["new"] != self._stop():
-            self.state.cursor = self.state.span * change["new"] / CURSOR_STOPS
+            state, part = self.state, change["new"] / CURSOR_STOPS
+            state.cursor = state.span * (EARLIEST ** (1 - part) if state.log_time else part)
 
     def _stop(self) -> int:
-        """Where the slider of the cursor should be."""
-        return round(CURSOR_STOPS * self.state.cursor / self.state.span)
+        """Where the slider of the cursor should be: as far along the axis of time as the cursor."""
+        part = self.state.cursor / self.state.span
+        if self.state.log_time:
+            part = 1 - np.log(max(part, EARLIEST)) / np.log(EARLIEST)
+        return round(CURSOR_STOPS * part)
 
     def _follow_cursor(self, _change: dict[str, Any] | None = None) -> None:
         self.cursor.value = self._stop()
@@ -113,17 +124,19 @@ class SolverStudio(Studio):
 
     def _follow_problem(self, change: dict[str, Any]) -> None:
         problem = change["new"]
-        if problem != self.problem.problem:
-            self.problem.offer(_choices(problem.kind), problem)
-            self.kind.value = problem.kind
-
-    def _follow(self, _change: dict[str, Any] | None = None) -> None:
-        state = self.state
-        self.failures.value = error_text("\n".join(state.failures.values()))
-        self._tabulate()
+        if problem == self.problem.problem:
+            return
+        if _base(problem) == _base(self.problem.problem):
+            self.problem.show(problem)
+            return
+        self.problem.offer(_choices(problem.kind), problem)
+        self.kind.value = problem.kind
 
     def _tabulate(self, _change: dict[str, Any] | None = None) -> None:
-        self.table.value = cost_table(self.state)
+        solved = self.state.solved
+        if solved is not None:
+            self.failures.value = error_text("\n".join(solved.failures.values()))
+            self.table.value = cost_table(solved, self.state.errors)
 
 
 def _choices(kind: str) -> tuple[System, ...]:

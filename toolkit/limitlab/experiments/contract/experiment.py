@@ -37,6 +37,13 @@ class Trial:
 
     at: coordinates such as {"parametrization": "mup", "width": 256}; metrics and curves have them along `model`, and
     `result.grid` makes dims of them.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> trial.name
+    'width-1'
     """
 
     at: Mapping[str, str | float]
@@ -59,6 +66,16 @@ class Prepared(Generic[D]):
 
     measure(trained, fresh) is an xarray.Dataset of metrics of a model, beside the same as it was built; the two are one
     where nothing was learned. `data` is what figures and studios look at.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> prepared.trial(width=1) is trial
+    True
     """
 
     trials: tuple[Trial, ...]
@@ -100,6 +117,19 @@ class Experiment(Generic[S, D]):
     system: slug of the paper's system in `limitlab.systems`. problem: name of the problem that it learns from, if any.
     draw: figures of a result. check: raises for settings that are well-formed but mean nothing here, such as a
     parameter that the problem does not have. name: that of the module, for an experiment of the catalogue.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> dict(line.train(line.configure("smoke")).finish().metrics.sizes)
+    {'model': 1, 'seed': 1}
     """
 
     system: str
@@ -150,6 +180,7 @@ class Experiment(Generic[S, D]):
     def load(self, folder: str | Path, *, progress: ReportProgress = False) -> Result[S, D]:
         """The result of a finished run, its models rebuilt from the stored weights."""
         run = runs.open(folder)
+        # any size would do: a run stores every field
         settings = self.configure("course", **run.settings)
         prepared = self.prepare(settings, progress)
         trained, logs = {}, {}

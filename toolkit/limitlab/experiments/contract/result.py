@@ -27,7 +27,21 @@ Pair = tuple[str, int]
 
 @dataclass(frozen=True)
 class Result(Generic[S, D]):
-    """Trained models by (name, seed), and the metrics with the dims (model, seed, ...)."""
+    """Trained models by (name, seed), and the metrics with the dims (model, seed, ...).
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> dict(line.train(line.configure("smoke")).finish().grid("width").sizes)
+    {'width': 1, 'seed': 1}
+    """
 
     experiment: Experiment[S, D]
     settings: S
@@ -65,12 +79,15 @@ class Result(Generic[S, D]):
         chosen = dataset.sel(model=[trial.name for trial in trials])
         along = [name for name, coordinate in chosen.coords.items() if "model" in coordinate.dims]
         index = pd.MultiIndex.from_tuples(cells, names=axes)
+        # xarray refuses a new index over coordinates of the old one
         chosen = chosen.drop_vars(along).assign_coords(xr.Coordinates.from_pandas_multiindex(index, "model"))
+        # unstack sorts the axes; trials have an order of their own
         grid = chosen.unstack("model").reindex(
             {axis: list(dict.fromkeys(index.get_level_values(axis))) for axis in axes}
         )
         for axis in axes:
             grid[axis].attrs.update(long_name=axis.replace("_", " "), units="1")
+        # metrics that none of the chosen trials has are NaN throughout
         empty = [name for name, values in grid.data_vars.items() if values.dtype.kind == "f" and values.isnull().all()]
         return grid.drop_vars(empty).transpose(*axes, *(["seed"] if "seed" in grid.dims else []), ...)
 
@@ -80,8 +97,10 @@ def collect(trials: Sequence[Trial], seeds: Sequence[int], metrics: Mapping[Pair
     import xarray as xr
 
     models = xr.DataArray([trial.name for trial in trials], dims="model", name="model")
-    # "minimal": an axis of some trials alone, such as a mode, is no difference of the others
-    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models, coords="minimal") for seed in seeds]
+    # a number of every trial, such as its width, goes along `model`; an axis of some, such as a mode, does not
+    scalars = [{str(name) for name, c in dataset.coords.items() if c.ndim == 0} for dataset in metrics.values()]
+    along = sorted(set.intersection(*scalars))
+    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models, coords=along) for seed in seeds]
     whole = xr.concat(rows, xr.DataArray(list(seeds), dims="seed", name="seed")).transpose("model", "seed", ...)
     return whole.assign_coords(
         {axis: values for axis, values in _coordinates(trials).items() if axis not in whole.coords}

@@ -5,6 +5,8 @@ A field is declared with what a command line, a slider and a report need to know
     modes: int = option(8, "Fourier modes kept per axis", low=2, high=64)
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -19,13 +21,21 @@ MAX_TEXT = 1000
 def option(
     default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
 ) -> Any:
-    """A settings field with its meaning, its inclusive range or its choices; ranges hold for every entry of a tuple."""
+    """A settings field with its meaning, its inclusive range or its choices; ranges hold for every entry of a tuple.
+
+    >>> ll.experiments.option(8, "Fourier modes kept per axis", low=2, high=64).metadata["help"]
+    'Fourier modes kept per axis'
+    """
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line and the studios show of one field."""
+    """What the command line and the studios show of one field.
+
+    >>> ll.experiments.get("darcy_fno").options()[0].name
+    'device'
+    """
 
     name: str
     type: Any
@@ -38,10 +48,15 @@ class Option:
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of every experiment's settings: `with_options` changes fields, from values or from text."""
+    """Base of every experiment's settings: `with_options` changes fields, from values or from text.
+
+    >>> ll.experiments.Trained(steps=100).with_options(steps="250").steps
+    250
+    """
 
     def __post_init__(self) -> None:
         for spec in self.options():
+            # a frozen dataclass; whole floats of sliders become integers here
             object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
 
     @classmethod
@@ -74,7 +89,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Ensemble(Settings):
-    """Every model is built and trained with several seeds: seed, seed + 1, ..."""
+    """Every model is built and trained with several seeds: seed, seed + 1, ...
+
+    >>> ll.experiments.Ensemble(seeds=2, seed=5).seed_range
+    (5, 6)
+    """
 
     seeds: int = option(3, "trainings of each model, for the spread", low=1, high=1000)
     seed: int = option(0, "seed of the data and of the first training", low=0, high=2**31)
@@ -86,28 +105,44 @@ class Ensemble(Settings):
 
 @dataclass(frozen=True)
 class OnDevice(Settings):
-    """Something is trained, somewhere."""
+    """Something is trained, somewhere.
+
+    >>> ll.experiments.OnDevice().device
+    'auto'
+    """
 
     device: str = option("auto", "where to train", choices=DEVICES)
 
 
 @dataclass(frozen=True)
 class Trained(OnDevice):
-    """Something is trained for so many steps."""
+    """Something is trained for so many steps.
+
+    >>> ll.experiments.Trained(steps=100).as_dict()
+    {'device': 'auto', 'steps': 100}
+    """
 
     steps: int = option(1000, "training steps", low=1, high=10_000_000)
 
 
 @dataclass(frozen=True)
 class Batched(Trained):
-    """Steps on batches."""
+    """Steps on batches.
+
+    >>> ll.experiments.Batched(batch_size=8).steps
+    1000
+    """
 
     batch_size: int = option(32, "samples a step", low=1, high=1_000_000)
 
 
 @dataclass(frozen=True)
 class MixedPrecision(OnDevice):
-    """Models that tolerate a forward pass in bfloat16."""
+    """Models that tolerate a forward pass in bfloat16.
+
+    >>> ll.experiments.MixedPrecision(precision="bf16").precision
+    'bf16'
+    """
 
     precision: str = option("no", "mixed precision", choices=PRECISIONS)
 
@@ -116,7 +151,12 @@ S = TypeVar("S", bound=Settings)
 
 
 def sizes(course: S, *, smoke: Mapping[str, Any], paper: Mapping[str, Any]) -> dict[str, S]:
-    """The three sizes of an experiment: the course's settings, and what differs at the others."""
+    """The three sizes of an experiment: the course's settings, and what differs at the others.
+
+    >>> three = ll.experiments.sizes(ll.experiments.Trained(), smoke={"steps": 5}, paper={"steps": 100_000})
+    >>> three["smoke"].steps
+    5
+    """
     return {"smoke": replace(course, **smoke), "course": course, "paper": replace(course, **paper)}
 
 
@@ -160,6 +200,7 @@ def _checked(spec: Option, value: Any) -> Any:
 
 def _checked_scalar(spec: Option, kind: type, value: Any) -> Any:
     if kind is bool:
+        # before the numbers, since True is an int in Python
         if not isinstance(value, bool):
             raise InvalidArgument(f"{spec.name} must be true or false; got {value!r:.80}")
         return value

@@ -25,7 +25,22 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the training of one model with one seed: number `stage` of `stages`."""
+    """A step of the training of one model with one seed: number `stage` of `stages`.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> first = next(line.train(line.configure("smoke")))
+    >>> first.model, first.stage, first.stages
+    ('width-1', 1, 1)
+    """
 
     model: str
     seed: int
@@ -39,6 +54,19 @@ class Training(Generic[S, D]):
 
     `models` holds every model that was built so far, by name and seed; `result` is there when all has ended; `close`
     stops it, and what was stored can be resumed.
+
+    >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
+    >>> recipe = ll.training.descent(squared, ll.training.fixed(x=torch.ones(4, 1)), 5, 0.1)
+    >>> trial = ll.experiments.Trial({"width": 1}, lambda seed: torch.nn.Linear(1, 1), recipe)
+
+    >>> slope = lambda trained, fresh: ll.labels.labelled(slope=("", trained.weight.item(), "slope"))
+    >>> prepared = ll.experiments.Prepared((trial,), slope, data=None)
+
+    >>> settings = ll.experiments.sizes(ll.experiments.Trained(), smoke={}, paper={})
+    >>> line = ll.experiments.Experiment("ntk", "A line", settings, lambda s, progress: prepared, lambda result: {})
+
+    >>> [stage.progress.step for stage in line.train(line.configure("smoke"))]
+    [1, 2, 3, 4, 5]
     """
 
     def __init__(
@@ -73,6 +101,7 @@ class Training(Generic[S, D]):
 
     def _train(self) -> Generator[Stage, None, None]:
         prepared, seeds = self.prepared, self.settings.seed_range
+        # seeds outside: all trials are trained once before any is again
         pairs = [(trial, seed) for seed in seeds for trial in prepared.trials]
         logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
         metrics: dict[tuple[str, int], xr.Dataset] = {}
@@ -83,6 +112,7 @@ class Training(Generic[S, D]):
                 log = logs[trial.name, seed] = []
                 for progress in self._fit(model, trial, seed, log):
                     yield Stage(trial.name, seed, number, len(pairs), progress)
+                # built again rather than copied before: training would hold two models at once
                 fresh = _beside(trial.build(seed), model)
             metrics[trial.name, seed] = prepared.measure(model, fresh)
         measured = collect(prepared.trials, seeds, metrics)
@@ -106,6 +136,7 @@ class Training(Generic[S, D]):
             for progress in training:
                 steps.append(progress)
                 yield progress
+        # a resumed training has seen its later steps only; the folder has all
         log.extend(part.log if part else [progress.record() for progress in steps])
 
 

@@ -40,6 +40,7 @@ class OptimizerSettings(ScalingSettings):
 
     def networks(self) -> dict[str, tuple[MakeModel, Groups]]:
         """make_model(width, seed) and the optimiser's groups of each parametrisation."""
+        # beta_2 of 0.95: 0.999 averages over more steps than these trainings have
         betas: dict[str, Any] = {} if self.optimizer == "sgd" else {"betas": (0.9, 0.95)}
         return {
             kind: digit_networks(kind, base_width=self.base_width, optimizer=self.optimizer, **betas)

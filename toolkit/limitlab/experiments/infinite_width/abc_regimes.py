@@ -136,6 +136,7 @@ def exponents(result: Result[RegimeSettings, Points]) -> xr.Dataset:
     )
     measured = xr.Dataset(
         {
+            # before the readout has moved, when an unstable network has other powers
             "first": width_exponents(change.isel(step=0, drop=True)),
             "last": width_exponents(change.isel(step=-1, drop=True)),
             "kernel": width_exponents(kernel.isel(step=-1, drop=True)),

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
-TEST_SEED = 2**32
+TEST_SEED = 2**32  # beyond all seeds of settings, so that no test task is a training task
 SMOOTHED = 40
 
 
@@ -125,6 +125,7 @@ class FeatureTable:
         train, test = self.drawn.train, self.drawn.test
         if self.kernel is None:
             return train, test
+        # one factor for both: features of two factors have no common inner product
         joint = kernel_features(self.kernel, torch.cat([train, test]).flatten(0, 1))
         return joint.unflatten(0, (-1, self.settings.drawings)).split([len(train), len(test)])
 

@@ -59,7 +59,7 @@ class CircleSettings(Ensemble, Trained):
     widths: tuple[int, ...] = option((64, 256, 1024), "units of a layer", low=1, high=65_536)
     rate: float = option(0.0, "rate of gradient descent; 0 for 1/(largest eigenvalue)", low=0.0, high=1e6)
     modes: int = option(6, "leading modes of the residual that are logged", low=1, high=100)
-    records: int = option(30, "steps that are kept of them, spaced by logarithms", low=2, high=1000)
+    records: int = option(30, "steps at which figures show them, spaced by logarithms", low=2, high=1000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,7 +92,7 @@ def prepare(settings: CircleSettings, progress: ReportProgress = False) -> Prepa
         task.y,
         task.x_test,
         steps=settings.steps,
-        rate=settings.rate or None,
+        rate=settings.rate or None,  # a form has no field for None
         records=settings.records + 1,
     )
     recipe = descent(
@@ -116,6 +116,7 @@ def leading_modes(
     start_of: Callable[[nn.Module], Start], x: Tensor, modes: int, network: nn.Module, fresh: nn.Module
 ) -> dict[str, float]:
     """The residual along the leading eigenvectors of the kernel before training: residual_1, residual_2, ..."""
+    # back to the points, beside which the kernel's eigenvectors are
     outputs = network(x.to(next(network.parameters()).device))[:, 0].to(x.device)
     residual = start_of(fresh.to(x.device)).residual(outputs)[:modes]
     return {f"residual_{mode}": value for mode, value in enumerate(residual.tolist(), start=1)}
@@ -132,24 +133,20 @@ def measure(data: CircleData, modes: int, model: nn.Module, fresh: nn.Module) ->
     return measured.merge(labelled(test_error=("", error, TEST_ERROR), x=("x", task.test_angles, "angle", "rad")))
 
 
-def by_width(result: Result[CircleSettings, CircleData]) -> xr.Dataset:
-    """The metrics of the trained networks with the dims (width, seed, ...), ready for fits and figures of widths."""
-    return result.grid("width")
-
-
 def modes_of(result: Result[CircleSettings, CircleData]) -> xr.Dataset:
     """The leading modes as `decay_fit` and `dying_modes` take them: residual (width, seed, step, mode), eigenvalues."""
     import xarray as xr
 
-    study, networks, logged = result.data.study, by_width(result), result.grid("width", of=result.curves)
+    study, networks, logged = result.data.study, result.grid("width"), result.grid("width", of=result.curves)
     later = xr.concat([logged[f"residual_{mode}"] for mode in networks["mode"].values], networks["mode"])
     start = networks["residual_start"].expand_dims(step=[0])
+    # the log begins after the first step; the start is measured apart
     residual = xr.concat([start, later.sel(step=study.steps[1:])], "step").transpose("width", "seed", "step", "mode")
     residual["step"].attrs.update(long_name="training step", units="1")
     return xr.Dataset(
         {
             "residual": residual.assign_attrs(long_name="residual", units="1"),
-            "own_eigenvalue": networks["own_eigenvalue"],
+            "eigenvalue_start": networks["eigenvalue_start"],
         },
         attrs=study.attributes,
     )
@@ -159,7 +156,7 @@ def slices(result: Result[CircleSettings, CircleData], *widths: int) -> tuple[xr
     """The kernel with the first point before and after training, as `kernel_slices` takes it, and the limit's (x)."""
     import xarray as xr
 
-    networks = by_width(result)
+    networks = result.grid("width")
     cases = {
         f"width {width}, {when}": networks[name].sel(width=width, drop=True)
         for width in widths
@@ -175,7 +172,7 @@ def band(result: Result[CircleSettings, CircleData], width: int) -> tuple[xr.Dat
     """The networks of a width, with the limit's mean and deviation, and the values learned: of `ensemble_functions`."""
     import xarray as xr
 
-    task, limit, networks = result.data.task, result.data.limit.isel(step=-1), by_width(result)
+    task, limit, networks = result.data.task, result.data.limit.isel(step=-1), result.grid("width")
     functions = xr.Dataset(
         {
             "network": networks["prediction"].sel(width=width),
@@ -198,7 +195,7 @@ def draw(result: Result[CircleSettings, CircleData]) -> dict[str, go.Figure]:
         "modes": figures.dying_modes(modes_of(result).isel(seed=0)),
     }
     if len(widths) > 1:
-        drawn["laws"] = figures.width_laws(by_width(result)[["drift", "kernel_error", "deviation"]])
+        drawn["laws"] = figures.width_laws(result.grid("width")[["drift", "kernel_error", "deviation"]])
     return drawn
 
 

@@ -70,6 +70,7 @@ def split_of(train_samples: int, seed: int) -> Split:
     images, classes = digit_tensors()
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     train, test = order[:train_samples], order[train_samples:]
+    # of the training images alone: the test must not leak into the scaling
     middle, spread = images[train].mean(), images[train].std()
     scaled = (images - middle) / spread
     return Split(scaled[train], classes[train], scaled[test], classes[test], CLASSES)

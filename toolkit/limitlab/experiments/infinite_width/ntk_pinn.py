@@ -5,7 +5,7 @@ u'' = -(a pi)^2 sin(a pi x) on (0, 1) with u(0) = u(1) = 0, for several waves a;
     w_b/2 sum |u(b)|^2 + w_r/2 sum |u''(r) - f(r)|^2
 
 has a kernel K whose interior block outweighs that of the boundary, so the equation is learned long before the boundary
-values. The weights w_b = tr K/tr K_uu and w_r = tr K/tr K_rr even that out; they are found again every few hundred
+values. The weights w_b = tr K/tr K_uu and w_r = tr K/tr K_rr even that out; they are renewed every few hundred
 steps from the kernel that the network then has, and are buffers of the model, so that a resumed training knows them.
 Baseline: both weights one, the same networks, steps and rate.
 Source: Wang, Yu, Perdikaris, When and why PINNs fail to train, arXiv 2007.14527.
@@ -76,6 +76,7 @@ class Conditions:
     refresh: int
 
     def batch(self, step: int) -> dict[str, Any]:
+        # by the step, so that a resumed training renews the weights when an uninterrupted one does
         return {"interior": self.interior, "boundary": self.boundary, "due": step % self.refresh == 0}
 
     def shard(self, rank: int, world: int) -> Conditions:
@@ -100,6 +101,7 @@ WEIGHTINGS: dict[str, Loss] = {"plain": plain, "weighted": weighted}
 def prepare(settings: PinnSettings, progress: ReportProgress = False) -> Prepared[PinnData]:
     """A network for every wave with and without weights, the same at the start."""
     architecture = chain(Dense(settings.weight_variance, 1.0), settings.activation, Dense(1.0))
+    # off the walls, whose points belong to the boundary conditions
     interior = torch.linspace(0.02, 0.98, settings.interior, dtype=torch.float64)[:, None]
     boundary = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
     conditions = Conditions(interior, boundary, settings.refresh)
@@ -154,6 +156,7 @@ def spectra(kernel: PinnKernel) -> xr.DataArray:
         for row, block in enumerate((scaled.matrix(), scaled.boundary, scaled.interior)):
             values[index, row, : len(block)] = torch.linalg.eigvalsh(block).flip(0).clamp_min(0).numpy()
     return xr.DataArray(
+        # smaller ones are rounding, which a log axis would show as structure
         np.where(values > 1e-12 * np.nanmax(values), values, np.nan),
         dims=("weighting", "block", "mode"),
         coords={

@@ -56,7 +56,7 @@ LIMITS = {
     "gp": Limit(partial(kernel_limit, kind="gp"), "kernel_learning_rate"),
 }
 FROZEN_WIDTH = 256
-HELD_OUT_SEED = 2**32
+HELD_OUT_SEED = 2**32  # beyond all seeds of settings: held-out text is drawn from another stream
 SMOOTHED = 60
 
 
@@ -140,6 +140,7 @@ def _texts(settings: Word2VecSettings) -> tuple[Corpus, Corpus]:
     """What is trained on, and what the loss is measured on."""
     if settings.corpus != "factorial":
         whole = text_corpus(settings.corpus, most_words=settings.most_words, min_count=settings.min_count)
+        # the setting is a share of what is trained on, that of `split` one of the whole
         return whole.split(settings.held_out / (1 + settings.held_out))
     count = max(2, round(settings.held_out * settings.sentences))
     return (
@@ -195,6 +196,7 @@ def draw(result: Result[Word2VecSettings, Word2VecData]) -> dict[str, go.Figure]
     if data.questions is None:
         return drawn
     if settings.widths:
+        # the three words of a question are no answers
         chance = 1 / (len(data.corpus.words) - 3)
         drawn["accuracy"] = figures.accuracy_against_width(result.metrics, chance=chance)
     return drawn | {"map": figures.embedding_map(embedding_dataset(result, _mapped(result)))}

@@ -149,6 +149,7 @@ def _own_build(name: str, model: nn.Module | Build) -> Callable[[Task, Any], nn.
             raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
         points = task.mean_target.shape[1:]
         with torch.no_grad():
+            # two samples, in eval mode: a batch norm refuses one, and would learn from zeros
             shape = tuple(built.eval()(torch.zeros(2, task.in_channels, *points)).shape)
         if shape != (2, task.out_channels, *points):
             raise InvalidArgument(
@@ -229,6 +230,7 @@ def trial_of(operator: Operator, settings: OperatorSettings, data: OperatorData)
     """The trial of one operator: what learns does so between normalised fields, with the recipe of all."""
 
     def build(seed: int) -> nn.Module:
+        # before the model draws its weights, so that a trial does not depend on those before it
         torch.manual_seed(seed)
         model = operator.build(data.task, settings)
         return operators.Normalized(model, *data.task.statistics) if operator.trains else model
@@ -249,6 +251,7 @@ def predict(model: nn.Module, dataset: xr.Dataset) -> xr.Dataset:
     inputs = torch.as_tensor(dataset["input"].values)
     device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), inputs.device)
     model.eval()
+    # in parts: a test set at the finest resolution may not fit on the device
     outputs = torch.cat([model(part.to(device)).float().cpu() for part in inputs.split(EVALUATION_BATCH)])
     return dataset.assign(prediction=(dataset["target"].dims, outputs.numpy(), dict(dataset["target"].attrs)))
 
@@ -261,6 +264,7 @@ def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int
     for dataset in data.test.values():
         predicted = predict(model, dataset)
         grid = Grid.from_json(dataset.attrs["grid"])
+        # in double: an H1 error multiplies rounding by the largest wavenumber
         prediction, target = (torch.as_tensor(predicted[name].values).double() for name in ("prediction", "target"))
         errors = labelled(
             relative_l2=("sample", relative_l2(prediction, target, grid), "relative L2 error"),
@@ -284,6 +288,7 @@ def draw_operator(result: Result[OperatorSettings, OperatorData]) -> dict[str, g
     finest = max(data.test)
     predicted = predict(result.models[name, seed], data.test[finest])
     errors = result.metrics["relative_l2"].sel(model=name, seed=seed, resolution=finest)
+    # the nearest sample: of an even number the median is none of them
     median = int(abs(errors - errors.median()).values.argmin())
     return {
         "training": figures.training_curves(result.curves),

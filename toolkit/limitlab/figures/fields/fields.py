@@ -98,6 +98,7 @@ def _map(array: xr.DataArray, title: str | None) -> go.Figure:
     array = thin(array, PIXELS, *map(str, array.dims))
     figure = go.Figure(_heatmap(array, coloraxis="coloraxis"))
     across, up = _axes(array)
+    # with equal scales, the axis shrinks its panel instead of showing more than the data
     figure.update_xaxes(title_text=axis_title(array, across), constrain="domain")
     figure.update_yaxes(title_text=axis_title(array, up), constrain="domain")
     figure.update_xaxes(showgrid=False)
@@ -204,6 +205,7 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 
 def _largest(values: np.ndarray) -> float:
     low, high = _limits(values)
+    # a colour scale from zero to zero has no middle
     return max(abs(low), abs(high)) or 1.0
 
 

@@ -94,6 +94,7 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
         (name, error.isel(model=index), colour(index), "solid") for index, name in enumerate(labels(error, "model"))
     ]
     for name, line, hue, dash in lines:
+        # k = 0 has no place on a log axis
         line = thin(line.isel(wavenumber=slice(1, None)), LINE_PIXELS, "wavenumber")
         figure.add_scatter(
             x=line["wavenumber"].values.astype(np.float32),
@@ -120,6 +121,7 @@ def _shells(grid: Grid) -> torch.Tensor:
     """Whole number of waves along the longest side, nearest to |m|, of every mode of the real transform."""
     longest = max(grid.lengths)
     squares = sum((k * (longest / (2 * np.pi))) ** 2 for k in wavenumbers(grid))
+    # a radius that is half but for rounding belongs to the shell above
     return (torch.as_tensor(squares).sqrt() + 0.5 + 1e-9).floor().long()
 
 
@@ -144,6 +146,7 @@ def _shade_kept_band(figure: go.Figure, cutoff: float, highest: int) -> None:
         name="kept band",
     )
     figure.add_annotation(
+        # an annotation on a log axis is placed by the logarithm, a shape by the value
         x=float(np.log10(min(cutoff, highest))),
         y=0,
         yref="y domain",

@@ -242,6 +242,7 @@ def _exact_moments(exact: xr.Dataset) -> list[go.Scatter]:
 def _histogram(values: np.ndarray, first: bool) -> go.Bar:
     """Density of the values over their middle 99.6 %, so that a long tail does not flatten it."""
     low, high = np.quantile(values, [0.002, 0.998]) if values.size else (0.0, 1.0)
+    # a deterministic start: all values are one
     spread = float(high - low) or 1e-3 * max(abs(float(low)), 1.0)
     edges = float(low + high) / 2 + spread * np.linspace(-0.5, 0.5, int(np.clip(np.sqrt(values.size), 12, 60)) + 1)
     counts, _ = np.histogram(values, edges)

@@ -23,7 +23,7 @@ from limitlab.fits import loglog_slope, power_law
 if TYPE_CHECKING:
     import xarray as xr
 
-BELOW = 10**-0.35
+BELOW = 10**-0.35  # a third of a decade: beside the points, not on them
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
 
 

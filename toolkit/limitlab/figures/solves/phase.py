@@ -182,11 +182,13 @@ def _arrows(field: xr.Dataset) -> go.Scatter:
     x, y = (np.asarray(u[dim].values, dtype=np.float64) for dim in ("x", "y"))
     width, height = (float(np.ptp(field[dim].values)) or 1.0 for dim in ("x", "y"))
     cell = 1 / max(len(x), len(y))
+    # in widths of the plot: an arrow must be tangent as drawn, not as computed
     flow = np.stack([u.values / width, v.values / height], axis=-1).astype(np.float64).reshape(-1, 2)
     start = np.stack(np.meshgrid(x / width, y / height, indexing="ij"), axis=-1).reshape(-1, 2)
     speed = np.linalg.norm(flow, axis=1)
     moving = np.isfinite(speed) & (speed > 0)
     flow, start, speed = flow[moving], start[moving], speed[moving]
+    # not the maximum: one fast corner would shrink all other arrows
     fast = np.quantile(speed, 0.95) if speed.size else 1.0
     length = 0.9 * cell * (0.35 + 0.65 * np.sqrt(np.minimum(speed / fast, 1)))
     along = flow * (length / speed)[:, None]

@@ -46,6 +46,7 @@ def by_method(solutions: Mapping[str, xr.Dataset]) -> xr.Dataset:
     for solution in solutions.values():
         variable_of(solution, "y")
     counted = [
+        # without coordinates xarray aligns by length, and refuses logs of different lengths
         solution.assign_coords(step=np.arange(solution.sizes["step"])) if "step" in solution.dims else solution
         for solution in solutions.values()
     ]
@@ -120,8 +121,10 @@ class Path:
         """States at these times, linear between the times of the path as its drawn line is; NaN outside of them."""
         if not self.time.size:
             return np.full((len(times), self.values.shape[1]), np.nan)
+        # a solution backwards in time has falling times, which np.interp takes without a word
         order = np.argsort(self.time)
         known = self.time[order]
+        # the end of a step may lie beyond the last stored time by rounding
         slack = 1e-9 * (known[-1] - known[0])
         near = (times > known[0] - slack) & (times < known[-1] + slack) | np.isin(times, known)
         wanted = np.clip(times, known[0], known[-1])
@@ -206,6 +209,7 @@ def attempts_of(solution: xr.Dataset, sample: int) -> Attempts:
     log = [exactly(variable_of(solution, name), ("sample", "step")).isel(sample=sample).values for name in names]
     attempted = np.isfinite(np.asarray(log[1], dtype=np.float64))
     time, size, error, stiffness = (np.asarray(column[attempted], dtype=np.float64) for column in log[:4])
+    # padding made floats of the booleans
     accepted = np.asarray(log[4][attempted] == 1, dtype=bool)
     end = float((time + size)[accepted][-1]) if accepted.any() else float("nan")
     return Attempts(time, np.abs(size), error, stiffness, accepted, end)
@@ -243,6 +247,7 @@ def extremes(values: Float[np.ndarray, " point"], most: int) -> Int[np.ndarray, 
     width = -(-count // ((most - 2) // 2))
     padded = np.pad(values, (0, -count % width), mode="edge").reshape(-1, width)
     starts = np.arange(len(padded)) * width
+    # thinned by steps, a curve would lose its spikes
     indices = np.concatenate([starts + padded.argmin(1), starts + padded.argmax(1), [0, count - 1]])
     return np.unique(indices[indices < count])
 
@@ -251,6 +256,7 @@ def compact(values: np.ndarray) -> np.ndarray:
     """Values as float32 where it can hold them, else as float64; what is not finite becomes a gap."""
     values = np.where(np.isfinite(values), values, np.nan)
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    # outside, float32 has infinities and zeros, which a log axis cannot show
     fits = not sizes.size or (sizes.max() < 1e38 and sizes.min() > 1e-37)
     return np.ascontiguousarray(values, dtype=np.float32 if fits else np.float64)
 

@@ -139,6 +139,7 @@ def _stack(
 def _sizes(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
     """The accepted sizes as a line that holds each until its step ends, and the rejected ones."""
     sizes = tried.size[tried.accepted]
+    # once more: a step line holds a value until the next point
     values = np.append(sizes, sizes[-1:])
     indices = extremes(values, LINE_PIXELS)
     line = go.Scatter(
@@ -239,6 +240,7 @@ def _level_note(height: float, hue: str, axis: str) -> dict[str, Any]:
     return {
         "text": f"stability bound {height:.3g}",
         "x": 1,
+        # an annotation on a log axis is placed by the logarithm, a shape by the value
         "y": float(np.log10(height)),
         "xref": "x domain",
         "yref": axis,

@@ -127,7 +127,7 @@ def embedding_map(
                     "color": i[chosen],
                     "colorscale": WHEEL,
                     "cmin": 0,
-                    "cmax": int(i.max()) + 1,
+                    "cmax": int(i.max()) + 1,  # the wheel ends with the colour that it begins with
                     "size": 9,
                     "line": {"color": "#24292F", "width": 0.7},
                 },
@@ -164,6 +164,7 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
 
     Signs are fixed by the largest coordinate along each axis, so that equal clouds give equal pictures.
     """
+    # narrower models are padded with NaN
     finite = vectors[:, np.isfinite(vectors).all(axis=0)].astype(np.float64)
     if finite.shape[0] < 2 or finite.shape[1] < 1:
         raise InvalidArgument(
@@ -173,6 +174,7 @@ def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, float]:
     directions, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     plane = np.zeros((len(finite), 2))
     plane[:, : min(2, len(sizes))] = directions[:, :2] * sizes[:2]
+    # an eigenvector has no sign: without a rule two runs would show mirrored maps
     plane *= np.sign(np.take_along_axis(plane, np.abs(plane).argmax(axis=0)[None], axis=0)) + (plane == 0).all(axis=0)
     total = float((sizes**2).sum()) or 1.0
     scale = float(np.sqrt((plane**2).sum(axis=1).mean())) or 1.0

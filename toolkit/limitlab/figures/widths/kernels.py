@@ -54,6 +54,7 @@ def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.F
         figure.add_trace(heatmap, 1, index + 1)
         figure.update_yaxes(scaleanchor="x" if not index else f"x{index + 1}", constrain="domain", col=index + 1)
     figure.update_xaxes(title_text=axis_title(many, str(columns)), constrain="domain", showgrid=False)
+    # rows of a matrix go down
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text=axis_title(many, str(rows)), col=1)
     bar = {"title": {"text": axis_title(many), "side": "right"}}

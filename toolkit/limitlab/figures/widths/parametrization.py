@@ -53,6 +53,7 @@ def regime_plane(regimes: xr.Dataset, points: xr.Dataset | None = None, *, title
             x=numbers(codes[across]),
             y=numbers(codes[up]),
             z=codes.values.astype(np.int8),
+            # half a code on either side, so that every colour is a step of its own
             zmin=-0.5,
             zmax=count - 0.5,
             colorscale=[[edge, hue] for hue, pair in zip(colours, edges, strict=True) for edge in pair],
@@ -217,6 +218,7 @@ def _marked(points: xr.Dataset, across: str, up: str) -> dict[str, Any]:
 def _slope_note(widths: np.ndarray, last: np.ndarray) -> dict[str, Any]:
     fitted = loglog_slope(widths, last)
     return {
+        # plus zero, which turns -0.0 into 0.0
         "text": f"slope {round(fitted, 2) + 0.0:.2f}" if np.isfinite(fitted) else "",
         "x": 0.03,
         "y": 0.97,

@@ -1,6 +1,6 @@
 """What width does: networks beside the law of their limit, errors against width, residual modes on predicted lines.
 
-The arrays are those of `width_study`. A law value ~ width^p is a line of slope p between log
+The arrays are those of the experiment `ntk_circle`. A law value ~ width^p is a line of slope p between log
 axes, fitted to the means over seeds; a residual mode of eigenvalue lambda is predicted to be |1 - eta lambda|^t of what
 it was, a line between a linear and a log axis.
 """
@@ -193,22 +193,22 @@ def dying_modes(
 ) -> go.Figure:
     """The residual along the leading eigenvectors, relative to its start: dots of a network on the predicted lines.
 
-    runs: `residual` (step, mode) and `own_eigenvalue` (mode), perhaps with `width` in front, a panel each; attribute
+    runs: `residual` (step, mode) and `eigenvalue_start` (mode), perhaps with `width` in front, a panel each; attribute
     rate. step: the dots up to it, all of them without; `slider` goes through all recorded steps.
 
     >>> runs = ll.labels.labelled(
     ...     {"rate": 0.1},
     ...     residual=("step mode", [[1.0, 1.0], [0.5, 0.9]], "residual"),
-    ...     own_eigenvalue=("mode", [5.0, 1.0], "eigenvalue"),
+    ...     eigenvalue_start=("mode", [5.0, 1.0], "eigenvalue"),
     ...     step=("step", [0, 1], "training step"),
     ... )
     >>> figure = ll.figures.dying_modes(runs, modes=2)
     """
     residual = variable_of(runs, "residual")
-    eigenvalues = variable_of(runs, "own_eigenvalue")
+    eigenvalues = variable_of(runs, "eigenvalue_start")
     require_dims(residual, "step", "mode")
     if "rate" not in runs.attrs:
-        raise InvalidArgument("runs needs the attribute rate, as width_study gives it")
+        raise InvalidArgument("runs needs the attribute rate, as ntk_circle.modes_of gives it")
     count = int(check_number("modes", modes, low=1, high=residual.sizes["mode"], integer=True))
     if "width" not in residual.dims:
         residual, eigenvalues = (array.expand_dims("width") for array in (residual, eigenvalues))
@@ -248,6 +248,7 @@ def _modes_figure(decay: _Decay, until: float) -> go.Figure:
     seen = steps <= until
     for panel in range(len(widths)):
         for mode, factor in enumerate(factors[panel]):
+            # a line ends where it leaves the plot: its last point would be zero, and no log axis has one
             end = min(steps[-1], np.log(LOWEST) / np.log(max(factor, 1e-12))) if factor < 1 else steps[-1]
             line = go.Scatter(
                 x=[0.0, end],

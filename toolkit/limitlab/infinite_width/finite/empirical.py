@@ -13,6 +13,8 @@ torch's, and takes Jacobians of what else has parameters. Sums run over all trai
 Source: Novak, Sohl-Dickstein, Schoenholz, Fast finite width neural tangent kernel, arXiv 2206.08720.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from functools import partial
@@ -54,6 +56,10 @@ def empirical_ntk(
     by default what fits into 512 MiB. The network maps (batch, *inputs) to (batch, outputs), sample by sample.
     Raises InvalidArgument for a network in training mode whose samples depend on each other or on chance, no trained
     parameters, or more memory than is free (`memory_limit` bytes, where given).
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "relu", 2.0), inputs=3, width=64)
+    >>> ll.infinite_width.empirical_ntk(network, torch.eye(3).double(), outputs="trace").shape
+    torch.Size([3, 3])
     """
     for name, value, known in (("method", method, get_args(Method)), ("outputs", outputs, get_args(Outputs))):
         if value not in known:
@@ -63,24 +69,24 @@ def empirical_ntk(
         raise InvalidArgument("x1 and x2 must hold a point or more")
     first, second = x1.detach(), None if x2 is None else x2.detach()
     with torch.no_grad():
-        given = network(first[:1])
-    if given.dim() != 2:
-        raise InvalidArgument(f"network must map (batch, *inputs) to (batch, outputs); it gives {tuple(given.shape)}")
-    readout = _readout(given, outputs, probes, seed)
-    count = given.shape[1]
+        sample = network(first[:1])
+    if sample.dim() != 2:
+        raise InvalidArgument(f"network must map (batch, *inputs) to (batch, outputs); it gives {tuple(sample.shape)}")
+    readout = _readout(sample, outputs, probes, seed)
+    count = sample.shape[1]
     entries = {"full": count**2, "diagonal": count, "trace": 1}[outputs]
     n, m = len(first), len(first if second is None else second)
     purpose = f"a kernel between {n} and {m} points with {entries} entries a pair"
-    require_memory(n * m * entries * given.element_size() + _CHUNK_BYTES, purpose, given.device, memory_limit)
+    require_memory(n * m * entries * sample.element_size() + _CHUNK_BYTES, purpose, sample.device, memory_limit)
     if chunk is not None:
         check_number("chunk", chunk, low=1, integer=True)
 
     names = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    floats = _CHUNK_BYTES // given.element_size()
+    floats = _CHUNK_BYTES // sample.element_size()
     if method == "ntvp":
         trained = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
         chunk = chunk or max(1, floats // (len(readout) * trained))
-        return _by_products(network, readout, first, first if second is None else second, outputs, chunk)
+        return _by_products(network, readout, first, first if second is None else second, outputs, chunk=chunk)
 
     def features(x: Tensor) -> list[Factor]:
         if method == "structured":
@@ -89,8 +95,9 @@ def empirical_ntk(
 
     if chunk is None:
         probe = features(first[:1])
-        held = floats // (2 * sum(factor.numel() for factor in probe))
-        chunk = max(1, min(held, math.isqrt(floats // max(factor.pair_numel() for factor in probe))))
+        # two sets of derivatives are alive at once, those of the rows and those of the columns
+        fitting = floats // (2 * sum(factor.numel() for factor in probe))
+        chunk = max(1, min(fitting, math.isqrt(floats // max(factor.pair_numel() for factor in probe))))
 
     def parts(x: Tensor) -> list[Part]:
         return [partial(features, points) for points in x.split(chunk)]
@@ -98,7 +105,9 @@ def empirical_ntk(
     return assemble(parts(first), None if second is None else parts(second), outputs)
 
 
-def _by_products(network: nn.Module, readout: Tensor, x1: Tensor, x2: Tensor, outputs: Outputs, chunk: int) -> Tensor:
+def _by_products(
+    network: nn.Module, readout: Tensor, x1: Tensor, x2: Tensor, outputs: Outputs, *, chunk: int
+) -> Tensor:
     parameters = {name: p.detach() for name, p in network.named_parameters()}
     moving = {name: parameters.pop(name) for name, p in network.named_parameters() if p.requires_grad}
 
@@ -125,16 +134,18 @@ def _by_products(network: nn.Module, readout: Tensor, x1: Tensor, x2: Tensor, ou
     return diagonal if outputs == "diagonal" else diagonal.mean(-1)
 
 
-def _readout(given: Tensor, outputs: Outputs, probes: int | None, seed: int) -> Float[Tensor, "rows outputs"]:
+def _readout(sample: Tensor, outputs: Outputs, probes: int | None, seed: int) -> Float[Tensor, "rows outputs"]:
     """The identity, or random signs whose mean square is the identity."""
-    count = given.shape[1]
+    count = sample.shape[1]
     if probes is None:
-        return torch.eye(count).to(given)
+        return torch.eye(count).to(sample)
     if outputs != "trace":
         raise InvalidArgument(f"probes estimate the trace only; outputs must be 'trace', got {outputs!r}")
     rows = int(check_number("probes", probes, low=1, integer=True))
+    # on the CPU: the same signs whatever the device
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
-    return (2 * torch.randint(2, (rows, count), generator=generator) - 1).to(given) / math.sqrt(count)
+    # signs, whose estimate of a trace has the least variance among independent entries
+    return (2 * torch.randint(2, (rows, count), generator=generator) - 1).to(sample) / math.sqrt(count)
 
 
 def _check_network(network: nn.Module) -> None:

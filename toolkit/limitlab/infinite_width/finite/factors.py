@@ -9,6 +9,8 @@ A Jacobian is the same with one position and no a: that of a parameter that no l
 with so many positions that their sum comes cheaper than their pairs.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,24 +41,26 @@ class Factor:
         """Numbers held for a pair of points while they are contracted."""
         return (self.deltas.shape[1] * self.deltas.shape[3]) ** 2 if self.deltas.shape[3] > 1 else 1
 
-    def cheapest(self) -> "Factor":
+    def cheapest(self) -> Factor:
         """Itself, or where there are many positions the sum over them: the gradients of weights and bias."""
         _, rows, channels, positions = self.deltas.shape
         if self.inputs is None or positions == 1:
             return self
         features = self.inputs.shape[1]
+        # pairs of positions against one sum over them: whichever takes fewer products
         if positions**2 * (features + rows * channels) <= rows * channels * features:
             return self
         weights = self.scale * torch.einsum("nrcp,nkp->nrck", self.deltas, self.inputs).flatten(2)
         bias = self.bias_scale * self.deltas.sum(-1)
         return Factor(None, torch.cat([weights, bias], -1).unsqueeze(-1), 0.0, 1.0)
 
-    def folded(self) -> "Factor":
+    def folded(self) -> Factor:
         """One row whose kernel is the mean of the rows' own."""
+        # channels of all rows in one product: its sum over rows is the trace, without the other pairs
         deltas = rearrange(self.deltas, "n rows channels p -> n 1 (rows channels) p") / math.sqrt(self.deltas.shape[1])
         return Factor(self.inputs, deltas, self.scale, self.bias_scale)
 
-    def row(self, index: int) -> "Factor":
+    def row(self, index: int) -> Factor:
         return Factor(self.inputs, self.deltas[:, index : index + 1], self.scale, self.bias_scale)
 
 
@@ -81,6 +85,7 @@ def assemble(
         row = []
         for j, other in enumerate(rows if columns is None else columns):
             if columns is None and j < i:
+                # a view of the block above the diagonal, not a second one
                 mirrored = blocks[j][i].transpose(0, 1)
                 row.append(mirrored.transpose(2, 3) if outputs == "full" else mirrored)
             else:
@@ -93,6 +98,7 @@ def _total(first: list[Factor], second: list[Factor]) -> Float[Tensor, "n m rows
     total = None
     for ours, theirs in zip(first, second, strict=True):
         part = _kernel(ours, theirs)
+        # in place: a kernel may be as large as all else
         total = part if total is None else total.add_(part)
     assert total is not None
     return total

@@ -9,6 +9,8 @@ A wide network stays within O(n^(-1/2)) of it.
 Source: Lee et al., Wide neural networks of any depth evolve as linear models, arXiv 1902.06720.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Generator, Mapping
 from typing import Literal, get_args
@@ -28,10 +30,16 @@ class Linearized(nn.Module):
     """The network's first-order expansion at its present weights; its own parameters start there and are trained.
 
     The network itself is copied, and stays as it is.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "erf"), inputs=2, width=8)
+    >>> twin, x = ll.infinite_width.Linearized(network), torch.eye(2).double()
+    >>> torch.equal(twin(x), network(x))  # before it is trained
+    True
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
+        # two copies: the expansion needs the start, and the caller's network may be trained on
         self.origin = copy.deepcopy(network).requires_grad_(False)
         self.moving = copy.deepcopy(network)
 
@@ -58,11 +66,18 @@ def descend(
     batch: points of a stochastic step, drawn from `seed` without replacement within an epoch; the loss of a step is
     then that of its batch, for "sum" times n/batch. Full batches where left out. The model stays on the device of x.
     Raises InvalidArgument; TrainingDiverged where the rate is too high for the losses to stay finite.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "erf"), inputs=2, width=8)
+    >>> x, y = torch.eye(2).double(), torch.ones(2, 1).double()
+    >>> losses = [step.loss for step in ll.infinite_width.descend(network, x, y, rate=0.1, steps=5)]
+    >>> losses[-1] < losses[0]
+    True
     """
     one_of("loss", loss, get_args(LossScale))
     if len(x) != len(y):
         raise InvalidArgument(f"x and y must have as many points; got {len(x)} and {len(y)}")
     points = _Points(x, y, batch, seed)
+    # so that the gradient of a batch is, on average, that of the sum over all points
     weight = 0.5 * len(x) / points.size if loss == "sum" else 0.5 / (points.size * y[0].numel())
 
     def squared_error(network: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -77,8 +92,7 @@ class _Points:
 
     def __init__(self, x: Tensor, y: Tensor, batch: int | None, seed: int) -> None:
         self.x, self.y, self.seed = x, y, seed
-        wanted = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
-        self.size = wanted
+        self.size = len(x) if batch is None else int(check_number("batch", batch, low=1, high=len(x), integer=True))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         if self.size == len(self.x):
@@ -88,5 +102,5 @@ class _Points:
         rows = torch.from_numpy(order[position * self.size : (position + 1) * self.size]).to(self.x.device)
         return {"input": self.x[rows], "target": self.y[rows]}
 
-    def shard(self, rank: int, world: int) -> "_Points":
+    def shard(self, rank: int, world: int) -> _Points:
         raise InvalidArgument("gradient descent on a few points runs in one process")

@@ -10,6 +10,8 @@ So one rate for W trains all widths alike, and `standard_learning_rates` gives t
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572, section 3; Lee et al., arXiv 1902.06720, appendix F.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Iterable
@@ -32,6 +34,10 @@ class Network(nn.Module):
 
     inputs: number of features, or (channels, *grid). width: features of every Dense but the last, channels of every
     Conv. The chain must end in Dense. Raises InvalidArgument.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(2, "relu", 2.0), inputs=3, width=64, seed=1)
+    >>> network(torch.zeros(5, 3).double()).shape
+    torch.Size([5, 1])
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class NTKLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         bias = None if self.bias is None else self.bias_scale * self.bias
+        # the factor is on x, which is smaller than a copy of the weights
         return functional.linear(self.weight_scale * x, self.weight, bias)
 
     def standard(self) -> nn.Linear:
@@ -107,6 +114,7 @@ class NTKConv(nn.Module):
         outputs: int,
         dimension: int,
         layer: Conv,
+        *,
         generator: torch.Generator,
         dtype: torch.dtype,
     ) -> None:
@@ -121,6 +129,7 @@ class NTKConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channels *grid"]) -> Float[Tensor, "batch outputs *grid"]:
         bias = None if self.bias is None else self.bias_scale * self.bias
+        # padded apart: torch's conv has no circular padding in its functional form
         convolve = functional.conv1d if len(self.taps) == 1 else functional.conv2d
         return convolve(self.padded(self.weight_scale * x), self.weight, bias)
 
@@ -190,7 +199,12 @@ class SumOfBranches(nn.Module):
 
 
 def to_standard(network: Network) -> nn.Module:
-    """The same function in torch's own layers (nn.Linear, nn.Conv1d, nn.Conv2d); parameters keep their names."""
+    """The same function in torch's own layers (nn.Linear, nn.Conv1d, nn.Conv2d); parameters keep their names.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "relu", 2.0), inputs=3, width=8)
+    >>> ll.infinite_width.to_standard(network).readout
+    Linear(in_features=8, out_features=1, bias=False)
+    """
     twin = copy.deepcopy(network)
     for name, module in list(twin.named_modules()):
         if isinstance(module, NTKLinear | NTKConv):
@@ -203,6 +217,9 @@ def load_standard(network: Network, twin: nn.Module) -> None:
     """Bring the weights of a standard twin into the network: the inverse of `to_standard`.
 
     Raises InvalidArgument where a scale is zero (no weights then give the twin's) or the names differ.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "relu", 2.0), inputs=3, width=8)
+    >>> ll.infinite_width.load_standard(network, ll.infinite_width.to_standard(network))
     """
     theirs = dict(twin.named_parameters())
     ours = dict(network.named_parameters())
@@ -227,13 +244,19 @@ def scales(network: Network) -> dict[str, float]:
 
 
 def standard_learning_rates(network: Network, twin: nn.Module, rate: float) -> list[dict[str, Any]]:
-    """Optimiser groups for the standard twin: with them SGD moves it as `rate` moves the network."""
+    """Optimiser groups for the standard twin: with them SGD moves it as `rate` moves the network.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "relu", 2.0), inputs=2, width=8)
+    >>> twin = ll.infinite_width.to_standard(network)
+    >>> [round(group["lr"], 3) for group in ll.infinite_width.standard_learning_rates(network, twin, rate=1.0)]
+    [1.0, 0.25]
+    """
     check_number("rate", rate, low=0)
     parameters = dict(twin.named_parameters())
     return [{"params": [parameters[name]], "lr": rate * scale**2} for name, scale in scales(network).items()]
 
 
-def _loaded(layer: Any, source: "NTKLinear | NTKConv") -> Any:
+def _loaded(layer: Any, source: NTKLinear | NTKConv) -> Any:
     with torch.no_grad():
         layer.weight.copy_(source.weight_scale * source.weight)
         if source.bias is not None:
@@ -274,7 +297,10 @@ class _Builder:
         if isinstance(layer, Conv):
             if not grid:
                 raise InvalidArgument("Conv needs inputs of shape (channels, *grid)")
-            return NTKConv(channels, outputs, len(grid), layer, self.generator, self.dtype), (outputs, *grid)
+            return NTKConv(channels, outputs, len(grid), layer, generator=self.generator, dtype=self.dtype), (
+                outputs,
+                *grid,
+            )
         assert isinstance(layer, Dense)
         if grid:
             raise InvalidArgument("Dense on a grid needs Flatten or GlobalPool before it")

@@ -6,6 +6,8 @@ contributes its calls as positions, like the taps of a convolution. RULES maps a
 by position; parameters of other layers, and parameters shared by layers, are left to Jacobians.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -30,17 +32,18 @@ def structured_factors(
     calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in layers}
 
     def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        # the output with its tape: the backward pass asks for the gradients there
         return lambda module, inputs, output: calls[name].append((inputs[0].detach(), output))
 
     hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items()]
     try:
         with torch.enable_grad():
-            given = network(x.detach().requires_grad_())
+            result = network(x.detach().requires_grad_())
     finally:
         for hook in hooks:
             hook.remove()
     called = [(name, *call) for name, uses in calls.items() for call in uses]
-    deltas = _backward(given, readout, [output for _, _, output in called]) if called else []
+    deltas = _backward(result, readout, [output for _, _, output in called]) if called else []
 
     factors = []
     for name, layer in layers.items():
@@ -61,20 +64,21 @@ def _claimed(network: nn.Module) -> dict[str, nn.Module]:
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     claimed = {}
     for name, module in network.named_modules():
-        own = list(module.parameters(recurse=False))
+        direct = list(module.parameters(recurse=False))
+        # the very type: a subclass may compute anything
         known = type(module) in RULES and getattr(module, "groups", 1) == 1
-        if known and all(owners[id(p)] == 1 for p in own) and any(p.requires_grad for p in own):
+        if known and all(owners[id(p)] == 1 for p in direct) and any(p.requires_grad for p in direct):
             claimed[name] = module
     return claimed
 
 
-def _backward(given: Tensor, readout: Tensor, outputs: list[Tensor]) -> list[Float[Tensor, "rows n *output"]]:
+def _backward(result: Tensor, readout: Tensor, outputs: list[Tensor]) -> list[Float[Tensor, "rows n *output"]]:
     """Gradients of every row of the readout, summed over samples, which do not depend on each other."""
-    directions = readout.unsqueeze(1).expand(-1, len(given), -1)
+    directions = readout.unsqueeze(1).expand(-1, len(result), -1)
     if len(readout) == 1:
-        single = torch.autograd.grad(given, outputs, directions[0], materialize_grads=True)
+        single = torch.autograd.grad(result, outputs, directions[0], materialize_grads=True)
         return [delta[None] for delta in single]
-    return list(torch.autograd.grad(given, outputs, directions, is_grads_batched=True, materialize_grads=True))
+    return list(torch.autograd.grad(result, outputs, directions, is_grads_batched=True, materialize_grads=True))
 
 
 def _factor(layer: Any, uses: list[tuple[Tensor, Tensor]]) -> Factor:

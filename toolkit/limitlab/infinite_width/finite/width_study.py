@@ -77,6 +77,13 @@ class WidthStudy:
     """The limit of an architecture on a regression problem, and networks of any width and seed to hold against it.
 
     records: about as many recorded steps, logarithmically spaced, with the first and the last.
+
+    >>> wide = ll.infinite_width
+    >>> task = wide.circle_regression(points=8, test_points=16)
+    >>> study = wide.WidthStudy(wide.mlp(1, "erf", 2.0, 0.1), task.x, task.y, task.x_test, steps=10)
+    >>> fresh = study.network(width=32, seed=0)
+    >>> float(study.compare(fresh, fresh)["drift"])  # it was not trained
+    0.0
     """
 
     def __init__(
@@ -95,9 +102,11 @@ class WidthStudy:
         self.architecture, self.x, self.y, self.x_test = architecture, x.double(), y.double(), x_test.double()
         last = int(check_number("steps", steps, low=1, integer=True))
         count = int(check_number("records", records, low=2, integer=True))
+        # rounding makes the first of them coincide
         self.steps = np.unique([0, *np.geomspace(1, last, count - 1).round().astype(int)])
         self.kernels = kernels(architecture, torch.cat([self.x, self.x_test]))
         largest = float(torch.linalg.eigvalsh(self.block("ntk")[0])[-1])
+        # half of what diverges at infinite width: the kernel of a narrow network may be larger
         self.rate = 1 / largest if rate is None else check_number("rate", rate, low=0)
         self.dynamics = self._dynamics(self.block("ntk")[0])
 
@@ -124,7 +133,7 @@ class WidthStudy:
     def compare(self, network: nn.Module, fresh: nn.Module, modes: int | None = None) -> xarray.Dataset:
         """A trained network against itself before, its linearised twin and the limit; the leading modes alone.
 
-        prediction, linearized, slice_start, slice_end (x), residual_start, own_eigenvalue (mode), and numbers.
+        prediction, linearized, slice_start, slice_end (x), residual_start, eigenvalue_start (mode), and numbers.
         """
         start, n, t = self.start_of(fresh), len(self.x), float(self.steps[-1])
         limit, cross, _ = self.block("ntk")
@@ -143,7 +152,7 @@ class WidthStudy:
             slice_start=("x", start.kernel[n:, 0], "tangent kernel with the first point, before training"),
             slice_end=("x", slice_end, "tangent kernel with the first point, after training"),
             residual_start=("mode", start.residual(start.outputs)[:modes], "residual before training"),
-            own_eigenvalue=("mode", start.twin.eigenvalues.flip(0)[:modes], "eigenvalue of the kernel at the start"),
+            eigenvalue_start=("mode", start.twin.eigenvalues.flip(0)[:modes], "eigenvalue of the kernel at the start"),
             drift=("", start.drift(network, self.x), "drift of the kernel in training"),
             kernel_error=("", kernel_error, "error of the kernel at the start"),
             deviation=("", deviation, "deviation from the linearised network, test points"),
@@ -159,13 +168,14 @@ class WidthStudy:
         nngp (x): kernel regression with the NNGP covariance, which is training of the last layer alone.
         """
         _, cross, _ = self.block("ntk")
-        covariance, covariance_cross, covariance_there = self.block("nngp")
-        law = self.dynamics.ensemble(cross, covariance, covariance_cross, covariance_there)
+        covariance, covariance_cross, covariance_test = self.block("nngp")
+        law = self.dynamics.ensemble(cross, covariance, covariance_cross, covariance_test)
         laws = [law(float(step)) for step in self.steps]
         variance = torch.stack([c.diagonal() for _, c in laws])
         last_layer = self._dynamics(covariance, law="flow")
         return labelled(
             mean=("step x", torch.stack([m for m, _ in laws]), "mean of the limit"),
+            # at the training points it goes to zero, and by rounding below
             std=("step x", variance.clamp_min(0).sqrt(), "standard deviation of the limit"),
             nngp=("x", last_layer.elsewhere(covariance_cross)(torch.inf), "NNGP regression"),
             eigenvalue=("mode", self.dynamics.eigenvalues.flip(0), "eigenvalue of the kernel"),
@@ -185,13 +195,24 @@ class WidthStudy:
 def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarray.DataArray:
     """R^2 of log |residual_t/residual_0| against the predicted t log |1 - eta lambda|, over the leading modes together.
 
-    runs: `residual` (..., step, mode) and `own_eigenvalue` (..., mode) of networks, attribute rate; such as
+    runs: `residual` (..., step, mode) and `eigenvalue_start` (..., mode) of networks, attribute rate; such as
     `ntk_circle.modes_of`. A mode is held against its line while that is above `floor` times the norm of the whole
     residual at the start: below, a mode that has died shows what the others leak into it. Raises InvalidArgument where
     fewer than three records of a network are left by that.
+
+    >>> steps, eigenvalues = torch.arange(6), torch.tensor([1.0, 0.5])
+    >>> runs = ll.labels.labelled(
+    ...     {"rate": 0.1},
+    ...     residual=("step mode", (1 - 0.1 * eigenvalues) ** steps[:, None], "residual"),
+    ...     eigenvalue_start=("mode", eigenvalues, "eigenvalue"),
+    ...     step=("step", steps, "step"),
+    ... )
+    >>> round(float(ll.infinite_width.decay_fit(runs)), 3)
+    1.0
     """
     leading = runs.isel(mode=slice(modes))
-    rate = np.log(np.maximum(np.abs(1 - leading.own_eigenvalue * runs.attrs["rate"]), 1e-12))
+    # a rate of exactly 1/lambda kills a mode in one step
+    rate = np.log(np.maximum(np.abs(1 - leading.eigenvalue_start * runs.attrs["rate"]), 1e-12))
     start = leading.residual.isel(step=0)
     predicted = rate * runs.step
     seen = np.log(np.abs(start)) + predicted > np.log(floor) + 0.5 * np.log(
@@ -209,7 +230,11 @@ def decay_fit(runs: xarray.Dataset, modes: int = 6, floor: float = 0.02) -> xarr
 
 
 def slope(widths: Sequence[float], values: Sequence[float]) -> float:
-    """The exponent p of values ~ width^p, by least squares on logarithms."""
+    """The exponent p of values ~ width^p, by least squares on logarithms.
+
+    >>> round(ll.infinite_width.slope([16, 64, 256], [0.4, 0.2, 0.1]), 3)
+    -0.5
+    """
     if len(widths) < 2 or len(widths) != len(values) or not all(v > 0 for v in [*widths, *values]):
         raise InvalidArgument("slope needs two widths or more, with as many values, all positive")
     return loglog_slope(widths, values)

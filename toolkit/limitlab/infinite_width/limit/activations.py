@@ -21,6 +21,8 @@ Every other activation goes through its Hermite coefficients (limitlab.infinite_
 Source: Williams 1997 (erf); Cho, Saul 2009 (relu, step); Tsuchida et al., arXiv 2002.08517 (gelu).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +65,9 @@ def activation(name: str | Activation, **options: Any) -> Activation:
     """The activation of that name. Options: leaky_relu slope, exp scale, hermite degree, polynomial coefficients.
 
     An Activation comes back as it is. Raises UnknownName with the nearest name, InvalidArgument for an option.
+
+    >>> ll.infinite_width.activation("leaky_relu", slope=0.2).function(torch.tensor([-1.0, 1.0]))
+    tensor([-0.2000,  1.0000])
     """
     if isinstance(name, Activation) and not options:
         return name
@@ -90,6 +95,9 @@ def from_function(
 
     slope: its derivative, by automatic differentiation where left out; smooth=False takes the moments of the derivative
     by Stein's identity instead, as an activation with kinks needs it.
+
+    >>> soft = ll.infinite_width.from_function(lambda u: u / (1 + u.abs()), "softsign")
+    >>> kernels = ll.infinite_width.kernels(ll.infinite_width.mlp(1, soft), torch.eye(2))
     """
     differentiated = derivative(function) if slope is None else slope
 
@@ -163,7 +171,9 @@ def _sigmoid_slope(u: Tensor) -> Tensor:
 
 def _angle(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """sqrt(k k'), r and phi; r = 0 where a variance is. The root of a product: for equal variances it is exact."""
+    # the least product, 1e-300, is still a normal number, by whose root one can divide
     scale = (k1.clamp_min(1e-150) * k2.clamp_min(1e-150)).sqrt()
+    # rounding takes it beyond 1, where arccos is NaN
     correlation = (k12 / scale).clamp(-1, 1)
     return scale, correlation, torch.arccos(correlation)
 
@@ -171,12 +181,15 @@ def _angle(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def _relu(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor]:
     scale, correlation, angle = _angle(k1, k2, k12)
     slopes = 0.5 - angle / (2 * math.pi)
+    # cheaper than the sine of the angle
     sine = (1 - correlation * correlation).sqrt()
+    # (sin + (pi - phi) cos)/(2 pi), with pi - phi in what is there already
     return scale * torch.add(slopes * correlation, sine, alpha=0.5 / math.pi), slopes
 
 
 def _erf(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor]:
     root1, root2 = torch.rsqrt(1 + 2 * k1), torch.rsqrt(1 + 2 * k2)
+    # two roots, not one of the product: a number for each point instead of each pair
     sine = k12 * (2 * root1) * root2
     return 2 / math.pi * torch.arcsin(sine), torch.rsqrt(1 - sine * sine) * (4 / math.pi * root1) * root2
 
@@ -195,12 +208,14 @@ def _gelu(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor]:
 def _waves(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor]:
     """sin's and cos's. As differences of exponentials that cannot overflow, since |k12| <= (k + k')/2."""
     mean = (k1 + k2) / 2
+    # sinh k12 alone overflows at 710, where the product with the decay is near one half
     near, far = torch.exp(k12 - mean) / 2, torch.exp(-k12 - mean) / 2
     return near - far, near + far
 
 
 def _sign(k1: Tensor, k2: Tensor, k12: Tensor) -> tuple[Tensor, Tensor]:
     _, _, angle = _angle(k1, k2, k12)
+    # arcsin r = pi/2 - arccos r
     return 1 - 2 / math.pi * angle, torch.zeros_like(angle)
 
 
@@ -234,6 +249,7 @@ ACTIVATIONS: dict[str, Callable[..., Activation]] = {
     "silu": lambda: from_function(functional.silu, "silu", slope=_silu_slope),
     "sin": lambda: Activation("sin", torch.sin, _waves),
     "softplus": lambda: from_function(functional.softplus, "softplus", slope=torch.sigmoid),
+    # heaviside takes its value at zero from a tensor
     "step": lambda: Activation("step", lambda u: torch.heaviside(u, torch.zeros_like(u)), _step, smooth=False),
     "tanh": lambda: from_function(torch.tanh, "tanh", slope=lambda u: 1 - torch.tanh(u) ** 2),
 }

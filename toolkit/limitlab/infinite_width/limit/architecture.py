@@ -10,6 +10,8 @@ that is after Dense or Conv.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Novak et al., arXiv 1912.02803 (layers beyond the dense ones).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,7 +25,12 @@ PADDINGS = ("zeros", "periodic")
 
 @dataclass(frozen=True)
 class Dense:
-    """Affine map of the features of one point. Raises InvalidArgument for a negative variance."""
+    """Affine map of the features of one point. Raises InvalidArgument for a negative variance.
+
+    >>> network = ll.infinite_width.chain(ll.infinite_width.Dense(2.0, 0.1), "relu", ll.infinite_width.Dense())
+    >>> len(network)
+    3
+    """
 
     weight_variance: float = 1.0
     bias_variance: float = 0.0
@@ -37,6 +44,9 @@ class Conv:
     """Convolution over the grid of the data, in one dimension or two; stride 1, as many points out as in.
 
     size: odd number of taps along every axis. padding: "zeros" or "periodic".
+
+    >>> ll.infinite_width.Conv(2.0, size=5).padding
+    'zeros'
     """
 
     weight_variance: float = 1.0
@@ -67,6 +77,11 @@ class LayerNorm:
     """(h - mean h)/sqrt(var h + epsilon) over the channels of each point of the grid, without trained scale or shift.
 
     Its limit divides by a constant standard deviation; the mean of a Gaussian layer tends to zero.
+
+    >>> wide = ll.infinite_width
+    >>> normed = wide.chain(wide.Dense(9.0), wide.LayerNorm(), "relu", wide.Dense())
+    >>> round(wide.kernels(normed, torch.tensor([[1.0, 0.0]])).nngp.item(), 3)  # the scale of the first layer is gone
+    0.5
     """
 
     epsilon: float = 1e-6
@@ -82,7 +97,7 @@ class Sum:
     `parallel` makes one, and `residual` the one with a branch that does nothing.
     """
 
-    branches: "tuple[tuple[Layer, ...], ...]"
+    branches: tuple[tuple[Layer, ...], ...]
 
 
 Layer = Dense | Conv | Activation | Flatten | GlobalPool | LayerNorm | Sum
@@ -90,12 +105,16 @@ Layer = Dense | Conv | Activation | Flatten | GlobalPool | LayerNorm | Sum
 
 @dataclass(frozen=True)
 class Chain:
-    """Layers one after the other. Iterates over them; `chain(...)` makes one."""
+    """Layers one after the other. Iterates over them; `chain(...)` makes one.
+
+    >>> len(ll.infinite_width.mlp(2, "relu"))
+    5
+    """
 
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        follow(self, "data")
+        follow(self, "data")  # raises where no limit exists
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -110,7 +129,12 @@ class Chain:
 
 
 def chain(*layers: Layer | str) -> Chain:
-    """A chain of layers; a string is the activation of that name. Raises InvalidArgument, UnknownName."""
+    """A chain of layers; a string is the activation of that name. Raises InvalidArgument, UnknownName.
+
+    >>> wide = ll.infinite_width
+    >>> wide.chain(wide.Dense(2.0), "erf", wide.Dense(2.0)) == wide.mlp(1, "erf", 2.0)
+    True
+    """
     return Chain(_layers(layers))
 
 
@@ -121,19 +145,32 @@ def mlp(
     bias_variance: float = 0.0,
     **options: Any,
 ) -> Chain:
-    """`hidden` hidden layers and a linear readout, hidden + 1 Dense layers with the same variances."""
+    """`hidden` hidden layers and a linear readout, hidden + 1 Dense layers with the same variances.
+
+    >>> [type(layer).__name__ for layer in ll.infinite_width.mlp(1, "tanh")]
+    ['Dense', 'Activation', 'Dense']
+    """
     count = int(check_number("hidden", hidden, low=0, integer=True))
     dense, between = Dense(weight_variance, bias_variance), activation(nonlinearity, **options)
     return chain(*(dense, between) * count, dense)
 
 
 def residual(*layers: Layer | str) -> Sum:
-    """x -> x + layers(x); the last of the layers must be Dense or Conv."""
+    """x -> x + layers(x); the last of the layers must be Dense or Conv.
+
+    >>> wide = ll.infinite_width
+    >>> network = wide.chain(wide.Dense(), wide.residual("relu", wide.Dense()), wide.Dense())
+    """
     return Sum(((), _layers(layers)))
 
 
 def parallel(*branches: Sequence[Layer | str]) -> Sum:
-    """x -> the sum of branch(x) over several sequences of layers."""
+    """x -> the sum of branch(x) over several sequences of layers.
+
+    >>> wide = ll.infinite_width
+    >>> branches = wide.parallel(["relu", wide.Dense()], ["sin", wide.Dense()])
+    >>> network = wide.chain(wide.Dense(), branches, wide.Dense())
+    """
     return Sum(tuple(_layers(branch) for branch in branches))
 
 

@@ -43,6 +43,7 @@ class KernelClassifier(nn.Module):
     def __init__(self, kernel: Kernel, split: Split) -> None:
         super().__init__()
         self.kernel, self.split = kernel, split
+        # centred: a kernel without a constant would have to learn the mean first
         targets = functional.one_hot(split.train_classes, split.classes).double() - 1 / split.classes
         matrix = kernel(split.train, split.train)
         self.ridge = best_ridge(matrix, targets, split.train_classes)
@@ -78,6 +79,7 @@ def wide_kernel(architecture: Chain, kind: str) -> Kernel:
     """The "ntk" or "nngp" of an architecture; among the same points with exact diagonals."""
 
     def kernel(x1: Tensor, x2: Tensor) -> Tensor:
+        # identity, not equality: equal rows of two sets are points that meet by chance
         return getattr(kernels(architecture, x1, None if x1 is x2 else x2), kind)
 
     return kernel
@@ -92,4 +94,5 @@ def best_ridge(
     for ridge in RIDGES:
         answers = kernel_regression(matrix[:size, :size], targets[:size], matrix[size:, :size], ridge)
         hits.append(int((answers.argmax(1) == classes[size:]).sum()))
+    # pairs: of equal hits the larger ridge wins
     return max(zip(hits, RIDGES, strict=True))[1]

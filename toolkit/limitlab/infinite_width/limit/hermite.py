@@ -16,6 +16,8 @@ Source: Mehler 1866; Daniely, Frostig, Singer, arXiv 1602.05897 (dual activation
 exponentially convergent trapezoidal rule (2014).
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 
@@ -69,6 +71,7 @@ def expectation_of_slopes(
     """
     order = torch.arange(1, terms + 1, dtype=k12.dtype, device=k12.device)
     first, second = (
+        # one more, as the identity takes the coefficient m + 1
         hermite_coefficients(function, k, terms + 1)[..., 1:] * (order / k.unsqueeze(-1).clamp_min(1e-300)).sqrt()
         for k in (k1, k2)
     )
@@ -83,6 +86,7 @@ def derivative(function: Function) -> Function:
 def _ratio(k1: Tensor, k2: Tensor, k12: Tensor) -> Tensor:
     """The correlation, 0 where a variance is. Not clamped: the gradient of a clamp would vanish beyond 1."""
     scale = (k1 * k2).sqrt()
+    # both: the gradient of a quotient that `where` drops would be NaN
     return torch.where(scale > 0, k12 / scale.where(scale > 0, torch.ones_like(scale)), 0.0)
 
 
@@ -93,6 +97,7 @@ def _mehler(
     if correlation.numel() * terms <= _SMALL:
         return (first * second * correlation.unsqueeze(-1) ** torch.arange(terms).to(correlation)).sum(-1)
     total = torch.zeros_like(correlation)
+    # Horner: a tensor of all powers of r would be terms times as large as the kernel
     for a, b in zip(reversed(first.unbind(-1)), reversed(second.unbind(-1)), strict=True):
         total = torch.addcmul(total * correlation, a, b)
     return total
@@ -106,6 +111,7 @@ def _rule(terms: int) -> tuple[Tensor, Tensor]:
     analysis = np.zeros((max(terms, 2), _NODES))
     analysis[0] = np.exp(-(points**2) / 2) / np.sqrt(2 * np.pi) * spacing
     analysis[1] = points * analysis[0]
+    # of the normalised polynomials: He_m itself overflows near m = 300
     for m in range(1, terms - 1):
         analysis[m + 1] = (points * analysis[m] - np.sqrt(m) * analysis[m - 1]) / np.sqrt(m + 1)
     return torch.from_numpy(points), torch.from_numpy(np.ascontiguousarray(analysis[:terms].T))

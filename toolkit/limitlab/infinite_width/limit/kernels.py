@@ -15,6 +15,8 @@ is in float64, in blocks, and differentiable.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Arora et al., arXiv 1904.11955 (convolutions).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -47,7 +49,12 @@ _TEMPORARIES = 17
 
 @dataclass(frozen=True)
 class Kernels:
-    """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity."""
+    """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity.
+
+    >>> both = ll.infinite_width.kernels(ll.infinite_width.mlp(2, "relu", 2.0), torch.rand(5, 3))
+    >>> bool((both.ntk >= both.nngp - 1e-12).all())
+    True
+    """
 
     nngp: Float[Tensor, "n m"]
     ntk: Float[Tensor, "n m"]
@@ -68,6 +75,11 @@ def kernels(
     faster than 1024), and 4096 elsewhere. Computed on the device of x1.
     Raises InvalidArgument for a wrong shape, values that are not finite, or more memory than is free (`memory_limit`
     bytes, where given), which is estimated first.
+
+    >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> ll.infinite_width.kernels(ll.infinite_width.mlp(0), x).ntk  # of a linear map: the inner products over 2
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.5000]], dtype=torch.float64)
     """
     same = x2 is None
     first, second = _points("x1", x1), _points("x1" if x2 is None else "x2", x1 if x2 is None else x2)
@@ -85,6 +97,7 @@ def kernels(
             nngp[rows, columns], ntk[rows, columns] = part.nngp, part.ntk
             if same and i != j:
                 nngp[columns, rows], ntk[columns, rows] = part.nngp.T, part.ntk.T
+    # the sum of one kernel is one look; the tangent kernel holds the covariance as a summand
     if not bool(torch.isfinite(ntk.sum())):
         raise InvalidArgument("the kernel overflows float64: the variances of its layers grow too fast for its depth")
     return Kernels(nngp, ntk)
@@ -94,6 +107,9 @@ def kernel_function(architecture: Chain, kind: Literal["nngp", "ntk"] = "ntk") -
     """k(x, x') of two single points (features,) as a scalar that torch.func can differentiate in both.
 
     Raises InvalidArgument where an activation has kinks: the derivatives at x = x' do not exist.
+
+    >>> kernel = ll.infinite_width.kernel_function(ll.infinite_width.mlp(1, "erf"))
+    >>> slope = torch.func.grad(kernel)(torch.tensor([1.0, 0.0]).double(), torch.tensor([0.0, 1.0]).double())
     """
     if kind not in ("nngp", "ntk"):
         raise unknown_name("kind of kernel", kind, ("nngp", "ntk"))
@@ -127,6 +143,7 @@ def _kernels(architecture: Chain, x1: Tensor, x2: Tensor, same: bool) -> Kernels
     if state.grid:
         raise InvalidArgument("the chain leaves the grid as it is: end it with Flatten or GlobalPool, and Dense")
     if same:
+        # products in another order leave the two halves a last bit apart
         return Kernels((state.nngp + state.nngp.T) / 2, (state.ntk + state.ntk.T) / 2)
     return Kernels(state.nngp, state.ntk)
 

@@ -16,6 +16,8 @@ is torch.func.hessian(u)(x).trace().
 Source: Wang, Yu, Perdikaris, When and why PINNs fail to train, arXiv 2007.14527.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,12 +38,20 @@ Operator = Callable[[Function, Tensor], Tensor]
 
 
 def identity(u: Function, x: Float[Tensor, " features"]) -> Float[Tensor, ""]:
-    """u(x)."""
+    """u(x).
+
+    >>> ll.infinite_width.identity(torch.sum, torch.tensor([1.0, 2.0]))
+    tensor(3.)
+    """
     return u(x)
 
 
 def laplacian(u: Function, x: Float[Tensor, " features"]) -> Float[Tensor, ""]:
-    """The sum of second derivatives of u at x."""
+    """The sum of second derivatives of u at x.
+
+    >>> ll.infinite_width.laplacian(lambda x: x.square().sum(), torch.tensor([1.0, 2.0]))
+    tensor(4.)
+    """
     return torch.func.hessian(u)(x).trace()
 
 
@@ -66,7 +76,7 @@ class PinnKernel:
         boundary, interior = float(self.boundary.trace()), float(self.interior.trace())
         return (boundary + interior) / boundary, (boundary + interior) / interior
 
-    def weighted(self, boundary: float, interior: float) -> "PinnKernel":
+    def weighted(self, boundary: float, interior: float) -> PinnKernel:
         """The kernel of the training with these factors, symmetrised: W^(1/2) K W^(1/2), which has its eigenvalues."""
         return PinnKernel(boundary * self.boundary, (boundary * interior) ** 0.5 * self.mixed, interior * self.interior)
 
@@ -81,6 +91,11 @@ def limit_pinn_kernel(
     """The blocks at infinite width, by nested automatic differentiation of the scalar kernel.
 
     Raises InvalidArgument for activations with kinks, whose kernel lacks the derivatives.
+
+    >>> x, ends = torch.tensor([[0.5]]), torch.tensor([[0.0], [1.0]])
+    >>> kernel = ll.infinite_width.limit_pinn_kernel(ll.infinite_width.mlp(1, "sin", 1.0, 1.0), x, ends)
+    >>> kernel.matrix().shape
+    torch.Size([3, 3])
     """
     kernel = kernel_function(architecture)
 
@@ -88,6 +103,7 @@ def limit_pinn_kernel(
         def entry(a: Tensor, b: Tensor) -> Tensor:
             return left(lambda p: right(lambda q: kernel(p, q), b), a)
 
+        # in chunks: nested derivatives hold dozens of tensors for every pair
         pairs = torch.func.vmap(torch.func.vmap(entry, (None, 0)), (0, None), chunk_size=64)
         return pairs(x1.double(), x2.double())
 
@@ -111,16 +127,21 @@ def empirical_pinn_kernel(
     """The blocks of a network with one output at its present weights; chunk: points whose Jacobians are held at once.
 
     Raises InvalidArgument for more memory than is free (`memory_limit` bytes, where given), or several outputs.
+
+    >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "sin", 1.0, 1.0), inputs=1, width=16)
+    >>> x, ends = torch.tensor([[0.5]]).double(), torch.tensor([[0.0], [1.0]]).double()
+    >>> ll.infinite_width.empirical_pinn_kernel(network, x, ends).boundary.shape
+    torch.Size([2, 2])
     """
     size = int(check_number("chunk", chunk, low=1, integer=True))
     with torch.no_grad():
-        given = network(interior[:1])
-    if given.numel() != 1:
-        raise InvalidArgument(f"network must have one output; it has {given.numel()}")
+        output = network(interior[:1])
+    if output.numel() != 1:
+        raise InvalidArgument(f"network must have one output; it has {output.numel()}")
     points = len(interior) + len(boundary)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    needed = given.element_size() * (points**2 + 2 * min(size, points) * trained)
-    require_memory(needed, f"a kernel of {points} conditions on {trained} parameters", given.device, memory_limit)
+    needed = output.element_size() * (points**2 + 2 * min(size, points) * trained)
+    require_memory(needed, f"a kernel of {points} conditions on {trained} parameters", output.device, memory_limit)
 
     def parts(x: Tensor, condition: Operator) -> list[Part]:
         return [partial(_jacobians, network, condition, some) for some in x.detach().split(size)]

@@ -16,6 +16,8 @@ its covariance S(x, x) + A_t S A_t' - A_t S(X, x) - h.c.
 Source: Jacot, Gabriel, Hongler, arXiv 1806.07572, section 5; Lee et al., arXiv 1902.06720, section 2.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Callable
@@ -44,6 +46,11 @@ class KernelDynamics:
     relative to its mean. Outputs have the form of the targets, after a leading time where t is a tensor; t may be
     infinite, and must be whole for the discrete law.
     Raises InvalidArgument, UnknownName; warns IllConditioned.
+
+    >>> kernel, y = torch.tensor([[2.0]]), torch.tensor([1.0])
+    >>> dynamics = ll.infinite_width.KernelDynamics(kernel, y, law="discrete", rate=0.25)
+    >>> dynamics.trained()(2.0)  # 1 - (1 - 0.25 * 2)^2
+    tensor([0.7500])
     """
 
     def __init__(
@@ -80,15 +87,19 @@ class KernelDynamics:
 
     def decay(self, t: Times) -> Float[Tensor, "*time modes"]:
         """D_t: what is left of the residual along each eigenvector, eigenvalues ascending."""
+        # by the gain: a mode that rounding has made negative must stay, not grow
         return 1 - self.eigenvalues * self.gain(t)
 
     def gain(self, t: Times) -> Float[Tensor, "*time modes"]:
         """(1 - D_t)/eigenvalue, accurate for small eigenvalues; 0 for what rounding has made negative."""
         time, size = self._times(t), self._rate * self.eigenvalues
         if self.law == "flow":
+            # 1 - exp would cancel for the small eigenvalues, by which the result is divided
             reached = -torch.expm1(-size * time)
         elif self.law == "discrete":
+            # the clamp keeps the branch that `where` drops finite
             slow = -torch.expm1(time * torch.log1p(-size.clamp_max(0.5)))
+            # log1p stops at 1, and beyond a mode changes sign at every step
             reached = torch.where(size < 0.5, slow, 1 - (1 - size) ** time)
         else:
             reached = 1 - _oscillation(size, self.friction, time)
@@ -105,25 +116,26 @@ class KernelDynamics:
     def trained(self, initial: Float[Tensor, "n *outputs"] | None = None) -> Callable[[Times], Tensor]:
         """t -> the outputs on the training points, from `initial` (zero where left out) at t = 0."""
         start = torch.zeros_like(self.targets) if initial is None else initial
+        # at the points themselves the kernel is without its shift
         return self._curve(start, self.eigenvectors * (self.eigenvalues - self._shift), start)
 
     def elsewhere(
         self,
         cross: Tensor,
         initial: Float[Tensor, "n *outputs"] | None = None,
-        initial_there: Float[Tensor, "m *outputs"] | None = None,
+        initial_test: Float[Tensor, "m *outputs"] | None = None,
     ) -> Callable[[Times], Tensor]:
         """t -> the outputs at other points. cross: their kernel with the training points, on the same axes."""
         start = torch.zeros_like(self.targets) if initial is None else initial
-        there = self.targets.new_zeros(len(cross), *self.targets.shape[1:]) if initial_there is None else initial_there
-        return self._curve(start, _matrix("cross", cross, there, self.targets) @ self.eigenvectors, there)
+        test = self.targets.new_zeros(len(cross), *self.targets.shape[1:]) if initial_test is None else initial_test
+        return self._curve(start, _matrix("cross", cross, test, self.targets) @ self.eigenvectors, test)
 
     def ensemble(
         self,
         cross: Float[Tensor, "m n"],
         nngp: Float[Tensor, "n n"],
         nngp_cross: Float[Tensor, "m n"],
-        nngp_there: Float[Tensor, "m m"],
+        nngp_test: Float[Tensor, "m m"],
     ) -> Callable[[float], tuple[Float[Tensor, "m *outputs"], Float[Tensor, "m m"]]]:
         """t -> mean and covariance, over initialisations, of each output of the trained networks at other points."""
         if self._coupled:
@@ -136,18 +148,16 @@ class KernelDynamics:
         def law(t: float) -> tuple[Tensor, Tensor]:
             weights = directions * self.gain(t)
             linear = weights @ mixed
-            return mean(t), nngp_there + weights @ covariance @ weights.T - linear - linear.T
+            return mean(t), nngp_test + weights @ covariance @ weights.T - linear - linear.T
 
         return law
 
-    def _curve(
-        self, start: Tensor, directions: Float[Tensor, "size modes"], there: Tensor
-    ) -> Callable[[Times], Tensor]:
+    def _curve(self, start: Tensor, directions: Float[Tensor, "size modes"], test: Tensor) -> Callable[[Times], Tensor]:
         modes = self.residual_modes(start)
 
         def outputs(t: Times) -> Tensor:
             change = directions @ (self.gain(t).unsqueeze(-1) * modes)
-            return there - change.reshape(*change.shape[:-2], *there.shape)
+            return test - change.reshape(*change.shape[:-2], *test.shape)
 
         return outputs
 
@@ -171,31 +181,44 @@ def kernel_regression(
     """K(x, X) (K + shift)^-1 y: where training ends, on average over initialisations, by Cholesky factorisation.
 
     diag_reg: shift relative to the mean of the diagonal. Raises InvalidArgument where K is not positive definite.
+
+    >>> kernel, cross = torch.tensor([[1.0, 0.5], [0.5, 1.0]]), torch.tensor([[1.0, 0.5]])
+    >>> ll.infinite_width.kernel_regression(kernel, torch.tensor([3.0, 4.0]), cross, diag_reg=0.0)  # a point it knows
+    tensor([3.])
     """
     matrix = _matrix("kernel", kernel, targets, targets)
-    there = targets.new_empty(len(cross), *targets.shape[1:])
+    test = targets.new_empty(len(cross), *targets.shape[1:])
     solution = torch.cholesky_solve(targets.reshape(len(matrix), -1), _factored(matrix, diag_reg))
-    return (_matrix("cross", cross, there, targets) @ solution).reshape(there.shape)
+    return (_matrix("cross", cross, test, targets) @ solution).reshape(test.shape)
 
 
 def gaussian_process_posterior(
     nngp: Float[Tensor, "n n"],
     targets: Float[Tensor, "n *outputs"],
     nngp_cross: Float[Tensor, "m n"],
-    nngp_there: Float[Tensor, "m m"],
+    nngp_test: Float[Tensor, "m m"],
     diag_reg: float = 1e-6,
 ) -> tuple[Float[Tensor, "m *outputs"], Float[Tensor, "m m"]]:
-    """Mean and covariance of the network's Gaussian process, given the targets: only the last layer is trained."""
+    """Mean and covariance of the network's Gaussian process, given the targets: only the last layer is trained.
+
+    >>> one = torch.ones(1, 1)
+    >>> mean, covariance = ll.infinite_width.gaussian_process_posterior(one, torch.tensor([2.0]), 0 * one, one)
+    >>> mean.item(), covariance.item()  # a point that is independent of what is known
+    (0.0, 1.0)
+    """
     factor = _factored(nngp, diag_reg)
     half = torch.linalg.solve_triangular(factor, nngp_cross.T, upper=False)
     mean = kernel_regression(nngp, targets, nngp_cross, diag_reg)
-    return mean, nngp_there - half.T @ half
+    return mean, nngp_test - half.T @ half
 
 
 def max_learning_rate(kernel: Tensor, *, momentum: float = 0.0) -> float:
     """The rate from which on gradient descent with heavy-ball momentum diverges: 2 (1 + momentum)/(largest eigenvalue).
 
     For the loss 1/2 sum |f - y|^2; times the number of points and outputs for the loss that is a mean over them.
+
+    >>> ll.infinite_width.max_learning_rate(torch.diag(torch.tensor([4.0, 1.0])))
+    0.5
     """
     beta = check_number("momentum", momentum, low=0, high=1)
     matrix = rearrange(kernel, "n m o p -> (n o) (m p)") if kernel.dim() == 4 else kernel
@@ -209,7 +232,9 @@ def _oscillation(
     half = friction / 2
     discriminant = half**2 - size
     root = discriminant.abs().clamp_min(1e-300).sqrt()
+    # infinity would meet a factor of zero below; damped modes are at rest long before
     time = time.clamp_max(1e150)
+    # torch's sinc has a pi in it; sin(w t)/w is finite at w = 0
     waves = torch.exp(-half * time) * (torch.cos(root * time) + half * time * torch.sinc(root * time / math.pi))
     near, far = torch.exp((root - half) * time), torch.exp(-(root + half) * time)
     decays = (near + far) / 2 + half / root * (near - far) / 2
@@ -236,6 +261,7 @@ def _factored(kernel: Tensor, diag_reg: float) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(kernel + shift * torch.eye(len(kernel)).to(kernel))
     if int(failed):
         raise InvalidArgument(f"the kernel is not positive definite with diag_reg = {diag_reg:g}; raise diag_reg")
+    # pivots lie between the extreme eigenvalues, and come with the factor
     pivots = factor.diagonal().square()
     _warn_of_condition(float(pivots.min()), float(pivots.max()), diag_reg)
     return factor

@@ -25,18 +25,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.labels import labelled
 
 if TYPE_CHECKING:
     import xarray
 
 REGIMES = ("unstable", "trivial", "kernel", "feature")
-_EQUAL = 1e-9
+_EQUAL = 1e-9  # exponents are halves by meaning, and sums of floats by arithmetic
 
 
 @dataclass(frozen=True)
 class ABC:
-    """The exponents of one parametrisation: a and b of the L hidden layers and of the readout, c of the rate."""
+    """The exponents of one parametrisation: a and b of the L hidden layers and of the readout, c of the rate.
+
+    >>> ll.infinite_width.ABC(a=(0.0, 0.5, 0.5), b=(0.0, 0.0, 0.0), c=0.0).regime
+    'kernel'
+    """
 
     a: tuple[float, ...]
     b: tuple[float, ...]
@@ -44,10 +49,10 @@ class ABC:
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):
-            given = getattr(self, name)
-            if not isinstance(given, tuple | list) or len(given) < 2:
-                raise InvalidArgument(f"{name} must hold two numbers or more, one a layer; got {given!r:.80}")
-            object.__setattr__(self, name, tuple(float(check_number(f"an entry of {name}", e)) for e in given))
+            exponents = getattr(self, name)
+            if not isinstance(exponents, tuple | list) or len(exponents) < 2:
+                raise InvalidArgument(f"{name} must hold two numbers or more, one a layer; got {exponents!r:.80}")
+            object.__setattr__(self, name, tuple(float(check_number(f"an entry of {name}", e)) for e in exponents))
         if len(self.a) != len(self.b):
             raise InvalidArgument(f"a and b must be of one length; got {len(self.a)} and {len(self.b)} entries")
         object.__setattr__(self, "c", float(check_number("c", self.c)))
@@ -84,8 +89,10 @@ class ABC:
         an unstable one grow faster still, step by step.
         """
         drawn, moved = self.a[-1] + self.b[-1], 2 * self.a[-1] + self.c
+        # a layer moves by its own update or by what comes from below, whichever is larger
         reaching = np.minimum.accumulate(_update(np.asarray(self.a)))
         features = (drawn if first_step else min(drawn, moved)) + self.c - 1 + reaching
+        # not -features, which makes -0.0 of zero
         return (*(0.0 - features).tolist(), float(1 - min(moved, drawn + features[-1])))
 
     def shift(self, theta: float) -> ABC:
@@ -95,12 +102,12 @@ class ABC:
 
     def with_layer(self, layer: int, a: float) -> ABC:
         """a of that layer (1 .. L + 1) set, its b moved against it: the layer starts as before and trains otherwise."""
-        place = int(check_number("layer", layer, low=1, high=len(self.a), integer=True)) - 1
-        start = self.a[place] + self.b[place]
-        given = check_number("a", a)
+        index = int(check_number("layer", layer, low=1, high=len(self.a), integer=True)) - 1
+        start = self.a[index] + self.b[index]
+        value = check_number("a", a)
         return ABC(
-            (*self.a[:place], given, *self.a[place + 1 :]),
-            (*self.b[:place], start - given, *self.b[place + 1 :]),
+            (*self.a[:index], value, *self.a[index + 1 :]),
+            (*self.b[:index], start - value, *self.b[index + 1 :]),
             self.c,
         )
 
@@ -148,10 +155,12 @@ PARAMETRIZATIONS: dict[str, Callable[[int], ABC]] = {
 
 
 def parametrization(name: str, hidden: int = 2) -> ABC:
-    """The parametrisation of that name. Raises UnknownName with the nearest name."""
-    if not isinstance(name, str) or name not in PARAMETRIZATIONS:
-        raise unknown_name("parametrization", name, PARAMETRIZATIONS)
-    return PARAMETRIZATIONS[name](hidden)
+    """The parametrisation of that name. Raises UnknownName with the nearest name.
+
+    >>> ll.infinite_width.parametrization("mup", hidden=2).a
+    (-0.5, 0.0, 0.5)
+    """
+    return PARAMETRIZATIONS[one_of("parametrization", name, PARAMETRIZATIONS)](hidden)
 
 
 def regime_map(
@@ -163,19 +172,22 @@ def regime_map(
     y_range: tuple[float, float] = (-2.0, 2.0),
     points: int = 65,
 ) -> xarray.Dataset:
-    """`regime` (a code: the place in REGIMES) and `r` on the plane through abc along two of its exponents.
+    """`regime` (a code: the position in REGIMES) and `r` on the plane through abc along two of its exponents.
 
     x, y: "c", "readout" or the number of a layer, "1" .. "L+1", for its a with a + b held as `with_layer` does. Dims
     (y, x) are called c, a_readout, a_1 ... The feature and kernel regimes are lines in the plane: choose ranges and
     points whose grid meets them, as the defaults do.
-    """
-    import xarray
 
+    >>> plane = ll.infinite_width.regime_map(ll.infinite_width.parametrization("mup"), points=9)
+    >>> ll.infinite_width.REGIMES[int(plane["regime"].sel(c=0.0, a_readout=0.5))]
+    'feature'
+    """
     count = int(check_number("points", points, low=2, high=2001, integer=True))
     axes = [_Axis.of(name, abc, span, argument) for argument, name, span in (("x", x, x_range), ("y", y, y_range))]
     if axes[0].name == axes[1].name:
         raise InvalidArgument(f"x and y must be two exponents; got {x!r} twice")
-    a, b = (np.broadcast_to(given, (count, count, abc.hidden + 1)).copy() for given in (abc.a, abc.b))
+    # copies: a broadcast array is one number seen many times, and cannot be written to
+    a, b = (np.broadcast_to(exponents, (count, count, abc.hidden + 1)).copy() for exponents in (abc.a, abc.b))
     c = np.full((count, count), abc.c)
     grids = [np.linspace(*axis.span, count) for axis in axes]
     for axis, values in zip(axes, np.meshgrid(*grids), strict=True):
@@ -184,17 +196,11 @@ def regime_map(
         else:
             a[..., axis.layer], b[..., axis.layer] = values, a[..., axis.layer] + b[..., axis.layer] - values
     limit = _Limit.of(a, b, c)
-    dims = (axes[1].name, axes[0].name)
-    return xarray.Dataset(
-        {
-            "regime": (dims, limit.code, {"long_name": "regime", "units": "1", "flag_meanings": " ".join(REGIMES)}),
-            "r": (dims, limit.r, {"long_name": "r", "units": "1"}),
-        },
-        coords={
-            axis.name: (axis.name, values, {"long_name": axis.meaning, "units": "1"})
-            for axis, values in zip(axes, grids, strict=True)
-        },
-    )
+    dims = f"{axes[1].name} {axes[0].name}"
+    coordinates = {axis.name: (axis.name, values, axis.meaning) for axis, values in zip(axes, grids, strict=True)}
+    regimes = labelled(regime=(dims, limit.code, "regime"), r=(dims, limit.r, "r"), **coordinates)
+    regimes["regime"].attrs["flag_meanings"] = " ".join(REGIMES)
+    return regimes
 
 
 @dataclass(frozen=True)
@@ -210,20 +216,21 @@ class _Limit:
         start, readout_moves = a + b, 2 * a[..., -1] + c
         r = np.minimum(start[..., -1], readout_moves) + c - 1 + _update(a).min(-1)
         margins = np.stack([start[..., -1] - 0.5, r, readout_moves - 1, start[..., -1] + r - 1])
-        kept = np.zeros(a.shape[-1] - 1)
-        kept[1:] = 0.5
-        stable = (abs(start[..., :-1] - kept) < _EQUAL).all(-1) & (margins > -_EQUAL).all(0)
+        needed = np.zeros(a.shape[-1] - 1)
+        needed[1:] = 0.5
+        stable = (abs(start[..., :-1] - needed) < _EQUAL).all(-1) & (margins > -_EQUAL).all(0)
         return cls(r, stable, np.asarray((margins[2:] < _EQUAL).any(0)))
 
     @property
     def code(self) -> np.ndarray:
-        """Place in REGIMES."""
+        """Position in REGIMES."""
         learning = np.where(self.r < _EQUAL, REGIMES.index("feature"), REGIMES.index("kernel"))
         return np.where(self.stable, np.where(self.nontrivial, learning, REGIMES.index("trivial")), 0)
 
 
 def _update(a: Float[np.ndarray, "... layers"]) -> Float[np.ndarray, "... hidden"]:
     """2 a_l + [l = 1]: the input of the first layer does not grow with n, so its gradient sums no n terms."""
+    # a new array: the line below must not change a
     exponents = 2 * a[..., :-1]
     exponents[..., 0] += 1
     return exponents
@@ -242,8 +249,7 @@ class _Axis:
         if not low < high:
             raise InvalidArgument(f"{argument}_range must be (low, high) with low < high; got {span!r:.80}")
         known = ["c", "readout", *(str(layer + 1) for layer in range(abc.hidden + 1))]
-        if name not in known:
-            raise unknown_name(f"exponent of {argument}", name, known)
+        one_of(f"exponent of {argument}", name, known)
         if name == "c":
             return cls("c", "c of the learning rate", None, (low, high))
         if name in ("readout", known[-1]):

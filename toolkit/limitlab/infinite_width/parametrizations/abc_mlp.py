@@ -9,6 +9,8 @@ default of torch draws a weight.
 Source: Yang, Hu, Feature learning in infinite-width neural networks, arXiv 2011.14522.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch
@@ -27,6 +29,10 @@ class ABCMLP(nn.Module):
 
     Two networks of one seed and width differ by their parametrisation alone. Train it with SGD and
     `groups=ABCMLP.groups`. Raises InvalidArgument, UnknownName.
+
+    >>> network = ll.infinite_width.ABCMLP(64, 32, 10, ll.infinite_width.parametrization("mup", hidden=2))
+    >>> network(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class ScaledLinear(nn.Module):
         self.weight, self.multiplier = nn.Parameter(weight), multiplier
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        # after the product: a multiplied copy of the weights would be another tensor of their size
         return functional.linear(x, self.weight) * self.multiplier
 
     def extra_repr(self) -> str:

@@ -83,6 +83,7 @@ def movement(start: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> xarray.D
 
 
 def _means(activations: Iterable[Tensor]) -> Tensor:
+    # a mean of many small float32 numbers loses digits
     return torch.stack([x.abs().double().mean() for x in activations])
 
 

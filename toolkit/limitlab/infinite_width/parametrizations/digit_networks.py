@@ -22,7 +22,11 @@ from limitlab.training.recipe import Groups
 
 
 def standard_network(width: int, seed: int = 0, inputs: int = 64, outputs: int = CLASSES) -> nn.Sequential:
-    """The network above in SP, two hidden layers h1 and h2 of that width, every weight drawn from the seed."""
+    """The network above in SP, two hidden layers h1 and h2 of that width, every weight drawn from the seed.
+
+    >>> ll.infinite_width.standard_network(32)(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
+    """
     for name, value in (("width", width), ("inputs", inputs), ("outputs", outputs)):
         check_number(name, value, low=1, integer=True)
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
@@ -36,6 +40,7 @@ def standard_network(width: int, seed: int = 0, inputs: int = 64, outputs: int =
     with torch.no_grad():
         for layer in layers.values():
             if isinstance(layer, nn.Linear):
+                # torch's own start has another law, and draws from the global generator
                 layer.weight.normal_(0, layer.in_features**-0.5, generator=generator)
                 layer.bias.zero_()
     return nn.Sequential(layers)
@@ -47,11 +52,16 @@ def digit_networks(
     """make_model(width, seed) and groups(model) of that network under "sp" or "mup", the same at the base width.
 
     common: what every group shares, such as betas. Raises UnknownName.
+
+    >>> make_model, groups = ll.infinite_width.digit_networks("mup")
+    >>> sorted(group["rate"] for group in groups(make_model(256, 0)))
+    [0.25, 1.0]
     """
     if parametrization == "sp":
         return standard_network, lambda model: [{**common, "params": list(model.parameters())}]
     if parametrization != "mup":
         raise unknown_name("parametrization of digit_networks", parametrization, ("sp", "mup"))
+    # two networks of other widths: which dimensions differ are those that grow
     base, delta = standard_network(base_width), standard_network(2 * base_width)
 
     def make_model(width: int, seed: int) -> nn.Module:

@@ -17,6 +17,8 @@ Source: Yang, Hu, Feature learning in infinite-width neural networks, arXiv 2011
 tensor programs); Yang, Tensor programs III, arXiv 2009.10685 (transposes).
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -28,7 +30,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.limit.activations import Activation, activation
 from limitlab.memory import require_memory
 
-_NULL = 1e-8
+_NULL = 1e-8  # vectors that repeat make covariances singular; sampling keeps them so only to rounding
 # far from what float64 holds: the covariances of later steps have its powers
 _LARGEST = 1e12
 
@@ -39,6 +41,11 @@ class FeatureLimit:
 
     outputs: of training points, then test points. feature_kernel: E[z2 z2'] of them, which a kernel regime would leave
     as it was at the start.
+
+    >>> x = torch.eye(2)
+    >>> limit = ll.infinite_width.feature_limit(x, torch.tensor([1.0, -1.0]), steps=2, samples=1000)
+    >>> limit.outputs.shape, limit.feature_kernel.shape
+    (torch.Size([3, 2]), torch.Size([3, 2, 2]))
     """
 
     outputs: Float[Tensor, "time point"]
@@ -55,13 +62,17 @@ def feature_limit(
     steps: int = 8,
     samples: int = 100_000,
     seed: int = 0,
-    memory_limit: int | None = None,
 ) -> FeatureLimit:
     """Train the limit of two hidden layers for some steps of full-batch gradient descent.
 
     samples: of every law; the noise of the outputs is a few times samples^(-1/2). nonlinearity: a smooth one. Cost
-    (steps points)^2 samples. Raises InvalidArgument, also for more memory than is free (`memory_limit` bytes, where
-    given), and where the outputs grow without bound: the rate is too high.
+    (steps points)^2 samples. Raises InvalidArgument, also for more memory than is free, and where the outputs grow
+    without bound: the rate is too high.
+
+    >>> x, y = torch.eye(2), torch.tensor([1.0, -1.0])
+    >>> errors = (ll.infinite_width.feature_limit(x, y, steps=20, samples=2000).outputs - y).abs().amax(1)
+    >>> bool(errors[-1] < 0.1 * errors[0])
+    True
     """
     chosen = activation(nonlinearity)
     if not chosen.smooth:
@@ -71,9 +82,9 @@ def feature_limit(
     everywhere = x.double() if x_test is None else torch.cat([x, x_test]).double()
     eta, count = check_number("rate", rate, low=0), int(check_number("steps", steps, low=0, integer=True))
     size = int(check_number("samples", samples, low=2, integer=True))
-    held = (count + 1) * 2 * (len(everywhere) + len(x)) + 8 * len(everywhere)
-    purpose = f"a limit of {held} laws with {size} samples each"
-    require_memory(8 * held * size, purpose, x.device, memory_limit, advice="take fewer samples, steps or points")
+    laws = (count + 1) * 2 * (len(everywhere) + len(x)) + 8 * len(everywhere)
+    purpose = f"a limit of {laws} laws with {size} samples each"
+    require_memory(8 * laws * size, purpose, x.device, advice="take fewer samples, steps or points")
 
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
     inputs, n = x.shape[1], len(x)
@@ -140,6 +151,7 @@ class _WideMatrix:
         cross, covariance = self._mean(z, known), self._mean(z, z)
         weights = cross @ _pseudo_inverse(self._mean(known, known))
         left_over = covariance - weights @ cross.T
+        # not Cholesky: the remainder is singular where a vector depends on known ones
         values, vectors = torch.linalg.eigh((left_over + left_over.T) / 2)
         root = vectors * values.clamp_min(0).sqrt()
         return weights @ gaussians + root @ _normal(tuple(z.shape), self._generator, z.device)
@@ -163,4 +175,5 @@ def _pseudo_inverse(matrix: Tensor) -> Tensor:
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+    # drawn on the CPU: the same samples on every device
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(device)

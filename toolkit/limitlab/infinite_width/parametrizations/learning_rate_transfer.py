@@ -65,6 +65,7 @@ def octaves(best: xarray.DataArray) -> xarray.DataArray:
 
 def _lowest(rates: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     """Vertex of the parabola through the lowest loss and its neighbours: the rate, and the loss there."""
+    # argmin takes a NaN for the smallest
     finite = np.where(np.isfinite(losses), losses, np.inf)
     index = int(finite.argmin())
     if not np.isfinite(finite[index]):
@@ -72,6 +73,7 @@ def _lowest(rates: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     around = slice(index - 1, index + 2)
     if index in (0, len(rates) - 1) or not np.isfinite(finite[around]).all():
         return float(rates[index]), float(losses[index])
+    # about the lowest point, where the fit is well conditioned and its vertex near zero
     curvature, slope, level = np.polyfit(rates[around] - rates[index], losses[around], 2)
     if curvature <= 0:
         return float(rates[index]), float(losses[index])

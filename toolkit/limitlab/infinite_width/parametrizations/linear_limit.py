@@ -35,6 +35,9 @@ class LinearNetwork(nn.Module):
     """x (..., inputs) -> V (U x + alpha b) (..., outputs) at a finite width, drawn from the seed.
 
     bias: alpha, the weight of the hidden layer's bias; 0 for none. Raises InvalidArgument.
+
+    >>> ll.infinite_width.LinearNetwork(6, 3, width=512)(torch.zeros(5, 6)).shape
+    torch.Size([5, 3])
     """
 
     b: nn.Parameter | None
@@ -82,6 +85,10 @@ class LinearLimit(LinearNetwork):
     """The same network at infinite width, exactly: one of width inputs + outputs, or inputs where sigma_2 = 0.
 
     `u`, `v`, `b` are the coordinates in the span of the initial columns, and are trained as any network's weights.
+
+    >>> limit = ll.infinite_width.LinearLimit(6, 3)
+    >>> limit.width, len(limit.u)
+    (inf, 9)
     """
 
     def __init__(
@@ -96,6 +103,7 @@ class LinearLimit(LinearNetwork):
     ) -> None:
         d = int(check_number("inputs", inputs, low=1, integer=True))
         o = int(check_number("outputs", outputs, low=1, integer=True))
+        # columns of V_0 = 0 span nothing
         width = d + o if check_number("sigma_2", sigma_2, low=0) > 0 else d
         super().__init__(d, o, width, sigma_1=sigma_1, sigma_2=sigma_2, bias=bias, dtype=dtype)
         self.width = math.inf
@@ -123,12 +131,17 @@ class LinearLimit(LinearNetwork):
 
 @torch.no_grad()
 def relative_distance(network: LinearNetwork, limit: LinearNetwork, x: Float[Tensor, "n inputs"]) -> float:
-    """|f - f_limit| / |f_limit| over the points x, in float64."""
-    outputs, wanted = network(x).double(), limit(x).double()
-    size = float(wanted.norm())
+    """|f - f_limit| / |f_limit| over the points x, in float64.
+
+    >>> network = ll.infinite_width.LinearNetwork(2, 2, width=16)
+    >>> ll.infinite_width.relative_distance(network, network, torch.eye(2))
+    0.0
+    """
+    outputs, expected = network(x).double(), limit(x).double()
+    size = float(expected.norm())
     if size == 0:
         raise InvalidArgument("the limit's outputs are zero at all x: a relative distance needs one that is not")
-    return float((outputs - wanted).norm()) / size
+    return float((outputs - expected).norm()) / size
 
 
 def linear_convergence(
@@ -146,6 +159,10 @@ def linear_convergence(
 
     All take `steps` full-batch steps of `rate` on half the mean over the points of |f - y|^2, in float64.
     Raises InvalidArgument; TrainingDiverged where the rate is too high.
+
+    >>> x = torch.eye(4)
+    >>> ll.infinite_width.linear_convergence(x, x, [16, 64], seeds=2, steps=5)["distance"].dims
+    ('width', 'seed')
     """
     if not widths:
         raise InvalidArgument("widths must not be empty")

@@ -18,6 +18,8 @@ Attention is not seen in shapes: divide its logits by d_head, not by its root, i
 Source: Yang et al., Tensor programs V, arXiv 2203.03466, tables 3 and 8.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,7 +27,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 Kind = Literal["input", "hidden", "output", "finite"]
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -35,7 +37,11 @@ _MAPS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
 
 @dataclass(frozen=True)
 class Role:
-    """What a parameter is to the width: its kind, and by how much its inputs and outputs outgrow the base."""
+    """What a parameter is to the width: its kind, and by how much its inputs and outputs outgrow the base.
+
+    >>> ll.infinite_width.Role("hidden", inputs=4.0, outputs=4.0).rate("adam")
+    0.25
+    """
 
     kind: Kind
     inputs: float = 1.0
@@ -63,9 +69,12 @@ def mup_groups(
 
     common: what every group shares, such as betas. Adam's decay goes through its normalisation, where no factor keeps
     it: weight_decay needs "adamw" or "sgd". Raises InvalidArgument, UnknownName.
+
+    >>> model, base, delta = (ll.infinite_width.standard_network(width) for width in (256, 64, 128))
+    >>> sorted(group["rate"] for group in ll.infinite_width.mup_groups(model, base, delta))
+    [0.25, 1.0]
     """
-    if optimizer not in OPTIMIZERS:
-        raise unknown_name("optimizer of mup_groups", optimizer, OPTIMIZERS)
+    one_of("optimizer of mup_groups", optimizer, OPTIMIZERS)
     decay = check_number("weight_decay", weight_decay, low=0)
     if optimizer == "adam" and decay > 0:
         raise InvalidArgument("adam's weight decay has no muP scaling; use optimizer='adamw'")
@@ -75,6 +84,7 @@ def mup_groups(
         if parameter.requires_grad:
             groups.setdefault(roles[name].rate(optimizer), []).append(parameter)
     return [
+        # AdamW and SGD multiply the decay by the rate: divided, their product is the same in every group
         {**common, "params": params, "rate": rate, "weight_decay": decay / rate if decay else 0.0}
         for rate, params in groups.items()
     ]
@@ -86,10 +96,15 @@ def mup_init(model: nn.Module, base: nn.Module, delta: nn.Module, *, zero_readou
 
     Readouts divide their input by m from then on. zero_readout: they start at zero, which makes the limit at the
     start exact at every width. Raises InvalidArgument.
+
+    >>> model, base, delta = (ll.infinite_width.standard_network(width) for width in (256, 64, 128))
+    >>> bool(ll.infinite_width.mup_init(model, base, delta, zero_readout=True)(torch.ones(1, 64)).any())
+    False
     """
     if any(isinstance(hook, _Divide) for module in model.modules() for hook in module._forward_pre_hooks.values()):
         raise InvalidArgument("mup_init has been called on this model before")
     roles = parameter_roles(model, base, delta)
+    # by identity: tied weights are one tensor under two names
     embedded = {id(parameter) for name, parameter in _named(model) if roles[name].kind == "input"}
     for name, module in model.named_modules():
         if not isinstance(module, _MAPS):
@@ -111,10 +126,14 @@ def parameter_roles(model: nn.Module, base: nn.Module, delta: nn.Module) -> dict
 
     Raises InvalidArgument where names or numbers of dimensions differ, delta is base again, or a dimension differs from
     base in the model but not in delta.
+
+    >>> model, base, delta = (ll.infinite_width.standard_network(width) for width in (256, 64, 128))
+    >>> ll.infinite_width.parameter_roles(model, base, delta)["output.weight"]
+    Role(kind='output', inputs=4.0, outputs=1.0)
     """
-    for argument, given in (("model", model), ("base", base), ("delta", delta)):
-        if not isinstance(given, nn.Module):
-            raise InvalidArgument(f"{argument} must be a torch.nn.Module; got {type(given).__name__}")
+    for argument, module in (("model", model), ("base", base), ("delta", delta)):
+        if not isinstance(module, nn.Module):
+            raise InvalidArgument(f"{argument} must be a torch.nn.Module; got {type(module).__name__}")
     sizes, base_sizes, delta_sizes = ({name: tuple(p.shape) for name, p in _named(m)} for m in (model, base, delta))
     for argument, theirs in (("base", base_sizes), ("delta", delta_sizes)):
         differing = sorted(set(sizes) ^ set(theirs))
@@ -168,6 +187,7 @@ def _role(name: str, module: nn.Module, key: str, ratios: tuple[float | None, ..
         return Role("finite")
     if len(infinite) > 2:
         raise InvalidArgument(f"{name} has {len(infinite)} infinite dimensions; muP knows one or two")
+    # torch lays out outputs before inputs; a vector has no inputs
     ahead, behind = (*ratios, None)[:2]
     if isinstance(module, _TRANSPOSED) and key == "weight":
         ahead, behind = behind, ahead
@@ -177,4 +197,5 @@ def _role(name: str, module: nn.Module, key: str, ratios: tuple[float | None, ..
         return Role("hidden", behind, ahead)
     if isinstance(module, _MAPS) and key == "weight" and behind is not None:
         return Role("output", behind, 1.0)
+    # an embedding has its words in front: finite, as the inputs of an input layer are
     return Role("input", 1.0, infinite[0])

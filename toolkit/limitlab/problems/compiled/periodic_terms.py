@@ -61,6 +61,7 @@ def linear_split(expression: sympy.Expr, field: sympy.Expr) -> tuple[dict[int, s
             return {order: scale * coefficient for order, coefficient in part.items()}, scale * remainder
         sums = [len(f.args) for f in others if f.is_Add]
         if sums and math.prod(sums) <= MOST_EXPANDED_TERMS:
+            # u*(1 - u) hides a linear term; deep expansion could take for ever
             return linear_split(sympy.expand_mul(expression, deep=False), field)
     return linear, expression
 
@@ -108,6 +109,7 @@ def fourier_symbol(linear: Mapping[int, float], grid: Grid) -> Tensor:
     if not any(c for n, c in linear.items() if n % 2):
         return even
     if grid.shape[0] % 2 == 0:
+        # the sine of n/2 is not on the grid
         odd[-1] = 0.0
     return torch.complex(even, odd)
 
@@ -149,6 +151,7 @@ def torch_function(
         return lambda values, differentiate: math.prod(f(values, differentiate) for f in arguments)
     if expression.is_Pow:
         base, exponent = arguments[0], float(expression.exp)
+        # a whole exponent takes negative bases, and multiplies instead of taking logarithms
         power = int(exponent) if exponent.is_integer() else exponent
         return lambda values, differentiate: base(values, differentiate) ** power
     name = type(expression).__name__

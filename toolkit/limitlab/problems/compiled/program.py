@@ -37,12 +37,13 @@ class Program:
 
         self._inputs, self._constants = tuple(inputs), tuple(constants)
         named = [sympy.Symbol(name, real=True) for name in (*inputs, *constants)]
-        self._register: dict[Any, int] = {symbol: place for place, symbol in enumerate(named)}
+        self._register: dict[Any, int] = {symbol: index for index, symbol in enumerate(named)}
         self._size = len(named)
         self._varying = set(range(len(inputs)))
         self._numbers: dict[int, float] = {}
         self._prelude: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
         self._body: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], int]] = []
+        # Dummies cannot meet a name of the text; order "none" spares large systems a slow sort
         shared, reduced = sympy.cse(list(expressions), symbols=sympy.numbered_symbols(cls=sympy.Dummy), order="none")
         inlined: dict[sympy.Symbol, sympy.Expr] = {}
         for symbol, expression in shared:
@@ -58,16 +59,16 @@ class Program:
     def bind(self, values: Mapping[str, float | Tensor]) -> Run:
         """Function of the inputs, in their order, to the list of values; those of constants alone may be numbers."""
         registers: list[Any] = [None] * self._size
-        for place, name in enumerate(self._constants, len(self._inputs)):
-            registers[place] = values[name]
-        for place, number in self._numbers.items():
-            registers[place] = number
+        for index, name in enumerate(self._constants, len(self._inputs)):
+            registers[index] = values[name]
+        for index, number in self._numbers.items():
+            registers[index] = number
         try:
             for function, sources, target in self._prelude:
                 registers[target] = function(*(registers[source] for source in sources))
         except (ArithmeticError, ValueError):
-            shown = ", ".join(f"{name}={values[name]}" for name in self._constants)
-            raise InvalidArgument(f"a term of parameters alone is not a finite number at {shown:.200}") from None
+            point = ", ".join(f"{name}={values[name]}" for name in self._constants)
+            raise InvalidArgument(f"a term of parameters alone is not a finite number at {point:.200}") from None
         steps = tuple(
             _step(make(*(registers[source] for source in fixed)), sources, target)
             for make, fixed, sources, target in self._body
@@ -76,10 +77,11 @@ class Program:
         outputs = self._outputs
 
         def run(*inputs: Any) -> list[Any]:
+            # a new list for each call: several threads may run one function
             registers = [*inputs, *after]
             for step in steps:
                 step(registers)
-            return [registers[place] for place in outputs]
+            return [registers[index] for index in outputs]
 
         return run
 
@@ -117,8 +119,8 @@ class Program:
             if self._is_varying(term):
                 split.append(self._split(term))
             else:
-                place = self._emit(term)
-                constant = place if constant is None else self._fixed(operator.add, constant, place)
+                register = self._emit(term)
+                constant = register if constant is None else self._fixed(operator.add, constant, register)
         if not split:
             return self._emit(terms[0]) if constant is None else constant
         # a term without a coefficient starts the sum for nothing
@@ -171,8 +173,8 @@ class Program:
         flat = [inner for factor in factors for inner in (factor.args if factor.is_Mul else (factor,))]
         for factor in flat:
             if not self._is_varying(factor):
-                place = self._emit(factor)
-                coefficient = place if coefficient is None else self._fixed(operator.mul, coefficient, place)
+                register = self._emit(factor)
+                coefficient = register if coefficient is None else self._fixed(operator.mul, coefficient, register)
             elif factor.is_Pow and factor.exp.is_number and factor.exp < 0:
                 denominator.append(self._power(factor.base, -factor.exp))
             else:
@@ -201,24 +203,24 @@ class Program:
     def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> int:
         if exponent == 1:
             return self._emit(base)
-        place = self._emit(base)
-        if place not in self._varying and not self._is_varying(exponent):
-            return self._fixed(_real_power, place, self._emit(exponent))
+        register = self._emit(base)
+        if register not in self._varying and not self._is_varying(exponent):
+            return self._fixed(_real_power, register, self._emit(exponent))
         if not exponent.is_number:
             power = self._emit(exponent)
-            if place in self._varying and power in self._varying:
-                return self._varied(lambda: torch.pow, (), (place, power))
-            if place in self._varying:
-                return self._varied(lambda c: lambda x: x**c, (power,), (place,))
-            return self._varied(lambda c: lambda x: c**x, (place,), (power,))
+            if register in self._varying and power in self._varying:
+                return self._varied(lambda: torch.pow, (), (register, power))
+            if register in self._varying:
+                return self._varied(lambda c: lambda x: x**c, (power,), (register,))
+            return self._varied(lambda c: lambda x: c**x, (register,), (power,))
         value = float(exponent)
         if value < 0:
             return self._varied(lambda: torch.reciprocal, (), (self._power(base, -exponent),))
         if value.is_integer():
-            return self._integer_power(place, int(value))
+            return self._integer_power(register, int(value))
         if value == 0.5:
-            return self._varied(lambda: torch.sqrt, (), (place,))
-        return self._varied(lambda: lambda x: x**value, (), (place,))
+            return self._varied(lambda: torch.sqrt, (), (register,))
+        return self._varied(lambda: lambda x: x**value, (), (register,))
 
     def _integer_power(self, base: int, exponent: int) -> int:
         """Repeated squaring; powers of one base share their squares."""
@@ -226,6 +228,7 @@ class Program:
             return base
         key = ("power", base, exponent)
         if key not in self._register:
+            # torch's power of a whole number is the general one from four on
             half = self._integer_power(base, exponent // 2)
             square = self._varied(lambda: operator.mul, (), (half, half))
             self._register[key] = self._chain([square, base]) if exponent % 2 else square
@@ -238,10 +241,10 @@ class Program:
         return coefficient is not None and self._numbers.get(coefficient) == -1.0
 
     def _number(self, value: float) -> int:
-        place = self._register.setdefault(("number", value), self._size)
-        if place == self._size:
+        register = self._register.setdefault(("number", value), self._size)
+        if register == self._size:
             self._numbers[self._new()] = value
-        return place
+        return register
 
     def _fixed(self, function: Callable[..., Any], *sources: int) -> int:
         target = self._new()
@@ -295,5 +298,6 @@ def _scaled_add(c: float | Tensor) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _fused(fused: Callable[..., Tensor], c: float | Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     if isinstance(c, Tensor):
+        # `value` of a fused operation is a number, never a tensor
         return lambda total, p, q: fused(total, p * c, q)
     return lambda total, p, q: fused(total, p, q, value=c)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 Ends = Literal["cyclic", "zero"]
 Values = Mapping[str, float | Tensor]
-Function = Callable[[Tensor, Tensor], Tensor]
+VectorField = Callable[[Tensor, Tensor], Tensor]
+MatrixField = Callable[[Tensor, Tensor], Tensor]
 INTEGRAL = "integral"
 
 
@@ -65,7 +66,7 @@ class Evaluator:
         inner = [expression for _, _, expression in self._reductions]
         symbols = {symbol.name for e in (*expressions, *inner) for symbol in e.free_symbols}
         self._sites = sorted(name for name in symbols if (site := site_of(name)) and site[0] in layout.states)
-        self._places = [(layout.states.index(name), k) for name, k in map(site_of, self._sites)]  # type: ignore[misc]
+        self._neighbours = [(layout.states.index(name), k) for name, k in map(site_of, self._sites)]  # type: ignore[misc]
         states = tuple(self._sites) if layout.sites else layout.states
         inputs = ("t", *states, *layout.extras)
         constants = (*layout.parameters, *(("i", "N") if layout.sites else ()))
@@ -79,7 +80,7 @@ class Evaluator:
 
         A parameter may be a tensor of one value a sample, which then broadcasts against y without its last axis.
         """
-        layout, kept = self._layout, {}
+        layout, cache = self._layout, {}
         if layout.sites:
             values = {
                 name: value[..., None] if isinstance(value, Tensor) and value.dim() else value
@@ -87,24 +88,25 @@ class Evaluator:
             }
 
         def bound(y: Tensor) -> tuple[Callable[..., list[Any]], Callable[..., list[Any]] | None]:
-            place: dict[str, float | Tensor] = {
+            site_numbers: dict[str, float | Tensor] = {
                 "i": torch.arange(1, layout.sites + 1, dtype=y.dtype, device=y.device),
                 "N": float(layout.sites),
             }
-            given = {**values, **(place if layout.sites else {})}
-            return self._program.bind(given), self._before.bind(given) if self._before else None
+            constants = {**values, **(site_numbers if layout.sites else {})}
+            return self._program.bind(constants), self._before.bind(constants) if self._before else None
 
         def run(t: Tensor | float, y: Tensor, *extras: Tensor) -> list[Any]:
+            # only the numbers of sites are tensors, so only they belong to a dtype and a device
             key = (y.dtype, y.device) if self._needs_site else None
-            if key not in kept:
-                kept[key] = bound(y)
-            after, before = kept[key]
+            if key not in cache:
+                cache[key] = bound(y)
+            after, before = cache[key]
             parts = layout.parts(y)
             if self.has_time or before is not None:
                 t = torch.as_tensor(t, dtype=y.dtype, device=y.device)
                 t = t if layout.sites or not t.dim() else t[..., 0]
             if layout.sites:
-                inputs = [t, *(layout.shifted(parts[state], offset) for state, offset in self._places), *extras]
+                inputs = [t, *(layout.shifted(parts[state], offset) for state, offset in self._neighbours), *extras]
             else:
                 inputs = [t, *parts, *extras]
             if before is not None:
@@ -139,7 +141,7 @@ def evaluator(expressions: tuple[sympy.Expr, ...], layout: Layout) -> Evaluator:
     return Evaluator(expressions, layout)
 
 
-def vector_field(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> Function:
+def vector_field(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> VectorField:
     """field(t, y): y (..., state) to its derivative; t broadcasts against y. Expressions: one a state."""
     run = evaluator(expressions, layout).bind(values)
     joined, parts = layout.joined, layout.parts
@@ -150,39 +152,43 @@ def vector_field(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Va
     return field
 
 
-def jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> Function:
+def jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> MatrixField:
     """jacobian(t, y): (..., state) to (..., state, state), row of the equation, column of the state; analytic."""
     return (_site_jacobian if layout.sites else _plain_jacobian)(expressions, layout, values)
 
 
-def _plain_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> Function:
+def _plain_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> MatrixField:
     entries = _derivatives(expressions, tuple(_symbol(name) for name in layout.states))
+    # most entries of a Jacobian are zero, or occur twice
     distinct = tuple(dict.fromkeys(entries))
     run, size = evaluator(distinct, layout).bind(values), len(layout.states)
-    places = [distinct.index(entry) for entry in entries]
-    kept: dict[Any, tuple[Tensor, Tensor]] = {}
+    positions = [distinct.index(entry) for entry in entries]
+    cache: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def function(t: Tensor, y: Tensor) -> Tensor:
         like = y[..., 0]
-        found = run(t, y)
-        changing = [place for place, value in enumerate(found) if isinstance(value, Tensor)]
+        computed = run(t, y)
+        changing = [index for index, value in enumerate(computed) if isinstance(value, Tensor)]
         key = (y.dtype, y.device)
-        if key not in kept:
-            numbers = [place for place, value in enumerate(found) if not isinstance(value, Tensor)]
-            column = {place: k for k, place in enumerate((*changing, *numbers))}
-            row = torch.tensor([found[place] for place in numbers], dtype=y.dtype, device=y.device)
-            kept[key] = row, torch.tensor([column[place] for place in places], device=y.device)
-        row, order = kept[key]
+        if key not in cache:
+            numbers = [index for index, value in enumerate(computed) if not isinstance(value, Tensor)]
+            column = {index: k for k, index in enumerate((*changing, *numbers))}
+            row = torch.tensor([computed[index] for index in numbers], dtype=y.dtype, device=y.device)
+            cache[key] = row, torch.tensor([column[index] for index in positions], device=y.device)
+        row, order = cache[key]
         columns = row.expand(*like.shape, -1)
         if changing:
-            full = [found[place] if _fits(found[place], like) else _filled(found[place], like) for place in changing]
+            full = [
+                computed[index] if _fits(computed[index], like) else _filled(computed[index], like)
+                for index in changing
+            ]
             columns = torch.cat([torch.stack(full, -1), columns], -1)
         return columns.index_select(-1, order).unflatten(-1, (size, size))
 
     return function
 
 
-def _site_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> Function:
+def _site_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> MatrixField:
     """Bands, one a neighbour, and for each mean or sum the product of a column and a row."""
     import sympy
 
@@ -210,13 +216,15 @@ def _site_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: 
 
     def function(t: Tensor, y: Tensor) -> Tensor:
         like = layout.parts(y)[0]
-        found = [_filled(value, like) for value in run(t, y)]
-        lefts, rights = found[len(bands) : len(bands) + len(products)], found[len(bands) + len(products) :]
+        computed = [_filled(value, like) for value in run(t, y)]
+        lefts, rights = computed[len(bands) : len(bands) + len(products)], computed[len(bands) + len(products) :]
         matrix = y.new_zeros(*y.shape, y.shape[-1])
+        # a view: the blocks are written into the matrix
         blocks = matrix.unflatten(-1, (size, sites)).unflatten(-3, (size, sites))
-        for (row, column, offset), value in zip(bands, found, strict=False):
+        for (row, column, offset), value in zip(bands, computed, strict=False):
             _add_band(blocks[..., row, :, column, :], value, offset, layout.ends)
         for (row, column, offset, kind), left, right in zip(products, lefts, rights, strict=True):
+            # columns count sites as they are: what stands at site j + k is moved back by k
             moved = layout.shifted(right / sites if kind == "mean" else right, -offset)
             blocks[..., row, :, column, :].addcmul_(left[..., :, None], moved[..., None, :])
         return matrix
@@ -263,13 +271,14 @@ def separated(
         far = {s for s in inner.free_symbols if "[j" in s.name}
         if not far:
             return reduced(kind, inner)
-        here = {s: _symbol(s.name.replace("[j", "[i")) for s in far}
+        local = {s: _symbol(s.name.replace("[j", "[i")) for s in far}
         total = sympy.Integer(0)
+        # sin(q[j] - q[i]) = sin q[j] cos q[i] - cos q[j] sin q[i]
         for term in sympy.Add.make_args(sympy.expand(inner, trig=True)):
             near, other = term.as_independent(*far, as_Add=False)
             if any("[i" in s.name for s in other.free_symbols):
                 raise InvalidArgument(f"{node!s:.60} does not split into functions of site i times functions of site j")
-            total += near * reduced(kind, other.xreplace(here))
+            total += near * reduced(kind, other.xreplace(local))
         return total
 
     result = []

@@ -27,7 +27,9 @@ def mittag_leffler(x: Tensor, values: Mapping[str, float]) -> Tensor:
     order = float(values["alpha"])
     k = torch.arange(SERIES_TERMS, dtype=torch.float64)
     signs = 1 - 2 * (k % 2)
+    # by logarithms: powers and Gamma overflow long before their quotient does
     terms = torch.exp(order * k * torch.log(x[..., None].double()) - torch.lgamma(order * k + 1))
+    # 0 * log 0 in the term k = 0
     terms = torch.where(x[..., None] == 0, (k == 0).double(), terms)
     return (signs * terms).sum(-1).to(x.dtype)
 

@@ -35,6 +35,10 @@ class IntegralProblem(Problem):
 
     kernel: text in x, t and parameters. forcing: text in x. response: text in u. abel: order, text in parameters.
     solution: text in x, or a function (x, values) -> u. The equation's text is made of these.
+
+    >>> sine = ll.problems.IntegralProblem(name="sine", title="Sine", type="volterra", kernel="t - x", forcing="x")
+    >>> sine.equation
+    'u(x) = x + integral(0, x, (t - x)*u(t), dt)'
     """
 
     kind: ClassVar[Kind] = "integral"
@@ -55,11 +59,13 @@ class IntegralProblem(Problem):
         super().__post_init__()
         upper = "x" if self.type == "volterra" else "1"
         singular = "" if self.abel is None else f"*(x - t)^({self.abel} - 1)/Gamma({self.abel})"
+        # whole words: the u of mu is none
         inside = re.sub(r"\bu\b", "u(t)", self.response)
         kernel = "" if self.kernel == "1" else f"({self.kernel}){singular}*"
         integral = f"integral(0, {upper}, {kernel}{inside}, dt)"
         left = {"second kind": "u(x) = ", "first kind": "", "integro-differential": "u'(x) = "}[self.form]
         right = f"{integral} = {self.forcing}" if self.form == "first kind" else f"{self.forcing} + {integral}"
+        # a frozen dataclass whose text is made of its parts
         object.__setattr__(self, "equation", left + right)
 
     def kernel_at(self, x: Tensor, t: Tensor) -> Tensor:
@@ -110,19 +116,21 @@ class IntegralProblem(Problem):
             kernel = kernel * (x - t) ** (order - 1) / sympy.gamma(order)
         response = ordered_latex(parse_scalar(self.response, ("u",)), {"u": "u(t)"})
         sign = "-" if forcing != 0 and kernel.could_extract_minus_sign() and not kernel.is_Add else "+"
-        shown = ordered_latex(-kernel if sign == "-" else kernel, names)
-        factor = "" if shown == "1" else f"\\left({shown}\\right) " if kernel.is_Add else f"{shown} "
+        kernel_latex = ordered_latex(-kernel if sign == "-" else kernel, names)
+        factor = (
+            "" if kernel_latex == "1" else f"\\left({kernel_latex}\\right) " if kernel.is_Add else f"{kernel_latex} "
+        )
         upper = "x" if self.type == "volterra" else "1"
         integral = f"\\int_{{0}}^{{{upper}}} {factor}{response}\\, \\mathrm{{d}}t"
-        shown = ordered_latex(forcing, names)
+        forcing_latex = ordered_latex(forcing, names)
         if self.form == "first kind":
-            return f"{integral} = {shown}"
+            return f"{integral} = {forcing_latex}"
         left = "u(x)" if self.form == "second kind" else "u'(x)"
-        return f"{left} = {shown} {sign} {integral}"
+        return f"{left} = {forcing_latex} {sign} {integral}"
 
     def _evaluated(self, text: str, name: str, value: Tensor, t: Tensor | None = None) -> Tensor:
         layout = Layout((), tuple(self.values), extras=(name,))
         run = evaluator((parse_scalar(text, (*self.values, name)),), layout).bind(self.values)
         time = torch.zeros((), dtype=value.dtype) if t is None else t[..., None]
-        (found,) = run(time, value, value)
-        return torch.as_tensor(found, dtype=value.dtype, device=value.device).expand(value.shape)
+        (computed,) = run(time, value, value)
+        return torch.as_tensor(computed, dtype=value.dtype, device=value.device).expand(value.shape)

@@ -17,6 +17,7 @@ NEAR = Box(-2.0, 2.0)
 def _parameters(**centers: float) -> tuple[Parameter, ...]:
     """Parameters from half to one and a half times a centre; Greek names have Greek letters."""
     greek = {name: rf"\{name}" for name in ("alpha", "beta", "gamma", "delta", "omega", "rho", "sigma")}
+    # a negative centre turns its ends round
     ranges = {name: sorted((0.5 * center, 1.5 * center)) for name, center in centers.items()}
     return tuple(
         Parameter(name, centers[name], low, high, f"parameter {name}", latex=greek.get(name))
@@ -165,6 +166,7 @@ PROBLEMS: tuple[ODEProblem, ...] = (
     ODEProblem(
         name="forced_duffing",
         title="Forced Duffing oscillator",
+        # time as a state: PROSE's families are autonomous
         equation="u' = 1; v' = w; w' = delta*w + alpha*v + beta*v^3 + gamma*cos(omega*u)",
         states=(Field("u", "time of the forcing"), Field("v", "position"), Field("w", "velocity")),
         parameters=_parameters(alpha=-1.0, beta=-5.0, gamma=8.0, delta=-0.02, omega=0.5),

@@ -88,6 +88,7 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         states=U,
         initial=(1.0,),
         law=Box(0.2, 1.0),
+        # short of t = 1/u0, for every start of the law
         span=0.99,
         frames=100,
         solution=("u0/(1 - u0*t)",),
@@ -132,6 +133,7 @@ PROBLEMS: tuple[ODEProblem, ...] = (
             Invariant("population", "S + I + R", "whole population"),
             Invariant("phase", "I + S - gamma/beta*log(S)", "first integral of S and I"),
         ),
+        # the final size gives S alone
         references=(Reference(160.0, (0.0069049, float("nan"), float("nan")), error=1e-5),),
         source="Kermack & McKendrick 1927",
     ),

@@ -12,7 +12,7 @@ from limitlab.problems.dynamical import Invariant
 from limitlab.problems.laws import Box, Draw, Drawn, Gaussian
 from limitlab.problems.ode.problem import ODEProblem
 
-BISECTIONS = 60
+BISECTIONS = 60  # of an interval of length four: 4/2^60 is below the last bit
 PLANE = (Field("x", "position x"), Field("v", "velocity v"))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.problems.base import Kind
-from limitlab.problems.compiled.vector_field import Function, Values, jacobian
+from limitlab.problems.compiled.vector_field import MatrixField, Values, jacobian
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class ODEProblem(DynamicalProblem):
     solution: one text a state, in t, parameters and initial values ("x0" for the state x), or "linear" for y' = A y,
     whose solution is exp(A t) y0, or a function (t (time,), y0 (batch, state), values) -> (batch, time, state).
     rtol, atol: tolerances of its data. bound: samples that reach it, or fail, are drawn again.
+
+    >>> decay = ll.problems.ODEProblem(name="decay", title="Decay", equation="x' = -x", initial=(1.0,),
+    ...     states=(ll.problems.Field("x", "amount"),), solution=("x0*exp(-t)",))
+    >>> round(float(decay.solve(times=[0.0, 1.0]).y[0, -1]), 6)
+    0.367879
     """
 
     kind: ClassVar[Kind] = "ode"
@@ -56,7 +61,7 @@ class ODEProblem(DynamicalProblem):
     solution: tuple[str, ...] | Literal["linear"] | Formula | None = None
     references: tuple[Reference, ...] = ()
 
-    def jacobian(self, values: Values | None = None) -> Function:
+    def jacobian(self, values: Values | None = None) -> MatrixField:
         """jacobian(t, y): y (..., state) to df/dy (..., state, state), analytic; `values` as for `field`."""
         return jacobian(self.dynamics().drift, self.layout(), self.merged(values))
 
@@ -85,15 +90,16 @@ class ODEProblem(DynamicalProblem):
         chosen = method or ("rodas5" if self.stiff else "dopri8")
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
-        given: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
+        defaults: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
         if hasattr(method_named(chosen), "jacobian"):
-            given["jacobian"] = self.jacobian(values)
+            # analytic: n reverse products a step are what costs otherwise
+            defaults["jacobian"] = self.jacobian(values)
         return solve_ode(
             self.field(values),
             y0,
             moments,
             method=chosen,
-            **{**given, **options},
+            **{**defaults, **options},
         )
 
     def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
@@ -114,6 +120,7 @@ class ODEProblem(DynamicalProblem):
                     "or a larger bound"
                 )
             for sample in outside:
+                # one by one: a sample must not depend on which others failed with it
                 start, drawn = self.sample(1, draws.seed, first=draws.first + sample, attempt=attempt)
                 again = self.solve(start, times, method=method, values=drawn, on_failure="mask", **tolerances)
                 y[sample] = again.y[0]
@@ -143,6 +150,7 @@ class ODEProblem(DynamicalProblem):
     def _outside(self, y: Float[Tensor, "sample time state"]) -> Tensor:
         if self.bound is None:
             return torch.zeros(y.shape[0], dtype=torch.bool)
+        # not (>=), which a NaN would pass
         return ~(y.abs() < self.bound).flatten(1).all(1)
 
 

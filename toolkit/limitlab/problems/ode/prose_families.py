@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from limitlab.errors import unknown_name
+from limitlab.errors import one_of
 from limitlab.problems.laws import Box
 from limitlab.problems.ode.problem import ODEProblem
 
@@ -34,17 +34,23 @@ FAMILIES: dict[str, int] = {
 
 
 def prose_family(name: str) -> ODEProblem:
-    """The problem of that family under PROSE's rules. Raises UnknownName."""
+    """The problem of that family under PROSE's rules. Raises UnknownName.
+
+    >>> ll.problems.prose_family("lorenz_96_4").sites
+    4
+    """
     from limitlab.problems import get
 
-    if name not in FAMILIES:
-        raise unknown_name("PROSE family", name, FAMILIES)
-    sites = FAMILIES[name]
+    sites = FAMILIES[one_of("PROSE family", name, FAMILIES)]
     problem = get(name.removesuffix(f"_{sites}"), **({"sites": sites} if sites else {}))
     assert isinstance(problem, ODEProblem)
     return prose_rules(problem)
 
 
 def prose_rules(problem: ODEProblem) -> ODEProblem:
-    """Any problem with PROSE's laws of parameters and initial values, times and bound."""
+    """Any problem with PROSE's laws of parameters and initial values, times and bound.
+
+    >>> ll.problems.prose_rules(ll.problems.get("pendulum")).frames
+    192
+    """
     return dataclasses.replace(problem, law=Box(-2.0, 2.0), spread=0.1, bound=1e3, span=6.0, frames=192)

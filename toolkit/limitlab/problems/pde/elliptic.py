@@ -34,7 +34,7 @@ from limitlab.spaces.transforms import inverse_sine_transform, sine_transform
 if TYPE_CHECKING:
     import xarray
 
-COARSEST_SOLVER = 64
+COARSEST_SOLVER = 64  # below, averages over blocks of a finer solution: a coarse scheme would be the larger error
 POINTS_PER_BATCH = 2**20
 SERIES_TERMS = 256
 
@@ -48,7 +48,7 @@ class EllipticProblem(PDEProblem):
         """Coefficients or forcings number first, first + 1, ..., float64: the same functions on every grid."""
 
     @abstractmethod
-    def solve(self, given: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
+    def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
         """Discrete solutions for coefficients or forcings of your own, on their own grid, in their dtype."""
 
     @abstractmethod
@@ -70,8 +70,8 @@ class EllipticProblem(PDEProblem):
         chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))
         pairs: list[tuple[Tensor, Tensor]] = []
         for start in range(first, first + samples, chunk):
-            given = self.sample_input(fine, min(chunk, first + samples - start), seed, start)
-            pairs.append((block_average(given, fine, size), block_average(self.solve(given), fine, size)))
+            inputs = self.sample_input(fine, min(chunk, first + samples - start), seed, start)
+            pairs.append((block_average(inputs, fine, size), block_average(self.solve(inputs), fine, size)))
         arrays = {name: torch.cat(parts) for name, parts in zip(self.operator, zip(*pairs, strict=True), strict=True)}
         return self.label(
             arrays, grid, seed=seed, first=first, solver=self.solver, solver_resolution=fine.shape[0], dt=0.0
@@ -81,8 +81,8 @@ class EllipticProblem(PDEProblem):
         """Cells of the solver's grid along an axis: the smallest multiple of `resolution` that is at least 64."""
         return resolution * math.ceil(COARSEST_SOLVER / resolution)
 
-    def _exact(self, given: Tensor, solution: Tensor, grid: Grid) -> xarray.Dataset:
-        arrays = dict(zip(self.operator, (given, solution), strict=True))
+    def _exact(self, inputs: Tensor, solution: Tensor, grid: Grid) -> xarray.Dataset:
+        arrays = dict(zip(self.operator, (inputs, solution), strict=True))
         return self.label(arrays, grid, seed=0, first=0, solver="exact", solver_resolution=grid.shape[0], dt=0.0)
 
     def _grid_of(self, values: Tensor) -> Grid:
@@ -109,6 +109,7 @@ class TwoPhase:
     alpha: float = 2.0
 
     def of(self, field: Tensor, values: Mapping[str, float]) -> Tensor:
+        # torch.where of two numbers has the default dtype
         return torch.where(field >= 0, values["a_high"], values["a_low"]).to(field.dtype)
 
 
@@ -133,8 +134,8 @@ class DarcyProblem(EllipticProblem):
         field = gaussian_field(grid, samples, seed, alpha=alpha, tau=tau, boundary="neumann", first=first)
         return self.medium.of(field, self.values)
 
-    def solve(self, given: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
-        return solve_darcy(given, 1.0, self._grid_of(given))
+    def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
+        return solve_darcy(inputs, 1.0, self._grid_of(inputs))
 
     @property
     def solver(self) -> str:
@@ -152,6 +153,7 @@ class DarcyProblem(EllipticProblem):
         x, y = (grid.points() / side).unbind(-1)
         m = torch.arange(1, 2 * SERIES_TERMS, 2, dtype=torch.float64) * math.pi
         decay = torch.exp(-m * y[..., None]) + torch.exp(-m * (1 - y[..., None]))  # cosh(m(y - 1/2)), no overflow
+        # both hyperbolic cosines divided by exp(m/2), which overflows from m = 1420 on
         terms = torch.sin(m * x[..., None]) * decay / (m**3 * (1 + torch.exp(-m)))
         u = side**2 * (x * (1 - x) / 2 - 4 * terms.sum(-1)) / a
         return self._exact(a, u, grid)
@@ -167,8 +169,8 @@ class PoissonProblem(EllipticProblem):
         tau = self.values["tau"]
         return gaussian_field(grid, samples, seed, alpha=self.alpha, tau=tau, boundary="dirichlet", first=first)
 
-    def solve(self, given: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
-        return solve_poisson(given, self._grid_of(given), "dirichlet")
+    def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
+        return solve_poisson(inputs, self._grid_of(inputs), "dirichlet")
 
     @property
     def solver(self) -> str:

@@ -53,11 +53,11 @@ class FourierLaw:
         # the maximum is taken on a fixed grid, so that the scale does not depend on the resolution
         peak = self._series(normals, torch.linspace(0, 1, 64 * self.modes + 1, dtype=torch.float64)).abs().amax(1)
         (axis,) = grid.axes
-        places = (grid.points()[..., 0] - axis.start) / axis.length
-        return self.amplitude * self._series(normals / peak[:, None, None], places)
+        positions = (grid.points()[..., 0] - axis.start) / axis.length
+        return self.amplitude * self._series(normals / peak[:, None, None], positions)
 
-    def _series(self, normals: Tensor, places: Tensor) -> Tensor:
-        angles = 2 * math.pi * torch.arange(1, self.modes + 1, dtype=torch.float64)[:, None] * places
+    def _series(self, normals: Tensor, positions: Tensor) -> Tensor:
+        angles = 2 * math.pi * torch.arange(1, self.modes + 1, dtype=torch.float64)[:, None] * positions
         return torch.einsum("sm,mx->sx", normals[..., 0], torch.cos(angles)) + torch.einsum(
             "sm,mx->sx", normals[..., 1], torch.sin(angles)
         )

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     import xarray
 
 COURANT_NUMBER = 0.5
-MOST_HALVINGS = 12
+MOST_HALVINGS = 12  # a flow that needs dt/4096 is blowing up
 POINTS_PER_BATCH = 2**17
 
 
@@ -151,13 +151,17 @@ class NavierStokesProblem(PDEProblem):
         frames = [spectral_resample(vorticity, grid, coarse)]
         push = _speed(forcing, grid)
         for start, end in pairwise(moments):
+            # a bound of the speed until the next stored time: what the forcing alone can add
             fastest = _speed(vorticity, grid) + (end - start) * push
+            # powers of two only: few different steps, so that many samples share one scheme
             halvings = torch.log2(longest * fastest / (COURANT_NUMBER * min(grid.spacing))).ceil().clamp_min(0)
+            # not (>), which a NaN would pass
             if not bool((halvings <= MOST_HALVINGS).all()):
                 sample = first + int((~(halvings <= MOST_HALVINGS)).nonzero()[0, 0])
                 raise SolutionBlewUp(
                     f"sample {sample} moves too fast at t = {start:g} for steps of {longest:g}/2^{MOST_HALVINGS}"
                 )
+            # written into below, where the caller's own tensor must stay
             vorticity = vorticity.clone()
             for level in halvings.unique():
                 alike = halvings == level
@@ -173,13 +177,14 @@ class NavierStokesProblem(PDEProblem):
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Symbol -nu |k|^2 - drag, and f - u . grad w from coefficients to coefficients."""
         kx, ky = wavenumbers(grid, forcing.dtype, forcing.device)
-        kept = dealias_mask(grid, device=forcing.device) if dealias else torch.ones((), device=forcing.device)
-        to_u, to_v = _velocity_symbol(grid, forcing) * kept
-        of_product, of_difference = (kx**2 - ky**2) * kept, kx * ky * kept
+        mask = dealias_mask(grid, device=forcing.device) if dealias else torch.ones((), device=forcing.device)
+        to_u, to_v = _velocity_symbol(grid, forcing) * mask
+        of_product, of_difference = (kx**2 - ky**2) * mask, kx * ky * mask
         pushed = fourier(forcing, grid)
 
         def nonlinear(spectrum: Tensor) -> Tensor:
             u, v = inverse_fourier(spectrum * to_u, grid), inverse_fourier(spectrum * to_v, grid)
+            # v^2 - u^2, without the loss of digits where the two are close
             difference = (v - u) * (v + u)
             return of_product * fourier(u * v, grid) + of_difference * fourier(difference, grid) + pushed
 
@@ -195,6 +200,7 @@ class NavierStokesProblem(PDEProblem):
         if time is None:
             raise InvalidArgument(f"the residual of {self.name} needs the times of the frames")
         forcing = fields["f"] if self.forcing is not None else self.fixed_forcing(grid).to(w)[None]
+        # products of two waves reach twice the wavenumber
         fine = grid.at(tuple(2 * size for size in grid.shape))
         moved, push = spectral_resample(w, grid, fine.shape), spectral_resample(forcing, grid, fine.shape)
         linear, nonlinear = self.tendency(fine, push[:, None], dealias=False)
@@ -239,6 +245,7 @@ def velocity(w: Float[Tensor, "*batch x y"], grid: Grid) -> Float[Tensor, "2 *ba
 def _velocity_symbol(grid: Grid, like: Tensor) -> Tensor:
     kx, ky = wavenumbers(grid, like.dtype, like.device)
     squared = kx**2 + ky**2
+    # the mean vorticity of a periodic flow is zero, and has no stream function
     reciprocal = torch.where(squared > 0, 1 / squared.where(squared > 0, torch.ones_like(squared)), 0.0)
     dx, dy = (derivative_symbol(grid, axis, 1, like.dtype, like.device) for axis in (0, 1))
     return torch.stack([dy * reciprocal, -dx * reciprocal])

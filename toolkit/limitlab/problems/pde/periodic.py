@@ -129,6 +129,7 @@ class PeriodicProblem(PDEProblem):
         needed = self.minimum_resolution
         if self.finest_scale is not None:
             scale = float(evaluate_text(self.finest_scale, self.grid(2), torch.zeros(1), self.values)[0, 0])
+            # a power of two: fast transforms, and grids that nest
             needed = max(needed, 2 ** math.ceil(math.log2(POINTS_PER_SCALE * self.lengths[0] / scale)))
         return max(2 * resolution, needed)
 
@@ -146,6 +147,7 @@ class PeriodicProblem(PDEProblem):
         coefficients = {order: float(f(numbers, _no_derivative)) for order, f in terms.linear.items()}
         require_well_posed(coefficients)
         symbol = fourier_symbol(coefficients, grid)
+        # a real symbol stays real: half the work, and coefficients by the half circle
         precision = like.dtype.to_complex() if symbol.is_complex() else like.dtype
         symbol = symbol.to(like.device, precision)
         if not terms.nonlinear:
@@ -156,6 +158,7 @@ class PeriodicProblem(PDEProblem):
             u = inverse_fourier(spectrum, grid)
 
             def differentiate(values: Tensor, axis: str, order: int) -> Tensor:
+                # u itself is transformed already
                 coefficients = spectrum if values is u else fourier(values, grid)
                 return inverse_fourier(coefficients * derivatives[order], grid)
 
@@ -202,6 +205,7 @@ def terms_of(equation: str, parameters: tuple[str, ...]) -> Terms:
     return Terms(
         linear={order: torch_function(c) for order, c in linear.items() if c != 0},
         nonlinear={order: torch_function(flux) for order, flux in fluxes(rest).items()},
+        # Orszag's rule: a product of d factors needs 2/(d + 1)
         keep=2 / (max(2, degree(rest)) + 1),
     )
 
@@ -226,6 +230,7 @@ def time_derivative(
     frames = u.shape[1]
     if frames < 5:
         raise InvalidArgument(f"a fourth-order time difference needs at least 5 frames; got {frames}")
+    # from the ends: a difference of neighbours has their rounding
     step = (times[-1] - times[0]).to(u) / (frames - 1)
     at_start = u.new_tensor([[-25.0, 48.0, -36.0, 16.0, -3.0], [-3.0, -10.0, 18.0, -6.0, 1.0]])
     first = torch.einsum("fs,bs...->bf...", at_start, u[:, :5])
@@ -247,9 +252,11 @@ def cole_hopf(
     mean = spectrum[:, :1].real
     primitive = torch.where(k == 0, torch.zeros_like(spectrum), spectrum / torch.where(k == 0, 1.0, k))
     exponent = -inverse_fourier(primitive, grid) / (2 * nu)
+    # scaled by the maximum: phi enters as a quotient, and its exponential overflows
     phi = fourier(torch.exp(exponent - exponent.amax(1, keepdim=True)), grid)
     frames = []
     for time in times.tolist():
+        # k is the symbol i k, whose square is negative
         moved = phi * torch.exp((nu * k**2).real * time - mean * k * time)
         frames.append(mean - 2 * nu * inverse_fourier(k * moved, grid) / inverse_fourier(moved, grid))
     return torch.stack(frames, dim=1)

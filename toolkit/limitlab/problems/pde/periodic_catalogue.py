@@ -69,6 +69,7 @@ PROBLEMS: tuple[PeriodicProblem, ...] = (
         dt=0.05,
         span=50.0,
         frames=201,
+        # the law draws what the attractor never visits
         warm_up=100.0,
         source="Kassam & Trefethen 2005; domain 22: Cvitanovic, Davidchack & Siminos 2010",
     ),

@@ -38,6 +38,12 @@ class PDEProblem(GenerativeProblem):
     lengths, starts: one number an axis.
     frames: stored times, equally spaced on [0, span], both ends included. operator: the fields (input, target) of the
     operator to learn; a field with a time axis enters at its first frame and is the target at its last.
+
+    >>> heat = ll.problems.get("heat", nu=0.1, frames=3)
+    >>> isinstance(heat, ll.problems.PDEProblem), heat.latex()
+    (True, 'u_{t} = \\\\nu u_{xx}')
+    >>> dict(heat.simulate(2, resolution=16).sizes)
+    {'sample': 2, 'time': 3, 'x': 16}
     """
 
     kind: ClassVar[Kind] = "pde"
@@ -146,7 +152,9 @@ class PDEProblem(GenerativeProblem):
         known = {field.name: field for field in self.fields}
         variables: dict[str, Any] = {}
         for name, values in arrays.items():
+            # stored at half the size; the solvers are in double
             values = values.detach().to("cpu", torch.float32)
+            # finite in double may be infinite here
             if not bool(torch.isfinite(values).all()):
                 raise SolutionBlewUp(f"{name!r} of {self.name} leaves the range of single precision; shorten the span")
             evolves = values.dim() == grid.dimension + 2
@@ -178,10 +186,10 @@ class PDEProblem(GenerativeProblem):
             values = torch.tensor(array.values, dtype=torch.float64)
             reduced = reduce(values, fine, resolution).to(torch.float32).numpy()
             variables[name] = (array.dims, reduced, array.attrs)
-        kept = {name: c for name, c in dataset.coords.items() if name not in fine.names}
+        others = {name: c for name, c in dataset.coords.items() if name not in fine.names}
         attrs = {**dataset.attrs, "grid": coarse.to_json()}
-        places = labelled(**_space_coordinates(coarse)).coords
-        return xarray.Dataset(variables, coords={**kept, **places}, attrs=attrs)
+        positions = labelled(**_space_coordinates(coarse)).coords
+        return xarray.Dataset(variables, coords={**others, **positions}, attrs=attrs)
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, as float32 `input` and `target` of dims (sample, channel, x[, y])."""

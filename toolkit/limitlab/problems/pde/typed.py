@@ -39,7 +39,6 @@ def parse(
     initial: str | InitialLaw = "random",
     resolution: int = 128,
     dt: float | None = None,
-    name: str = "own_equation",
 ) -> PeriodicProblem:
     """The periodic problem `u_t = right side` on [0, length]: parse("u_t = D*u_xx + u*(1 - u)", {"D": 0.01}).
 
@@ -54,7 +53,7 @@ def parse(
     typed = tuple(declared(key, value) for key, value in (parameters or {}).items())
     law = (FourierLaw() if initial == "random" else TextLaw(initial)) if isinstance(initial, str) else initial
     problem = PeriodicProblem(
-        name=name,
+        name="own_equation",
         title="Your equation",
         equation=text,
         parameters=typed,
@@ -85,6 +84,7 @@ def _require_periodic(problem: PeriodicProblem) -> None:
     """Refuse coordinates that do not repeat with the domain, such as a bare x: their seam is a jump."""
     start, length = problem.starts[0], problem.lengths[0]
     if isinstance(problem.initial, TextLaw):
+        # two periods, three nodes: the first two should agree
         seam = Grid.uniform(3, lengths=2 * length, starts=start, kind="nodes")
         ends = evaluate_text(problem.initial.text, seam, torch.zeros(1, dtype=torch.float64), problem.values)[0]
         if not _same(ends[0], ends[1]):
@@ -92,21 +92,24 @@ def _require_periodic(problem: PeriodicProblem) -> None:
                 f"the initial value {problem.initial.text!r:.80} is not finite and of period {length:g}"
             )
     numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in problem.values.items()}
-    places = start + length * torch.tensor([0.1234, 0.4567, 0.8901], dtype=torch.float64)
+    # points of no symmetry, where a function that is not periodic will not happen to agree
+    points = start + length * torch.tensor([0.1234, 0.4567, 0.8901], dtype=torch.float64)
     for flux in terms_of(problem.equation, tuple(problem.values)).nonlinear.values():
-        here, there = (
+        values, shifted = (
             flux(
                 {**numbers, "u": torch.full((3,), 0.37, dtype=torch.float64), "x": x},
-                lambda values, axis, order: values,
+                lambda inner, axis, order: inner,
             )
-            for x in (places, places + length)
+            for x in (points, points + length)
         )
-        if not _same(torch.as_tensor(here), torch.as_tensor(there)):
+        if not _same(torch.as_tensor(values), torch.as_tensor(shifted)):
             raise InvalidArgument(f"the equation's terms in x must have the period {length:g} of the domain")
 
 
-def _same(here: Tensor, there: Tensor) -> bool:
-    return bool(torch.allclose(here, there, rtol=1e-6, atol=1e-9, equal_nan=True)) and not bool(torch.isinf(here).any())
+def _same(values: Tensor, shifted: Tensor) -> bool:
+    return bool(torch.allclose(values, shifted, rtol=1e-6, atol=1e-9, equal_nan=True)) and not bool(
+        torch.isinf(values).any()
+    )
 
 
 def _settled(problem: PeriodicProblem) -> PeriodicProblem:
@@ -115,8 +118,10 @@ def _settled(problem: PeriodicProblem) -> PeriodicProblem:
     while True:
         candidate = dataclasses.replace(problem, minimum_resolution=points)
         dt, values = _settled_step(candidate, points)
+        # without the initial value, which nothing has smoothed yet
         spectrum = fourier(values[:, 1:], candidate.grid(points)).abs()
         keep = terms_of(problem.equation, tuple(problem.values)).keep
+        # beyond it there is nothing by construction
         edge = int(keep * points / 2)
         tail = spectrum[..., int(0.8 * edge) : edge].amax() / spectrum.amax().clamp_min(1e-300)
         if float(tail) <= DECAYED:
@@ -138,6 +143,7 @@ def _settled_step(problem: PeriodicProblem, points: int) -> tuple[float, Tensor]
         try:
             fine = problem.integrate(state, grid, _halves(problem.times), dt=dt)
         except SolutionBlewUp as blow_up:
+            # too long a step blows up too: it is halved, not refused
             fine, reason = None, str(blow_up).split(":")[0]
         if fine is not None and coarse is not None:
             change = (fine - coarse).flatten(2).norm(dim=-1).amax() / fine.flatten(2).norm(dim=-1).amax().clamp_min(

@@ -16,7 +16,11 @@ LOTKA = next(problem for problem in GROWTH if problem.name == "lotka_volterra")
 
 
 def linear_sde(matrix: Sequence[Sequence[float]], noise: Sequence[Sequence[float]], name: str = "linear") -> SDEProblem:
-    """dX = A X dt + B dW for matrices A (d, d) and B (d, m), from N(0, I). Raises InvalidArgument for other shapes."""
+    """dX = A X dt + B dW for matrices A (d, d) and B (d, m), from N(0, I). Raises InvalidArgument for other shapes.
+
+    >>> ll.problems.linear_sde(((-1.0,),), ((0.5,),)).equation
+    'dX1 = -1.0*X1*dt + 0.5*dW1'
+    """
     size = len(matrix)
     if size == 0 or any(len(row) != size for row in matrix) or len(noise) != size or len({len(r) for r in noise}) != 1:
         raise InvalidArgument(f"A must be (d, d) and B (d, m); got {size} and {len(noise)} rows")
@@ -97,6 +101,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
             "X0*sigma^2/kappa*(exp(-kappa*t) - exp(-2*kappa*t)) + theta*sigma^2/(2*kappa)*(1 - exp(-kappa*t))^2",
         ),
         density=Density(
+            # by the logarithm: a power and an exponential apart would over- and underflow
             "exp((2*kappa*theta/sigma^2 - 1)*log(X) - 2*kappa*X/sigma^2)",
             "theta*1e-9",
             "theta + 40*sigma*sqrt(theta/(2*kappa)) + 20*sigma^2/kappa",
@@ -176,6 +181,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
         ),
         initial=(1.0, 1.0),
         law=Box(0.3, 3.0),
+        # steps of the logarithm keep populations positive
         method="log_euler",
         span=20.0,
         source="without noise: lotka_volterra",
@@ -224,6 +230,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
             Parameter("sigma", 0.5, 0.05, 1.5, "noise", latex=r"\sigma"),
         ),
         initial=(1.0,),
+        # the explicit Euler scheme diverges in mean square for a cubic drift
         method="tamed_euler",
         span=5.0,
         solution=("X0*exp(eta*t + sigma*W)/sqrt(1 + 2*X0^2*integral(exp(2*eta*t + 2*sigma*W)))",),
@@ -263,6 +270,7 @@ PROBLEMS: tuple[SDEProblem, ...] = (
             Parameter("T", 1.0, 1.0, 2.0, "end time"),
         ),
         initial=(0.0,),
+        # the drift has a pole at the end time
         span=0.95,
         frames=96,
         step_size=0.001,

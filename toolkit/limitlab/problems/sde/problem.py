@@ -11,19 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
 from limitlab.problems.base import Kind
-from limitlab.problems.compiled.vector_field import Function, Values, evaluator, jacobian, vector_field
+from limitlab.problems.compiled.vector_field import MatrixField, Values, VectorField, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 from limitlab.problems.text.systems import Dynamics, parse_scalar
+from limitlab.solvers.sde.fields import Calculus, Noise
 
 if TYPE_CHECKING:
     import sympy
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from limitlab.solvers.sde.brownian import BrownianPath
     from limitlab.solvers.solution import Solution
 
-Calculus = Literal["ito", "stratonovich"]
-Noise = Literal["additive", "diagonal", "scalar", "commutative", "general"]
 DENSITY_POINTS = 20_001
 
 
@@ -55,6 +54,12 @@ class SDEProblem(DynamicalProblem):
     t, parameters, initial values ("X0"), Brownian motions ("W", "W1") and integral(...) from 0 to t.
     mean, variance: one text a state in t, parameters and initial values; or "linear" where drift and noise are linear
     and additive. density: of the stationary law.
+
+    >>> process = ll.problems.get("ornstein_uhlenbeck", span=0.1, frames=3)
+    >>> isinstance(process, ll.problems.SDEProblem), process.noise
+    (True, 'additive')
+    >>> dict(process.simulate(4, seed=0).sizes)
+    {'sample': 4, 'time': 3, 'state': 1}
     """
 
     kind: ClassVar[Kind] = "sde"
@@ -79,17 +84,15 @@ class SDEProblem(DynamicalProblem):
         """Number of Brownian motions."""
         return self.sites or len(self.dynamics().noises)
 
-    def drift(self, values: Values | None = None, calculus: Calculus | None = None) -> Function:
+    def drift(self, values: Values | None = None, calculus: Calculus | None = None) -> VectorField:
         """drift(t, y): (..., state) to (..., state), in the asked calculus (else that of the problem)."""
         if calculus is None or calculus == self.calculus:
             return self.field(values)
-        if calculus not in ("ito", "stratonovich"):
-            raise unknown_name("calculus", calculus, ("ito", "stratonovich"))
-        sign = 1 if calculus == "ito" else -1
+        sign = 1 if one_of("calculus", calculus, get_args(Calculus)) == "ito" else -1
         corrected = _corrected(self.dynamics(), sign)
         return vector_field(corrected, self.layout(), self.merged(values))
 
-    def diffusion(self, values: Values | None = None, noise: Noise | None = None) -> Function:
+    def diffusion(self, values: Values | None = None, noise: Noise | None = None) -> VectorField | MatrixField:
         """diffusion(t, y): (..., state) for noise of each state's own, else (..., state, noise), as `noise` has it."""
         dynamics, layout = self.dynamics(), self.layout()
         elementwise = (noise or self.noise) in ("diagonal", "additive") and _is_square_diagonal(dynamics.diffusion)
@@ -116,6 +119,7 @@ class SDEProblem(DynamicalProblem):
         from limitlab.solvers.sde.brownian import BrownianPath
 
         end = self.span if end is None else end
+        # the path's cells, not the solver's steps: other steps see the same noise
         cells = max(1, round(end / self.step_size))
         grid = np.linspace(0.0, end, cells + 1)
         numbers = range(first, first + samples)
@@ -138,16 +142,17 @@ class SDEProblem(DynamicalProblem):
 
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
-        given: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
+        defaults: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
+        # solve_sde draws nothing without being told from which seed
         if "brownian" not in options and "seed" not in options:
-            given["seed"] = 0
+            defaults["seed"] = 0
         return solve_sde(
             self.drift(values, options.get("calculus")),
             self.diffusion(values, options.get("noise")),
             y0,
             moments,
             method=method or self.method or _method_for(self.noise, self.calculus),
-            **{**given, **options},
+            **{**defaults, **options},
         )
 
     def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
@@ -165,9 +170,11 @@ class SDEProblem(DynamicalProblem):
         grid = np.linspace(0.0, end, max(1, round(end / self.step_size)) + 1)
         # a stored time that rounding alone parts from the grid is no time of its own
         apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > 1e-9 * self.step_size
+        # the integrals of a solution are trapezoids on the whole grid, not on the stored times
         fine = np.union1d(grid, times[apart])
         w = torch.cat([torch.zeros(1, *path.shape, dtype=torch.float64), path.increments(fine)[0].cumsum(0)])
         y = self.solution_at(torch.from_numpy(fine), w.transpose(0, 1), y0, values)
+        # the nearest, as equality would fail in the last bit
         stored = np.abs(fine[:, None] - times).argmin(0)
         return Trajectories(y[:, stored], values, {"solver": "exact", "dt": self.step_size})
 
@@ -198,13 +205,13 @@ class SDEProblem(DynamicalProblem):
         moments = torch.from_numpy(self.stored_times(None, times))
         y0 = self.initial_value if initial is None else initial
         if self.mean == "linear":
-            found = self._linear_moments(moments, y0)
+            computed = self._linear_moments(moments, y0)
         else:
             known = [texts for texts in (self.mean, self.variance) if texts]
-            found = [self.formula(texts, moments, y0[None], self.values)[0] for texts in known]
+            computed = [self.formula(texts, moments, y0[None], self.values)[0] for texts in known]
         return labelled(
             {"problem": self.name, "equation": self.equation},
-            **{name: ("time state", value, name) for name, value in zip(("mean", "variance"), found, strict=False)},
+            **{name: ("time state", value, name) for name, value in zip(("mean", "variance"), computed, strict=False)},
             time=("time", moments, "time", self.time_unit),
             state=("state", list(self.components), "component"),
         )
@@ -216,6 +223,7 @@ class SDEProblem(DynamicalProblem):
         offset = self.drift(calculus="ito")(zero[:1], zero)
         noise = self.diffusion(noise="general")(zero[:1], zero)
         eye = torch.eye(size, dtype=y0.dtype)
+        # P' = A P + P A' as a linear equation for the entries of P
         spread = torch.kron(matrix, eye) + torch.kron(eye, matrix)
         mean = _affine_flow(matrix, offset, y0, t)
         covariance = _affine_flow(spread, (noise @ noise.T).flatten(), torch.zeros(size * size, dtype=y0.dtype), t)
@@ -230,14 +238,15 @@ class SDEProblem(DynamicalProblem):
         shape = parse_scalar(self.density.text, tuple(self.values), states=layout.states)
         run = evaluator((shape,), layout).bind(self.values)
         points = torch.linspace(low, high, DENSITY_POINTS, dtype=torch.float64)
-        heights, asked = (run(torch.zeros(()), values.double()[:, None])[0] for values in (points, x))
-        return torch.as_tensor(asked) / torch.trapezoid(torch.as_tensor(heights), points)
+        heights, at_x = (run(torch.zeros(()), values.double()[:, None])[0] for values in (points, x))
+        return torch.as_tensor(at_x) / torch.trapezoid(torch.as_tensor(heights), points)
 
 
 def _affine_flow(matrix: Tensor, offset: Tensor, start: Tensor, t: Tensor) -> Float[Tensor, "time state"]:
     """x' = matrix x + offset from start, at times t."""
     size = len(start)
     whole = torch.zeros(size + 1, size + 1, dtype=start.dtype)
+    # the offset as a column: one exponential of [[A, c], [0, 0]], also where A is singular
     whole[:size, :size], whole[:size, size] = matrix, offset
     flow = torch.linalg.matrix_exp(whole * t[:, None, None])
     return flow[:, :size, :size] @ start + flow[:, :size, size]
@@ -261,8 +270,22 @@ def _noise_of(dynamics: Dynamics) -> Noise:
     columns = [matrix[:, k] for k in range(matrix.shape[1])]
     along = [[column.jacobian(symbols) * other for other in columns] for column in columns]
     pairs = [(j, k) for k in range(len(columns)) for j in range(k)]
-    commute = all((along[j][k] - along[k][j]).applyfunc(sympy.simplify).is_zero_matrix for j, k in pairs)
+    commute = all(_vanishes(entry) for j, k in pairs for entry in along[j][k] - along[k][j])
     return "commutative" if commute else "general"
+
+
+def _vanishes(expression: sympy.Expr) -> bool:
+    """Whether an expression is zero for all values of its symbols."""
+    import sympy
+
+    expanded = sympy.expand(expression)
+    symbols = sorted(expanded.free_symbols, key=str)
+    point = {symbol: sympy.Rational(7 + 3 * k, 11 + 5 * k) for k, symbol in enumerate(symbols)}
+    # simplifying takes seconds, and one point tells nearly everything that is not zero
+    value = expanded.subs(point).evalf()
+    if value.is_Float and abs(value) > 1e-9:
+        return False
+    return bool(expanded == 0 or sympy.simplify(expanded) == 0)
 
 
 def _is_square_diagonal(rows: tuple[tuple[sympy.Expr, ...], ...]) -> bool:

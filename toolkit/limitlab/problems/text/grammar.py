@@ -23,7 +23,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of, unknown_name
 from limitlab.problems.text.functions import FUNCTIONS, symbolic
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def parse_equation(
     parser.expect("=", "an equation reads left = right")
     right = parser.sum()
     parser.expect_end()
+    # evaluated, an equation that holds identically becomes True
     return sympy.Eq(left, right, evaluate=False)
 
 
@@ -123,24 +124,24 @@ class Parser:
 
     def sum(self) -> sympy.Expr:
         total = self._product()
-        while self._here.text in ("+", "-"):
+        while self._current.text in ("+", "-"):
             sign = self._advance().text
             term = self._product()
             total = self._checked(total + term if sign == "+" else total - term)
         return total
 
     def expect(self, text: str, meaning: str) -> None:
-        if self._here.text != text:
+        if self._current.text != text:
             raise InvalidArgument(f"expected {text!r} before {self._where()}: {meaning}")
         self._next += 1
 
     def expect_end(self) -> None:
-        if self._here.kind != "end":
+        if self._current.kind != "end":
             raise InvalidArgument(f"expected an operator or the end before {self._where()}")
 
     def _product(self) -> sympy.Expr:
         total = self._signed()
-        while self._here.text in ("*", "/"):
+        while self._current.text in ("*", "/"):
             sign = self._advance().text
             factor = self._signed()
             if sign == "/" and factor.is_zero:
@@ -150,20 +151,20 @@ class Parser:
 
     def _signed(self) -> sympy.Expr:
         negative = False
-        while self._here.text in ("+", "-"):
+        while self._current.text in ("+", "-"):
             negative ^= self._advance().text == "-"
         value = self._power()
         return -value if negative else value
 
     def _power(self) -> sympy.Expr:
         base = self._atom()
-        if self._here.text not in ("^", "**"):
+        if self._current.text not in ("^", "**"):
             return base
         position = self._advance().position
         depth = self._deeper()
         exponent = self._signed()
         self._depth = depth - 1
-        if exponent.free_symbols or abs(_number(exponent)) > LARGEST_EXPONENT:
+        if not exponent.is_number or abs(_number(exponent)) > LARGEST_EXPONENT:
             raise InvalidArgument(
                 f"the exponent at character {position} must be a number of size at most {LARGEST_EXPONENT}"
             )
@@ -174,7 +175,7 @@ class Parser:
     def _raised(self, base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
         import sympy
 
-        if base.free_symbols or exponent.is_Integer:
+        if not base.is_number or exponent.is_Integer:
             return self._checked(base**exponent)
         if exponent.is_Rational and not base.has(sympy.Float) and _number(base) > 0:
             return self._checked(base**exponent)
@@ -188,7 +189,7 @@ class Parser:
             return self._inside()
         if token.kind != "name":
             raise InvalidArgument(f"expected a number, a name or '(' at character {token.position}; got {token.text!r}")
-        if self._here.text == "(":
+        if self._current.text == "(":
             return self._call(token)
         return self._named(token)
 
@@ -202,16 +203,17 @@ class Parser:
     def _call(self, token: _Token) -> sympy.Expr:
         import sympy
 
-        if token.text not in FUNCTIONS and token.text not in self._operators:
-            raise unknown_name("function", token.text, {*FUNCTIONS, *self._operators})
+        one_of("function", token.text, {*FUNCTIONS, *self._operators})
         self._next += 1
         argument = self._inside()
         if token.text in self._operators:
-            derivative = sympy.Derivative(argument, self._operators[token.text])
-            return self._checked(derivative if argument.free_symbols else sympy.Integer(0))
+            coordinate = self._operators[token.text]
+            # sympy would leave the derivative of a parameter as it is
+            varies = coordinate in argument.free_symbols
+            return self._checked(sympy.Derivative(argument, coordinate)) if varies else sympy.Integer(0)
         if token.text == "sqrt":
             return self._raised(argument, sympy.Rational(1, 2))
-        if not argument.free_symbols:
+        if argument.is_number:
             return self._numeric(FUNCTIONS[token.text].number, argument)
         return self._checked(symbolic(FUNCTIONS[token.text].symbol)(argument))
 
@@ -241,6 +243,7 @@ class Parser:
             value = function(_number(argument))
         except (ValueError, OverflowError, ZeroDivisionError):
             value = math.nan
+        # a power of a negative number is complex in Python; NaN is not <= anything
         if not isinstance(value, float) or not abs(value) <= LARGEST_NUMBER:
             raise InvalidArgument(f"a number before {self._where()} is not real, or larger than {LARGEST_NUMBER:g}")
         return sympy.Float(value)
@@ -259,16 +262,17 @@ class Parser:
         coefficient = node if node.is_number else node.as_coeff_Mul()[0]
         if not abs(_number(coefficient)) <= LARGEST_NUMBER:
             raise InvalidArgument(f"a number before {self._where()} is larger than {LARGEST_NUMBER:g}")
+        # exact fractions grow with every operation, and with them the time
         if node.is_Rational and max(abs(node.p), node.q) > LARGEST_EXACT_INTEGER:
             return sympy.Float(_number(node))
         return node
 
     @property
-    def _here(self) -> _Token:
+    def _current(self) -> _Token:
         return self._tokens[self._next]
 
     def _advance(self) -> _Token:
-        token = self._here
+        token = self._current
         if token.kind == "end":
             raise InvalidArgument("the equation ends too early")
         self._next += 1
@@ -281,7 +285,7 @@ class Parser:
         return self._depth
 
     def _where(self) -> str:
-        token = self._here
+        token = self._current
         return f"{token.text[:20]!r} at character {token.position}" if token.kind != "end" else "the end"
 
 
@@ -303,6 +307,7 @@ def _number(expression: sympy.Expr) -> float:
             return float(expression)
         values = [_number(argument) for argument in expression.args]
         if expression.is_Add:
+            # an exact sum, so that the order of sympy's terms does not matter
             return math.fsum(values)
         return math.prod(values) if expression.is_Mul else float(values[0] ** values[1])
     except (OverflowError, ZeroDivisionError):

@@ -31,27 +31,27 @@ def system_latex(
     calculus: str = "ito",
 ) -> str:
     """The system as LaTeX: an array with one row an equation, which MathJax and latex2mathml both read."""
-    shown = _Shown(dynamics, states, parameters)
+    latex = _SystemLatex(dynamics, states, parameters)
     rows = []
-    for place, (state, drift) in enumerate(zip(states, dynamics.drift, strict=True)):
-        unknown = shown.state(state)
+    for index, (state, drift) in enumerate(zip(states, dynamics.drift, strict=True)):
+        unknown = latex.state(state)
         if not dynamics.noises:
-            rows.append(f"{_dotted(unknown)} &=& \\displaystyle {shown(drift)}")
+            rows.append(f"{_dotted(unknown)} &=& \\displaystyle {latex(drift)}")
             continue
         product = r"\, \circ" if calculus == "stratonovich" else r"\,"
-        terms = [] if drift == 0 else [f"{shown.factor(drift)}\\, \\mathrm{{d}}t"]
-        for noise, factor in zip(dynamics.noises, dynamics.diffusion[place], strict=True):
+        terms = [] if drift == 0 else [f"{latex.factor(drift)}\\, \\mathrm{{d}}t"]
+        for noise, factor in zip(dynamics.noises, dynamics.diffusion[index], strict=True):
             if factor != 0:
                 number = noise[2:] or ("i" if dynamics.indexed else "")
                 increment = f"\\mathrm{{d}}W_{{{number}}}" if number else "\\mathrm{d}W"
-                terms.append(f"{shown.factor(factor)}{product} {increment}" if factor != 1 else increment)
+                terms.append(f"{latex.factor(factor)}{product} {increment}" if factor != 1 else increment)
         first, *rest = terms or ["0"]
         total = first + "".join(f" {term}" if term.startswith("-") else f" + {term}" for term in rest)
         rows.append(f"\\mathrm{{d}} {unknown} &=& \\displaystyle {total}")
     return "\\begin{array}{rcl}" + " \\\\ ".join(rows) + "\\end{array}"
 
 
-class _Shown:
+class _SystemLatex:
     """Expressions of a system as LaTeX, parameters before states in products and sums."""
 
     def __init__(self, dynamics: Dynamics, states: Sequence[Field], parameters: Sequence[Parameter]) -> None:
@@ -87,9 +87,9 @@ def _plain(name: str) -> str:
     return equation_latex(Symbol(name))
 
 
-def _dotted(shown: str) -> str:
+def _dotted(symbol: str) -> str:
     """A dot over the letter, not over its subscript."""
-    letter, underscore, subscript = shown.partition("_")
+    letter, underscore, subscript = symbol.partition("_")
     return f"\\dot{{{letter}}}{underscore}{subscript}"
 
 
@@ -177,6 +177,7 @@ def _text_printer() -> type:
             return f"(1/tan({self._print(expression.args[0])}))"
 
         def _print_Float(self, number):  # noqa: N802
+            # the shortest text that gives the same float back
             return repr(float(number))
 
         def _print_Equality(self, equation):  # noqa: N802

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.problems.text.grammar import LONGEST_TEXT, Parser
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def parse_dynamics(text: str, parameters: tuple[str, ...] = ()) -> Dynamics:
             else:
                 rights[name] = expression
         except InvalidArgument as error:
+            # the same class, so that an unknown name stays one
             raise type(error)(f"in {line.strip()!a:.60}: {error}") from None
     if kind == "ode":
         return Dynamics(states, tuple(rights.values()), indexed=indexed)
@@ -131,6 +132,7 @@ class _Names(NamedTuple):
     def define(self, name: str, expression: sympy.Expr) -> None:
         if name in (*self.states, *self.others, *self.definitions):
             raise InvalidArgument(f"the name {name!r} is taken already; choose another")
+        # parses nothing: it raises for a name that the grammar refuses
         _SystemParser("0", self._replace(others=(*self.others, name)))
         self.definitions[name] = expression
 
@@ -153,13 +155,14 @@ class _SystemParser(Parser):
 
     def _named(self, token):
         name = token.text
-        if self._names.indexed and (name in self._names.states or self._here.text == "["):
+        if self._names.indexed and (name in self._names.states or self._current.text == "["):
             return self._site(name)
         if self._names.indexed and name == "j":
             raise InvalidArgument("j stands only in brackets, such as x[j], within mean(...) or sum(...)")
         definition = self._names.definitions.get(name)
         if definition is None:
             return super()._named(token)
+        # definitions of definitions double at every line: hostile text must not grow without bound
         self._expansion += _size(definition)
         if self._expansion > LARGEST_EXPANSION:
             raise InvalidArgument(f"the named expressions make more than {LARGEST_EXPANSION} terms of this equation")
@@ -169,14 +172,14 @@ class _SystemParser(Parser):
         return [*super()._known(), *self._names.definitions]
 
     def _site(self, name: str) -> sympy.Expr:
-        if name not in self._names.states and not _NOISE.fullmatch(name):
-            raise unknown_name("state with sites", name, self._names.states)
+        if not _NOISE.fullmatch(name):
+            one_of("state with sites", name, self._names.states)
         self.expect("[", f"{name!r} has sites; write {name}[i], {name}[i+1], ...")
         index = self._advance()
         if index.text not in ("i", "j") or (index.text == "j" and not self._reducing):
             raise InvalidArgument(f"the site of {name!r} is i, i+1, ...; in mean(...) or sum(...) also j")
         offset = 0
-        if self._here.text in ("+", "-"):
+        if self._current.text in ("+", "-"):
             sign, number = self._advance().text, self._advance()
             if not number.text.isdigit() or int(number.text[:3]) > FARTHEST_NEIGHBOUR or len(number.text) > 3:
                 raise InvalidArgument(f"neighbours are at most {FARTHEST_NEIGHBOUR} sites away; got {number.text:.20}")
@@ -225,8 +228,8 @@ def _left(line: str, kind: str) -> tuple[str, bool | None]:
         return primed[1], bool(primed[2])
     plain = _PLAIN.match(left)
     if not plain:
-        wanted = "x' = ... or dx/dt = ..." if kind == "ode" else "dX = ..."
-        raise InvalidArgument(f"an equation begins with {wanted} or a name; got {left.strip()!a:.60}")
+        accepted = "x' = ... or dx/dt = ..." if kind == "ode" else "dX = ..."
+        raise InvalidArgument(f"an equation begins with {accepted} or a name; got {left.strip()!a:.60}")
     return plain[1], None
 
 
@@ -245,6 +248,7 @@ def _stochastic(
     increments = [sympy.Symbol("dt", real=True), *noise]
     rows = []
     for name, expression in rights.items():
+        # linear in the increments: the derivative is the factor, if it holds no increment itself
         row = [sympy.diff(expression, increment) for increment in increments]
         rest = expression.subs(dict.fromkeys(increments, 0))
         stray = {s.name for s in expression.free_symbols if s.name.startswith("dW")} - {n.name for n in noise}

@@ -30,6 +30,7 @@ from limitlab.solvers.ode.recording import continuous
 from limitlab.solvers.ode.step_control import estimated_first_step, no_memory
 from limitlab.solvers.ode.stepping import Eager, adapt, follow
 
+# the nodes 0 and +-sqrt(3/5) of [-1, 1], moved to [0, 1]
 GAUSS = tuple((0.5 + offset * math.sqrt(0.15), weight / 18.0) for offset, weight in ((-1, 5.0), (0, 8.0), (1, 5.0)))
 
 
@@ -84,9 +85,11 @@ class ParameterIntegral:
             y, a = extension(theta).chunk(2, 1)
             with torch.enable_grad():
                 outputs.append(self._field(-(row.time + node * row.size).to(y.dtype), y))
+            # the share of a rejected step is zero, but zero times an overflowed a is NaN
             weights.append(weight * share * torch.where(row.accepted, a, 0.0))
         if outputs[0].requires_grad:
             leaves = self.totals.leaves
+            # retained: a field may share nodes made before the solve, such as a weight that is itself computed
             self.totals.add(torch.autograd.grad(outputs, leaves, weights, allow_unused=True, retain_graph=True))
         return True
 
@@ -132,6 +135,7 @@ class _Adjoint(torch.autograd.Function):
                 now, failures = adapt(stepper, begin, end, control.max_steps)
                 if failures:
                     raise failed(failures)
+                # the last step was cut to land on a time, so what it proposes may be far too short
                 both, step = now.y, torch.maximum(now.proposed, 0.1 * (end - start))
             a = both.chunk(2, 1)[1] + grad[:, moment - 1]
         return None, None, a, *integral.totals.sums

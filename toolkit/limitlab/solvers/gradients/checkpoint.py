@@ -54,6 +54,7 @@ class Checkpoints:
         if self._count % self.stride == 0:
             self.starts.append((state, carry))
         self._count += 1
+        # kept states and the length of a segment stay in proportion, whatever the number of steps
         if len(self.starts) > 2 * self.stride:
             self.starts, self.stride = self.starts[::2], 2 * self.stride
 
@@ -86,6 +87,7 @@ class _Checkpointed(torch.autograd.Function):
                 y = (ctx.y if number == 0 else state).detach().requires_grad_()
                 if number == 0:
                     start = march.times[:, :1]
+                    # the first slope depends on y and on the parameters, so it is made again with a tape
                     carry = march.method.begin(march.field, start, y, march.field(start.to(y.dtype), y))
                     leaves = [y]
                 else:

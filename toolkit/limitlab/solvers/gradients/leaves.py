@@ -25,7 +25,7 @@ def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -
     seen = set(waiting)
     while waiting:
         node = waiting.pop()
-        leaf = getattr(node, "variable", None)
+        leaf = getattr(node, "variable", None)  # only the nodes that accumulate a gradient have one
         if leaf is not None:
             leaves.setdefault(id(leaf), leaf)
         for following, _ in node.next_functions:

@@ -45,6 +45,7 @@ class _Reversed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         march, parameters = ctx.march, ctx.parameters
+        # the very times of the forward march: other roundings of t would not give back the same states
         grid = march.uniform_grid()
         y, _, z = ctx.last
         totals = Totals(parameters)

@@ -83,6 +83,7 @@ class EsdirkTable:
         powers = np.eye(degree)
         equations = [
             (np.kron(powers[power], weights), float(power + 1 == order) / density)
+            # the trees up to order three are four, up to order four eight
             for order, weights, density in trees[: {3: 4, 4: 8}[degree]]
             for power in range(degree)
         ]
@@ -93,6 +94,7 @@ class EsdirkTable:
                 (np.kron(np.arange(1.0, degree + 1), unit), float(stage == stages - 1)),
             ]
         matrix, right = (np.array(part) for part in zip(*equations, strict=True))
+        # many of these equations follow from others: the cut-off tells their rank from rounding
         return np.linalg.lstsq(matrix, right, rcond=1e-10)[0].reshape(degree, stages).T
 
 
@@ -134,12 +136,14 @@ class Esdirk(Method):
             time = torch.add(t, h, alpha=node).to(y.dtype)
             known = combined(y, row, increments)
             with torch.no_grad():
+                # a guess needs no gradient, as the solved stage does not depend on it
                 first = combined(torch.zeros_like(y), guess, increments)
                 solved = newton.solve(time, known.detach(), first)
             increments.append(newton.with_gradient(time, known, solved) if torch.is_grad_enabled() else solved)
         # steps of given size have no other way to tell
         end = torch.add(known, increments[-1], alpha=table.gamma).where(newton.converged, torch.nan)
         moved = step != 0
+        # u / h, not a call of the field: a stiff one would multiply the iterations' error by its Jacobian
         slope = torch.where(moved, increments[-1] / torch.where(moved, step, 1.0), slope)
         error = combined(torch.zeros_like(y), table.error, increments)
         return Attempt(
@@ -164,7 +168,8 @@ class Newton:
         self._gamma = method.table.gamma
         self._factors = self._factorized(jacobian)
         eps = torch.finfo(y.dtype).eps
-        rtol = max(method.rtol, eps)
+        rtol = max(method.rtol, eps)  # the default 1e-12 is below the eps of float32
+        # of RADAU5: no iteration is asked for what rounding cannot give
         tolerance = max(10.0 * eps / rtol, NEWTON_TOLERANCE)
         # norms of gamma u / scale are then fractions of the tolerance
         self._weight = (self._gamma / tolerance * y.shape[1] ** -0.5) / torch.add(method.atol, y.abs(), alpha=rtol)
@@ -182,6 +187,7 @@ class Newton:
         correction of a stage is judged by the rate of the stage before, since all have one matrix.
         """
         active, before = self.converged, None
+        # for the rate that a first correction has not got: Hairer & Wanner, Solving ODEs II, IV.8
         rest = self._rest.clamp_min(1e-16) ** 0.8
         for _ in range(MOST_ITERATIONS):
             slope = self._field(time, torch.add(known, u, alpha=self._gamma))
@@ -191,9 +197,11 @@ class Newton:
             u = torch.where(active, u + change, u)
             if before is not None:
                 rate = size / before.clamp_min(1e-300)
+                # corrections below the tolerance may grow: they are rounding
                 self.converged = self.converged & (~active | (rate < 1.0) | (size < 1.0))
                 active = active & self.converged
                 rest = torch.where(active, rate / (1.0 - rate).clamp_min(1e-3), rest)
+            # a NaN is not at most one, and stays unsolved
             active = active & ~(rest * size <= 1.0)
             before = size
             if not bool(active.any()):
@@ -209,6 +217,7 @@ class Newton:
             jacobian = linearized(self._field, time, at, self._method.jacobian, autonomous=True).jacobian
             factors = self._factorized(jacobian)
             self.cost += 1
+        # evaluated once more with a tape: the value cancels below, the derivative stays
         residual = self._step * self._field(time, torch.add(known, u, alpha=self._gamma))
         if not residual.requires_grad:
             return u

@@ -76,6 +76,7 @@ class ExplicitMethod(Method):
         """The same numbers: every slope is added to the inputs of all later stages at once."""
         start, columns = _columns(self.tableau, y.dtype, y.device)
         sums = start * y
+        # views, which follow the sums that are added to below
         rows = sums.unbind(0)
         stages, whole = self.tableau.stages, sums.numel() <= SMALL
         slopes, increments = [slope], []
@@ -98,6 +99,7 @@ class ExplicitMethod(Method):
         """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
         if self.tableau.stages < 2 or self.tableau.c[-1] != 1.0:
             return None
+        # two slopes at one time and two states: their quotient has no df/dt in it
         return slopes[-1], slopes[-2], end, last_input
 
 

@@ -63,10 +63,12 @@ class SymplecticMethod(Method):
             p = p + 0.5 * weight * step * force
             middle = (time + 0.5 * weight * h).to(y.dtype)
             q = q + weight * step * field(middle, torch.cat([q, p], 1)).chunk(2, 1)[0]
+            # a composition of order four has to go back in time: the middle weight is negative
             time = time + weight * h
             force = field(time.to(y.dtype), torch.cat([q, p], 1)).chunk(2, 1)[1]
             p = p + 0.5 * weight * step * force
         end = torch.cat([q, p], 1)
+        # the force there is known, but the interpolant needs the whole slope
         slope = field((t + h).to(y.dtype), end)
         return Attempt(end, (slope,), (), hermite_increments(step, carry[0], slope, y, end))
 
@@ -98,5 +100,6 @@ class ReversibleHeun(Method):
 
 
 LEAPFROG = SymplecticMethod("leapfrog", 2, 0, (1.0,))
+# weights that cancel the leapfrog's error of order three: 2 w^3 + (1 - 2 w)^3 = 0
 YOSHIDA4 = SymplecticMethod("yoshida4", 4, 0, (_YOSHIDA, 1.0 - 2.0 * _YOSHIDA, _YOSHIDA))
 REVERSIBLE_HEUN = ReversibleHeun("reversible_heun", 2, 2)

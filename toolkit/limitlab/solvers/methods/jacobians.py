@@ -72,6 +72,7 @@ def stiff_vectors(jacobian: Float[Tensor, "batch state state"]) -> tuple[Tensor,
     The start has no symmetry that a Jacobian might have, such as a null vector of ones.
     """
     size = jacobian.shape[-1]
+    # no random start: a sample's estimate is the same in every run
     start = torch.arange(1, size + 1, dtype=jacobian.dtype, device=jacobian.device).square().cos()
     state = jacobian @ start
     zero = torch.zeros_like(state)
@@ -87,6 +88,7 @@ def _reverse(field: VectorField, t: Tensor, y: Tensor) -> Linearization:
         rows = in_time = None
         if slope.requires_grad:
             seeds = _unit_vectors(y)
+            # unused: a field may look at the time alone, or not at all
             rows, in_time = torch.autograd.grad(
                 slope, (y, t), seeds, is_grads_batched=True, allow_unused=True, create_graph=taped
             )

@@ -36,6 +36,7 @@ def factorized(matrix: Float[Tensor, "batch n n"]) -> Factors:
     if torch.compiler.is_compiling() and size <= MOST_WRITTEN_OUT:
         return _eliminated(matrix)
     if size <= MOST_INVERTED:
+        # the _ex forms neither raise, which would stop all samples for one, nor wait for a device
         inverse, info = torch.linalg.inv_ex(matrix)
         return Inverse((info == 0)[:, None], inverse)
     lower_upper, pivots, info = torch.linalg.lu_factor_ex(matrix)
@@ -51,6 +52,7 @@ class Inverse:
 
     def solve(self, b: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
         if torch.compiler.is_compiling():
+            # elementwise, so that it is fused; a product would be a call of its own
             return (self.inverse * b[:, None]).sum(-1)
         return torch.bmm(self.inverse, b[..., None])[..., 0]
 
@@ -81,6 +83,7 @@ def _eliminated(matrix: Float[Tensor, "batch n n"]) -> Inverse:
     regular = torch.isfinite(one)
     for column in range(size):
         for row in range(column + 1, size):
+            # every sample swaps rows of its own, so that the swap is a `where`, not an index
             larger = rows[row][column].abs() > rows[column][column].abs()
             for entry in range(column, 2 * size):
                 above, below = rows[column][entry], rows[row][entry]

@@ -24,7 +24,7 @@ from limitlab.solvers.methods.method import Attempt, Method, VectorField
 from limitlab.solvers.methods.rosenbrock import RODAS5P, Rosenbrock
 from limitlab.solvers.methods.tableaux import TSIT5
 
-NEAR_THE_LIMIT = 3.25
+NEAR_THE_LIMIT = 3.25  # of DOPRI5's test; a little below the 3.5 of Tsit5
 PATIENCE = 10
 
 
@@ -62,6 +62,7 @@ class Switching(Method):
 
     def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         count = torch.zeros_like(y[:, :1])
+        # rtol may be zero
         return slope, count, torch.full_like(count, self.atol / max(self.rtol, 1e-30))
 
     def attempt(
@@ -75,6 +76,7 @@ class Switching(Method):
         slope, count, floor = carry
         stiff, moves = count >= PATIENCE, h != 0
         both = torch.compiler.is_compiling()
+        # a compiler cannot branch on data, so that it gets both methods
         some_stiff = both or bool((stiff & moves).any())
         some_gentle = both or not some_stiff or bool((~stiff & moves).any())
         gentle = self.gentle.attempt(field, t, y, h.where(~stiff, 0.0), (slope,)) if some_gentle else None
@@ -124,6 +126,7 @@ def _near_limit(attempt: Attempt, y: Tensor, h: Tensor, floor: Tensor) -> Float[
     top, bottom = (
         torch.linalg.vector_norm(difference / scale, dim=1, keepdim=True) for difference in (slope - other, state - at)
     )
+    # a product, as both norms may be zero
     return (h * top > NEAR_THE_LIMIT * bottom).to(y.dtype) * 2.0 - 1.0
 
 

@@ -103,6 +103,7 @@ def _dopri8_interpolant() -> tuple[Row, ...]:
     step = np.zeros(slopes)
     step[: DOP853.n_stages] = DOP853.B
     first, last = identity[0], identity[DOP853.n_stages]
+    # the first three are the cubic Hermite form, the rest lifts it to order seven
     nested = [step, first - step, 2 * step - (last + first), *DOP853.D]
     total = np.zeros((slopes, 1))
     theta, rest = np.array([0.0, 1.0]), np.array([1.0, -1.0])
@@ -135,6 +136,7 @@ DOPRI5 = Tableau(
     _rows(RK45.A),
     _row(RK45.B),
     _row(RK45.C),
+    # SciPy's E is the embedded step less the step
     error=_row(-RK45.E),
     error_order=5,
     interpolant=tuple(_row(row) for row in RK45.P),
@@ -158,6 +160,7 @@ TSIT5 = Tableau(
         1.379008574103742 - 1.234297566930479,
         -3.290069515436081 + 2.7077123499835256,
         2.324710524099774 - 1.866628418170587,
+        # the slope at the end is in the embedded step alone
         -1.0 / 66.0,
     ),
     error_order=5,

@@ -18,6 +18,7 @@ from torch import Tensor
 from limitlab.solvers.methods.method import Attempt, Method, VectorField
 from limitlab.solvers.ode.step_control import Controller, Limits, next_factor
 
+# target - t is rounded where a step is long against t: four eps more, and the minimum below cuts what is too much
 LANDING = 1.0 + 2.0**-50
 
 
@@ -106,6 +107,7 @@ def scaled_error(
         square, *lower = ((error / scale).square().sum(1, keepdim=True) for error in attempt.error)
         error = (square + tiny).sqrt()
         if lower:
+            # DOP853: |e5|^2 / sqrt(|e5|^2 + 0.01 |e3|^2)
             error = error * ((square + tiny) / (square + 0.01 * lower[0] + tiny)).sqrt()
     else:
         error = torch.linalg.vector_norm(attempt.error[0] / scale, dim=1, keepdim=True)
@@ -122,6 +124,7 @@ def _attempt(integrator: Integrator, now: Position, h: Float[Tensor, "batch 1"])
     field, method = integrator.field, integrator.method
     attempt = method.attempt(field, now.t, now.y, h, now.carry)
     if torch.is_grad_enabled() and attempt.y.requires_grad and not torch.compiler.is_compiling():
+        # one test for two tensors: a sum is finite only where both are
         fine = torch.isfinite(attempt.y.detach() + attempt.carry[0].detach()).all(1, keepdim=True)
         if not bool(fine.all()):
             again = method.attempt(field, now.t, now.y, h.where(fine, 0.0), now.carry)
@@ -131,6 +134,7 @@ def _attempt(integrator: Integrator, now: Position, h: Float[Tensor, "batch 1"])
 
 
 def _next_stop(stops: Tensor, t: Tensor, end: Tensor) -> Float[Tensor, "batch 1"]:
+    # right: the stop at t itself lies behind
     index = torch.searchsorted(stops, t.contiguous(), right=True)
     following = stops.gather(1, index.clamp_max(stops.shape[1] - 1))
     return torch.where(index < stops.shape[1], torch.minimum(following, end), end)

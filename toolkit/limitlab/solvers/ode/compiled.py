@@ -63,6 +63,7 @@ class Compiled:
         return y, carry, self.recorder.add_block(block, dense, extra)
 
 
+# taped and shape are part of the key alone
 @lru_cache(maxsize=MOST_FIELDS)
 def unrolled(integrator: Integrator, dense: bool, taped: bool, shape: torch.Size) -> Unrolled:
     """One for each of what a compiled call is specialised to."""
@@ -84,7 +85,7 @@ class Unrolled:
             with torch.no_grad():
                 field(t.to(y.dtype), y)
                 start = time.perf_counter()
-                field(t.to(y.dtype), y)
+                field(t.to(y.dtype), y)  # the first call paid for whatever the field does once
                 cheap = time.perf_counter() - start < CHEAP_FIELD
             self._depth = ATTEMPTS if cheap else 1
         return self._depth
@@ -101,6 +102,7 @@ class Unrolled:
                 rows.append(row)
             return Stretch(now, block_of(rows), *_extended(integrator, rows, columns, dense))
 
+        # shapes are part of what `unrolled` is looked up by, so none need be symbolic
         return torch.compile(_with_own_code(attempts), dynamic=False)
 
     @cached_property

@@ -21,7 +21,7 @@ from limitlab.solvers.ode.recording import continuous
 from limitlab.solvers.solution import EventLog
 
 Direction = Literal["both", "up", "down"]
-BISECTIONS = 56
+BISECTIONS = 56  # a double has 53 bits; a few more for roots near the start of the step
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Events:
         last = torch.cat(terminal, 1).amin(1, keepdim=True) if terminal else torch.full_like(row.time, torch.inf)
         for crossings, root in zip(self._crossings, roots, strict=True):
             seen = (root <= last) & torch.isfinite(root)
+            # roots at infinity run through as zero and get their NaN added last: 0 * inf would spoil the gradient
             theta = torch.where(seen, root, 0.0)
             blank = torch.where(seen, 0.0, torch.nan)
             time, state = row.time + theta * row.size + blank, state_at(theta) + blank.to(row.state.dtype)
@@ -92,6 +93,7 @@ class Events:
         if not bool(ended.any()):
             return row, end
         size = torch.where(ended, row.size * torch.where(ended, last, 1.0), row.size)
+        # a step of the method, whose end may be of higher order than its continuous extension
         attempt = method.attempt(field, row.time, row.state, size, row.carry)
         after = torch.where(ended, row.time + size, row.after)
         return row._replace(size=size, after=after, attempt=attempt), torch.where(ended, after.detach(), end)
@@ -118,6 +120,7 @@ def _value(event: Event, t: Tensor, y: Tensor) -> Float[Tensor, "batch 1"]:
 
 
 def _crossed(event: Event, old: Tensor, new: Tensor) -> Bool[Tensor, "batch 1"]:
+    # a value of zero counts at the end of a step, never at the start of the next: no root comes twice
     up, down = (old < 0) & (new >= 0), (old > 0) & (new <= 0)
     return {"both": up | down, "up": up, "down": down}[event.direction]
 
@@ -130,7 +133,7 @@ def _root(event: Event, row: Row, state_at: Callable[[Tensor], Tensor], old: Ten
             middle = 0.5 * (low + high)
             before = _value(event, row.time + middle * row.size, state_at(middle)) * old > 0
             low, high = torch.where(before, middle, low), torch.where(before, high, middle)
-        width = 1e-5
+        width = 1e-5  # near the cube root of double's eps, where a central difference is most accurate
         ahead = _value(event, row.time + (high + width) * row.size, state_at(high + width))
         behind = _value(event, row.time + (high - width) * row.size, state_at(high - width))
         slope = (ahead - behind) / (2 * width)

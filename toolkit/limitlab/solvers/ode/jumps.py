@@ -20,7 +20,7 @@ from torch import Tensor
 from limitlab.solvers.methods.geometric import ReversibleHeun
 from limitlab.solvers.methods.method import Attempt, Method, VectorField
 
-UNITS = 8
+UNITS = 8  # in the last place: more than the time of a stage is rounded by
 
 
 def one_sided(method: Method) -> OneSided:
@@ -50,6 +50,7 @@ class OneSided(Method):
         self, field: VectorField, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
     ) -> Attempt:
         inside = on_step(field, t, h, y.dtype)
+        # reversible Heun takes its slopes at the shadow
         at = carry[1] if isinstance(self.method, ReversibleHeun) else y
         attempt = self.method.attempt(inside, t, y, h, (inside(t.to(y.dtype), at), *carry[1:]))
         if attempt.cost is None:
@@ -68,6 +69,7 @@ def on_step(field: Any, t: Float[Tensor, "batch 1"], h: Float[Tensor, "batch 1"]
         return field.within(t, h)
     middle = (t + 0.5 * h).to(dtype)
     margin = UNITS * torch.finfo(dtype).eps * (middle.abs() + 0.5 * h.abs())
+    # a step of size zero, or of a few units, has nothing but its middle
     share = (margin / (0.5 * h.abs()).clamp_min(torch.finfo(dtype).tiny)).clamp_max(1.0).to(dtype)
 
     def drawn(time: Tensor, y: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from limitlab.solvers.ode.step_control import Control, estimated_first_step, no_
 from limitlab.solvers.ode.stepping import Eager, Stepper, adapt, follow
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
 
-SLIVER = 1e-9
+SLIVER = 1e-9  # of a step: what rounding alone leaves over is not worth one
 
 
 class Outcome(NamedTuple):
@@ -77,7 +77,9 @@ class March:
         begin = Position(start, self._first_step(start, y, slope), y, carry, memory)
         events = Events(self.events, start.to(y.dtype), y) if self.events else None
         now, failures = adapt(self.stepper(recorder, y, events), begin, end, self.control.max_steps)
+        # equality is exact: an attempt that reaches the end lands on it to the last bit
         state = torch.where(now.t.detach() == end, now.y, torch.nan)
+        # calls before the loop: the slope at the start, and the trial step of the estimated first one
         outcome = self._outcome(state, recorder, 1 if self.control.first_step else 2, failures)
         return outcome if events is None else outcome._replace(events=events.logs())
 
@@ -102,7 +104,9 @@ class March:
         inside = torch.minimum(torch.maximum(self.stops, start), end)
         nearest = torch.searchsorted(grid, inside - 0.5 * step_size).clamp_max(count)
         snapped = grid.gather(1, nearest)
+        # a stop beside a grid time by rounding would leave a step of 1e-16 between the two
         close = (snapped - inside).abs() < SLIVER * step_size
+        # times that occur twice make a step of size zero, which moves nothing
         return torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
 
     def _first_step(self, t: Tensor, y: Tensor, slope: Tensor) -> Float[Tensor, "batch 1"]:

@@ -45,6 +45,7 @@ def block_of(rows: Sequence[Row]) -> Block:
     errors = [row.error for row in rows if row.error is not None]
     pairs = [row.attempt.stiff_pair for row in rows if row.attempt.stiff_pair is not None]
     error = torch.cat(errors).view(len(rows), -1) if errors else None
+    # samples that stand still are computed with the others, at no cost of theirs
     costs = [row.attempt.cost * (row.size != 0) for row in rows if row.attempt.cost is not None]
     cost = torch.stack(costs).sum(0) if costs else None
     return Block(time, size, after, accepted, error, _stiffness(pairs) if pairs else None, cost)
@@ -120,6 +121,7 @@ class Recorder:
         self._values: list[Tensor] = []
         self._indices: list[tuple[Tensor, Tensor]] = []
         self._log: list[tuple[Tensor, ...]] = []
+        # what an attempt keeps alive: increments, state, end and the like
         width = y0.numel() * (len(self._method.polynomials) + 4)
         self._most = max(1, min(MOST_PENDING, PENDING_ELEMENTS // max(1, width)))
 
@@ -204,7 +206,7 @@ class Recorder:
         # the first attempt that reaches a time is the accepted one, since a rejected one leads nowhere
         attempt = torch.searchsorted(block.after.T.contiguous(), self._times)
         inside = (self._times > block.time[0][:, None]) & (attempt < len(block.after))
-        inside[:, 0] = inside[:, -1] = False
+        inside[:, 0] = inside[:, -1] = False  # the ends are known without interpolation
         samples, moments = inside.nonzero(as_tuple=True)
         return (samples, moments, attempt[samples, moments]) if len(samples) else None
 
@@ -216,6 +218,7 @@ class Recorder:
         # the many outputs last, so that they are what the arithmetic runs along
         start, end, *coefficients = picked.permute(1, 2, 0).contiguous().unbind(0)
         value = start + _without_constant(coefficients, theta)
+        # at its end the polynomial would differ from the step's own state by rounding
         self._values.append(torch.where(theta == 1.0, end, value).T)
         self._indices.append((samples, moments))
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from limitlab.solvers.methods.method import Method, VectorField
 
-SMALLEST_LOGARITHM = -23.0
+SMALLEST_LOGARITHM = -23.0  # of 1e-10: an error of zero would be remembered as minus infinity
 SAFETY, SHRINK, GROW = 0.9, 0.2, 10.0
 
 
@@ -72,6 +72,7 @@ class Control:
     def limits(self, method: Method, y: Float[Tensor, "batch state"]) -> Limits:
         """The numbers of the loop on the device and in the precision of the state."""
         limit = self.controller.limit(method.error_order or 1)
+        # the mean's root of n and the safety factor go into the tolerances, out of the loop
         scale = y.shape[1] ** 0.5 / limit
         numbers = (self.atol * scale, self.rtol * scale, limit, SHRINK, GROW)
         return Limits(*(y.new_tensor(number) for number in numbers))
@@ -123,7 +124,9 @@ def estimated_first_step(
     ahead = field(t + trial.to(t.dtype), y + trial * slope)
     bend = torch.maximum(speed, _rms((ahead - slope) / scale) / trial)
     steady = torch.maximum(trial * 1e-3, torch.full_like(trial, 1e-6))
+    # a power, by the two functions that give a sample the same bits in any batch
     chosen = torch.where(bend <= 1e-15, steady, ((0.01 / bend).log() / order).exp())
+    # fmin passes over NaN: the trial step may have overflowed
     return torch.fmin(100 * trial, chosen)
 
 

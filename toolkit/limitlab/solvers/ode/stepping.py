@@ -20,8 +20,8 @@ from limitlab.solvers.ode.recording import Sink
 from limitlab.solvers.ode.step_control import Limits
 from limitlab.solvers.solution import Failure
 
-ATTEMPTS_BETWEEN_CHECKS = 8
-HUGE = 1e6
+ATTEMPTS_BETWEEN_CHECKS = 8  # a look at the data makes an accelerator wait for all that is queued
+HUGE = 1e6  # times its size at the start: a solution that grew so far has blown up, not got stuck
 
 
 class Taken(NamedTuple):
@@ -63,14 +63,15 @@ def adapt(
     stepper: Stepper, now: Position, end: Float[Tensor, "batch 1"], max_steps: int
 ) -> tuple[Position, list[Failure]]:
     """March every sample to its end with steps of its own; returns where they are, and those that were given up."""
-    recorder, depth, between = stepper.recorder, stepper.depth(now.t, now.y), stepper.attempts_between_checks
+    recorder, attempt, depth = stepper.recorder, stepper.attempt, stepper.depth(now.t, now.y)
+    between = stepper.attempts_between_checks
     failures: list[Failure] = []
     length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
     attempts = 0
     while attempts < max_steps:
         if attempts % between == 0 and not bool((end - now.t).any()):
             break
-        now, end, due, error = stepper.attempt(now, end)
+        now, end, due, error = attempt(now, end)
         attempts += depth
         if due:
             recorder.work_up()
@@ -88,6 +89,7 @@ def follow(
     """March along given times, (batch, steps + 1); intervals of length zero move nothing."""
     depth = stepper.depth(grid[:, :1], y)
     times = grid.split(1, 1)
+    # a compiled call has a fixed number of steps: the last is filled up with steps of size zero
     times += times[-1:] * (-(len(times) - 1) % depth)
     for first in range(0, len(times) - 1, depth):
         y, carry, due = stepper.pass_through(times[first : first + depth + 1], y, carry)
@@ -136,6 +138,7 @@ def stuck(
         return [], end
     broken = torch.zeros_like(still) if error is None else ~torch.isfinite(error.detach())
     grown = (now.y.detach().abs().amax(1, keepdim=True) > HUGE * (1 + size)) | broken
+    # a singularity and a jump both shrink the step: what tells them apart is that the state has grown
     failures = given_up("blow-up", still & grown, now) + given_up("step size underflow", still & ~grown, now)
     return failures, torch.where(still, now.t, end)
 

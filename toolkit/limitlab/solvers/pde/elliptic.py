@@ -43,7 +43,7 @@ PoissonBoundary = Literal["periodic", "dirichlet", "neumann"]
 Eigenvalues = Literal["exact", "discrete"]
 
 _LARGEST_FACTORED = 128 * 128
-_TOLERANCE = 1e-11
+_TOLERANCE = 1e-11  # of the residual in the preconditioned norm: far below the scheme's own error
 _MOST_ITERATIONS = 5000
 
 
@@ -129,6 +129,7 @@ def _conductances(a: Tensor, grid: Grid) -> list[Tensor]:
         dim = axis - grid.dimension
         size = grid.shape[axis]
         left, right = a.narrow(dim, 0, size - 1), a.narrow(dim, 1, size - 1)
+        # a wall is half a cell away from the centre, so its flux counts twice
         walls = 2 * a.narrow(dim, 0, 1), 2 * a.narrow(dim, size - 1, 1)
         result.append(torch.cat([walls[0], 2 * left * right / (left + right), walls[1]], dim) / spacing**2)
     return result
@@ -157,6 +158,7 @@ def _solve_by_cholesky(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
     band[:, :-1, 1] = -along_y[:, 1:-1]
     band[:-1, :, columns] = -along_x[1:-1]
     lower = band.reshape(rows * columns, columns + 1).T
+    # overwrites the band, the largest array here, and does not look through it once more for NaN
     u = solveh_banded(lower, load.reshape(-1), lower=True, overwrite_ab=True, check_finite=False).reshape(rows, columns)
     return torch.as_tensor(u.T if wide else u, device=a.device)
 
@@ -175,6 +177,7 @@ def _solve_by_conjugate_gradients(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
     direction = preconditioned = precondition(residual)
     energy = initial = (residual * preconditioned).sum()
     for _ in range(_MOST_ITERATIONS):
+        # the energy is a square
         if energy <= _TOLERANCE**2 * initial:
             return u.to(a.device)
         image = _apply(direction, conductances, grid)
@@ -199,6 +202,7 @@ def _laplacian_eigenvalues(grid: Grid, boundary: PoissonBoundary, eigenvalues: E
             *(math.pi / length * m for m, length in zip(modes, grid.lengths, strict=True)), indexing="ij"
         )
     if eigenvalues == "discrete":
+        # 2 sin(k h/2)/h, not sqrt(2 - 2 cos(k h))/h, which cancels for long waves
         k = tuple(2 / h * torch.sin(component * h / 2) for component, h in zip(k, grid.spacing, strict=True))
     return torch.stack(torch.broadcast_tensors(*(component**2 for component in k))).sum(0)
 
@@ -210,5 +214,6 @@ def _invert_laplacian(f: Tensor, grid: Grid, boundary: PoissonBoundary, eigenval
         "neumann": (cosine_transform, inverse_cosine_transform),
     }[boundary]
     solvable = eigenvalues > 0
+    # both: a quotient that `where` drops would still put NaN into the gradient
     reciprocal = torch.where(solvable, 1 / eigenvalues.where(solvable, torch.ones_like(eigenvalues)), 0.0)
     return inverse(transform(f, grid) * reciprocal, grid)

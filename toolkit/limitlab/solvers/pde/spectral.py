@@ -31,7 +31,7 @@ from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, fourier, inverse_fourier, spectral_resample
 
-CONTOUR_POINTS = 32
+CONTOUR_POINTS = 32  # the trapezoid rule on a circle converges geometrically: these reach round-off
 STEPS_BETWEEN_CHECKS = 64
 
 
@@ -96,11 +96,14 @@ def integrate_spectral(
     state, schemes = coefficients, {}
     for start, end in pairwise(moments):
         if nonlinear is None:
+            # from the very start: products of exponentials would add up their rounding
             state = coefficients * torch.exp(linear * (end - moments[0]))
             _require_finite(state, start, end, first)
         else:
+            # an interval that is a multiple of dt but for rounding gets no step more
             steps = max(1, math.ceil((end - start) / dt - 1e-9))
             step_size = (end - start) / steps
+            # equal intervals have lengths that differ in the last bit, and one scheme
             key = round(step_size, 15)
             if key not in schemes:
                 schemes[key] = etdrk4_coefficients(linear, step_size)
@@ -112,7 +115,9 @@ def integrate_spectral(
 
 def etdrk4_coefficients(linear: Float[Tensor, "*modes"] | Complex[Tensor, "*modes"], dt: float) -> ETDRK4Coefficients:
     """Coefficients of one step of length dt for the symbol L; real exactly when L is."""
+    # in double whatever the state is: the quotients below cancel three leading terms
     z = linear.to(torch.complex128 if linear.is_complex() else torch.float64) * dt
+    # halfway between: on the upper half circle the points then stand for their mirror images too
     points = torch.arange(CONTOUR_POINTS, dtype=torch.float64, device=z.device) + 0.5
     angles = points * ((2 if linear.is_complex() else 1) * math.pi / CONTOUR_POINTS)
     r = z[..., None] + torch.exp(1j * angles)

@@ -65,6 +65,7 @@ class StochasticMethod(Method):
         after = t + h
         value_after, integral_after = self.path.value_and_integral(after[:, 0], self.scheme.area)
         moved = h != 0
+        # the time landed on may be a bit beside t + h, and the path there not quite what is carried
         w = torch.where(moved, value_after - value, 0.0)
         area = w
         if self.scheme.area:

@@ -94,6 +94,7 @@ class BrownianPath:
         self._widths = torch.tensor(widths, dtype=torch.float64, device=self.device)
         self._starts = torch.tensor(self._grid[:-1], dtype=torch.float64, device=self.device)
         self._deviations = self._widths.sqrt().to(dtype), (self._widths / 12).sqrt().to(dtype)
+        # even, since two neighbouring cells share a counter
         self._cells_in_block = max(2, BLOCK_NUMBERS // (batch * noise) // 2 * 2)
         self._keys: dict[int, Tensor] = {}
         self._block = _Block([math.nan], (), ())
@@ -219,6 +220,7 @@ class BrownianPath:
             pairs = torch.arange((len(self._starts) + 1) // 2, device=self.device)
             self._keys[stream] = index_keys(pairs, stream)[:, None, None]
         normals = normal_pairs(self._keys[stream][below:above] + self._lanes, self.dtype).flatten(0, 1)
+        # a block that starts at an odd cell drops the first half of its first pair
         normals = normals[first - 2 * below :][:count]
         return normals.mul_(self._deviations[stream][first : first + count, None, None])
 
@@ -282,7 +284,7 @@ class BrownianPath:
         """W, and its integral if asked (else W again), from the start of a cell to the fraction x of it, in double."""
         w, h = self._of_cells(cell)
         width, at, count = self._widths[cell][..., None], x[..., None], self._nodes_in_level
-        index = torch.minimum((at * count).floor(), count - 1)
+        index = torch.minimum((at * count).floor(), count - 1)  # x = 1 belongs to the last node
         local = 2 * (at * count - index)
         right = local > 1
         y = local - right.double()

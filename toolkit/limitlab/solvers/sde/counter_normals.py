@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_A = 0xBF58476D1CE4E5B9 - 2**64
+_A = 0xBF58476D1CE4E5B9 - 2**64  # torch multiplies signed integers of 64 bits only
 _B = 0x94D049BB133111EB - 2**64
 # odd multiples of the golden ratio keep neighbouring integers far apart before they are mixed
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
@@ -56,8 +56,11 @@ def index_keys(indices: Int[Tensor, "*shape"], stream: int) -> Int[Tensor, "*sha
 def normal_pairs(counters: Int[Tensor, "count *lanes"], dtype: torch.dtype) -> Float[Tensor, "count 2 *lanes"]:
     """Two independent normals for every counter, which is overwritten."""
     halves = mixed(counters).view(torch.int32)
+    # little-endian: the upper half of a counter comes second
     radius, angle = halves[..., 1::2].to(dtype), halves[..., 0::2].to(dtype)
+    # a half stands for zero, whose logarithm is infinite
     radius.clamp_min_(0.5).mul_(2.0**-31).log_().mul_(-2.0).sqrt_()
+    # the lower half is signed: angles from -pi to pi
     angle.mul_(math.pi * 2.0**-31)
     normals = torch.empty(counters.shape[0], 2, *counters.shape[1:], dtype=dtype, device=counters.device)
     torch.cos(angle, out=normals[:, 0])

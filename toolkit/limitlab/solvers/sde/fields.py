@@ -115,9 +115,11 @@ def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) ->
         g = diffusion(t, at)
         if not g.requires_grad:
             return False
+        # any weights that differ would do: entries off the diagonal must not cancel
         weights = torch.linspace(1.0, 2.0, y.shape[1], dtype=y.dtype, device=y.device).expand_as(y)
         plain, weighted = (_pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
     size = plain.abs().amax() + weighted.abs().amax()
+    # the root of eps is far above rounding, and below any coupling that matters
     return bool((weighted - weights * plain).abs().amax() > torch.finfo(y.dtype).eps ** 0.5 * size)
 
 
@@ -144,6 +146,7 @@ def directional(field: VectorField, t: Tensor, y: State, direction: State) -> Te
         value = field(t, at)
         if not value.requires_grad:
             return torch.zeros_like(value)
+        # its value does not matter, as the pullback is linear in it
         covector = torch.zeros_like(value, requires_grad=True)
         pulled = _pullback(value, at, covector, True)
         if not pulled.requires_grad:

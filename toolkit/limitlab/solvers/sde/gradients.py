@@ -87,6 +87,7 @@ class _Checkpointed(torch.autograd.Function):
         incoming, output = [torch.zeros_like(grad[:, 0])], grad.shape[1]
         segments = list(zip(pairwise(ctx.edges), ctx.starts, strict=True))
         for (first, last), (y, carry, lost) in reversed(segments):
+            # a replay would list every loss a second time
             march = replace(ctx.march, failures=[], lost=lost)
             with torch.enable_grad():
                 y = y.detach().requires_grad_()
@@ -186,6 +187,7 @@ class _Reversible(torch.autograd.Function):
                 half_f, half_g = to_y * (0.5 * at.h), _outer(fields, to_y, 0.5 * at.w)
                 to_z = to_z + _pull(totals, z, (f, g), (to_f + half_f, to_g + half_g))
                 z, f_after, g_after = z.detach(), f.detach(), g.detach()
+                # the very operations of the forward step, so that they are undone to round-off
                 undone = drifted(torch.lerp(z, y, 2.0), at.h, f_after, -1.0)
                 z, f, g = _evaluated(fields, at.t, fields.kicked(undone, g_after, at.w, -1.0))
                 y = drifted(y, at.h, f_after + f.detach(), -0.5)

@@ -78,6 +78,7 @@ def euler_maruyama(fields: Fields, at: Interval, y: State, carry: Carry, estimat
     end = fields.kicked(drifted(y, at.h, f), g, at.w)
     if not estimate:
         return Step(end)
+    # additive noise: g depends on the time alone
     twice_noise_error = fields.product(fields.diffusion(at.after, y) - g, at.w)
     return _estimated(fields, at, y, f, end=end, twice_noise_error=twice_noise_error)
 
@@ -144,7 +145,7 @@ def euler_heun(fields: Fields, at: Interval, y: State, carry: Carry, estimate: b
 def reversible_heun(fields: Fields, at: Interval, y: State, carry: Carry, estimate: bool) -> Step:
     """One step of reversible Heun; it carries a shadow z of y, with f and g there (see `reversible_start`)."""
     z, f, g = carry
-    z_end = fields.kicked(drifted(torch.lerp(z, y, 2.0), at.h, f), g, at.w)
+    z_end = fields.kicked(drifted(torch.lerp(z, y, 2.0), at.h, f), g, at.w)  # lerp: 2 y - z
     f_end, g_end = fields.drift(at.after, z_end), fields.diffusion(at.after, z_end)
     end = fields.kicked(drifted(y, at.h, f + f_end, 0.5), g + g_end, at.w, 0.5)
     return Step(end, (z_end, f_end, g_end))

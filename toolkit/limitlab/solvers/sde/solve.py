@@ -44,7 +44,7 @@ from limitlab.solvers.sde.schemes import SCHEMES, Scheme, milstein, scheme_named
 from limitlab.solvers.sde.uniform import UniformMarch, step_grid
 from limitlab.solvers.solution import Solution
 
-FIRST_STEP = 1e-3
+FIRST_STEP = 1e-3  # of the span: slopes say nothing about the scale of the noise
 
 
 def solve_sde(
@@ -106,6 +106,7 @@ def solve_sde(
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
     if noise == "diagonal" and (scheme.step is milstein or (gradient, calculus) == ("adjoint", "ito")):
         fields = replace(fields, coupled=is_coupled(diffusion, start, y0))
+    # noise is drawn on the regular grid, so that asking for more times leaves the path as it is
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
     path = _read_path(seed, brownian, y0, channels, span=span, grid=None if grid is None else grid.regular)

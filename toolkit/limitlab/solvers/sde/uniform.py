@@ -41,9 +41,10 @@ def step_grid(outputs: np.ndarray, step_size: float) -> TimeGrid:
     """The grid of uniform steps through the asked times; those within rounding of a grid time take its place."""
     count = max(1, int(np.ceil((outputs[-1] - outputs[0]) / step_size - SNAP)))
     regular = outputs[0] + step_size * np.arange(count + 1)
-    regular[-1] = outputs[-1]
+    regular[-1] = outputs[-1]  # t_0 + n h misses the end by rounding
     nearest = np.clip(np.rint((outputs - outputs[0]) / step_size).astype(np.int64), 0, count)
     close = np.abs(regular[nearest] - outputs) <= SNAP * step_size
+    # a path is asked at the very floats of its grid: beside one it would draw a bridge
     regular[nearest[close]] = outputs[close]
     times = np.union1d(regular, outputs)
     return TimeGrid(regular, times, np.searchsorted(times, outputs))
@@ -92,6 +93,7 @@ class UniformMarch:
 
     def blocks(self, first: int, last: int) -> list[tuple[int, int]]:
         """Steps first to last, cut into blocks of bounded memory."""
+        # even, as normals come in pairs
         most = max(2, min(BLOCK_STEPS, BLOCK_NUMBERS // self.path.shape[0] // self.path.shape[1] // 2 * 2))
         return [(low, min(low + most, last)) for low in range(first, last, most)]
 
@@ -105,6 +107,7 @@ class UniformMarch:
         for low, high in self.blocks(first, last):
             block = self.block(low, high, y)
             visited, carried = self._through(block, y, carry)
+            # once a block: NaN and infinity do not go away, and a look at every step would stall a device
             if not bool(torch.isfinite(visited[-1].detach()).all()):
                 self._lose(visited, low)
                 visited, carried = self._through(block, y, carry)

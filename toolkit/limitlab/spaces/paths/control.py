@@ -63,10 +63,12 @@ def control_path(
     times, clock = _checked_times(times, values, inside)
     observed = ~torch.isnan(values) & inside[..., None]
     _check_before(before, observed)
+    # NaN goes before any arithmetic: times zero it would still be NaN, in the gradient too
     points = torch.where(observed, values, 0)
     if before is not None or interpolation != "natural":
         points, observed = with_first_row(points, observed, 0.0 if before is None else before)
     if interpolation == "rectilinear":
+        # every knot twice, time and values moved against each other by one: first time goes on, then the values
         points = held(points, observed).repeat_interleave(2, dim=1)[:, :-1]
         points = torch.cat([clock.repeat_interleave(2, dim=1)[:, 1:, None], points], dim=-1)
         knots = torch.arange(points.shape[1], dtype=points.dtype, device=points.device)
@@ -123,9 +125,11 @@ class ControlPath:
         shared = self.knots.dim() == 1 and queries.shape[0] == 1
         if not shared:
             queries = queries.expand(self.batch, -1)
+        # right: at a knot the piece that begins there
         piece = torch.searchsorted(self._edges, queries.detach().contiguous(), right=True)
         # the piece before the first knot is constant, so that it does not matter from which knot it is measured
         knot = (piece - 1).clamp_min(0)
+        # from the knot, not from zero: powers of a late time would lose all digits
         origin = self.knots[knot] if self.knots.dim() == 1 else self.knots.gather(1, knot)
         if shared:
             powers = self._powers[:, piece[0]]

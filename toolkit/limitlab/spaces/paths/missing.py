@@ -34,6 +34,7 @@ def straight(points: Points, observed: Mask, times: Float[Tensor, "batch time"])
     following = torch.where(following < points.shape[1], following, last)
     times = times[..., None].expand_as(points)
     begin, span = times.gather(1, last), times.gather(1, following) - times.gather(1, last)
+    # both: the gradient of a quotient that `where` drops would be NaN
     weight = torch.where(span > 0, (times - begin) / torch.where(span > 0, span, 1), 0)
     values = points.gather(1, last)
     return values + weight * (points.gather(1, following) - values)

@@ -90,6 +90,7 @@ def log_signature_path(path: ControlPath, window: int, depth: int = 2) -> Contro
     if window > pieces:
         raise InvalidArgument(f"window must be at most the {pieces} pieces of the path; got {window}")
     count = -(-pieces // window)
+    # pieces without length fill the last window up: they add nothing to a log-signature
     increments = torch.nn.functional.pad(points.diff(dim=1), (0, 0, 0, count * window - pieces))
     entries = _from_increments(increments.unflatten(1, (count, window)), depth)
     start = torch.nn.functional.pad(points[:, 0], (0, entries.shape[-1] - points.shape[-1]))
@@ -103,6 +104,7 @@ def _from_increments(increments: Float[Tensor, "*batch piece channel"], depth: i
     total = increments.sum(dim=-2)
     if depth == 1:
         return total
+    # exclusive: an increment encloses no area with itself
     before = increments.cumsum(dim=-2) - increments
     products = torch.einsum("...ka,...kb->...ab", before, increments)
     return torch.cat([total, _above_diagonal(products - products.mT) / 2], dim=-1)

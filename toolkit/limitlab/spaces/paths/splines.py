@@ -77,6 +77,7 @@ def natural_slopes(
     order = torch.sort((~observed).byte(), dim=1, stable=True).indices
     observed_times, observed_points = times.gather(1, order), points.gather(1, order)
     present = observed.gather(1, order)[:, 1:]
+    # one, not zero, where there is no piece: the quotients stay finite, in the gradient too
     lengths = torch.where(present, observed_times.diff(dim=1), 1)
     rates = torch.where(present, 1 / lengths, 0)
     chord = torch.where(present, observed_points.diff(dim=1) / lengths, 0)
@@ -100,10 +101,12 @@ def _solve_spline(
     """Slopes of the natural spline by elimination along the knots; 0 at knots that belong to no piece."""
     nothing = torch.zeros_like(rates[:, :1])
     diagonal = 2 * (torch.cat([nothing, rates], dim=1) + torch.cat([rates, nothing], dim=1))
+    # a knot without a piece gets the equation m = 0
     diagonals = torch.where(diagonal > 0, diagonal, 1).unbind(1)
     sides = (torch.cat([nothing, weighted], dim=1) + torch.cat([weighted, nothing], dim=1)).unbind(1)
     couplings = rates.unbind(1)
     pivots, eliminated = [diagonals[0]], [sides[0]]
+    # without pivoting, as the matrix is diagonally dominant
     for diagonal, side, coupling in zip(diagonals[1:], sides[1:], couplings, strict=True):
         factor = coupling / pivots[-1]
         pivots.append(diagonal - factor * coupling)
@@ -117,4 +120,5 @@ def _solve_spline(
 def inverse_lengths(knots: Float[Tensor, "*batch knot"]) -> Float[Tensor, "batch piece 1"]:
     """1/h of every piece, 0 for those without length; batch is 1 where the knots are shared."""
     lengths = knots.reshape(-1, knots.shape[-1]).diff(dim=1)[..., None]
+    # both: the gradient of a quotient that `where` drops would be NaN
     return torch.where(lengths > 0, 1 / torch.where(lengths > 0, lengths, 1), 0)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from limitlab import problems
+from limitlab.data.store import Entry
 from limitlab.errors import InvalidArgument, UnknownName
 
 
@@ -41,6 +42,20 @@ def test_every_problem_reads_its_own_text_and_has_a_spec_in_json(name):
     assert "=" in problem.latex()
     assert json.loads(json.dumps(problem.spec())) == problem.spec()
     assert hash(problem) == hash(problems.get(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("burgers", "c1486c68be2aa3c3"),
+        ("darcy", "942938d149a214ec"),
+        ("lorenz", "e7d66c10a63939c4"),
+        ("ornstein_uhlenbeck", "d39317156f958341"),
+    ],
+)
+def test_stored_data_stay_valid(name, key):
+    """The key of a recipe changes with its problem's `version`, where the numbers do, and at no other time."""
+    assert Entry({"spec": problems.get(name).spec()}).key.startswith(key)
 
 
 def test_get_changes_parameters_and_the_domain():

@@ -1,0 +1,61 @@
+"""An equation taken apart: linear symbol, fluxes, degree of the rest, and what cannot be computed."""
+
+import pytest
+import sympy
+import torch
+
+from limitlab.errors import InvalidArgument
+from limitlab.problems.compiled.periodic_terms import (
+    degree,
+    fluxes,
+    fourier_symbol,
+    linear_split,
+    require_well_posed,
+    torch_function,
+)
+from limitlab.problems.text.grammar import parse_expression
+from limitlab.spaces.grid import Grid
+from limitlab.spaces.transforms import fourier, inverse_fourier
+
+U = sympy.Function("u", real=True)(sympy.Symbol("t", real=True), sympy.Symbol("x", real=True))
+
+
+def read(text):
+    return parse_expression(text, fields=("u",), parameters=("nu",))
+
+
+def test_an_equation_is_its_linear_terms_and_the_rest():
+    linear, rest = linear_split(read("nu*(u_xx + 2*u) - dx(u^2/2 + 3*u) + sin(x)*u"), U)
+    nu = sympy.Symbol("nu", real=True)
+    assert {order: c for order, c in linear.items() if c != 0} == {2: nu, 0: 2 * nu, 1: -3}
+    assert sympy.simplify((rest - read("sin(x)*u - dx(u^2/2)")).doit()) == 0
+
+
+def test_conservative_terms_are_fluxes_of_their_order():
+    parts = fluxes(read("-dx(u^2/2) + nu*dx(dx(u^3)) + u*u_x"))
+    assert parts == {1: read("-u^2/2"), 2: read("nu*u^3"), 0: read("u*u_x")}
+
+
+@pytest.mark.parametrize(("text", "power"), [("x", 0), ("u_xx", 1), ("u*u_x + u", 2), ("u^4", 4), ("erf(u)", 3)])
+def test_degree_is_that_of_the_polynomial_and_three_for_others(text, power):
+    assert degree(read(text)) == power
+
+
+def test_the_symbol_differentiates_a_wave():
+    grid = Grid.uniform(32, lengths=2 * torch.pi)
+    x = grid.points()[:, 0]
+    symbol = fourier_symbol({1: 2.0, 2: 0.5, 3: -1.0}, grid)
+    applied = inverse_fourier(fourier(torch.sin(3 * x)[None], grid) * symbol, grid)[0]
+    expected = 6 * torch.cos(3 * x) - 4.5 * torch.sin(3 * x) + 27 * torch.cos(3 * x)
+    assert torch.allclose(applied, expected, atol=1e-11)
+
+
+def test_the_highest_even_derivative_decides_whether_short_waves_grow():
+    require_well_posed({2: -1.0, 4: -1.0})
+    with pytest.raises(InvalidArgument, match="ill-posed"):
+        require_well_posed({2: 1.0, 4: 1.0})
+
+
+def test_a_function_outside_the_table_is_refused_by_name():
+    with pytest.raises(InvalidArgument, match="gamma"):
+        torch_function(sympy.gamma(U))

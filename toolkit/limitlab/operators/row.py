@@ -1,0 +1,78 @@
+"""What a module of operators says of each: a row, from which lists, pickers, experiments and the tests of all are made.
+
+A module of this package with an attribute `ROWS` is found by the catalogue; there is nothing else to register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from limitlab.data import ChannelStatistics
+from limitlab.spaces import Grid
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an operator is built for: channels, the training grid, and what is known of the training functions.
+
+    >>> line, ones = ll.spaces.Grid.uniform((16,)), torch.ones(1)
+    >>> statistics = ll.data.ChannelStatistics(0 * ones, ones)
+    >>> task = ll.operators.Task(1, 1, line, (statistics, statistics), torch.zeros(1, 16))
+    >>> task.dimension
+    1
+    """
+
+    in_channels: int
+    out_channels: int
+    grid: Grid
+    statistics: tuple[ChannelStatistics, ChannelStatistics]
+    mean_target: Float[Tensor, "out_channels *grid"]
+
+    @property
+    def dimension(self) -> int:
+        """Axes of the grid."""
+        return self.grid.dimension
+
+
+class Sizes(Protocol):
+    """The settings of an experiment that a row may read."""
+
+    modes: int
+    width: int
+    layers: int
+    padding: float
+    norm: str
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A row: `model` is its class, `build(task, settings)` makes one for a task.
+
+    settings: those that change it; a studio greys out the others. trains: whether it has anything to learn. tied: its
+    numbers belong to one spacing of the grid, so that on another grid it is another map.
+
+    >>> ll.operators.OPERATORS["fno"].settings
+    ('modes', 'width', 'layers', 'padding', 'norm')
+    """
+
+    name: str
+    title: str
+    model: type[nn.Module]
+    build: Callable[[Task, Any], nn.Module]
+    settings: tuple[str, ...] = ()
+    trains: bool = True
+    tied: bool = False
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable real degrees of freedom; a complex number counts as two.
+
+    >>> ll.operators.count_parameters(torch.nn.Linear(3, 2))
+    8
+    """
+    return sum(p.numel() * (2 if p.is_complex() else 1) for p in model.parameters() if p.requires_grad)

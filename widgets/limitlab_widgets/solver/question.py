@@ -1,0 +1,202 @@
+"""What decides the numbers of a solver studio, read once: a worker solves it while the traits move on.
+
+Settings that a problem or its steps do not use are left out, so that moving them asks nothing new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab import figures
+from limitlab.errors import LimitlabError
+from limitlab.problems import SDEProblem
+from limitlab.solvers.ode.solve import solve_ode
+from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.solve import solve_sde
+from limitlab.solvers.solution import Solution
+from limitlab_widgets.shared.worker import Check
+from limitlab_widgets.solver.methods import STIFF, System, failure_text
+from limitlab_widgets.solver.noise import brownian_path, refinement
+from limitlab_widgets.solver.step_ends import StepEnds
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FEWEST_FRAMES, MOST_FRAMES, SDE_FRAMES, ADAPTIVE_FRAMES = 801, 2001, 256, 64
+EARLIEST = 1e-7
+STEPS = tuple(2**k for k in range(3, 12))
+ABSOLUTE = {"ode": 1e-3, "sde": 0.1}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A problem, where it starts and ends, and what decides the steps; None for what does not matter to it."""
+
+    problem: System
+    initial: tuple[float, ...]
+    span: float
+    control: str
+    tolerance: float | None
+    max_steps: int | None
+    steps: int | None
+    log_time: bool
+    seed: int | None
+    paths: int | None
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether there is noise."""
+        return isinstance(self.problem, SDEProblem)
+
+    @cached_property
+    def start(self) -> Float[Tensor, "1 state"]:
+        """The initial state."""
+        return torch.tensor([self.initial], dtype=torch.float64) if self.initial else self.problem.initial_value[None]
+
+    @cached_property
+    def times(self) -> Float[np.ndarray, " time"]:
+        """The times at which solutions are asked for; of a stochastic problem those of its steps."""
+        if self.stochastic:
+            steps = self.steps or ADAPTIVE_FRAMES
+            return np.linspace(0.0, self.span, steps + 1)[:: max(1, steps // SDE_FRAMES)]
+        frames = int(np.clip(2 * self.problem.frames, FEWEST_FRAMES, MOST_FRAMES))
+        uniform = np.linspace(0.0, self.span, frames)
+        if not self.log_time:
+            return uniform
+        # the uniform ones too: an orbit late in logarithmic time would be drawn as chords
+        return np.union1d(uniform, np.geomspace(EARLIEST * self.span, self.span, frames))
+
+    @cached_property
+    def noise(self) -> BrownianPath:
+        """The Brownian paths, the same for every method and every number of steps."""
+        assert isinstance(self.problem, SDEProblem)
+        assert self.seed is not None
+        assert self.paths is not None
+        return brownian_path(self.problem, self.seed, self.paths, self.span)
+
+    def warm_up(self) -> None:
+        """Do what is done once for a problem, which is no cost of its first method."""
+        t = torch.zeros(1, 1, dtype=torch.float64)
+        self.problem.field()(t, self.start)
+        other = self.problem.diffusion() if isinstance(self.problem, SDEProblem) else self.problem.jacobian()
+        other(t, self.start)
+
+    def solve(self, method: str, check: Check) -> tuple[Solution, xr.Dataset]:
+        """Solve by one method, asking `check` at every evaluation. Raises LimitlabError."""
+        problem, field = self.problem, watched(self.problem.field(), check)
+        if self.steps is None:
+            options: dict[str, Any] = {"rtol": self.tolerance, "max_steps": self.max_steps}
+            options["atol"] = ABSOLUTE[problem.kind] * (self.tolerance or 0.0)
+        else:
+            # times off the grid of steps end steps of their own
+            options = {"step_size": self.span / self.steps, "max_steps": 2 * self.steps}
+        options |= {"method": method, "on_failure": "mask"}
+        if isinstance(problem, SDEProblem):
+            options |= {"brownian": self.noise, "noise": problem.noise, "calculus": problem.calculus}
+            y0 = self.start.expand(self.paths or 1, -1)
+            solution = solve_sde(field, problem.diffusion(), y0, torch.from_numpy(self.times), **options)
+            return solution, self._labelled(solution)
+        ends = StepEnds() if self.steps is None and method in STIFF else None
+        if ends is not None:
+            options["events"] = [ends.event]
+        if method in STIFF:
+            options["jacobian"] = problem.jacobian()
+        solution = solve_ode(field, self.start, torch.from_numpy(self.times), **options)
+        dataset = self._labelled(solution)
+        return solution, dataset if ends is None else ends.added_to(dataset)
+
+    def _labelled(self, solution: Solution) -> xr.Dataset:
+        dataset = solution.to_xarray(self.problem.components)
+        units = {state.unit for state in self.problem.states}
+        dataset["y"].attrs["units"] = units.pop() if len(units) == 1 else "1"
+        for name in ("time", "step_time", "step_size"):
+            dataset[name].attrs["units"] = self.problem.time_unit
+        return dataset
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The answer: solutions, milliseconds and failures by method; of the methods that were asked, some have none.
+
+    levels: the first path at several numbers of steps, where that is looked at.
+    """
+
+    question: Question
+    methods: tuple[str, ...]
+    solutions: dict[str, xr.Dataset] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    levels: xr.Dataset | None = None
+
+    @cached_property
+    def solution(self) -> xr.Dataset | None:
+        """The solutions of all methods on the dim `method`."""
+        return figures.by_method(self.solutions) if self.solutions else None
+
+    def answers(self, question: Question, methods: tuple[str, ...], refine: bool) -> bool:
+        """Whether nothing is left to solve."""
+        asked = (self.question, self.methods) == (question, methods)
+        return asked and (self.levels is not None or not refine or not self.solutions)
+
+    def refined(self, earlier: Solved | None, check: Check) -> Solved:
+        """With the first path by the first of the methods, at three numbers of steps, up to 16 times those asked."""
+        question = self.question
+        assert isinstance(question.problem, SDEProblem)
+        first = next(iter(self.solutions))
+        if earlier and earlier.question == question and first == next(iter(earlier.solutions), None):
+            known = earlier.levels
+        else:
+            known = None
+        if known is not None:
+            return replace(self, levels=known)
+        finest = min(16 * (question.steps or ADAPTIVE_FRAMES), STEPS[-1])
+        levels = refinement(
+            question.problem,
+            question.start,
+            next(iter(self.solutions)),
+            [finest // 16, finest // 4, finest],
+            seed=question.seed or 0,
+            span=question.span,
+            check=check,
+        )
+        return replace(self, levels=levels)
+
+    def add(self, method: str, check: Check) -> None:
+        """Solve by one more method."""
+        begun = time.perf_counter()
+        try:
+            solution, dataset = self.question.solve(method, check)
+        except LimitlabError as error:
+            self.failures[method] = f"{method}: {error}"
+            return
+        self.milliseconds[method] = 1e3 * (time.perf_counter() - begun)
+        self.solutions[method] = dataset
+        if solution.failures:
+            attempts = self.question.max_steps or 2 * (self.question.steps or 0)
+            self.failures[method] = failure_text(method, solution.failures, len(solution.log.size), attempts)
+
+    def adopt(self, method: str, earlier: Solved) -> None:
+        """Take over what is known of a method from an earlier answer to the same question."""
+        for name in ("solutions", "milliseconds", "failures"):
+            known, mine = getattr(earlier, name), getattr(self, name)
+            if method in known:
+                mine[method] = known[method]
+
+
+def watched(function: Callable[[Tensor, Tensor], Tensor], check: Check) -> Callable[[Tensor, Tensor], Tensor]:
+    """The right side of an equation, which asks whether it is still needed."""
+
+    def watching(t: Tensor, y: Tensor) -> Tensor:
+        check()
+        return function(t, y)
+
+    return watching
