@@ -118,6 +118,19 @@ def test_a_setting_that_is_refused_goes_back_and_the_reason_is_shown_and_escaped
     assert studio.state.plan()[1].batch_size == 4
 
 
+def test_a_page_that_rounds_a_setting_changes_nothing_and_a_small_move_does(opened):
+    studio = opened("burgers", size="smoke")
+    rate = studio.options["learning_rate"]
+    start, exponent = rate.value, np.log10(rate.value)
+    stop = rate.min + round((exponent - rate.min) / rate.step) * rate.step
+    rate.set_state({"value": 10**stop})
+    assert studio.state.options == {}
+    rate.set_state({"value": 10 ** (exponent + 0.7 * rate.step)})
+    assert studio.state.plan()[1].learning_rate == rate.value > start
+    studio.state.options = {"width": 10}
+    assert studio.state.plan()[1].learning_rate == start
+
+
 def test_an_error_of_the_training_is_shown_and_escaped(opened):
     studio = opened("burgers", size="smoke", models={"mine": lambda task: nn.Conv1d(1, 2, 1)})
     studio.operator.value = "mine"
