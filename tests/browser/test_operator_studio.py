@@ -33,7 +33,8 @@ WATCH = f"""() => {{
 
 
 def button(page, name):
-    return page.locator("button.jupyter-button", has_text=re.compile(f"^\\s*{name}\\s*$"))
+    # another one, of the note on old figures, is not shown while nothing is computed
+    return page.locator("button.jupyter-button", has_text=re.compile(f"^\\s*{name}\\s*$")).locator("visible=true")
 
 
 def slider(page, label):

@@ -28,7 +28,7 @@ LAWS = f"{PLOTS}.find(p => p.layout.xaxis.title?.text === 'width')"
 MEAN = f"() => {FUNCTIONS}?.data.find(t => t.name === 'limit, mean').y.slice(0, 20).join()"
 REMAINS = f"() => {DECAY}?.data.find(t => t.type === 'bar').y.join()"
 NETWORKS = f"() => ({FUNCTIONS}).data.find(t => t.name.startsWith('network')).y.length"
-POINT = f"() => {PLOTS}.find(p => p.data.some(t => t.name === 'feature')).data.at(-1).x[0]"
+POINT = f"() => {PLOTS}.find(p => p.data.some(t => t.name === 'feature'))?.data.at(-1).x[0]"
 CUT = """() => {
     const texts = '.widget-label, .widget-toggle-button, .jupyter-button, .limitlab-table, .lm-TabBar-tabLabel';
     return [...document.querySelectorAll(texts)]
@@ -87,6 +87,13 @@ def opened(open_notebook, *more, steps=200, **size):
 def changed(page, question, old, seconds=20):
     answer = f"old => {{ const now = ({question})(); return now !== undefined && now !== old; }}"
     page.wait_for_function(answer, arg=old, timeout=1000 * seconds)
+
+
+def settled(page, question):
+    """The answer, once there is one."""
+    return page.wait_for_function(f"() => ({question})() !== undefined && {{value: ({question})()}}").json_value()[
+        "value"
+    ]
 
 
 def pressed(page, key, times, question):
@@ -153,18 +160,18 @@ def test_a_reader_moves_exponents_and_sees_which_layers_move(open_notebook):
     page.locator(".lm-TabBar-tab", has_text="Parametrisation").click()
     page.locator(".limitlab-card b", has_text=re.compile("^feature$")).wait_for(timeout=20_000)
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'feature'))", timeout=20_000)
-    here = page.evaluate(POINT)
+    here = settled(page, POINT)
     slider(page, "a + θ").focus()
     page.keyboard.press("ArrowRight")
     page.locator(".limitlab-table td", has_text="-0.125").first.wait_for(timeout=20_000)
-    assert page.evaluate(POINT) == here
+    assert settled(page, POINT) == here
     slider(page, "the rate is η n^-c").focus()
     page.keyboard.press("ArrowLeft")
     page.locator(".limitlab-card b", has_text=re.compile("^unstable$")).wait_for(timeout=20_000)
     preset = page.locator(".widget-dropdown:has(> .widget-label:text-is('start from')) select")
     preset.select_option(label="NTP, neural tangent")
     page.locator(".limitlab-card b", has_text=re.compile("^kernel$")).wait_for(timeout=20_000)
-    assert page.evaluate(POINT) == 0.5
+    assert settled(page, POINT) == 0.5
     button(page, "Run the check").click()
     wait_for_text(page, "10 networks, 3 steps each")
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'step 3'))", timeout=20_000)

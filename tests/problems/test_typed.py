@@ -211,6 +211,7 @@ def test_words_of_the_language_in_any_order_end_in_data_or_in_a_named_error(text
         "u_t = u_xx + abs(exp(sqrt(u)))",
         "x' = 1/(x - x)",
         "x' = log(0*x)",
+        "u_t = u*dx(a) + u_xx",
         "x[i]' = sin(mean(2)^mean(1))*sum(3)",
         "__import__('os')",
         "x' = y' = z'",

@@ -36,12 +36,11 @@ def until():
 def walk(monkeypatch):
     """`walk(studio, actions, check, seed)`: move a control or press a button at random, and call `check` after each.
 
-    choices: values to pick from, by control, where its own are too many or too slow. avoid: controls to leave alone.
+    choices: values to pick from, by control, where its own are too many or too slow. avoid: controls to leave
+    alone, by what they are called; those that are not displayed are left alone too.
     No thread may end with an exception.
     """
     import ipywidgets as widgets
-
-    from limitlab_widgets.shared.widget_tree import parts
 
     raised = []
     monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(repr(args.exc_value)))
@@ -65,9 +64,11 @@ def walk(monkeypatch):
     def walked(studio, actions, check, seed, *, choices=(), avoid=()):
         dice, narrowed = random.Random(seed), dict(choices)
         for number in range(actions):
-            controls = [part for part in parts(studio) if isinstance(part, (widgets.Button, *chosen, *moved))]
+            controls = [part for part in displayed(studio) if isinstance(part, (widgets.Button, *chosen, *moved))]
             # a choice of nothing is no choice
-            free = [c for c in controls if not c.disabled and c not in avoid and getattr(c, "options", (0,))]
+            free = [
+                c for c in controls if not c.disabled and c.description not in avoid and getattr(c, "options", (0,))
+            ]
             control = dice.choice(free)
             if isinstance(control, widgets.Button):
                 action = f"press {control.description}"
@@ -80,3 +81,13 @@ def walk(monkeypatch):
             check(f"action {number}, {action}")
 
     return walked
+
+
+def displayed(part):
+    """The widgets that a page shows, in its order."""
+    # asked of what is stored, as a layout is made where one asks for it; that of a plotly figure is another thing
+    if getattr(part._trait_values.get("layout"), "display", None) == "none":
+        return
+    yield part
+    for child in getattr(part, "children", ()):
+        yield from displayed(child)

@@ -44,8 +44,8 @@ def agree(studio, action):
             assert studio.triptych.figure is None, action
             return
         data = state.predictions["mean"][state.resolution]
-        assert (studio.shown.value, studio.sample.value, studio.resolution.value) == (
-            state.shown,
+        assert (studio.model.value, studio.sample.value, studio.resolution.value) == (
+            state.model,
             state.sample,
             state.resolution,
         ), action

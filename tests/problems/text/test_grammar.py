@@ -34,6 +34,7 @@ def read(text):
         ("dx(u^2/2)", sympy.Derivative(u**2 / 2, x)),
         ("dx(dx(u*u_x))", sympy.Derivative(u * sympy.Derivative(u, x), x, 2)),
         ("dx(3*pi)", sympy.Integer(0)),
+        ("dx(nu^2)", sympy.Integer(0)),
         (".5e1*u", sympy.Float(5.0) * u),
         ("exprel(0)", sympy.Float(1.0)),
         ("pos(-2) + pos(3)", sympy.Float(3.0)),

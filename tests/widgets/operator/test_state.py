@@ -85,7 +85,7 @@ def test_bad_arguments_are_told_at_once():
         ("options", {"mode": 4}, "did you mean 'modes'"),
         ("problem", problems.get("lorenz"), "problem must be a PDE in one or two dimensions"),
         ("problem", None, "problem must be a PDE"),
-        ("shown", "fno", "unknown model 'fno'"),
+        ("model", "fno", "unknown model 'fno'"),
         ("sample", 1, "sample must be a whole number >= 0 <= 0"),
         ("resolution", 7, "resolution must be one of"),
     ],
@@ -145,7 +145,7 @@ def test_data_alone_show_the_baseline(opened):
     state.training.prepare()
     state.training.wait(120)
     assert state.models == ("mean",)
-    assert (state.shown, state.resolution, state.samples) == ("mean", 32, 8)
+    assert (state.model, state.resolution, state.samples) == ("mean", 32, 8)
     assert state.resolutions == (32, 64)
     np.testing.assert_allclose(
         state.predicted["prediction"][0], state.predicted["prediction"][-1], err_msg="the mean is one function"
@@ -172,7 +172,7 @@ def test_operators_trained_on_the_same_data_are_kept_side_by_side(opened):
     state.operator = "unet"
     trained(state)
     assert state.models == ("fno", "unet", "mean")
-    assert state.shown == "unet"
+    assert state.model == "unet"
     assert list(state.metrics["model"].values) == ["fno", "unet", "mean"]
 
 
@@ -198,7 +198,7 @@ def test_a_stopped_model_can_be_looked_at(opened, until):
     until(lambda: state.training.done > 2 and state.training.phase == "training")
     state.training.stop()
     state.training.wait(120)
-    assert state.shown == "fno"
+    assert state.model == "fno"
     assert state.predicted is not None
     assert np.isfinite(state.metrics["relative_l2"]).all()
 
@@ -208,6 +208,6 @@ def test_a_pause_shows_the_model_as_it_is(opened, until):
     state.training.train()
     until(lambda: state.training.done > 2 and state.training.phase == "training")
     state.training.pause()
-    until(lambda: state.shown == "fno")
+    until(lambda: state.model == "fno")
     assert state.training.phase == "paused"
     assert state.predicted is not None

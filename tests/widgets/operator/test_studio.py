@@ -74,7 +74,7 @@ def test_the_resolution_slider_moves_triptych_spectrum_and_mark(burgers):
 def test_the_kept_band_is_that_of_the_trained_operator(burgers):
     (band,) = burgers.spectrum.figure.layout.shapes
     assert band.x1 == burgers.state.settings_of["fno"].modes / 2
-    burgers.shown.value = "mean"
+    burgers.model.value = "mean"
     assert not burgers.spectrum.figure.layout.shapes
 
 
@@ -98,7 +98,7 @@ def test_buttons_and_controls_follow_the_phase(opened, until):
     assert "left" in studio.training.status.value
     studio.training.buttons["pause"].click()
     assert enabled(studio) == ["resume", "stop"]
-    until(lambda: studio.triptych.figure is not None and studio.state.shown == "fno")
+    until(lambda: studio.triptych.figure is not None and studio.state.model == "fno")
     studio.training.buttons["resume"].click()
     assert enabled(studio) == ["pause", "stop"]
     studio.training.buttons["stop"].click()
@@ -116,6 +116,19 @@ def test_a_setting_that_is_refused_goes_back_and_the_reason_is_shown_and_escaped
     studio.options["batch_size"].value = 4
     assert studio.note.error.value == ""
     assert studio.state.plan()[1].batch_size == 4
+
+
+def test_a_page_that_rounds_a_setting_changes_nothing_and_a_small_move_does(opened):
+    studio = opened("burgers", size="smoke")
+    rate = studio.options["learning_rate"]
+    start, exponent = rate.value, np.log10(rate.value)
+    stop = rate.min + round((exponent - rate.min) / rate.step) * rate.step
+    rate.set_state({"value": 10**stop})
+    assert studio.state.options == {}
+    rate.set_state({"value": 10 ** (exponent + 0.7 * rate.step)})
+    assert studio.state.plan()[1].learning_rate == rate.value > start
+    studio.state.options = {"width": 10}
+    assert studio.state.plan()[1].learning_rate == start
 
 
 def test_an_error_of_the_training_is_shown_and_escaped(opened):
@@ -175,7 +188,7 @@ def test_settings_moved_after_the_training_are_named(burgers):
     assert "trained before width changed" in burgers.verdict.value
     burgers.operator.value = "unet"
     assert "trained before width changed" in burgers.verdict.value
-    burgers.shown.value = "mean"
+    burgers.model.value = "mean"
     assert "trained before" not in burgers.verdict.value
 
 
@@ -246,7 +259,7 @@ def test_training_resolutions_divide_the_finest(opened):
 
 def test_every_control_has_a_description_and_a_tooltip(opened):
     studio = opened("darcy", size="smoke")
-    controls = [studio.operator, studio.shown, studio.sample, studio.resolution, studio.problem.chooser]
+    controls = [studio.operator, studio.model, studio.sample, studio.resolution, studio.problem.chooser]
     controls += [*studio.options.values(), *studio.problem.sliders.values(), *studio.training.buttons.values()]
     assert all(control.description and control.tooltip for control in controls)
 

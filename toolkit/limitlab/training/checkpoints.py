@@ -69,7 +69,7 @@ def save(
     """Write the checkpoint of `step` into `folder`, then drop all but the two newest. Returns its path."""
     tensors = {f"model.{name}": tensor for name, tensor in weights_of(model).items()}
     for index, quantities in optimizer.state_dict()["state"].items():
-        # SGD may store None for the momentum that it lacks
+        # some versions of SGD store None for the momentum that they lack
         present = {name: value for name, value in quantities.items() if value is not None}
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in present.items()}
     header = {"step": step, "seconds": seconds, "recipe": dict(recipe), "random_state": random_state()}

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from limitlab.errors import LimitlabError
 from limitlab.operators import OPERATORS
 from limitlab_widgets.operator.state import OperatorState
-from limitlab_widgets.shared.controls import described, option_control, show_value
+from limitlab_widgets.shared.controls import described, is_echo, option_control, show_value
 from limitlab_widgets.shared.widget_tree import discard
 
 DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
@@ -34,6 +34,7 @@ class SettingsPanel:
         self._state = state
         self._drawn_for = ""
         self.controls: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self.data, self.model = widgets.VBox(), widgets.VBox()
         state.observe(self._follow_problem, "problem")
         state.observe(self._follow_options, "options")
@@ -65,19 +66,21 @@ class SettingsPanel:
                 low, high = ends or (None, None)
                 control = option_control(known[name], value, low=low, high=high)
             control.observe(lambda change, name=name: self._take(name, change), "value")
-            self.controls[name] = control
+            self.controls[name], self._sent[name] = control, value
         self.data.children = tuple(self.controls[name] for name in DATA_CONTROLS)
         self.model.children = tuple(self.controls[name] for name in MODEL_CONTROLS)
         discard(old)
 
     def _take(self, name: str, change: dict[str, Any]) -> None:
-        state = self._state
-        if change["new"] == self._value(name):
+        state, control, current = self._state, change["owner"], self._value(name)
+        # a page answers what the kernel sent with the stop next to it
+        echo = current == self._sent[name] and is_echo(control, change["new"], current)
+        if echo or change["new"] == current:
             return
         try:
             state.options = {**state.options, name: change["new"]}
         except LimitlabError as error:
-            change["owner"].value = self._value(name)
+            self._sent[name] = control.value = current
             state.refuse(error)
 
     def _value(self, name: str) -> Any:
@@ -87,7 +90,8 @@ class SettingsPanel:
     def _follow_options(self, _change: dict[str, Any]) -> None:
         for name, control in self.controls.items():
             value = self._value(name)
-            if control.value != value:
+            if control.value != value and not is_echo(control, control.value, value):
+                self._sent[name] = value
                 show_value(control, value)
 
 

@@ -67,7 +67,7 @@ class OperatorState(StudioState):
     problem = AnyTrait(help="the problem at its parameters, a PDEProblem; a name is looked up")
     operator = Unicode("fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
-    shown = Unicode(BASELINE, help="whose prediction is looked at")
+    model = Unicode(BASELINE, help="whose prediction is looked at")
     models = Tuple(help="models that can be looked at")
     resolutions = Tuple(help="test resolutions that can be looked at")
     samples = Int(0, help="number of test functions")
@@ -124,7 +124,7 @@ class OperatorState(StudioState):
     @property
     def predicted(self) -> xr.Dataset | None:
         """`input`, `target` and `prediction` of the model shown at the resolution shown, all test functions."""
-        return self.predictions.get(self.shown, {}).get(self.resolution)
+        return self.predictions.get(self.model, {}).get(self.resolution)
 
     @property
     def metrics(self) -> xr.Dataset | None:
@@ -139,13 +139,13 @@ class OperatorState(StudioState):
         return xr.concat([measured[name] for name in names], xr.Variable("model", names))
 
     @property
-    def moved(self) -> list[str]:
-        """Settings that the model shown was not trained with, and would be now."""
-        trained = self.settings_of.get(self.shown)
-        if trained is None or self.shown not in self.learners:
+    def changed_settings(self) -> list[str]:
+        """Settings that the model looked at was not trained with, and would be now."""
+        trained = self.settings_of.get(self.model)
+        if trained is None or self.model not in self.learners:
             return []
         now = self.plan()[1]
-        unused = MODEL - set(OPERATORS[self.shown].settings if self.shown in OPERATORS else ())
+        unused = MODEL - set(OPERATORS[self.model].settings if self.model in OPERATORS else ())
         names = (field.name for field in dataclasses.fields(now) if field.name not in {*DATA, *CHOSEN, *unused})
         return [name for name in names if getattr(now, name) != getattr(trained, name)]
 
@@ -180,7 +180,7 @@ class OperatorState(StudioState):
         self.experiment.configure(self.size, **{**self.base_options, **options})
         return options
 
-    @validate("shown")
+    @validate("model")
     def _is_model(self, proposal: dict[str, Any]) -> str:
         return one_of("model", proposal["value"], self.models or (BASELINE,))
 
@@ -231,19 +231,19 @@ class OperatorState(StudioState):
             self.samples, self.models, self.resolutions = settings.test_samples, (BASELINE,), tuple(data.test)
             if self.resolution not in data.test:
                 self.resolution = settings.resolution if settings.resolution in data.test else min(data.test)
-            self.shown = BASELINE
+            self.model = BASELINE
             self._compare_data()
             self.revision += 1
         self.training.logged += 1
 
     def _take_models(self, prepared: Prepared, models: dict[str, nn.Module], result: Result | None) -> None:
-        found = {name: _evaluate(prepared, model, name, result) for name, model in models.items()}
+        evaluated = {name: _evaluate(prepared, model, name, result) for name, model in models.items()}
         with self.lock:
-            for name, (predictions, measured) in found.items():
+            for name, (predictions, measured) in evaluated.items():
                 self.predictions[name], self.measured[name] = predictions, measured
                 self.settings_of[name] = self.training.settings
             self.models = tuple(name for name in self.titles if name in self.predictions)
-            self.shown = list(found)[-1]
+            self.model = list(evaluated)[-1]
             self.revision += 1
 
 

@@ -63,7 +63,7 @@ class OperatorStudio(Studio):
         self.operator.style.description_width = "60px"
         self.settings = SettingsPanel(state)
         self.training = TrainingPanel(state.training)
-        self.shown = described(widgets.Dropdown, "prediction of", "whose prediction is looked at")
+        self.model = described(widgets.Dropdown, "prediction of", "whose prediction is looked at")
         self.sample = linked(
             state,
             "sample",
@@ -92,7 +92,7 @@ class OperatorStudio(Studio):
         return [
             f"{state.problem.title}{f', {values}' if values else ''}",
             state.titles[state.operator],
-            *([] if state.predicted is None else [f"prediction of {state.titles[state.shown]}"]),
+            *([] if state.predicted is None else [f"prediction of {state.titles[state.model]}"]),
         ]
 
     def _arranged(self) -> list[widgets.Widget]:
@@ -104,19 +104,19 @@ class OperatorStudio(Studio):
         pair = [share(panel, least=300) for panel in (self.against_resolution, self.spectrum)]
         self.drawn = widgets.VBox([self.triptych, row(pair)])
         self.note = StaleNote(self.state, self.drawn)
-        look = [row([self.shown, self.sample, self.resolution]), self.note, self.verdict, self.drawn]
+        look = [row([self.model, self.sample, self.resolution]), self.note, self.verdict, self.drawn]
         return [columns(controls, [card("4 &nbsp; Test functions", look)])]
 
     def _connect(self) -> None:
         state = self.state
         self.problem.observe(self._take_problem, "problem")
-        self.shown.observe(self._take_shown, "value")
+        self.model.observe(self._take_model, "value")
         self.resolution.observe(self._take_resolution, "value")
         state.observe(self._follow_problem, "problem")
         state.observe(self._enable_controls, ["operator", "problem"])
         state.training.observe(self._enable_controls, "phase")
         state.observe(self._draw_all, "revision")
-        state.observe(self._draw_all, ["resolution", "shown"])
+        state.observe(self._draw_all, ["resolution", "model"])
         state.observe(self._draw_sample, "sample")
         state.observe(self._draw_verdict, ["options", "problem", "operator"])
         state.observe(self.renew_picture, ["revision", "problem", "operator"])
@@ -129,9 +129,9 @@ class OperatorStudio(Studio):
         if problem != self.problem.problem:
             self.problem.offer(problems.catalogue("pde"), problem)
 
-    def _take_shown(self, change: dict[str, Any]) -> None:
+    def _take_model(self, change: dict[str, Any]) -> None:
         if change["new"]:
-            self.state.shown = change["new"]
+            self.state.model = change["new"]
 
     def _take_resolution(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -150,13 +150,13 @@ class OperatorStudio(Studio):
             predicted, metrics = state.predicted, state.metrics
             if predicted is None or metrics is None:
                 return
-            _offer(self.shown, [(state.titles[name], name) for name in state.models], state.shown, self._take_shown)
+            _offer(self.model, [(state.titles[name], name) for name in state.models], state.model, self._take_model)
             sizes = [(f"{n}", n) for n in state.resolutions]
             _offer(self.resolution, sizes, state.resolution, self._take_resolution)
             self.sample.max = state.samples - 1
             self._draw_sample()
-            banded = state.shown in OPERATORS and "modes" in OPERATORS[state.shown].settings
-            modes = state.settings_of[state.shown].modes if banded else None
+            banded = state.model in OPERATORS and "modes" in OPERATORS[state.model].settings
+            modes = state.settings_of[state.model].modes if banded else None
             self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
             errors = figures.error_against_resolution(metrics, title="Error over all test functions")
             errors.add_vline(x=state.resolution, line_width=6, opacity=0.18)
@@ -172,23 +172,23 @@ class OperatorStudio(Studio):
     def _draw_verdict(self, _change: dict[str, Any] | None = None) -> None:
         state = self.state
         with state.lock:
-            metrics = state.measured.get(state.shown)
+            metrics = state.measured.get(state.model)
             if metrics is None:
                 return
             errors = metrics["relative_l2"].sel(resolution=state.resolution)
             error, mean = float(errors[state.sample]), float(errors.mean())
             untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
             self.verdict.value = (
-                f"{html.escape(state.titles[state.shown])}{untrained}: relative L2 error <b>{error:.4f}</b> of test "
+                f"{html.escape(state.titles[state.model])}{untrained}: relative L2 error <b>{error:.4f}</b> of test "
                 f"function {state.sample}, <b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} "
-                f"points per axis{_moved(state)}"
+                f"points per axis{_changed_settings(state)}"
             )
 
 
-def _moved(state: OperatorState) -> str:
+def _changed_settings(state: OperatorState) -> str:
     """Which settings of the model shown were moved after its training."""
     try:
-        names = ", ".join(name.replace("_", " ") for name in state.moved)
+        names = ", ".join(name.replace("_", " ") for name in state.changed_settings)
     except LimitlabError:
         return ""
     return f'<br><span class="limitlab-old">trained before {names} changed</span>' if names else ""

@@ -45,10 +45,13 @@ class TrainingState(HasTraits):
     take_data(prepared) is called when data were made; take_models(prepared, models by name, result) when models can be
     looked at: at a pause, after a stop (both without a result) and at the end. Both run in the worker's thread.
 
-    >>> from limitlab_widgets import OperatorState
-    >>> training = OperatorState("burgers", size="smoke").training
-    >>> training.phase, training.can("train"), training.can("pause")
+    >>> from limitlab_widgets import TrainingState
+    >>> burgers = ll.experiments.get("burgers_fno")
+    >>> plan = lambda: (burgers, burgers.configure("smoke"))
+    >>> state = TrainingState(plan, take_data=print, take_models=print)
+    >>> state.phase, state.can("train"), state.can("pause")
     ('empty', True, False)
+    >>> state.close()
     """
 
     phase = Enum(PHASES, "empty", help="what is going on; see the module's picture")

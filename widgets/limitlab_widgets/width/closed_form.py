@@ -54,9 +54,9 @@ class ClosedFormSearch(StudioState):
         self.work(partial(self._find, regression), patience=PATIENCE)
 
     def _find(self, regression: Regression, check: Check) -> None:
-        found = closed_form(regression)
+        form = closed_form(regression)
         check()
-        self._accept(found, check)
+        self._accept(form, check)
 
 
 def closed_form(regression: Regression) -> ClosedForm:

@@ -71,7 +71,7 @@ class WidthState(RunState):
         self._kernels: dict[int, np.ndarray] = {}
         self._kernel_worker = Worker(PAUSE)
         self.search = ClosedFormSearch(self._accept)
-        self._asked = regression
+        self._question = regression
         self.closed_form = closed_form(regression)
         with self.together():
             for name, value in (dataclasses.asdict(regression) | networks).items():
@@ -120,8 +120,8 @@ class WidthState(RunState):
     def answer(self) -> None:
         """Find the closed form of another regression, or what another width or number of networks lacks."""
         regression = Regression(**{name: getattr(self, name) for name in QUESTION})
-        if regression != self._asked:
-            self._asked = regression
+        if regression != self._question:
+            self._question = regression
             self.settle()
             if regression != self.regression:
                 self._kernel_worker.drop()
@@ -175,16 +175,16 @@ class WidthState(RunState):
         most = len(self.study.steps) - 1
         return int(check_number("record", proposal["value"], low=0, high=most, integer=True))
 
-    def _accept(self, found: ClosedForm, check: Check) -> None:
-        """Look at another closed form: what was found of the networks before belongs to the last one."""
+    def _accept(self, form: ClosedForm, check: Check) -> None:
+        """Look at another closed form: the networks trained so far belong to the last one."""
         with self.lock:
             check()
             self._drop()
             # before the steps, so that the record always is one of them
-            self.record = min(self.record, len(found.study.steps) - 1)
-            self.closed_form = found
+            self.record = min(self.record, len(form.study.steps) - 1)
+            self.closed_form = form
             self._runs, self._kernels, self.failures = {}, {}, {}
-            self.note = found.note
+            self.note = form.note
             self.revision += 1
             self.run()
 
@@ -203,15 +203,17 @@ class WidthState(RunState):
         pairs = [(width, seed) for seed in range(seeds)]
         pairs += [(w, s) for w in DRIFT_WIDTHS for s in range(DRIFT_SEEDS) if (w, s) not in pairs]
         missing = [pair for pair in pairs if pair not in self._runs and pair not in self.failures]
-        for pair, found in trained_networks(form.settings, form.prepared, missing, check, partial(self.report, check)):
-            table: dict[Any, Any] = self.failures if isinstance(found, str) else self._runs
-            self._store(check, table, pair, found)
+        for pair, outcome in trained_networks(
+            form.settings, form.prepared, missing, check, partial(self.report, check)
+        ):
+            table: dict[Any, Any] = self.failures if isinstance(outcome, str) else self._runs
+            self._store(check, table, pair, outcome)
         self.report(check, self._count(), 1, 1)
 
-    def _store(self, check: Check, table: dict[Any, Any], key: Any, found: Any) -> None:
+    def _store(self, check: Check, table: dict[Any, Any], key: Any, value: Any) -> None:
         with self.lock:
             check()
-            table[key] = found
+            table[key] = value
             self.trained += 1
 
     def _count(self) -> str:

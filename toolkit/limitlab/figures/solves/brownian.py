@@ -93,7 +93,6 @@ def fan_chart(
     times, hue = coordinate(alive, "time"), colour(0)
     figure = go.Figure()
     for tail, shade in zip(BANDS, (0.16, 0.28), strict=True):
-        # numpy warns of quantiles of nothing, where every sample has failed
         low, high = np.nanquantile(alive.values, [tail, 1 - tail], axis=0) if alive.size else np.empty((2, 0))
         figure.add_scatter(
             x=np.concatenate([times, times[::-1]]),

@@ -127,8 +127,7 @@ def embedding_map(
                     "color": i[chosen],
                     "colorscale": WHEEL,
                     "cmin": 0,
-                    # one more: the wheel ends with the colour that it begins with
-                    "cmax": int(i.max()) + 1,
+                    "cmax": int(i.max()) + 1,  # the wheel ends with the colour that it begins with
                     "size": 9,
                     "line": {"color": "#24292F", "width": 0.7},
                 },

@@ -207,8 +207,10 @@ class Parser:
         self._next += 1
         argument = self._inside()
         if token.text in self._operators:
-            derivative = sympy.Derivative(argument, self._operators[token.text])
-            return self._checked(derivative if argument.free_symbols else sympy.Integer(0))
+            coordinate = self._operators[token.text]
+            # sympy would leave the derivative of a parameter as it is
+            varies = coordinate in argument.free_symbols
+            return self._checked(sympy.Derivative(argument, coordinate)) if varies else sympy.Integer(0)
         if token.text == "sqrt":
             return self._raised(argument, sympy.Rational(1, 2))
         if argument.is_number:

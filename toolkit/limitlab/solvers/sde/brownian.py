@@ -284,8 +284,7 @@ class BrownianPath:
         """W, and its integral if asked (else W again), from the start of a cell to the fraction x of it, in double."""
         w, h = self._of_cells(cell)
         width, at, count = self._widths[cell][..., None], x[..., None], self._nodes_in_level
-        # x = 1 belongs to the last node
-        index = torch.minimum((at * count).floor(), count - 1)
+        index = torch.minimum((at * count).floor(), count - 1)  # x = 1 belongs to the last node
         local = 2 * (at * count - index)
         right = local > 1
         y = local - right.double()

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_A = 0xBF58476D1CE4E5B9 - 2**64  # torch has signed integers only
+_A = 0xBF58476D1CE4E5B9 - 2**64  # torch multiplies signed integers of 64 bits only
 _B = 0x94D049BB133111EB - 2**64
 # odd multiples of the golden ratio keep neighbouring integers far apart before they are mixed
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
