@@ -33,6 +33,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_slope,
 )
+from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
@@ -43,6 +44,7 @@ from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.solution import Solution
 
 
+@outside_inference_mode
 def solve_ode(
     field: Callable[[Tensor, Any], Any],
     y0: Any,
@@ -99,6 +101,9 @@ def solve_ode(
     flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
     start = layout.time(sign * times[:, :1]).to(flat.dtype)
     slope = sign * require_slope("field", field(start, y0), flat, layout)
+    if getattr(chosen, "jacobian", False) is None:
+        remedy = f"{method!r} needs one: pass jacobian=(t, y) -> (batch, n, n), or use an explicit method"
+        require_derivative("field", flat_field, times[:, :1].to(flat.dtype), flat, remedy)
     march = March(
         flat_field,
         chosen if stops is None else one_sided(chosen),

@@ -32,6 +32,7 @@ from limitlab.solvers.arguments import (
     require_finite,
     require_known,
 )
+from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import checkpoint
 from limitlab.solvers.methods.method import VectorField
@@ -47,6 +48,7 @@ from limitlab.solvers.solution import Solution
 FIRST_STEP = 1e-3
 
 
+@outside_inference_mode
 def solve_sde(
     drift: VectorField,
     diffusion: VectorField,
@@ -104,7 +106,12 @@ def solve_sde(
     _check_gradient(gradient, on_failure, uniform)
     start = times[:, :1].to(y0.dtype)
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
-    if noise == "diagonal" and (scheme.step is milstein or (gradient, calculus) == ("adjoint", "ito")):
+    corrected = gradient == "adjoint" and calculus == "ito"
+    if noise != "additive" and (scheme.step is milstein or corrected):
+        reader = f"{method!r}" if scheme.step is milstein else "gradient 'adjoint' of an Ito equation"
+        remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
+        require_derivative("diffusion", fields.diffusion, start, y0, remedy)
+    if noise == "diagonal" and (scheme.step is milstein or corrected):
         fields = replace(fields, coupled=is_coupled(diffusion, start, y0))
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
