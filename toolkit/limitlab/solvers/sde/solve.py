@@ -31,6 +31,7 @@ from limitlab.solvers.arguments import (
     read_times,
     require_finite,
     require_known,
+    require_unmapped,
 )
 from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
@@ -172,6 +173,7 @@ def _check_state(y0: object, scheme: Scheme, method: str) -> None:
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.is_floating_point() or y0.numel() == 0:
         got = f"{tuple(y0.shape)} {y0.dtype}" if isinstance(y0, Tensor) else type(y0).__name__
         raise InvalidArgument(f"y0 must be a floating tensor (batch, state); got {got}")
+    require_unmapped("y0", y0)
     require_finite("y0", y0)
     if scheme.positive and not bool((y0 > 0).all()):
         raise InvalidArgument(f"y0 must be positive for {method!r}; its smallest value is {float(y0.min()):g}")
