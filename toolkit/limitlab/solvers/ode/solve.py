@@ -38,7 +38,7 @@ from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
 from limitlab.solvers.methods.jacobians import JacobianFunction, ReversedJacobian
-from limitlab.solvers.ode.events import Event
+from limitlab.solvers.ode.events import Event, read_events
 from limitlab.solvers.ode.jumps import one_sided
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.solution import Solution
@@ -57,7 +57,7 @@ def solve_ode(
     control: str = "pi",
     shared_steps: bool = False,
     gradient: Gradient = "direct",
-    events: Sequence[Event] = (),
+    events: Event | Callable[[Tensor, Any], Tensor] | Sequence[Event | Callable[[Tensor, Any], Tensor]] = (),
     stops: Tensor | Sequence[float] | None = None,
     jacobian: JacobianFunction | None = None,
     first_step: float | None = None,
@@ -86,6 +86,7 @@ def solve_ode(
     flat, layout = read_state("y0", y0)
     t, times, sign = read_times("t", t, flat)
     require_known(gradient=gradient, on_failure=on_failure)
+    events = read_events(events)
     settings = read_control(
         rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
         first_step=first_step,
