@@ -262,3 +262,44 @@ def test_memory_of_checkpoints_grows_like_the_square_root_and_of_the_tape_linear
 def test_gradients_that_do_not_fit_are_refused(problem, options, message):
     with pytest.raises(InvalidArgument, match=message):
         problem.loss(**options)
+
+
+@pytest.mark.parametrize("gradient", ["direct", "checkpoint", "adjoint"])
+def test_weights_of_a_later_stretch_have_their_gradient(gradient):
+    """y' = -a y until 1/2, then -b y: dy(1)/db = -y(1)/2."""
+    a, b = (torch.tensor(value, dtype=DOUBLE, requires_grad=True) for value in (1.0, 2.0))
+
+    def switched(t, y):
+        return -(a if float(t.max()) < 0.5 else b) * y
+
+    y0 = torch.ones(1, 1, dtype=DOUBLE)
+    end = solve_ode(switched, y0, [0.0, 1.0], rtol=1e-8, stops=[0.5], gradient=gradient).y[0, -1, 0]
+    to_a, to_b = torch.autograd.grad(end, (a, b))
+    assert abs(float(to_b) + 0.5 * float(end)) < 1e-6
+    assert abs(float(to_a) + 0.5 * float(end)) < 1e-6
+
+
+def test_weights_that_a_replay_alone_sees_are_refused():
+    """They depend on the state, so that no evaluation at the initial one knows of them."""
+    a, b = (torch.tensor(value, dtype=DOUBLE, requires_grad=True) for value in (1.0, 2.0))
+    y0 = torch.ones(1, 1, dtype=DOUBLE)
+    field = lambda t, y: -(a if float(y.detach().max()) > 0.7 else b) * y  # noqa: E731
+    end = solve_ode(field, y0, [0.0, 1.0], method="rk4", step_size=0.1, gradient="checkpoint").y[0, -1, 0]
+    with pytest.raises(InvalidArgument, match="uses 1 tensors that ask for a gradient at some states or times only"):
+        end.backward()
+
+
+def test_times_that_ask_for_a_gradient_are_refused():
+    times = torch.tensor([0.0, 1.0], dtype=DOUBLE, requires_grad=True)
+    with pytest.raises(InvalidArgument, match="t has no gradient, times are constants of a solve"):
+        solve_ode(lambda t, y: -y, torch.ones(1, 1, dtype=DOUBLE), times)
+    with torch.no_grad():
+        assert solve_ode(lambda t, y: -y, torch.ones(1, 1, dtype=DOUBLE), times).y.shape == (1, 2, 1)
+
+
+def test_solve_under_vmap_says_that_samples_are_a_batch():
+    def end(y):
+        return solve_ode(lambda t, y: -y, y[None], [0.0, 1.0], method="rk4", step_size=0.1).y[0, -1]
+
+    with pytest.raises(InvalidArgument, match=r"y0 is mapped by torch.func.vmap.* samples are the batch"):
+        torch.func.vmap(end)(torch.ones(3, 1))

@@ -18,6 +18,7 @@ from limitlab.infinite_width import (
     residual,
 )
 from limitlab.infinite_width.finite.factors import Factor, contract
+from limitlab.infinite_width.finite.proof import SlowerMethod
 
 DENSE = Dense(2.0, 0.1)
 METHODS = ("structured", "jacobian", "ntvp")
@@ -166,6 +167,90 @@ def test_training_mode_that_couples_samples_is_refused(layer, reason):
     with pytest.raises(InvalidArgument, match=f"eval mode: 0 .* depend on {reason}"):
         empirical_ntk(network, torch.ones(2, 4))
     assert empirical_ntk(network.eval(), torch.ones(2, 4)).shape == (2, 2, 1, 1)
+
+
+class Tied(nn.Module):
+    """The decoder uses the encoder's weight, transposed, in no call of the encoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.readout = nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.readout(torch.tanh(torch.tanh(self.encoder(x)) @ self.encoder.weight))
+
+
+def hooked():
+    network = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    network[0].register_forward_hook(lambda module, inputs, output: 3 * output.sin())
+    return network
+
+
+def unruly():
+    """Networks for which no layer's rule can be taken for granted."""
+    torch.manual_seed(0)
+    inplace = nn.Sequential(nn.Linear(4, 5), nn.ReLU(inplace=True), nn.Linear(5, 2))
+    with torch.no_grad():
+        # all units active: the gradients are right by chance, the inputs of the rule are not
+        inplace[0].bias += 9.0
+    return {
+        "in place": nn.Sequential(nn.Linear(4, 5), nn.ReLU(inplace=True), nn.Linear(5, 2)),
+        "in place, active": inplace,
+        "tied": Tied(),
+        "hook": hooked(),
+        "prelu": nn.Sequential(nn.Linear(4, 4), nn.PReLU(), nn.Linear(4, 2)),
+        "weight norm": nn.Sequential(
+            nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), nn.Tanh(), nn.Linear(3, 2)
+        ),
+        "compiled": torch.compile(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), backend="eager"),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::limitlab.infinite_width.finite.proof.SlowerMethod")
+@pytest.mark.parametrize("method", ["structured", "jacobian"])
+@pytest.mark.parametrize("name", unruly())
+def test_no_assumption_about_the_layers_is_taken_on_trust(name, method):
+    network = unruly()[name].double()
+    x = data((4,), 3)
+    expected = by_hand(network, x, x)
+    assert (empirical_ntk(network, x, method=method) - expected).abs().max() < 1e-10 * expected.abs().max()
+
+
+def test_rule_that_does_not_hold_is_named():
+    with pytest.warns(SlowerMethod, match="does not hold for 'encoder' in this network"):
+        empirical_ntk(Tied(), torch.ones(2, 4))
+
+
+def test_kernel_does_not_depend_on_the_mode_of_the_caller():
+    network, shape = NETWORKS["mlp"]
+    x = data(shape, 3)
+    expected = empirical_ntk(network, x)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert torch.equal(empirical_ntk(network, x + 0.0), expected)
+
+
+def test_points_are_widened_to_the_network_and_never_rounded():
+    network, x = Network(mlp(1), 4, 16), data((4,), 3).float()
+    assert torch.equal(empirical_ntk(network, x), empirical_ntk(network, x.double()))
+    with pytest.raises(InvalidArgument, match="x2 must have the dtype of the network"):
+        empirical_ntk(network.float(), x, x.double())
+
+
+class Centred(nn.Module):
+    """Subtracts the mean of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.layer(x - x.mean(0))
+
+
+def test_network_whose_samples_see_each_other_is_refused():
+    with pytest.raises(InvalidArgument, match="network must map every point by itself"):
+        empirical_ntk(Centred(), data((4,), 3).float())
 
 
 MLP, X = NETWORKS["mlp"][0], torch.ones(2, 4, dtype=torch.float64)

@@ -20,6 +20,7 @@ from limitlab.infinite_width import (
     max_learning_rate,
     mlp,
 )
+from limitlab.infinite_width.limit.prediction import DivergentRate
 
 N, M = 8, 5
 GENERATOR = torch.Generator().manual_seed(0)
@@ -169,6 +170,35 @@ def test_largest_rate_is_the_edge_of_stability(momentum):
         norms.append(float(now.norm()))
     assert norms[0] < float((START - TARGETS).norm()) < norms[1]
     assert KernelDynamics(TRAIN, TARGETS).max_rate == pytest.approx(max_learning_rate(TRAIN))
+
+
+@pytest.mark.filterwarnings("ignore::limitlab.infinite_width.limit.prediction.IllConditioned")
+@pytest.mark.parametrize("law", [{}, {"law": "discrete", "rate": 0.3}, {"law": "momentum", "friction": 0.5}])
+def test_contradicting_targets_at_equal_points_end_at_their_mean(law):
+    """The kernel is singular: training ends at the pseudo-inverse, computed here from the two points as one."""
+    points = torch.tensor([[1.0, 0.2], [1.0, 0.2], [-0.3, 1.0]], dtype=torch.float64)
+    new = torch.tensor([[0.4, 0.9]], dtype=torch.float64)
+    features, new_features = (torch.cat([x, x.square()], 1) for x in (points, new))
+    kernel, cross = features @ features.T, new_features @ features.T
+    targets = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
+    merged = torch.tensor([-0.5, 3.0], dtype=torch.float64)
+    dynamics = KernelDynamics(kernel, targets, **law)
+    assert (dynamics.trained()(math.inf) - torch.tensor([-0.5, -0.5, 3.0])).abs().max() < 1e-9
+    expected = cross[:, 1:] @ torch.linalg.solve(kernel[1:, 1:], merged)
+    assert (dynamics.elsewhere(cross)(math.inf) - expected).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize(("law", "edge"), [({"law": "discrete"}, 1.0), ({"law": "momentum", "friction": 0.1}, 1.9)])
+def test_rate_beyond_the_edge_is_called_divergent(law, edge):
+    """2 (1 + momentum) / 2 for a kernel whose only eigenvalue is 2; outputs stay finite for a long time beyond it."""
+    kernel, targets = torch.tensor([[2.0]], dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        KernelDynamics(kernel, targets, rate=0.999 * edge, **law)
+        KernelDynamics(kernel, targets, rate=10 * edge)
+    with pytest.warns(DivergentRate, match="is beyond"):
+        dynamics = KernelDynamics(kernel, targets, rate=1.1 * edge, **law)
+    assert torch.isfinite(dynamics.trained()(300.0)).all()
 
 
 def test_equal_points_are_warned_of():

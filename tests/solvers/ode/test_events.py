@@ -6,6 +6,7 @@ import pytest
 import torch
 from solvers.toys import DOUBLE, rotation
 
+from limitlab.errors import InvalidArgument
 from limitlab.solvers import Event, solve_ode
 
 
@@ -35,3 +36,25 @@ def test_a_terminal_event_ends_its_sample_only_and_has_the_right_gradient():
     assert bool(solution.y[2].isfinite().all())
     (gradient,) = torch.autograd.grad(landing[0, 0], y0)
     assert float(gradient[0, 0]) == pytest.approx(1 / math.sqrt(2 * 9.81), rel=1e-6)
+
+
+def test_one_event_or_its_function_is_a_list_of_one():
+    y0 = torch.ones(2, 1, dtype=torch.float64)
+    half = lambda t, y: y[:, 0] - 0.5  # noqa: E731
+    for events in (half, [half], Event(half), [Event(half)]):
+        time = solve_ode(lambda t, y: -y, y0, [0.0, 2.0], events=events).events[0].time
+        assert (time - math.log(2)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([lambda t, y: y - 0.5], r"events\[0\] must return numbers \(2,\), one a sample.* got \(2, 3\)"),
+        ([lambda t, y: y[:, 0] < 0.5], r"events\[0\] must return numbers .* got \(2,\) torch.bool"),
+        ([lambda t, y: 0.5], r"events\[0\] must return numbers .* got float"),
+        (["half"], r"events must hold solvers.Event or functions .* got 'half'"),
+    ],
+)
+def test_events_that_are_none_are_refused(events, message):
+    with pytest.raises(InvalidArgument, match=message):
+        solve_ode(lambda t, y: -y, torch.ones(2, 3, dtype=torch.float64), [0.0, 1.0], events=events)

@@ -81,6 +81,7 @@ def read_state(name: str, y: Any) -> tuple[Float[Tensor, "batch state"], Layout]
     accepted = "a floating tensor (batch, *state), or a dict or tuple of such"
     if not leaves or not all(isinstance(leaf, Tensor) for leaf in leaves):
         raise InvalidArgument(f"{name} must be {accepted}; got {type(y).__name__}")
+    require_unmapped(name, *leaves)
     for leaf in leaves:
         if leaf.dim() == 0 or not leaf.is_floating_point() or leaf.shape[0] != leaves[0].shape[0]:
             shapes = ", ".join(f"{tuple(leaf.shape)} {leaf.dtype}" for leaf in leaves[:MOST_SHOWN])
@@ -98,12 +99,19 @@ def read_times(
 ) -> tuple[Tensor, Float[Tensor, "batch time"], float]:
     """The times as a tensor, as (batch, time) increasing in double precision, and the sign that makes them so.
 
-    Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way.
+    Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way, and
+    where they ask for a gradient, which no solve gives.
     """
     try:
         moments = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
     except (TypeError, ValueError, RuntimeError) as problem:
         raise InvalidArgument(f"{name} must be numbers; got {t!r:.80}") from problem
+    require_unmapped(name, moments)
+    if moments.requires_grad and torch.is_grad_enabled():
+        raise InvalidArgument(
+            f"{name} has no gradient, times are constants of a solve: pass {name}.detach(), and let the span be a "
+            f"parameter of the field instead (y' = T f(T s, y) on s in [0, 1])"
+        )
     batch = len(like)
     accepted = f"(time,) or ({batch}, time) with at least two times"
     if moments.dim() not in (1, 2) or moments.shape[-1] < 2 or (moments.dim() == 2 and len(moments) != batch):
@@ -144,6 +152,15 @@ def require_known(*, gradient: str, on_failure: str) -> None:
     """Raise UnknownName unless both are names of their kind."""
     one_of("gradient", gradient, get_args(Gradient))
     one_of("on_failure", on_failure, get_args(OnFailure))
+
+
+def require_unmapped(name: str, *tensors: Tensor) -> None:
+    """Raise InvalidArgument for tensors inside torch.func.vmap, where steps cannot follow the values."""
+    if any(torch._C._functorch.is_batchedtensor(tensor) for tensor in tensors):
+        raise InvalidArgument(
+            f"{name} is mapped by torch.func.vmap, under which steps cannot follow the values: samples are the batch "
+            "of y0, so pass them all at once as (batch, state)"
+        )
 
 
 def require_finite(name: str, values: Tensor) -> None:

@@ -9,6 +9,7 @@ Three ways to the same numbers. For N points, O outputs and an MLP of depth L an
 
 delta is the gradient of an output in what the layer gives. "structured" knows dense and convolutional layers, ours and
 torch's, and takes Jacobians of what else has parameters. Sums run over all trained parameters; no factor 1/P.
+Before any of the three is used it is held against plain reverse passes at some of the points, see `proof`.
 
 Source: Novak, Sohl-Dickstein, Schoenholz, Fast finite width neural tangent kernel, arXiv 2206.08720.
 """
@@ -26,8 +27,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
-from limitlab.infinite_width.finite.factors import Factor, Part, assemble, jacobian_factors
-from limitlab.infinite_width.finite.structured import structured_factors
+from limitlab.infinite_width.finite.factors import Factor, Part, assemble
+from limitlab.infinite_width.finite.proof import normal_input, proved_way
 from limitlab.memory import require_memory
 
 Method = Literal["structured", "jacobian", "ntvp"]
@@ -54,8 +55,9 @@ def empirical_ntk(
     mean of the diagonal, which is what tends to the scalar kernel of the limit. probes: the trace from that many random
     sign vectors of `seed` instead of every output, without bias. chunk: points whose derivatives are held at once,
     by default what fits into 512 MiB. The network maps (batch, *inputs) to (batch, outputs), sample by sample.
-    Raises InvalidArgument for a network in training mode whose samples depend on each other or on chance, no trained
-    parameters, or more memory than is free (`memory_limit` bytes, where given).
+    Warns SlowerMethod where the method would be wrong for this network, and gives the kernel by one that is right.
+    Raises InvalidArgument for a network whose samples depend on each other or on chance, no trained parameters, points
+    of a wider dtype than the network's, or more memory than is free (`memory_limit` bytes, where given).
 
     >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "relu", 2.0), inputs=3, width=64)
     >>> ll.infinite_width.empirical_ntk(network, torch.eye(3).double(), outputs="trace").shape
@@ -64,37 +66,46 @@ def empirical_ntk(
     for name, value, known in (("method", method, get_args(Method)), ("outputs", outputs, get_args(Outputs))):
         if value not in known:
             raise unknown_name(f"{name} of empirical_ntk", value, known)
+    # a compiled network computes what its origin does, whose layers can be seen
+    network = getattr(network, "_orig_mod", network)
     _check_network(network)
     if len(x1) == 0 or (x2 is not None and len(x2) == 0):
         raise InvalidArgument("x1 and x2 must hold a point or more")
-    first, second = x1.detach(), None if x2 is None else x2.detach()
-    with torch.no_grad():
-        sample = network(first[:1])
-    if sample.dim() != 2:
-        raise InvalidArgument(f"network must map (batch, *inputs) to (batch, outputs); it gives {tuple(sample.shape)}")
-    readout = _readout(sample, outputs, probes, seed)
-    count = sample.shape[1]
-    entries = {"full": count**2, "diagonal": count, "trace": 1}[outputs]
-    n, m = len(first), len(first if second is None else second)
-    purpose = f"a kernel between {n} and {m} points with {entries} entries a pair"
-    require_memory(n * m * entries * sample.element_size() + _CHUNK_BYTES, purpose, sample.device, memory_limit)
-    if chunk is not None:
-        check_number("chunk", chunk, low=1, integer=True)
+    check_number("chunk", 1 if chunk is None else chunk, low=1, integer=True)
+    with torch.inference_mode(False):
+        first, second = (None if x is None else normal_input(f"x{i}", x, network) for i, x in enumerate((x1, x2), 1))
+        assert first is not None
+        with torch.no_grad():
+            sample = network(first[:1].clone())
+        if sample.dim() != 2:
+            got = tuple(sample.shape)
+            raise InvalidArgument(f"network must map (batch, *inputs) to (batch, outputs); it gives {got}")
+        readout = _readout(sample, outputs, probes, seed)
+        count = sample.shape[1]
+        entries = {"full": count**2, "diagonal": count, "trace": 1}[outputs]
+        n, m = len(first), len(first if second is None else second)
+        purpose = f"a kernel between {n} and {m} points with {entries} entries a pair"
+        require_memory(n * m * entries * sample.element_size() + _CHUNK_BYTES, purpose, sample.device, memory_limit)
+        floats = _CHUNK_BYTES // sample.element_size()
+        way = proved_way(network, readout, first, second, structured=method == "structured")
+        if method == "ntvp" and way.batched:
+            trained = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+            chunk = chunk or max(1, floats // (len(readout) * trained))
+            return _by_products(network, readout, first, first if second is None else second, outputs, chunk=chunk)
+        return _by_factors(partial(way.factors, network, readout), first, second, outputs, chunk=chunk, floats=floats)
 
-    names = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    floats = _CHUNK_BYTES // sample.element_size()
-    if method == "ntvp":
-        trained = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-        chunk = chunk or max(1, floats // (len(readout) * trained))
-        return _by_products(network, readout, first, first if second is None else second, outputs, chunk=chunk)
 
-    def features(x: Tensor) -> list[Factor]:
-        if method == "structured":
-            return structured_factors(network, readout, x)
-        return jacobian_factors(network, readout, x, names)
-
+def _by_factors(
+    features: Callable[[Tensor], list[Factor]],
+    x1: Tensor,
+    x2: Tensor | None,
+    outputs: Outputs,
+    *,
+    chunk: int | None,
+    floats: int,
+) -> Tensor:
     if chunk is None:
-        probe = features(first[:1])
+        probe = features(x1[:1])
         # two sets of derivatives are alive at once, those of the rows and those of the columns
         fitting = floats // (2 * sum(factor.numel() for factor in probe))
         chunk = max(1, min(fitting, math.isqrt(floats // max(factor.pair_numel() for factor in probe))))
@@ -102,7 +113,7 @@ def empirical_ntk(
     def parts(x: Tensor) -> list[Part]:
         return [partial(features, points) for points in x.split(chunk)]
 
-    return assemble(parts(first), None if second is None else parts(second), outputs)
+    return assemble(parts(x1), None if x2 is None else parts(x2), outputs)
 
 
 def _by_products(

@@ -133,3 +133,22 @@ def jacobian_factors(
 
     jacobians = torch.func.vmap(torch.func.jacrev(rows), in_dims=(None, 0))(moving, x)
     return [Factor(None, j.flatten(2).unsqueeze(-1), 0.0, 1.0) for j in jacobians.values()]
+
+
+def looped_factors(
+    network: nn.Module, readout: Float[Tensor, "rows outputs"], x: Float[Tensor, "n *inputs"], names: set[str]
+) -> list[Factor]:
+    """The same by a reverse pass for every row at every point, for networks that torch.func cannot follow."""
+    trained = dict(network.named_parameters())
+    moving = [trained[name] for name in sorted(names)]
+    jacobians: list[list[Tensor]] = [[] for _ in moving]
+    for point in x.split(1):
+        with torch.enable_grad():
+            outputs = (network(point.clone()) @ readout.T)[0]
+        for output in outputs.unbind():
+            gradients = torch.autograd.grad(
+                output, moving, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            for rows, gradient in zip(jacobians, gradients, strict=True):
+                rows.append(gradient.flatten())
+    return [Factor(None, rearrange(torch.stack(rows), "(n r) c -> n r c 1", n=len(x)), 0.0, 1.0) for rows in jacobians]

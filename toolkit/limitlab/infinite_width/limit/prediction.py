@@ -39,6 +39,10 @@ class IllConditioned(UserWarning):
     """The smallest eigenvalue of a kernel is lost in the rounding of the largest."""
 
 
+class DivergentRate(UserWarning):
+    """Gradient descent of this rate diverges along the largest eigenvalue, however finite its outputs still are."""
+
+
 class KernelDynamics:
     """The law of training on a kernel (n, n) or (n, n, outputs, outputs) towards targets (n,) or (n, outputs).
 
@@ -79,11 +83,20 @@ class KernelDynamics:
         eigenvalues, self.eigenvectors = torch.linalg.eigh(matrix)
         self.eigenvalues = eigenvalues + self._shift
         _warn_of_condition(float(self.eigenvalues[0]), float(self.eigenvalues[-1]), diag_reg)
+        if law != "flow" and rate > self.max_rate * (1 + 1e-9):
+            warnings.warn(
+                f"rate {rate:.6g} is beyond {self.max_rate:.6g}, from which on gradient descent diverges here "
+                f"(2{' (1 + momentum)' if law == 'momentum' else ''} / largest eigenvalue)",
+                DivergentRate,
+                stacklevel=2,
+            )
 
     @property
     def max_rate(self) -> float:
-        """The rate from which on gradient descent diverges."""
-        return self._divisor * 2 / float(self.eigenvalues[-1])
+        """The rate from which on gradient descent diverges; with momentum 1 - friction under the momentum law."""
+        momentum = max(0.0, 1 - self.friction) if self.law == "momentum" else 0.0
+        largest = float(self.eigenvalues[-1])
+        return self._divisor * 2 * (1 + momentum) / largest if largest > 0 else math.inf
 
     def decay(self, t: Times) -> Float[Tensor, "*time modes"]:
         """D_t: what is left of the residual along each eigenvector, eigenvalues ascending."""
@@ -91,7 +104,7 @@ class KernelDynamics:
         return 1 - self.eigenvalues * self.gain(t)
 
     def gain(self, t: Times) -> Float[Tensor, "*time modes"]:
-        """(1 - D_t)/eigenvalue, accurate for small eigenvalues; 0 for what rounding has made negative."""
+        """(1 - D_t)/eigenvalue, accurate for small eigenvalues; 0 for those that are zero but for rounding."""
         time, size = self._times(t), self._rate * self.eigenvalues
         if self.law == "flow":
             # 1 - exp would cancel for the small eigenvalues, by which the result is divided
@@ -103,7 +116,9 @@ class KernelDynamics:
             reached = torch.where(size < 0.5, slow, 1 - (1 - size) ** time)
         else:
             reached = 1 - _oscillation(size, self.friction, time)
-        positive = self.eigenvalues > 0
+        # an inverse of rounding would decide what contradicting targets at equal points end at
+        rounding = 4 * len(self.eigenvalues) * torch.finfo(size.dtype).eps * self.eigenvalues.abs().amax()
+        positive = self.eigenvalues > rounding
         return torch.where(positive, reached / self.eigenvalues.where(positive, torch.ones_like(size)), 0.0)
 
     def residual_modes(self, outputs: Tensor) -> Float[Tensor, "*time modes columns"]:

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.arguments import FlatField
 from limitlab.solvers.gradients.adjoint import adjoint
-from limitlab.solvers.gradients.leaves import gradient_leaves
+from limitlab.solvers.gradients.leaves import gradient_leaves, require_same_leaves
 from limitlab.solvers.gradients.reversible import reversible
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.ode.recording import Recorder
@@ -38,6 +38,9 @@ def checkpoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor,
     states, error, stiffness = _Checkpointed.apply(march, outcomes, y, *parameters)
     (outcome,) = outcomes
     return outcome._replace(states=states, log=replace(outcome.log, error=error, stiffness=stiffness))
+
+
+PROBES = 9
 
 
 class Checkpoints:
@@ -104,6 +107,7 @@ class _Checkpointed(torch.autograd.Function):
                     (log.stiffness[:, : stop - first], None if stiffness is None else stiffness[:, first:stop]),
                 ]
             outputs = [(output, grad) for output, grad in pairs if grad is not None and output.requires_grad]
+            require_same_leaves([output for output, _ in outputs], [*leaves, *parameters])
             inputs = [*leaves, *parameters]
             if outputs:
                 gradients = torch.autograd.grad(
@@ -122,11 +126,15 @@ def _sum(total: Tensor | None, new: Tensor | None) -> Tensor | None:
 
 
 def parameters_of(march: March, y: Tensor, field: object) -> tuple[Tensor, ...]:
-    """Everything the field holds that asks for a gradient."""
+    """Everything the field holds that asks for a gradient, at some time of the span."""
+    first, last = march.times[:, :1], march.times[:, -1:]
+    moments = [torch.lerp(first, last, share) for share in torch.linspace(0, 1, PROBES).tolist()]
+    if march.stops is not None:
+        moments += march.stops.split(1, 1)[:: max(1, march.stops.shape[1] // PROBES)]
     with torch.enable_grad():
-        slope = march.field(march.times[:, :1].to(y.dtype), y.detach())
+        slopes = [march.field(moment.to(y.dtype), y.detach()) for moment in moments]
     inner = march.field.field if isinstance(march.field, FlatField) else march.field
-    return gradient_leaves([slope], [field, inner])
+    return gradient_leaves(slopes, [field, inner])
 
 
 GRADIENTS: dict[str, Callable[[March, Tensor, Tensor, tuple[Tensor, ...]], Outcome]] = {

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from limitlab.errors import InvalidArgument
+
 
 def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -> tuple[Tensor, ...]:
     """Leaves that require a gradient in the tape of `outputs`, and the parameters of those `modules` that are some.
@@ -33,6 +35,16 @@ def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -
                 seen.add(following)
                 waiting.append(following)
     return tuple(leaves.values())
+
+
+def require_same_leaves(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+    """Raise InvalidArgument where the tape of a replay ends in a leaf whose gradient nobody would get."""
+    missing = {id(leaf) for leaf in gradient_leaves(outputs)} - {id(leaf) for leaf in leaves}
+    if missing:
+        raise InvalidArgument(
+            f"the field uses {len(missing)} tensors that ask for a gradient at some states or times only, which "
+            "were not seen at the start: pass the field as a torch.nn.Module that holds them, or use gradient='direct'"
+        )
 
 
 class Totals:

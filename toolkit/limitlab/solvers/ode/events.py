@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from limitlab.errors import one_of
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.solvers.ode.attempts import Integrator, Row
 from limitlab.solvers.ode.recording import continuous
 from limitlab.solvers.solution import EventLog
@@ -50,7 +50,7 @@ class Events:
 
     def __init__(self, events: tuple[Event, ...], t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> None:
         self._events = events
-        self._values = [_value(event, t, y) for event in events]
+        self._values = [_first_value(number, event, t, y) for number, event in enumerate(events)]
         self._crossings: list[list[tuple[Tensor, Tensor]]] = [[] for _ in events]
 
     def shorten(self, row: Row, integrator: Integrator, end: Tensor) -> tuple[Row, Tensor]:
@@ -113,6 +113,26 @@ class Events:
             gathered = state.gather(1, order[..., None].expand(-1, -1, state.shape[-1]))
             logs.append(EventLog(time.gather(1, order), gathered))
         return tuple(logs)
+
+
+def read_events(events: Any) -> tuple[Event, ...]:
+    """One event or several, each an `Event` or a function of (t, y). Raises InvalidArgument."""
+    several = events if isinstance(events, list | tuple) else (events,)
+    read = tuple(event if isinstance(event, Event) or not callable(event) else Event(event) for event in several)
+    for event in read:
+        if not isinstance(event, Event):
+            raise InvalidArgument(f"events must hold solvers.Event or functions (t, y) -> (batch,); got {event!r:.80}")
+    return read
+
+
+def _first_value(number: int, event: Event, t: Tensor, y: Tensor) -> Float[Tensor, "batch 1"]:
+    value: Any = event.function(t, y)
+    if not isinstance(value, Tensor) or value.numel() != len(y) or len(value) != len(y) or value.dtype == torch.bool:
+        got = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise InvalidArgument(
+            f"events[{number}] must return numbers ({len(y)},), one a sample, that change sign at the event; got {got}"
+        )
+    return value.reshape(len(y), 1)
 
 
 def _value(event: Event, t: Tensor, y: Tensor) -> Float[Tensor, "batch 1"]:

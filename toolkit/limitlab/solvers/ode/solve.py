@@ -33,16 +33,18 @@ from limitlab.solvers.arguments import (
     require_known,
     require_slope,
 )
+from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
 from limitlab.solvers.methods.jacobians import JacobianFunction, ReversedJacobian
-from limitlab.solvers.ode.events import Event
+from limitlab.solvers.ode.events import Event, read_events
 from limitlab.solvers.ode.jumps import one_sided
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.solution import Solution
 
 
+@outside_inference_mode
 def solve_ode(
     field: Callable[[Tensor, Any], Any],
     y0: Any,
@@ -55,7 +57,7 @@ def solve_ode(
     control: str = "pi",
     shared_steps: bool = False,
     gradient: Gradient = "direct",
-    events: Sequence[Event] = (),
+    events: Event | Callable[[Tensor, Any], Tensor] | Sequence[Event | Callable[[Tensor, Any], Tensor]] = (),
     stops: Tensor | Sequence[float] | None = None,
     jacobian: JacobianFunction | None = None,
     first_step: float | None = None,
@@ -84,6 +86,7 @@ def solve_ode(
     flat, layout = read_state("y0", y0)
     t, times, sign = read_times("t", t, flat)
     require_known(gradient=gradient, on_failure=on_failure)
+    events = read_events(events)
     settings = read_control(
         rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
         first_step=first_step,
@@ -99,6 +102,9 @@ def solve_ode(
     flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
     start = layout.time(sign * times[:, :1]).to(flat.dtype)
     slope = sign * require_slope("field", field(start, y0), flat, layout)
+    if getattr(chosen, "jacobian", False) is None:
+        remedy = f"{method!r} needs one: pass jacobian=(t, y) -> (batch, n, n), or use an explicit method"
+        require_derivative("field", flat_field, times[:, :1].to(flat.dtype), flat, remedy)
     march = March(
         flat_field,
         chosen if stops is None else one_sided(chosen),

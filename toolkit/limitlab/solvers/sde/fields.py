@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.solvers.derivatives import directional, pullback
 from limitlab.solvers.gradients.leaves import gradient_leaves
 from limitlab.solvers.methods.method import VectorField
 
@@ -101,10 +102,10 @@ class Fields:
             if not g.requires_grad:
                 return g, torch.zeros_like(y)
             if self.coupled:
-                rows = (_pullback(g[:, i], at, torch.ones_like(g[:, i]), tape)[:, i] for i in range(g.shape[1]))
+                rows = (pullback(g[:, i], at, torch.ones_like(g[:, i]), tape)[:, i] for i in range(g.shape[1]))
                 along = torch.stack(list(rows), 1) * g
             else:
-                along = _pullback(g, at, g, tape)
+                along = pullback(g, at, g, tape)
         return (g, along) if tape else (g.detach(), along.detach())
 
 
@@ -117,15 +118,10 @@ def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) ->
             return False
         # any weights that differ would do: entries off the diagonal must not cancel
         weights = torch.linspace(1.0, 2.0, y.shape[1], dtype=y.dtype, device=y.device).expand_as(y)
-        plain, weighted = (_pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
+        plain, weighted = (pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
     size = plain.abs().amax() + weighted.abs().amax()
     # the root of eps is far above rounding, and below any coupling that matters
     return bool((weighted - weights * plain).abs().amax() > torch.finfo(y.dtype).eps ** 0.5 * size)
-
-
-def _pullback(value: Tensor, at: Tensor, cotangent: Tensor, tape: bool) -> Tensor:
-    (pulled,) = torch.autograd.grad(value, at, cotangent, create_graph=tape, retain_graph=True, allow_unused=True)
-    return torch.zeros_like(at) if pulled is None else pulled
 
 
 def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
@@ -133,25 +129,6 @@ def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tenso
     with torch.enable_grad():
         outputs = fields.drift(t, y.detach()), fields.diffusion(t, y.detach())
     return gradient_leaves(outputs, fields.originals)
-
-
-def directional(field: VectorField, t: Tensor, y: State, direction: State) -> Tensor:
-    """(D field) direction, the derivative in y, by two reverse passes: v -> v^T D is linear, and its derivative is D.
-
-    Forward mode takes twice the time here, and seconds when it is first used.
-    """
-    tape = torch.is_grad_enabled()
-    with torch.enable_grad():
-        at = y if y.requires_grad and tape else y.detach().requires_grad_()
-        value = field(t, at)
-        if not value.requires_grad:
-            return torch.zeros_like(value)
-        # its value does not matter, as the pullback is linear in it
-        covector = torch.zeros_like(value, requires_grad=True)
-        pulled = _pullback(value, at, covector, True)
-        if not pulled.requires_grad:
-            return torch.zeros_like(value)
-        return _pullback(pulled, covector, direction, tape)
 
 
 def drifted(y: State, h: Size, f: State, scale: float = 1.0) -> State:

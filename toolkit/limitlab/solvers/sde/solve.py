@@ -31,7 +31,9 @@ from limitlab.solvers.arguments import (
     read_times,
     require_finite,
     require_known,
+    require_unmapped,
 )
+from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import checkpoint
 from limitlab.solvers.methods.method import VectorField
@@ -47,6 +49,7 @@ from limitlab.solvers.solution import Solution
 FIRST_STEP = 1e-3  # of the span: slopes say nothing about the scale of the noise
 
 
+@outside_inference_mode
 def solve_sde(
     drift: VectorField,
     diffusion: VectorField,
@@ -104,7 +107,12 @@ def solve_sde(
     _check_gradient(gradient, on_failure, uniform)
     start = times[:, :1].to(y0.dtype)
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
-    if noise == "diagonal" and (scheme.step is milstein or (gradient, calculus) == ("adjoint", "ito")):
+    corrected = gradient == "adjoint" and calculus == "ito"
+    if noise != "additive" and (scheme.step is milstein or corrected):
+        reader = f"{method!r}" if scheme.step is milstein else "gradient 'adjoint' of an Ito equation"
+        remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
+        require_derivative("diffusion", fields.diffusion, start, y0, remedy)
+    if noise == "diagonal" and (scheme.step is milstein or corrected):
         fields = replace(fields, coupled=is_coupled(diffusion, start, y0))
     # noise is drawn on the regular grid, so that asking for more times leaves the path as it is
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
@@ -166,6 +174,7 @@ def _check_state(y0: object, scheme: Scheme, method: str) -> None:
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.is_floating_point() or y0.numel() == 0:
         got = f"{tuple(y0.shape)} {y0.dtype}" if isinstance(y0, Tensor) else type(y0).__name__
         raise InvalidArgument(f"y0 must be a floating tensor (batch, state); got {got}")
+    require_unmapped("y0", y0)
     require_finite("y0", y0)
     if scheme.positive and not bool((y0 > 0).all()):
         raise InvalidArgument(f"y0 must be positive for {method!r}; its smallest value is {float(y0.min()):g}")
