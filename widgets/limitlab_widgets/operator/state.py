@@ -64,7 +64,8 @@ class OperatorState(StudioState):
 
     decides = ("problem", "operator", "options")
 
-    problem = AnyTrait(help="the problem at its parameters, a PDEProblem; a name is looked up")
+    # traitlets would let None pass without asking the validator
+    problem = AnyTrait(allow_none=False, help="the problem at its parameters, a PDEProblem; a name is looked up")
     operator = Unicode("fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
     model = Unicode(BASELINE, help="whose prediction is looked at")
