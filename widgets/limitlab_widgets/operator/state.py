@@ -64,8 +64,9 @@ class OperatorState(StudioState):
 
     decides = ("problem", "operator", "options")
 
-    # traitlets would let None pass without asking the validator
-    problem = AnyTrait(allow_none=False, help="the problem at its parameters, a PDEProblem; a name is looked up")
+    problem = AnyTrait(help="the problem at its parameters, a PDEProblem; a name is looked up")
+    # traitlets would let None pass without asking the validator, and takes no such argument for this trait
+    problem.allow_none = False
     operator = Unicode("fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
     model = Unicode(BASELINE, help="whose prediction is looked at")
