@@ -1,4 +1,4 @@
-"""A hundred random actions on the solver studio, with state, controls and figures compared after each."""
+"""A hundred random actions on two solver studios, with state, controls and figures compared after each."""
 
 import gc
 
@@ -9,7 +9,7 @@ from ipywidgets.widgets.widget import _instances
 from limitlab_widgets import SolverStudio
 from limitlab_widgets.solver.figures import line_time
 
-ACTIONS = 100
+ACTIONS = 50
 
 
 def shown(part):
