@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument
 
+INNER = "_limitlab_inner"
+
 
 def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -> tuple[Tensor, ...]:
     """Leaves that require a gradient in the tape of `outputs`, and the parameters of those `modules` that are some.
@@ -37,9 +39,18 @@ def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -
     return tuple(leaves.values())
 
 
+def inner_leaf(tensor: Tensor) -> Tensor:
+    """A leaf with these values, for a derivative that a method takes for itself: no gradient of the caller ends there."""
+    leaf = tensor.detach().requires_grad_()
+    # on the tensor, since a tape hands back the same object
+    setattr(leaf, INNER, True)
+    return leaf
+
+
 def require_same_leaves(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
     """Raise InvalidArgument where the tape of a replay ends in a leaf whose gradient nobody would get."""
-    missing = {id(leaf) for leaf in gradient_leaves(outputs)} - {id(leaf) for leaf in leaves}
+    found = {id(leaf) for leaf in gradient_leaves(outputs) if not getattr(leaf, INNER, False)}
+    missing = found - {id(leaf) for leaf in leaves}
     if missing:
         raise InvalidArgument(
             f"the field uses {len(missing)} tensors that ask for a gradient at some states or times only, which "

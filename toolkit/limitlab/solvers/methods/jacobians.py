@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from limitlab.errors import InvalidArgument
+from limitlab.solvers.gradients.leaves import inner_leaf
 from limitlab.solvers.methods.method import VectorField
 
 JacobianFunction = Callable[[Tensor, Tensor], Tensor]
@@ -82,8 +83,8 @@ def stiff_vectors(jacobian: Float[Tensor, "batch state state"]) -> tuple[Tensor,
 def _reverse(field: VectorField, t: Tensor, y: Tensor) -> Linearization:
     taped = torch.is_grad_enabled()
     with torch.enable_grad():
-        y = y if taped and y.requires_grad else y.detach().requires_grad_()
-        t = t.detach().requires_grad_()
+        y = y if taped and y.requires_grad else inner_leaf(y)
+        t = inner_leaf(t)
         slope = field(t, y)
         rows = in_time = None
         if slope.requires_grad:
@@ -104,7 +105,7 @@ def _time_derivative(field: VectorField, t: Tensor, y: Tensor) -> Tensor | None:
         return _product(field, t, y, torch.ones_like(t), torch.zeros_like(y))
     taped = torch.is_grad_enabled()
     with torch.enable_grad():
-        t, weights = t.detach().requires_grad_(), torch.ones_like(y, requires_grad=True)
+        t, weights = inner_leaf(t), inner_leaf(torch.ones_like(y))
         slope = field(t, y)
         weighted = None
         if slope.requires_grad:
