@@ -40,7 +40,7 @@ def gradient_leaves(outputs: Sequence[Tensor], modules: Sequence[object] = ()) -
 
 
 def inner_leaf(tensor: Tensor) -> Tensor:
-    """A leaf with these values, for a derivative that a method takes for itself: no gradient of the caller ends there."""
+    """A leaf with these values, for a derivative that a method takes for itself: no gradient of the caller is lost."""
     leaf = tensor.detach().requires_grad_()
     # on the tensor, since a tape hands back the same object
     setattr(leaf, INNER, True)
