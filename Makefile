@@ -27,7 +27,7 @@ report: setup
 test: setup
 	$(PYTEST) --nbval-lax tests notebooks
 
-# the unit tests alone, in about three minutes on two cores
+# the unit tests alone, in under five minutes on two idle cores
 quick: setup
 	$(PYTEST) --ignore tests/notebooks --ignore tests/browser tests
 
