@@ -91,6 +91,7 @@ def directional(
         value = field(t, at)
         if not value.requires_grad:
             return torch.zeros_like(value)
+        # its value does not matter, as the pullback is linear in it
         covector = torch.zeros_like(value, requires_grad=True)
         pulled = pullback(value, at, covector, True)
         if not pulled.requires_grad:

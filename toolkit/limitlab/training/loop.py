@@ -78,19 +78,17 @@ def fit(
     check_number("seed", seed, low=0, integer=True)
     if run is not None and not resume and is_main_process() and (run.log or checkpoints.paths(run.checkpoints)):
         raise InvalidArgument(f"{run.folder} already holds a training; resume it, or train in run.child(name)")
-    training = _Training(model, recipe, run)
-    training.checkpoint_every = checkpoint_every or training.checkpoint_every
+    training = _Training(model, recipe, run, checkpoint_every or math.ceil(recipe.steps / 10))
     return training.steps(resume, seed, device, precision, log_every)
 
 
 class _Training:
     """One training under way: the step it has reached, what is not written yet, where a resumed one would go on."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, run: Run | None) -> None:
-        self.model, self.recipe, self.run = model, recipe, run
+    def __init__(self, model: nn.Module, recipe: Recipe, run: Run | None, checkpoint_every: int) -> None:
+        self.model, self.recipe, self.run, self.checkpoint_every = model, recipe, run, checkpoint_every
         self.factor = recipe.factor
         self.evaluate_every = recipe.evaluate_every or recipe.steps
-        self.checkpoint_every = math.ceil(recipe.steps / 10)
         self.step, self.stored, self.seconds = 0, 0, 0.0
         self.pending: list[Progress] = []
         self.norms: list[float] = []

@@ -55,10 +55,6 @@ class Trial:
         """A label for readers and folders: texts as they are, numbers with their axis, as in "mup/width-256"."""
         return "/".join(value if isinstance(value, str) else f"{axis}-{value}" for axis, value in self.at.items())
 
-    def matches(self, at: Mapping[str, str | float]) -> bool:
-        """Whether the trial has these coordinates."""
-        return all(self.at.get(axis) == value for axis, value in at.items())
-
 
 @dataclass(frozen=True)
 class Prepared(Generic[D]):
