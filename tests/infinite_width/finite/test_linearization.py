@@ -1,5 +1,7 @@
 """The linearised twin, and gradient descent on it and on the network."""
 
+import warnings
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from limitlab.errors import InvalidArgument, LimitlabError
 from limitlab.infinite_width import (
     Conv,
     Dense,
+    DivergentRate,
     Flatten,
     KernelDynamics,
     Linearized,
@@ -80,19 +83,24 @@ def test_twin_of_a_convolution_has_its_kernel():
 
 @pytest.mark.parametrize(("fraction", "converges"), [(0.95, True), (1.05, False)])
 def test_largest_rate_is_the_edge_for_the_twin(fraction, converges):
-    """1.9/(largest eigenvalue) converges, 2.1/(largest eigenvalue) diverges."""
+    """1.9/(largest eigenvalue) converges, 2.1/(largest eigenvalue) diverges, by losses that stay finite: it is said."""
     network, (x, y) = Network(mlp(2, "erf", 2.0, 0.1), 3, 16), problem()
     twin = Linearized(network)
     rate = fraction * max_learning_rate(empirical_ntk(network, x))
-    losses = [progress.loss for progress in descend(twin, x, y, rate=rate, steps=300)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DivergentRate)
+        losses = [progress.loss for progress in descend(twin, x, y, rate=rate, steps=300)]
     assert (losses[-1] < losses[0]) == converges
+    assert [w.filename for w in caught if w.category is DivergentRate] == [__file__] * (not converges)
 
 
 def test_network_above_the_edge_catapults_to_a_flatter_place():
     """At 1.3 times the edge of its start the loss first grows; it ends below it, with a smaller largest eigenvalue."""
     network, (x, y) = Network(mlp(1, "relu", 2.0), 3, 512, seed=3), problem(count=3)
     edge = max_learning_rate(empirical_ntk(network, x))
-    losses = [progress.loss for progress in descend(network, x, y, rate=1.3 * edge, steps=300)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DivergentRate)
+        losses = [progress.loss for progress in descend(network, x, y, rate=1.3 * edge, steps=300)]
     assert max(losses) > 2 * losses[0]
     assert losses[-1] < 1e-2 * losses[0]
     assert max_learning_rate(empirical_ntk(network, x)) > 1.3 * edge

@@ -28,6 +28,7 @@ from limitlab.infinite_width.finite.networks import (
     standard_learning_rates,
     to_standard,
 )
+from limitlab.infinite_width.finite.proof import SlowerMethod
 from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope
 from limitlab.infinite_width.limit.activations import ACTIVATIONS, Activation, activation, from_function
 from limitlab.infinite_width.limit.architecture import (
@@ -52,6 +53,7 @@ from limitlab.infinite_width.limit.pinn import (
     limit_pinn_kernel,
 )
 from limitlab.infinite_width.limit.prediction import (
+    DivergentRate,
     IllConditioned,
     KernelDynamics,
     gaussian_process_posterior,

@@ -12,6 +12,7 @@ Source: Lee et al., Wide neural networks of any depth evolve as linear models, a
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Generator, Mapping
 from typing import Literal, get_args
 
@@ -21,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.infinite_width.limit.prediction import DivergentRate
 from limitlab.training import Progress, descent, fit
 
 LossScale = Literal["sum", "mean"]
@@ -65,7 +67,8 @@ def descend(
 
     batch: points of a stochastic step, drawn from `seed` without replacement within an epoch; the loss of a step is
     then that of its batch, for "sum" times n/batch. Full batches where left out. The model stays on the device of x.
-    Raises InvalidArgument; TrainingDiverged where the rate is too high for the losses to stay finite.
+    Raises InvalidArgument; TrainingDiverged where the rate is too high for the losses to stay finite. Warns
+    DivergentRate where full batches end at a higher loss than they began with.
 
     >>> network = ll.infinite_width.Network(ll.infinite_width.mlp(1, "erf"), inputs=2, width=8)
     >>> x, y = torch.eye(2).double(), torch.ones(2, 1).double()
@@ -83,8 +86,24 @@ def descend(
     def squared_error(network: nn.Module, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"loss": weight * (network(rows["input"]) - rows["target"]).square().sum()}
 
-    recipe = descent(squared_error, points, steps, rate)
-    return fit(model, recipe, device=x.device.type, seed=seed)
+    training = fit(model, descent(squared_error, points, steps, rate), device=x.device.type, seed=seed)
+    return _watched(training, rate) if points.size == len(x) else training
+
+
+def _watched(training: Generator[Progress, None, None], rate: float) -> Generator[Progress, None, None]:
+    """The same steps; a warning after the last where the loss has grown."""
+    first = progress = next(training)
+    yield first
+    for progress in training:
+        yield progress
+    # a loss that grows by 1.2 a step stays finite for thousands of steps; a catapult comes down again
+    if progress.loss > first.loss:
+        warnings.warn(
+            f"the loss grew from {first.loss:.4g} to {progress.loss:.4g} in {progress.step} steps: rate {rate:.6g} is "
+            "too high (max_learning_rate of the empirical tangent kernel is where gradient descent begins to diverge)",
+            DivergentRate,
+            stacklevel=2,
+        )
 
 
 class _Points:
