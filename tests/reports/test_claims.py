@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.reports import Claims, Criterion, above, below, collect, near, within
+from limitlab.reports.claims import VERDICTS
 from limitlab.reports.publish import MEDIA_TYPE
 
 numbers = st.floats(-1e6, 1e6)
@@ -98,7 +99,8 @@ def test_every_claim_with_a_criterion_is_a_checked_line(claims, capsys):
 
 def test_a_sweep_collects_what_the_table_shows(claims):
     output = {"data": claims._repr_mimebundle_()}
-    assert set(output["data"]) == {MEDIA_TYPE}
+    assert set(output["data"]) == {MEDIA_TYPE, VERDICTS}
+    assert output["data"][VERDICTS]["error at the end"] == {"holds": False, "here": "0.2"}
     json.dumps(output, allow_nan=False)
     collected = collect({"cells": [{"outputs": [output]}]})
     assert collected == {"drift": -0.74, "evaluations": 1610, "steps": 268, "claims": 2, "claims_reached": 1}

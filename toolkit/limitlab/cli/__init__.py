@@ -79,8 +79,12 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = commands.add_parser("sweep", help="run a notebook for a product of parameters and compare")
     _notebook_arguments(sweep, "name=value,value", "values to try (for a parameter that is a list: separated by ;)")
-    sweep.add_argument("--workers", type=int, default=2, metavar="N", help="processes on this machine (default 2)")
-    sweep.add_argument("--scheduler", metavar="ADDRESS", help="address of a running Dask scheduler, used instead")
+    _cluster_arguments(sweep)
+
+    claims = commands.add_parser("claims", help="run a notebook at several seeds and see which claims hold")
+    _notebook_arguments(claims, "name=value", "a parameter of the notebook, the same at all seeds")
+    claims.add_argument("--seeds", default="3", metavar="N", help="how many, from its own on, or which: 0,7,1000")
+    _cluster_arguments(claims)
 
     run = commands.add_parser("run", help="run an experiment: data, training, metrics")
     run.add_argument("experiment", metavar="EXPERIMENT", help="see: limitlab list experiments")
@@ -112,9 +116,15 @@ def _notebook_arguments(parser: argparse.ArgumentParser, value: str, meaning: st
     parser.add_argument("--folder", default="reports", help="where reports are written (default reports)")
 
 
+def _cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes on this machine (default 2)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="address of a running Dask scheduler, used instead")
+
+
 COMMANDS = {
     "report": ("reporting", "report"),
     "sweep": ("reporting", "sweep"),
+    "claims": ("reporting", "claims"),
     "run": ("running", "run"),
     "list": ("listing", "show"),
     "lab": ("lab", "open_lab"),

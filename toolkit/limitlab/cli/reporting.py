@@ -1,4 +1,4 @@
-"""`limitlab report` and `limitlab sweep`."""
+"""`limitlab report`, `limitlab sweep` and `limitlab claims`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from limitlab import reports
+from limitlab.errors import InvalidArgument
 from limitlab.reports import notebooks
 from limitlab.reports.parameters import parse_sweep, parse_values, read_parameters
 
@@ -34,3 +35,25 @@ def sweep(options: argparse.Namespace) -> int:
         print(f"limitlab: {named}: {point.failure}", file=sys.stderr)
     print(result.page)
     return 1 if result.failures else 0
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Run a notebook at several seeds; prints its claims there. Exit code 1 where one fails, or a run."""
+    path = notebooks.find(options.notebook)
+    values = parse_values(options.parameters, read_parameters(notebooks.read(path), path.name))
+    where = {"workers": options.workers, "scheduler": options.scheduler, "folder": options.folder}
+    held = reports.replicate(path, _seeds(options.seeds), values, **where)
+    print(held)
+    for seed, failure in held.failures.items():
+        print(f"limitlab: seed {seed}: {failure}", file=sys.stderr)
+    if not held.verdicts and not held.failures:
+        print(f"limitlab: {path.name} states no claims", file=sys.stderr)
+    return 0 if held.holds else 1
+
+
+def _seeds(text: str) -> int | list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidArgument(f"--seeds must be a number, or seeds separated by commas; got {text!r}") from None
+    return numbers if "," in text else numbers[0]

@@ -1,13 +1,15 @@
 """Reports: a notebook run with parameters, as a self-contained page; many of them, as a comparison.
 
-`report` runs one notebook, `sweep` a product of parameters on Dask. In a notebook `Claims` states what it claims: the
-table, the checked lines and the numbers that a sweep compares come from one statement.
+`report` runs one notebook, `sweep` a product of parameters on Dask, `replicate` looks at its claims at several seeds.
+In a notebook `Claims` states what it claims: the table, the checked lines and the numbers that a sweep compares come
+from one statement.
 """
 
 from limitlab.reports.claims import Claims, Criterion, above, below, near, within
 from limitlab.reports.comparison import Point
 from limitlab.reports.execution import Report, ReportFailed, report
 from limitlab.reports.publish import collect, publish
+from limitlab.reports.replication import Replication, replicate
 from limitlab.reports.sweep import Sweep, sweep
 from limitlab.reports.tables import Table, formatted
 
@@ -15,6 +17,7 @@ __all__ = [
     "Claims",
     "Criterion",
     "Point",
+    "Replication",
     "Report",
     "ReportFailed",
     "Sweep",
@@ -25,6 +28,7 @@ __all__ = [
     "formatted",
     "near",
     "publish",
+    "replicate",
     "report",
     "sweep",
     "within",

@@ -5,6 +5,8 @@
     claims                                         # in a cell: the table; a claim that fails is marked
     claims.check()                                 # in a checked cell: "exponent of the drift: True"
 
+The table is stored with the verdicts, which `replicate` collects over seeds.
+
 A threshold is written once, in a criterion (`within`, `near`, `below`, `above`), which knows the value, the verdict and
 its own words. A claim without one is a line of the table that nothing depends on.
 """
@@ -22,6 +24,7 @@ from limitlab.reports.tables import Table, formatted, in_python
 
 COLUMNS = ("theory", "paper", "criterion", "here", "baseline")
 HOLDS, FAILS = "yes", "**no**"
+VERDICTS = "application/vnd.limitlab.claims+json"
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,10 @@ class Claims:
         return repr(self.table)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """What a sweep collects; IPython adds the Markdown and the plain text to it."""
-        return {MEDIA_TYPE: self.published}
+        """What sweeps and replications collect; IPython adds the Markdown and the plain text to it."""
+        judged = {claim.what: claim for claim in self._claims.values() if claim.holds is not None}
+        verdicts = {what: {"holds": claim.holds, "here": claim.cells["here"]} for what, claim in judged.items()}
+        return {MEDIA_TYPE: self.published, VERDICTS: verdicts}
 
 
 def below(value: Any, limit: float) -> Criterion:

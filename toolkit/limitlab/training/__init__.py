@@ -13,6 +13,7 @@ from limitlab.training.losses import operator_loss
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
 from limitlab.training.runs import Run
+from limitlab.training.streams import seeds
 
 __all__ = [
     "Batches",
@@ -28,4 +29,5 @@ __all__ = [
     "operator_loss",
     "runs",
     "schedules",
+    "seeds",
 ]

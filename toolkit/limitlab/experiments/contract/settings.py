@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.training.device import DEVICES, PRECISIONS
+from limitlab.training.streams import seeds
 
 MAX_TEXT = 1000
 
@@ -89,18 +90,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Ensemble(Settings):
-    """Every model is built and trained with several seeds: seed, seed + 1, ...
+    """Every model is built and trained with several seeds, of which two different `seed` have none in common.
 
     >>> ll.experiments.Ensemble(seeds=2, seed=5).seed_range
-    (5, 6)
+    (5000, 5001)
     """
 
     seeds: int = option(3, "trainings of each model, for the spread", low=1, high=1000)
-    seed: int = option(0, "seed of the data and of the first training", low=0, high=2**31)
+    seed: int = option(0, "seed of the data and of the trainings", low=0, high=2**31)
 
     @property
     def seed_range(self) -> tuple[int, ...]:
-        return tuple(range(self.seed, self.seed + self.seeds))
+        return seeds(self.seed, self.seeds)
 
 
 @dataclass(frozen=True)
