@@ -4,9 +4,10 @@ UV := .tools/bin/uv
 RUN := .venv/bin
 MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
+NOTEBOOKS := $(sort $(wildcard notebooks/*/*.ipynb))
 BENCHMARKS := $(filter-out %/interleaved.py,$(wildcard tests/benchmarks/*.py))
 
-.PHONY: setup lab report test quick check bench clean
+.PHONY: setup lab report test quick claims check bench clean
 
 setup: .venv/.complete
 
@@ -30,6 +31,10 @@ test: setup
 # the unit tests alone, in under five minutes on two idle cores
 quick: setup
 	$(PYTEST) --ignore tests/notebooks --ignore tests/browser tests
+
+# the claims of every notebook at five seeds: an hour or so
+claims: setup
+	for notebook in $(NOTEBOOKS); do OMP_NUM_THREADS=1 $(RUN)/limitlab claims $$notebook --seeds 0,7,1000,2,3 || exit 1; done
 
 check: setup
 	$(RUN)/ruff check

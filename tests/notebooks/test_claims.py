@@ -1,0 +1,31 @@
+"""The claims of every notebook at a seed that is not its own, at the size of its stored run."""
+
+from pathlib import Path
+
+import pytest
+
+from limitlab import reports
+from limitlab.reports import notebooks
+from limitlab.reports.replication import stored_verdicts
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CLAIMING = sorted(
+    path.relative_to(NOTEBOOKS).as_posix()
+    for path in NOTEBOOKS.rglob("*.ipynb")
+    if ".ipynb_checkpoints" not in path.parts and stored_verdicts(notebooks.read(path))
+)
+ANOTHER_SEED = 7
+
+
+def test_the_lessons_state_claims():
+    assert len(CLAIMING) >= 13
+
+
+@pytest.mark.parametrize("name", CLAIMING)
+def test_claims_hold_at_another_seed(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path / "home"))
+    source = NOTEBOOKS / name
+    report = reports.report(source, {"seed": ANOTHER_SEED}, to=("ipynb",), folder=tmp_path, progress=False)
+    verdicts = stored_verdicts(notebooks.read(report.notebook))
+    assert verdicts.keys() >= stored_verdicts(notebooks.read(source)).keys()
+    assert {what: verdict.here for what, verdict in verdicts.items() if not verdict.holds} == {}
