@@ -57,11 +57,10 @@ def check_number(
     8
     """
     kind = "a whole number" if integer else "a number"
-    bounds = " ".join(
-        part for part in (f">= {low:g}" if low is not None else "", f"<= {high:g}" if high is not None else "") if part
-    )
-    accepted = f"{kind} {bounds}".rstrip()
-    refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    ends = [(sign, end) for sign, end in ((">=", low), ("<=", high)) if end is not None]
+    shown = digits(*(end for _, end in ends), *([value] if isinstance(value, float) else []))
+    bounds = [f"{sign} {text}" for (sign, _), text in zip(ends, shown, strict=False)]
+    refused = InvalidArgument(f"{argument} must be {' '.join([kind, *bounds])}; got {value!r:.80}")
     # True is an int in Python
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused
@@ -70,3 +69,17 @@ def check_number(
     if (low is not None and value < low) or (high is not None and value > high):
         raise refused
     return int(value) if integer else float(value)
+
+
+def digits(*numbers: float) -> list[str]:
+    """The numbers as text, six digits each, or as many more as it takes to see which of them differ.
+
+    >>> ll.errors.digits(14.614643, 14.614642143249512, 0.5)
+    ['14.614643', '14.614642', '0.5']
+    """
+    different = len(set(numbers))
+    for count in range(6, 18):
+        shown = [f"{number:.{count}g}" for number in numbers]
+        if len(set(shown)) == different:
+            break
+    return shown
