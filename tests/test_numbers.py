@@ -28,7 +28,9 @@ def test_what_torch_can_share_is_shared():
     assert tensor_of("t", tensor) is tensor
 
 
-@pytest.mark.parametrize("values", ["noon", [0.0, "noon"], None, [[0.0], [1.0, 2.0]], np.array(["2020-01-01"], "M8[D]")])
+@pytest.mark.parametrize(
+    "values", ["noon", [0.0, "noon"], None, [[0.0], [1.0, 2.0]], np.array(["2020-01-01"], "M8[D]")]
+)
 def test_what_is_no_number_is_refused_by_name(values):
     with pytest.raises(InvalidArgument, match="t must be numbers; got"):
         tensor_of("t", values)

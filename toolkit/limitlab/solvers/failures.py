@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from limitlab.errors import LimitlabError
+from limitlab.errors import LimitlabError, digits
 from limitlab.solvers.solution import Failure
 
 
@@ -77,8 +77,11 @@ def failed(failures: Sequence[Failure]) -> SolveFailed:
     first = failures[0]
     kind, advice = _KINDS[first.kind]
     others = f" (and {len(failures) - 1} more samples)" if len(failures) > 1 else ""
+    # to the sixth decimal, or to the step: of late times the first six digits say nothing
+    resolution = max(abs(first.step_size), 1e-6 * min(1.0, abs(first.time)))
+    moment = digits(first.time, first.time + resolution)[0]
     return kind(
-        f"{first.kind} of sample {first.sample}{others} at t = {first.time:.6g} with step size {first.step_size:.3g}: "
+        f"{first.kind} of sample {first.sample}{others} at t = {moment} with step size {first.step_size:.3g}: "
         f"{advice}, or ask for on_failure='mask'",
         failures,
     )

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
+from limitlab.numbers import resolved
 from limitlab.problems.base import Kind
 from limitlab.problems.compiled.vector_field import MatrixField, Values, VectorField, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
@@ -141,7 +142,7 @@ class SDEProblem(DynamicalProblem):
         from limitlab.solvers.sde.solve import solve_sde
 
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
-        moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
+        moments = resolved("times", self.stored_times(None, times), y0)
         defaults: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
         # solve_sde draws nothing without being told from which seed
         if "brownian" not in options and "seed" not in options:
