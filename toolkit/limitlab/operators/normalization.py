@@ -6,7 +6,6 @@ output is in physical units, so losses and metrics see what a person would see.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 

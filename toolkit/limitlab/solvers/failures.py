@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from limitlab.errors import LimitlabError, digits
+from limitlab.errors import LimitlabError
 from limitlab.solvers.solution import Failure
 
 
@@ -77,11 +78,19 @@ def failed(failures: Sequence[Failure]) -> SolveFailed:
     first = failures[0]
     kind, advice = _KINDS[first.kind]
     others = f" (and {len(failures) - 1} more samples)" if len(failures) > 1 else ""
-    # to the sixth decimal, or to the step: of late times the first six digits say nothing
-    resolution = max(abs(first.step_size), 1e-6 * min(1.0, abs(first.time)))
-    moment = digits(first.time, first.time + resolution)[0]
     return kind(
-        f"{first.kind} of sample {first.sample}{others} at t = {moment} with step size {first.step_size:.3g}: "
+        f"{first.kind} of sample {first.sample}{others} at t = {_shown(first)} with step size {first.step_size:.3g}: "
         f"{advice}, or ask for on_failure='mask'",
         failures,
     )
+
+
+def _shown(failure: Failure) -> str:
+    """The time, to a tenth of the step or five digits of one: of late times the first six digits say nothing."""
+    size = abs(failure.time)
+    resolution = max(abs(failure.step_size), 1e-5 * min(1.0, size))
+    if not 0.0 < resolution < math.inf or not size < math.inf:
+        return f"{failure.time:.6g}"
+    size = max(size, resolution)
+    count = max(round(math.log10(size / resolution)), math.floor(math.log10(size))) + 1
+    return f"{failure.time:.{max(6, count)}g}"

@@ -178,10 +178,10 @@ class BrownianPath:
         if end < start:
             w, h = self._over_interval(end, start, area)
             return -w, h
-        start, end = inside(np.array([float(start), float(end)]), self.span).tolist()
-        cell = int(np.searchsorted(self._grid, start))
-        if self._grid[cell] != start or cell == len(self._starts) or self._grid[cell + 1] != end:
-            w, h = self.increments([start, end], area)
+        moments = inside(np.array([float(start), float(end)]), self.span)
+        cell = int(np.searchsorted(self._grid, moments[0]))
+        if self._grid[cell] != moments[0] or cell == len(self._starts) or self._grid[cell + 1] != moments[1]:
+            w, h = self.increments(moments, area)
             return w[0], h[0]
         return self._in_order(cell, area)
 
