@@ -196,7 +196,15 @@ def _read_fields(
     calculus: Calculus,
 ) -> tuple[Fields, int, bool]:
     """The fields with the number of their noise channels, and whether a gradient is asked for; one call of each."""
-    f, g = drift(t, y0), diffusion(t, y0)
+    try:
+        f, g = drift(t, y0), diffusion(t, y0)
+    except RuntimeError as problem:
+        if t.dtype == y0.dtype:
+            raise
+        raise InvalidArgument(
+            f"drift and diffusion get t in {t.dtype}, as {y0.dtype} cannot tell times like {float(t[0]):.15g} apart: let "
+            f"them return {y0.dtype}, or count t from the start of the span; {problem!s:.200}"
+        ) from problem
     batch, state = y0.shape
     matrix = f"({batch}, {state}, {1 if noise == 'scalar' else 'noise'})"
     accepted = {"diagonal": f"({batch}, {state})", "additive": f"{matrix} or ({batch}, {state})"}.get(noise, matrix)
