@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TypeVar
 
 Name = TypeVar("Name", bound=str)
@@ -72,14 +73,17 @@ def check_number(
 
 
 def digits(*numbers: float) -> list[str]:
-    """The numbers as text, six digits each, or as many more as it takes to see which of them differ.
+    """The numbers as text, six digits each, or as many more as it takes to see by how much they differ.
 
     >>> ll.errors.digits(14.614643, 14.614642143249512, 0.5)
-    ['14.614643', '14.614642', '0.5']
+    ['14.614643', '14.6146421', '0.5']
     """
-    different = len(set(numbers))
-    for count in range(6, 18):
+    ordered = sorted(number for number in set(numbers) if math.isfinite(number))
+    gap = min((after - before for before, after in pairwise(ordered)), default=math.inf)
+    # where six are not enough, no power of ten hides the digits that differ
+    whole = len(f"{max(map(abs, ordered), default=0.0):.0f}")
+    for count in (6, *range(min(max(7, whole), 17), 18)):
         shown = [f"{number:.{count}g}" for number in numbers]
-        if len(set(shown)) == different:
+        if all(abs(float(f"{number:.{count}g}") - number) < 0.06 * gap for number in ordered):
             break
     return shown

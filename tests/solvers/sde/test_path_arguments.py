@@ -32,7 +32,7 @@ def test_a_grid_in_single_precision_fits_a_span_in_decimals():
     times = read_grid(grid, SPAN)
     assert (times[0], times[-1]) == SPAN
     assert np.array_equal(times[1:-1], grid[1:-1])
-    with pytest.raises(InvalidArgument, match=r"increase strictly from 0 to 14\.61464; got 3 times, 0, 1, 14\.61463$"):
+    with pytest.raises(InvalidArgument, match=r"increase strictly from 0 to 14\.614642; got 3 times, 0, 1, 14\.61463$"):
         read_grid([0.0, 1.0, 14.61463], SPAN)
 
 

@@ -202,8 +202,8 @@ def _read_fields(
         if t.dtype == y0.dtype:
             raise
         raise InvalidArgument(
-            f"drift and diffusion get t in {t.dtype}, as {y0.dtype} cannot tell times like {float(t[0]):.15g} apart: let "
-            f"them return {y0.dtype}, or count t from the start of the span; {problem!s:.200}"
+            f"drift and diffusion get t in {t.dtype}, as {y0.dtype} cannot tell times like {float(t[0]):.15g} apart: "
+            f"let them return {y0.dtype}, or count t from the start of the span; {problem!s:.200}"
         ) from problem
     batch, state = y0.shape
     matrix = f"({batch}, {state}, {1 if noise == 'scalar' else 'noise'})"
