@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from solvers.toys import DOUBLE
+from solvers.toys import DOUBLE, double
 
 from limitlab.solvers.ode.crossings import FINE, brackets, turning_points
 
@@ -79,3 +79,11 @@ def test_what_is_far_from_zero_costs_the_values_at_the_nodes_alone():
     asked = []
     assert bracketed(lambda theta: asked.append(theta) or 2 + theta**3, degree=4) == []
     assert len(asked) == 2 + 3 + 1
+
+
+def test_rounding_at_an_end_makes_no_crossings():
+    """The end of a step and its continuous extension there differ by rounding."""
+    ends = double([1.0]), double([1e-17])
+    assert brackets(lambda theta: 1 - theta - 1e-16, ends, 4, moved=ALL) == []
+    (once,) = brackets(lambda theta: 1 - theta + 1e-16, (ends[0], -ends[1]), 4, moved=ALL)
+    assert float(once.high) == 1.0

@@ -165,12 +165,15 @@ class SDEProblem(DynamicalProblem):
         return Trajectories(solution.y, values, {"solver": solution.method, "dt": step})
 
     def _known(self, draws: Draws, times: Times) -> Trajectories:
+        from limitlab.solvers.times import sliver_of
+
         y0, values = self._drawn(draws)
         end = float(times[-1])
         path = self.brownian(len(y0), draws.seed, first=draws.first, end=end)
         grid = np.linspace(0.0, end, max(1, round(end / self.step_size)) + 1)
         # a stored time that rounding alone parts from the grid is no time of its own
-        apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > 1e-9 * self.step_size
+        sliver = sliver_of(times, self.step_size)
+        apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > sliver * self.step_size
         # the integrals of a solution are trapezoids on the whole grid, not on the stored times
         fine = np.union1d(grid, times[apart])
         w = torch.cat([torch.zeros(1, *path.shape, dtype=torch.float64), path.increments(fine)[0].cumsum(0)])

@@ -8,8 +8,8 @@ affine function of the state. Its coefficients follow from d + 1 values, and
 
 where the function itself is then evaluated: for such functions no crossing is missed. For others the polynomial is
 believed up to `TRUST` times what it misses a further value by; one that misses by more than `MISS` of the largest value
-is no guide, and the function is looked at in `FINE` fractions. What two crossings closer than that do to such a
-function can still be missed. Source: Farouki & Rajan 1987 (Bernstein coefficients).
+is no guide, and the function is looked at in `FINE` fractions. Two crossings of such a function that are closer than
+that can still be missed. Source: Farouki & Rajan 1987 (Bernstein coefficients).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import Tensor
 TRUST, MISS, FINE = 10.0, 1e-4, 32
 PROBE = 0.5 * (math.sqrt(5) - 1)  # a fraction that is no node
 HALVINGS = 40
+NEAR = 1e-11  # to an end: the value there is known, and another one differs by rounding
 
 Along = Callable[[Float[Tensor, "batch 1"]], Float[Tensor, "batch 1"]]
 
@@ -70,7 +71,8 @@ def brackets(
     if bool((~apart & ~(miss <= MISS * table.abs().amax(1, keepdim=True))).any()):
         extra += [torch.full_like(first, index / FINE) for index in range(1, FINE)]
     fractions = [torch.zeros_like(first), *inner, *extra, torch.ones_like(first)]
-    values = [first, *values, probed, *(function(theta).double() for theta in extra), last]
+    more = [torch.where(theta < NEAR, first, torch.where(theta > 1 - NEAR, last, function(theta))) for theta in extra]
+    values = [first, *values, probed, *(value.double() for value in more), last]
     order = torch.argsort(torch.cat(fractions, 1), dim=1, stable=True)
     theta, value = (torch.cat(parts, 1).gather(1, order) for parts in (fractions, values))
     before, after = value[:, :-1], value[:, 1:]
