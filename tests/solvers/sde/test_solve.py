@@ -265,3 +265,16 @@ def test_no_step_is_longer_than_max_step():
         for longest in (None, 0.05)
     )
     assert float(held.nan_to_num(0.0).max()) <= 0.05 * (1 + 1e-8) < float(free.nan_to_num(0.0).max())
+
+
+@pytest.mark.parametrize("gradient", ["direct", "checkpoint", "adjoint", "reversible"])
+def test_gradients_at_the_times_of_a_clock_are_those_from_zero(gradient):
+    def through(start):
+        rate = torch.tensor(0.7, requires_grad=True)
+        drift = lambda t, y: (rate * torch.cos(t.double() - start)).to(y.dtype) * y  # noqa: E731
+        times = torch.tensor([start, start + 2.0], dtype=DOUBLE)
+        options = {"method": "reversible_heun", "calculus": "stratonovich", "step_size": 0.01, "gradient": gradient}
+        y = solve_sde(drift, lambda t, y: 0.1 * y, torch.ones(1, 1), times, seed=5, **options).y
+        return float(torch.autograd.grad(y[:, -1].sum(), rate)[0])
+
+    assert through(EPOCH) == pytest.approx(through(0.0), rel=1e-4)
