@@ -6,7 +6,7 @@ import torch
 from solvers.toys import DOUBLE
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.times import SLIVER, clock_of, sliver_of
+from limitlab.solvers.times import SLIVER, clock_of, may_pass, sliver_of
 
 EPOCH = 1.7e9
 
@@ -49,3 +49,17 @@ def test_slivers_follow_the_precision_of_the_times():
 def test_steps_that_time_cannot_hold_are_refused_with_the_digits_to_see_why():
     with pytest.raises(InvalidArgument, match=r"after 1700000003 the next time .* is 1700000003\.0000002; got 1e-07"):
         sliver_of(np.array([EPOCH, EPOCH + 3]), 1e-7)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 10.0), (-10.0, 10.0), (-10.0, -0.1)])
+def test_only_spans_that_may_be_passed_are_passed_by_rounding(low, high):
+    generator = torch.Generator().manual_seed(0)
+    # a third has all the bits of a double
+    ends = (low + (high - low) * torch.rand(300, 2, dtype=DOUBLE, generator=generator)) / 3
+    start, end = ends.sort(1).values.split(1, 1)
+    t = start + (end - start) * torch.rand(300, 1000, dtype=DOUBLE, generator=generator)
+    passed = (t + (end - t) > end).any(1)
+    careful = torch.tensor([may_pass(first, last) for first, last in zip(start, end, strict=True)])
+    assert bool(passed.any())
+    assert not bool((passed & ~careful).any())
+    assert not bool(careful.all())

@@ -77,8 +77,8 @@ def test_a_kink_and_a_gap_hide_no_crossing():
 
 def test_what_is_far_from_zero_costs_the_values_at_the_nodes_alone():
     asked = []
-    assert bracketed(lambda theta: asked.append(theta) or 2 + theta**3, degree=4) == []
-    assert len(asked) == 2 + 3 + 1
+    assert bracketed(lambda theta: asked.append(theta.numel()) or 2 + theta**3, degree=4) == []
+    assert sum(asked) == 2 + 3 + 1
 
 
 def test_rounding_at_an_end_makes_no_crossings():

@@ -216,7 +216,7 @@ REACHING = {"kvaerno5", "yoshida4"}  # stages that lie behind the end of their s
 
 
 @pytest.mark.parametrize("method", [name for name in method_names() if name not in REACHING])
-@pytest.mark.parametrize("span", [(0.0, 1e-4), (-0.7, 0.31), (1.9, 0.3)])
+@pytest.mark.parametrize("span", [(0.0, 1e-4), (-0.7, 0.31), (1.9, 0.3), (-1.0, -0.1)])
 def test_no_field_is_asked_outside_of_the_span(method, span):
     low, high = min(span), max(span)
 

@@ -89,3 +89,14 @@ def sliver_of(times: Tensor | np.ndarray, step_size: float, argument: str = "ste
             f"{after}; got {step_size:.6g}. Count t from the start of the span"
         )
     return min(max(SLIVER, 4 * rounding_of(times) / step_size), WIDEST_SLIVER)
+
+
+def may_pass(start: Float[Tensor, "batch 1"], end: Float[Tensor, "batch 1"]) -> bool:
+    """Whether t + (end - t), with rounding, can lie beyond the end for some t of a span.
+
+    The difference is exact where t and the end have one sign and neither is more than twice the other (Sterbenz). For
+    0 < t < end / 2 the sum is off by at most half a unit in the last place, which is rounded away from odd ends alone.
+    """
+    odd = (end.contiguous().view(torch.int64) & 1).bool()
+    rounded = torch.where(end > 0, (start < 0.5 * end) & (odd | (start < 0)), start < 2 * end)
+    return bool(rounded.any())

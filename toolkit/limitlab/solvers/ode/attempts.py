@@ -21,6 +21,7 @@ from limitlab.solvers.times import SLIVER
 
 # target - t is rounded where a step is long against t: four eps more, and the minimum below cuts what is too much
 LANDING = 1.0 + 2.0**-50
+SHORTER = 1.0 - 2.0**-52  # by a unit in the last place or two
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Integrator:
     controller: Controller
     shared_steps: bool = False
     max_step: float | None = None
+    careful: bool = False  # about a last step that would end beyond the span by rounding
 
 
 class Position(NamedTuple):
@@ -126,8 +128,8 @@ def _size(integrator: Integrator, now: Position, target: Float[Tensor, "batch 1"
         # a whole number of longest steps leaves no sliver by rounding
         proposed = torch.where(left <= proposed * (1 + SLIVER), left, proposed)
     h = torch.minimum(proposed, left)
-    # target - t is rounded, and a field may have no value one unit in the last place beyond the span
-    return h - torch.add(now.t, h).sub_(target).clamp_min_(0.0)
+    # a field may have no value one unit in the last place beyond the span
+    return torch.where(now.t + h > target, h * SHORTER, h) if integrator.careful else h
 
 
 def _attempt(integrator: Integrator, now: Position, h: Float[Tensor, "batch 1"]) -> Attempt:

@@ -28,7 +28,7 @@ PROBE = 0.5 * (math.sqrt(5) - 1)  # a fraction that is no node
 HALVINGS = 40
 NEAR = 1e-11  # to an end: the value there is known, and another one differs by rounding
 
-Along = Callable[[Float[Tensor, "batch 1"]], Float[Tensor, "batch 1"]]
+Along = Callable[[Float[Tensor, "*point batch 1"]], Float[Tensor, "*point batch 1"]]
 
 
 class Bracket(NamedTuple):
@@ -57,24 +57,24 @@ def brackets(
     """
     first, last = (end.double() for end in ends)
     nodes, to_powers, to_bernstein = _tables(degree, first.device)
-    inner = [torch.full_like(first, node) for node in (*nodes[1:-1], PROBE)]
-    *values, probed = [function(theta).double() for theta in inner]
-    table = torch.cat([first, *values, last], 1)
+    inner = nodes.expand(-1, *first.shape)
+    values = function(inner).double()
+    table = torch.cat([first, *values[:-1], last], 1)
     powers = table @ to_powers.T
-    miss = (_at(powers, inner[-1]) - probed).abs()
+    miss = (_at(powers, inner[-1]) - values[-1]).abs()
     bernstein = table @ to_bernstein.T
     margin = TRUST * miss
     apart = ~moved | (bernstein.amin(1, keepdim=True) > margin) | (bernstein.amax(1, keepdim=True) < -margin)
     if bool(apart.all()):
         return []
-    extra = list(turning_points(powers).split(1, 1))
+    extra = turning_points(powers).T[..., None]
     if bool((~apart & ~(miss <= MISS * table.abs().amax(1, keepdim=True))).any()):
-        extra += [torch.full_like(first, index / FINE) for index in range(1, FINE)]
-    fractions = [torch.zeros_like(first), *inner, *extra, torch.ones_like(first)]
-    more = [torch.where(theta < NEAR, first, torch.where(theta > 1 - NEAR, last, function(theta))) for theta in extra]
-    values = [first, *values, probed, *(value.double() for value in more), last]
-    order = torch.argsort(torch.cat(fractions, 1), dim=1, stable=True)
-    theta, value = (torch.cat(parts, 1).gather(1, order) for parts in (fractions, values))
+        fine = torch.arange(1, FINE, dtype=torch.float64, device=first.device) / FINE
+        extra = torch.cat([extra, fine[:, None, None].expand(-1, *first.shape)])
+    more = torch.where(extra < NEAR, first, torch.where(extra > 1 - NEAR, last, function(extra).double()))
+    fractions = torch.cat([torch.zeros_like(first), *inner, *extra, torch.ones_like(first)], 1)
+    order = torch.argsort(fractions, dim=1, stable=True)
+    theta, value = (part.gather(1, order) for part in (fractions, torch.cat([first, *values, *more, last], 1)))
     before, after = value[:, :-1], value[:, 1:]
     here = ~apart & ((up & (before < 0) & (after >= 0)) | (down & (before > 0) & (after <= 0)))
     columns = here.any(0).nonzero()[:, 0].tolist()
@@ -115,10 +115,14 @@ def _at(powers: Float[Tensor, "batch power"], theta: Float[Tensor, "batch point"
 
 
 @lru_cache(maxsize=32)
-def _tables(degree: int, device: torch.device) -> tuple[tuple[float, ...], Tensor, Tensor]:
-    """Nodes from 0 to 1, and what turns values there into coefficients of theta^k and of Bernstein's polynomials."""
+def _tables(degree: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Nodes between 0 and 1 with the probe, (node, 1, 1), and matrices that turn the values at all nodes into
+
+    coefficients of theta^k, and into those of Bernstein's polynomials.
+    """
     nodes = torch.tensor([0.5 - 0.5 * math.cos(math.pi * k / degree) for k in range(degree + 1)], dtype=torch.float64)
     powers = torch.linalg.inv(nodes[:, None] ** torch.arange(degree + 1))
     orders = range(degree + 1)
     chosen = torch.tensor([[math.comb(i, k) / math.comb(degree, k) for k in orders] for i in orders]).double()
-    return tuple(nodes.tolist()), powers.to(device), (chosen @ powers).to(device)
+    inner = torch.cat([nodes[1:-1], nodes.new_tensor([PROBE])])
+    return inner[:, None, None].to(device), powers.to(device), (chosen @ powers).to(device)

@@ -107,8 +107,11 @@ class Events:
         """Fractions of the step where an event happens, infinite in the samples where it does not."""
         event, before = self._events[number], self._values[number]
 
-        def along(theta: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch 1"]:
-            return _value(event, row.time + theta * row.size, extension(theta.to(row.state.dtype)))
+        def along(theta: Float[Tensor, "*point batch 1"]) -> Float[Tensor, "*point batch 1"]:
+            t, y = row.time + theta * row.size, extension(theta.to(row.state.dtype))
+            if theta.dim() == 2:
+                return _value(event, t, y)
+            return torch.stack([_value(event, *pair) for pair in zip(t, y, strict=True)])
 
         moved = row.accepted & (row.size != 0)
         with torch.no_grad():

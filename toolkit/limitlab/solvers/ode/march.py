@@ -19,7 +19,7 @@ from limitlab.solvers.ode.recording import Recorder
 from limitlab.solvers.ode.step_control import Control, estimated_first_step, no_memory
 from limitlab.solvers.ode.stepping import Eager, Stepper, adapt, follow
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
-from limitlab.solvers.times import sliver_of
+from limitlab.solvers.times import may_pass, sliver_of
 
 
 class Outcome(NamedTuple):
@@ -51,7 +51,8 @@ class March:
     @cached_property
     def integrator(self) -> Integrator:
         control = self.control
-        return Integrator(self.field, self.method, control.controller, control.shared_steps, control.max_step)
+        careful = may_pass(self.times[:, :1], self.times[:, -1:])
+        return Integrator(self.field, self.method, control.controller, control.shared_steps, control.max_step, careful)
 
     def run(
         self,
