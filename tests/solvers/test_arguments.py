@@ -32,6 +32,9 @@ def controlled(**options):
         ({"max_steps": 0}, "max_steps must be a whole number >= 1; got 0"),
         ({"step_size": 0.0}, "step_size must be a number >= 1e-300; got 0.0"),
         ({"first_step": -0.1}, "first_step must be a number >= 1e-300; got -0.1"),
+        ({"max_step": 0.0}, "max_step must be a number >= 1e-300; got 0.0"),
+        ({"max_step": "short"}, "max_step must be a number >= 1e-300; got 'short'"),
+        ({"max_step": 0.1, "step_size": 0.1}, "give one of step_size, for uniform steps, and max_step, for steps"),
         ({"gradient": "adjiont"}, "unknown gradient 'adjiont'; did you mean 'adjoint'"),
         ({"on_failure": "masks"}, "unknown on_failure 'masks'; did you mean 'mask'"),
     ],
@@ -49,3 +52,20 @@ def test_every_face_refuses_in_the_same_words(option, message):
 def test_every_face_logs_the_first_step_that_it_is_told_to_take():
     for face in (ordinary, stochastic, controlled):
         assert face(first_step=0.01).log.size[:, 0].tolist() == [0.01, 0.01]
+
+
+def test_every_face_takes_no_step_longer_than_it_is_told():
+    for face in (ordinary, stochastic, controlled):
+        assert float(face(max_step=0.01).log.size.nan_to_num(0.0).max()) <= 0.01 * (1 + 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        ([1.7e9, 1.7e9 + 3, 1.7e9 + 2], "1700000000, 1700000003, 1700000002 of torch.float64"),
+        (torch.tensor([1.7e9, 1.7e9 + 3]), r"1.7e\+09, 1.7e\+09 of torch.float32"),
+    ],
+)
+def test_times_that_do_not_increase_are_shown_with_the_digits_to_see_it(times, shown):
+    with pytest.raises(InvalidArgument, match=f"t must be finite and strictly increasing.* got {shown}"):
+        solve_ode(lambda t, y: -y, torch.ones(1, 1), times)

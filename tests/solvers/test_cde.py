@@ -258,3 +258,20 @@ def test_bad_input_is_refused_by_name():
         solve_cde(tanh_field(), z0, path, compile=True, gradient="checkpoint")
     with pytest.raises(InvalidArgument, match="did you mean 'knots'"):
         solve_cde(tanh_field(), z0, path, stops="knot")
+
+
+def test_times_of_another_precision_than_the_path_reach_its_ends():
+    end = 14.614642
+    assert float(torch.tensor(end)) > end
+    path = control_path([0.0, 7.0, end], normal(2, 3, 1))
+    z = solve_cde(tanh_field(), normal(2, 3), path).y[:, -1]
+    rounded = solve_cde(tanh_field(), normal(2, 3), path, torch.tensor([0.0, end])).y[:, -1]
+    assert torch.allclose(rounded, z, atol=1e-6)
+    with pytest.raises(InvalidArgument, match=r"within \[0, 14\.61464\d*\]; got times from 0 to 14\.61465"):
+        solve_cde(tanh_field(), normal(2, 3), path, [0.0, 14.61465])
+
+
+def test_times_of_a_path_are_read_from_arrays_that_run_backwards():
+    path = control_path(np.array([2.0, 1.0, 0.0])[::-1], normal(4, 3, 1))
+    forwards = solve_cde(tanh_field(), normal(4, 3), path, [2.0, 0.5]).y
+    assert torch.equal(solve_cde(tanh_field(), normal(4, 3), path, np.array([0.5, 2.0])[::-1]).y, forwards)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TypeVar
 
 Name = TypeVar("Name", bound=str)
@@ -57,11 +58,10 @@ def check_number(
     8
     """
     kind = "a whole number" if integer else "a number"
-    bounds = " ".join(
-        part for part in (f">= {low:g}" if low is not None else "", f"<= {high:g}" if high is not None else "") if part
-    )
-    accepted = f"{kind} {bounds}".rstrip()
-    refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    ends = [(sign, end) for sign, end in ((">=", low), ("<=", high)) if end is not None]
+    shown = digits(*(end for _, end in ends), *([value] if isinstance(value, float) else []))
+    bounds = [f"{sign} {text}" for (sign, _), text in zip(ends, shown, strict=False)]
+    refused = InvalidArgument(f"{argument} must be {' '.join([kind, *bounds])}; got {value!r:.80}")
     # True is an int in Python
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused
@@ -70,3 +70,20 @@ def check_number(
     if (low is not None and value < low) or (high is not None and value > high):
         raise refused
     return int(value) if integer else float(value)
+
+
+def digits(*numbers: float) -> list[str]:
+    """The numbers as text, six digits each, or as many more as it takes to see by how much they differ.
+
+    >>> ll.errors.digits(14.614643, 14.614642143249512, 0.5)
+    ['14.614643', '14.6146421', '0.5']
+    """
+    ordered = sorted(number for number in set(numbers) if math.isfinite(number))
+    gap = min((after - before for before, after in pairwise(ordered)), default=math.inf)
+    # where six are not enough, no power of ten hides the digits that differ
+    whole = len(f"{max(map(abs, ordered), default=0.0):.0f}")
+    for count in (6, *range(min(max(7, whole), 17), 18)):
+        shown = [f"{number:.{count}g}" for number in numbers]
+        if all(abs(float(f"{number:.{count}g}") - number) < 0.06 * gap for number in ordered):
+            break
+    return shown

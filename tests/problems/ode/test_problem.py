@@ -144,3 +144,12 @@ def test_reference_values_are_reproduced(name, number):
     rtol = 1e-7 if problem.stiff else 1e-10
     end = problem.solve(times=[0.0, reference.time], rtol=rtol, atol=problem.atol * 1e-2, max_steps=50_000).y[0, -1]
     assert deviation(end, reference) < max(10 * rtol, reference.error)
+
+
+def test_times_that_the_states_cannot_hold_are_refused_and_max_step_reaches_the_solver():
+    problem = problems.get("lotka_volterra")
+    start = problem.initial_value[None]
+    with pytest.raises(InvalidArgument, match=r"times from 1700000000 to 1700000003 are too far .* torch\.float32"):
+        problem.solve(start.float(), [1.7e9, 1.7e9 + 3])
+    assert problem.solve(start, [1.7e9, 1.7e9 + 3]).y.isfinite().all()
+    assert float(problem.solve(times=[0.0, 1.0], max_step=0.01).log.size.max()) <= 0.01 * (1 + 1e-8)

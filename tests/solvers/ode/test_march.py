@@ -20,3 +20,18 @@ def test_uniform_steps_cover_the_span_and_hit_stops(step, stop):
     assert float(size.max()) <= step * (1 + 1e-12)
     assert float(size.min()) > 1e-10 * step
     assert float((log.time + log.size - stop).nan_to_num(9.0).abs().min()) < 1e-8 * step
+
+
+@pytest.mark.parametrize("end", [0.7, 1.0, 14.614643])
+def test_uniform_steps_to_an_end_in_single_precision_leave_no_sliver(end):
+    times = torch.tensor([0.0, end])
+    for steps in (7, 10, 100):
+        log = solve_ode(rotation, torch.ones(1, 2), times, method="rk4", step_size=end / steps).log
+        assert log.size.shape == (1, steps)
+        assert float(log.size.min()) > 0.99 * end / steps
+
+
+def test_a_step_that_is_much_longer_than_the_span_is_as_long_as_the_span():
+    solution = solve_ode(lambda t, y: -y, torch.ones(1, 1, dtype=DOUBLE), [0.0, 0.5], method="rk4", step_size=1e12)
+    assert solution.log.size.tolist() == [[0.5]]
+    assert float(solution.y[0, -1, 0]) == pytest.approx(0.6065, abs=1e-3)

@@ -247,3 +247,10 @@ def test_poisson_refuses_what_it_cannot_solve():
         solve_poisson(torch.full((8, 8), math.nan), cells(8))
     with pytest.raises(InvalidArgument, match="grid"):
         solve_poisson(torch.ones(8, 8), cells(8), "periodic")
+
+
+def test_a_forcing_is_read_from_an_array_that_runs_backwards():
+    coefficient = torch.ones(1, 8, 8, dtype=torch.float64)
+    forcing = np.arange(64.0).reshape(8, 8)
+    backwards = solve_darcy(coefficient, forcing[::-1], cells(8))
+    assert torch.allclose(backwards, solve_darcy(coefficient, torch.tensor(forcing[::-1].copy()), cells(8)))

@@ -162,3 +162,18 @@ def test_gradients_flow_through_the_integration():
 def test_wrong_arguments_are_refused(times, dt, shape):
     with pytest.raises(InvalidArgument):
         integrate_spectral(torch.zeros(shape).double(), Grid.uniform(8), torch.zeros(5).double(), None, times, dt=dt)
+
+
+def test_intervals_in_single_precision_take_no_step_more():
+    calls = []
+    grid = Grid.uniform(8)
+    linear = torch.zeros(5, dtype=torch.float64)
+    for times in (torch.linspace(0, 1, 11), torch.linspace(0, 1, 11, dtype=torch.float64)):
+        calls.append(0)
+
+        def nonlinear(v):
+            calls[-1] += 1
+            return -v
+
+        integrate_spectral(torch.ones(1, 8, dtype=torch.float64), grid, linear, nonlinear, times, dt=0.1)
+    assert calls == [40, 40]

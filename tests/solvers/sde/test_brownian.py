@@ -180,3 +180,28 @@ def test_single_precision_agrees_with_double():
 def test_bad_input_is_named(ask, named):
     with pytest.raises(InvalidArgument, match=named):
         ask()
+
+
+@pytest.mark.parametrize("grid", [None, [0.0, 0.25, 0.5, 1.0]])
+def test_an_interval_without_length_has_no_increment(grid):
+    path = BrownianPath(3, (4, 2), (0.0, 1.0), grid=grid)
+    for time in (0.0, 0.3, 0.5, 1.0, torch.tensor(0.3), torch.full((4,), 0.5)):
+        w, h = path.increment_and_area(time, time)
+        assert not bool(w.any() | h.any())
+    for times in ([], [0.3]):
+        w, h = path.increments(times, area=True)
+        assert w.shape == h.shape == (0, 4, 2)
+    w, h = path.increments([0.0, 0.25, 0.25, 0.7, 0.7, 0.7, 1.0], area=True)
+    plain, areas = path.increments([0.0, 0.25, 0.7, 1.0], area=True)
+    assert torch.equal(w[[0, 2, 5]], plain)
+    assert torch.equal(h[[0, 2, 5]], areas)
+    assert not bool(w[[1, 3, 4]].any() | h[[1, 3, 4]].any())
+
+
+def test_samples_and_times_are_read_from_arrays_that_run_backwards():
+    path = BrownianPath(3, (3, 1), (0.0, 1.0))
+    turned = BrownianPath(3, (3, 1), (0.0, 1.0), samples=np.arange(3)[::-1])
+    assert torch.equal(turned.value(0.4), path.value(0.4).flip(0))
+    times = np.array([0.9, 0.5, 0.1])
+    assert torch.equal(path.value(times[::-1]), path.value(torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)))
+    assert torch.equal(path.increments(times[::-1])[0], path.increments([0.1, 0.5, 0.9])[0])

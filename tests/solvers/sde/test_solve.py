@@ -196,3 +196,85 @@ def test_every_scheme_runs_with_every_noise_it_claims():
                     diffusion=lambda t, y, shape=shape: 0.1 * shape(torch.ones_like(y)),
                 )  # fmt: skip
                 assert torch.isfinite(solution.y).all()
+
+
+EPOCH = 1.7e9
+
+
+@pytest.mark.parametrize("options", [{"step_size": 0.01}, {"method": "sra1", "rtol": 1e-4, "atol": 1e-5}])
+@pytest.mark.parametrize("each", [False, True])
+def test_times_of_a_clock_keep_their_precision_with_states_in_single_precision(options, each):
+    """dy = cos(t - 1.7e9) dt + 0.1 dW, where float32 has a number every 128 seconds."""
+    times = torch.tensor([EPOCH, EPOCH + 1, EPOCH + 3], dtype=DOUBLE)
+    path = BrownianPath(4, (2, 1), (EPOCH, EPOCH + 3), dtype=torch.float32)
+
+    def drift(t, y):
+        assert t.dtype == DOUBLE
+        return torch.cos(t - EPOCH).float().expand_as(y)
+
+    y = solve_sde(
+        drift,
+        lambda t, y: torch.full_like(y, 0.1),
+        torch.zeros(2, 1),
+        times.expand(2, -1) if each else times,
+        brownian=path,
+        noise="additive",
+        **options,
+    ).y
+    noise = 0.1 * torch.stack([path.value(time) for time in times.tolist()], 1)
+    assert y.dtype == torch.float32
+    assert float((y - noise - torch.sin(times - EPOCH)[:, None]).abs().max()) < 1e-2
+
+
+def test_coefficients_that_cannot_take_double_times_are_refused_with_the_reason():
+    times = torch.tensor([EPOCH, EPOCH + 3.0], dtype=DOUBLE)
+    layer = torch.nn.Linear(2, 1)
+    noise = lambda t, y: 0 * y  # noqa: E731
+    for drift, message in (
+        (lambda t, y: torch.sin(t) * y, r"drift, which gets t in torch\.float64 as the times are far from zero"),
+        (lambda t, y: layer(torch.cat([t, y], 1)), r"get t in torch\.float64, as .* times like 1700000000 apart"),
+    ):
+        with pytest.raises(InvalidArgument, match=message):
+            solve_sde(drift, noise, torch.ones(1, 1), times, seed=0, step_size=0.1)
+
+
+def test_a_path_in_decimals_serves_times_in_single_precision():
+    end = 14.614642
+    assert float(torch.tensor(end)) > end
+    path = BrownianPath(0, (1, 1), (0.0, end), dtype=torch.float32)
+    problem = (lambda t, y: 0 * y, lambda t, y: 1 + 0 * y, torch.ones(1, 1))
+    for options in ({"step_size": 0.1}, {"method": "milstein"}):
+        solution = solve_sde(*problem, torch.tensor([0.0, end]), brownian=path, **options)
+        assert float(solution.y[0, -1, 0]) - 1 == pytest.approx(float(path.value(end)), abs=1e-4)
+    with pytest.raises(InvalidArgument, match=r"holds \[0, 14\.61465.*on \[0, 14\.61464"):
+        solve_sde(*problem, [0.0, 14.61465], brownian=path, step_size=0.1)
+
+
+def test_times_in_single_precision_take_as_many_steps_as_divide_them():
+    solution = solve_sde(
+        lambda t, y: 0 * y, lambda t, y: y, torch.ones(1, 1), torch.linspace(0, 1, 11), seed=0, step_size=0.1
+    )
+    assert solution.log.size.shape == (1, 10)
+
+
+def test_no_step_is_longer_than_max_step():
+    y0 = torch.ones(2, 2, dtype=DOUBLE)
+    problem = (lambda t, y: torch.zeros_like(y), lambda t, y: torch.ones_like(y), y0, [0.0, 0.5, 1.0])
+    free, held = (
+        solve_sde(*problem, seed=1, method="milstein", noise="additive", rtol=1.0, max_step=longest).log.size
+        for longest in (None, 0.05)
+    )
+    assert float(held.nan_to_num(0.0).max()) <= 0.05 * (1 + 1e-8) < float(free.nan_to_num(0.0).max())
+
+
+@pytest.mark.parametrize("gradient", ["direct", "checkpoint", "adjoint", "reversible"])
+def test_gradients_at_the_times_of_a_clock_are_those_from_zero(gradient):
+    def through(start):
+        rate = torch.tensor(0.7, requires_grad=True)
+        drift = lambda t, y: (rate * torch.cos(t.double() - start)).to(y.dtype) * y  # noqa: E731
+        times = torch.tensor([start, start + 2.0], dtype=DOUBLE)
+        options = {"method": "reversible_heun", "calculus": "stratonovich", "step_size": 0.01, "gradient": gradient}
+        y = solve_sde(drift, lambda t, y: 0.1 * y, torch.ones(1, 1), times, seed=5, **options).y
+        return float(torch.autograd.grad(y[:, -1].sum(), rate)[0])
+
+    assert through(EPOCH) == pytest.approx(through(0.0), rel=1e-4)

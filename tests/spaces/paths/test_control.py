@@ -304,3 +304,22 @@ def test_queries_of_another_batch_are_refused():
     times, values = random_series()
     with pytest.raises(InvalidArgument, match=r"s must be a number, \(query,\) or \(4, query\)"):
         control_path(times, values).evaluate(torch.zeros(3, 2))
+
+
+def test_times_that_the_values_precision_moves_are_refused():
+    """Of times 200 seconds apart since 1970 float32 makes intervals of 128 and 256."""
+    times, values = 1.7e9 + 200.0 * np.arange(4), torch.zeros(1, 4, 1)
+    with pytest.raises(InvalidArgument, match=r"times from 1700000000 to 1700000600 lie too close .* torch\.float32"):
+        control_path(times, values)
+    assert torch.equal(control_path(times, values.double()).knots, torch.tensor(times))
+    assert control_path(2000 + 0.25 * np.arange(4), values).knots.tolist() == [2000.0, 2000.25, 2000.5, 2000.75]
+    with pytest.raises(InvalidArgument, match=r"must increase \(as torch\.float32\).* 1700000000 then 1700000003"):
+        control_path([1.7e9, 1.7e9 + 3], torch.zeros(1, 2, 1))
+
+
+def test_times_and_queries_are_read_from_arrays_that_run_backwards():
+    times, values = random_series()
+    path = control_path(times, values)
+    backwards = np.flip(np.asarray(times, dtype=float))
+    assert torch.equal(control_path(backwards[::-1], values).knots, path.knots)
+    assert torch.equal(path.evaluate(backwards), path.evaluate(torch.tensor(backwards.copy())))

@@ -6,12 +6,12 @@ output is in physical units, so losses and metrics see what a person would see.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.data import ChannelStatistics
 from limitlab.errors import InvalidArgument
+from limitlab.numbers import tensor_of
 
 Statistics = ChannelStatistics | tuple[Tensor | float, Tensor | float]
 
@@ -50,7 +50,7 @@ def _checked(argument: str, statistics: Statistics) -> tuple[Tensor, Tensor]:
         statistics = (statistics.mean, statistics.std)
     if not isinstance(statistics, tuple | list) or len(statistics) != 2:
         raise InvalidArgument(f"{argument} must be a pair (mean, std); got {statistics!r:.80}")
-    mean, std = (torch.as_tensor(part).detach().clone().flatten() for part in statistics)
+    mean, std = (tensor_of(argument, part).detach().clone().flatten() for part in statistics)
     if mean.shape != std.shape:
         raise InvalidArgument(f"{argument} must hold as many means as deviations; got {len(mean)} and {len(std)}")
     if not mean.is_floating_point() or not std.is_floating_point():

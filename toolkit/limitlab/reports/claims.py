@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, digits, unknown_name
 from limitlab.reports.publish import MEDIA_TYPE, Scalar, scalar
 from limitlab.reports.tables import Table, formatted, in_python
 
@@ -171,7 +171,7 @@ def within(value: Any, low: float, high: float) -> Criterion:
     '1.5 to 6'
     """
     if not low <= high:
-        raise InvalidArgument(f"within needs low <= high; got {low:g} and {high:g}")
+        raise InvalidArgument(f"within needs low <= high; got {' and '.join(digits(low, high))}")
     return _criterion(value, [low <= number <= high for number in _numbers(value)], f"{low:.4g} to {high:.4g}")
 
 

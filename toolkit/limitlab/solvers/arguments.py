@@ -14,8 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.errors import InvalidArgument, check_number, digits, one_of
+from limitlab.numbers import tensor_of
 from limitlab.solvers.ode.step_control import CONTROLLERS, Control
+from limitlab.solvers.times import Clock
 
 Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
 OnFailure = Literal["raise", "mask"]
@@ -63,16 +65,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class FlatField:
-    """A field on (batch, state) tensors, made from one on states of any structure; `sign` -1 turns time round."""
+    """A field on (batch, state) tensors and in the solver's time, from one on states and times of the caller."""
 
     field: Callable[[Tensor, Any], Any]
     layout: Layout
-    sign: float = 1.0
+    clock: Clock
 
     def __call__(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> Float[Tensor, "batch state"]:
-        time = self.layout.time(t if self.sign == 1.0 else -t)
+        time = self.layout.time(self.clock.asked(t))
         slope = self.layout.flatten(self.field(time, self.layout.unflatten(y)))
-        return slope if self.sign == 1.0 else -slope
+        return slope if self.clock.sign == 1.0 else -slope
 
 
 def read_state(name: str, y: Any) -> tuple[Float[Tensor, "batch state"], Layout]:
@@ -102,10 +104,7 @@ def read_times(
     Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way, and
     where they ask for a gradient, which no solve gives.
     """
-    try:
-        moments = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
-    except (TypeError, ValueError, RuntimeError) as problem:
-        raise InvalidArgument(f"{name} must be numbers; got {t!r:.80}") from problem
+    moments = tensor_of(name, t, dtype=None if isinstance(t, Tensor) else torch.float64, device=like.device)
     require_unmapped(name, moments)
     if moments.requires_grad and torch.is_grad_enabled():
         raise InvalidArgument(
@@ -121,8 +120,10 @@ def read_times(
     steps = times.diff(dim=1)
     sign = 1.0 if bool(steps[0, 0] > 0) else -1.0
     if not bool(torch.isfinite(times).all()) or not bool((sign * steps > 0).all()):
-        first = [f"{value:g}" for value in times[0, : 2 * MOST_SHOWN].tolist()]
-        raise InvalidArgument(f"{name} must be finite and strictly increasing, or strictly decreasing; got {first}")
+        first = ", ".join(digits(*times[0, : 2 * MOST_SHOWN].tolist()))
+        raise InvalidArgument(
+            f"{name} must be finite and strictly increasing, or strictly decreasing; got {first} of {moments.dtype}"
+        )
     return moments, (sign * times).contiguous(), sign
 
 
@@ -135,8 +136,11 @@ def read_control(
     max_steps: int,
     step_size: float | None,
     first_step: float | None,
+    max_step: float | None,
 ) -> Control:
     """Tolerances and steps of a solve, for every face that steps. Raises InvalidArgument."""
+    if step_size is not None and max_step is not None:
+        raise InvalidArgument("give one of step_size, for uniform steps, and max_step, for steps that follow the error")
     return Control(
         check_number("rtol", rtol, low=0.0, high=1.0),
         check_number("atol", atol, low=1e-300),
@@ -145,6 +149,7 @@ def read_control(
         int(check_number("max_steps", max_steps, low=1, integer=True)),
         step_size=None if step_size is None else check_number("step_size", step_size, low=1e-300),
         first_step=None if first_step is None else check_number("first_step", first_step, low=1e-300),
+        max_step=None if max_step is None else check_number("max_step", max_step, low=1e-300),
     )
 
 

@@ -25,7 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, digits, unknown_name
+from limitlab.numbers import rounding_of, tensor_of
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.solution import Solution
 from limitlab.spaces.paths.control import ControlPath, Pieces
@@ -66,12 +67,14 @@ def solve_cde(
     if t is None:
         t = torch.stack([path.start, path.end], dim=-1)
     else:
-        t = torch.as_tensor(t, dtype=path.knots.dtype, device=path.knots.device)
-        low, high = path.start.min(), path.end.max()
-        if bool(((t < low) | (t > high)).any()):
-            raise InvalidArgument(
-                f"t must lie on the path, within [{float(low):.6g}, {float(high):.6g}]; got {t.tolist()!r:.80}"
-            )
+        t = tensor_of("t", t, dtype=None if isinstance(t, Tensor) else torch.float64, device=path.knots.device)
+        low, high = float(path.start.min()), float(path.end.max())
+        # what lies beyond the ends by rounding alone is at the ends
+        margin = 4 * max(rounding_of(t.detach()), rounding_of(path.knots.detach())) if t.numel() else 0.0
+        if bool(((t < low - margin) | (t > high + margin)).any()):
+            first, last, start, end = digits(low, high, float(t.min()), float(t.max()))
+            raise InvalidArgument(f"t must lie on the path, within [{first}, {last}]; got times from {start} to {end}")
+        t = t.to(path.knots.dtype).clamp(low, high)
     if stops not in ("knots", None):
         raise unknown_name("stops", stops, ["knots", "None"])
     driven = DrivenField(field, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from limitlab.errors import LimitlabError
@@ -78,7 +79,18 @@ def failed(failures: Sequence[Failure]) -> SolveFailed:
     kind, advice = _KINDS[first.kind]
     others = f" (and {len(failures) - 1} more samples)" if len(failures) > 1 else ""
     return kind(
-        f"{first.kind} of sample {first.sample}{others} at t = {first.time:.6g} with step size {first.step_size:.3g}: "
+        f"{first.kind} of sample {first.sample}{others} at t = {_shown(first)} with step size {first.step_size:.3g}: "
         f"{advice}, or ask for on_failure='mask'",
         failures,
     )
+
+
+def _shown(failure: Failure) -> str:
+    """The time, to a tenth of the step or five digits of one: of late times the first six digits say nothing."""
+    size = abs(failure.time)
+    resolution = max(abs(failure.step_size), 1e-5 * min(1.0, size))
+    if not 0.0 < resolution < math.inf or not size < math.inf:
+        return f"{failure.time:.6g}"
+    size = max(size, resolution)
+    count = max(round(math.log10(size / resolution)), math.floor(math.log10(size))) + 1
+    return f"{failure.time:.{max(6, count)}g}"

@@ -29,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.numbers import tensor_of
 
 Law = Literal["flow", "discrete", "momentum"]
 LossScale = Literal["sum", "mean"]
@@ -182,7 +183,7 @@ class KernelDynamics:
         return values if self.targets.dim() == 2 else values.unsqueeze(-1)
 
     def _times(self, t: Times) -> Float[Tensor, "*time 1"]:
-        time = torch.as_tensor(t, dtype=self.eigenvalues.dtype, device=self.eigenvalues.device).unsqueeze(-1)
+        time = tensor_of("t", t, dtype=self.eigenvalues.dtype, device=self.eigenvalues.device).unsqueeze(-1)
         if not bool((time >= 0).all()):
             raise InvalidArgument("t must be >= 0")
         if self.law == "discrete" and bool((time != time.round()).any()):

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
+from limitlab.numbers import resolved
 from limitlab.problems.base import Kind
 from limitlab.problems.compiled.vector_field import MatrixField, Values, jacobian
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
@@ -89,7 +90,7 @@ class ODEProblem(DynamicalProblem):
 
         chosen = method or ("rodas5" if self.stiff else "dopri8")
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
-        moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
+        moments = resolved("times", self.stored_times(None, times), y0)
         defaults: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
         if hasattr(method_named(chosen), "jacobian"):
             # analytic: n reverse products a step are what costs otherwise

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
+from limitlab.numbers import resolved
 from limitlab.problems.base import Kind
 from limitlab.problems.compiled.vector_field import MatrixField, Values, VectorField, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
@@ -141,7 +142,7 @@ class SDEProblem(DynamicalProblem):
         from limitlab.solvers.sde.solve import solve_sde
 
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
-        moments = torch.as_tensor(self.stored_times(None, times), dtype=y0.dtype, device=y0.device)
+        moments = resolved("times", self.stored_times(None, times), y0)
         defaults: dict[str, Any] = {"step_size": self.step_size, "noise": self.noise, "calculus": self.calculus}
         # solve_sde draws nothing without being told from which seed
         if "brownian" not in options and "seed" not in options:
@@ -164,12 +165,15 @@ class SDEProblem(DynamicalProblem):
         return Trajectories(solution.y, values, {"solver": solution.method, "dt": step})
 
     def _known(self, draws: Draws, times: Times) -> Trajectories:
+        from limitlab.solvers.times import sliver_of
+
         y0, values = self._drawn(draws)
         end = float(times[-1])
         path = self.brownian(len(y0), draws.seed, first=draws.first, end=end)
         grid = np.linspace(0.0, end, max(1, round(end / self.step_size)) + 1)
         # a stored time that rounding alone parts from the grid is no time of its own
-        apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > 1e-9 * self.step_size
+        sliver = sliver_of(times, self.step_size)
+        apart = np.abs(times - grid[np.abs(grid[:, None] - times).argmin(0)]) > sliver * self.step_size
         # the integrals of a solution are trapezoids on the whole grid, not on the stored times
         fine = np.union1d(grid, times[apart])
         w = torch.cat([torch.zeros(1, *path.shape, dtype=torch.float64), path.increments(fine)[0].cumsum(0)])

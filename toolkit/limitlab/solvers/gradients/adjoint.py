@@ -129,7 +129,9 @@ class _Adjoint(torch.autograd.Function):
             else:
                 if step is None:
                     time, order = start.to(both.dtype), method.error_order
-                    step = estimated_first_step(field, time, both, slope, order=order, control=control).to(start.dtype)
+                    step = estimated_first_step(
+                        field, time, both, slope, span=end - start, order=order, control=control
+                    ).to(start.dtype)
                 memory = no_memory(control.controller, method.error_order, both[:, :1])
                 begin = Position(start, step, both, carry, memory)
                 now, failures = adapt(stepper, begin, end, control.max_steps)

@@ -22,6 +22,7 @@ from torch.func import jvp, vmap
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.gradients.leaves import inner_leaf
 from limitlab.solvers.methods.method import VectorField
+from limitlab.solvers.times import Clock
 
 JacobianFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -34,13 +35,14 @@ class Linearization(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ReversedJacobian:
-    """The Jacobian of the field that time reversal makes of a field with this one."""
+class TurnedJacobian:
+    """The Jacobian in the solver's time of a field with this one in the caller's."""
 
     jacobian: JacobianFunction
+    clock: Clock
 
     def __call__(self, t: Tensor, y: Tensor) -> Tensor:
-        return -self.jacobian(-t, y)
+        return self.clock.sign * self.jacobian(self.clock.asked(t), y)
 
 
 def linearized(

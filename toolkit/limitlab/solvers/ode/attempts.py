@@ -17,9 +17,11 @@ from torch import Tensor
 
 from limitlab.solvers.methods.method import Attempt, Method, VectorField
 from limitlab.solvers.ode.step_control import Controller, Limits, next_factor
+from limitlab.solvers.times import SLIVER
 
 # target - t is rounded where a step is long against t: four eps more, and the minimum below cuts what is too much
 LANDING = 1.0 + 2.0**-50
+SHORTER = 1.0 - 2.0**-52  # by a unit in the last place or two
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Integrator:
     method: Method
     controller: Controller
     shared_steps: bool = False
+    max_step: float | None = None
+    careful: bool = False  # about a last step that would end beyond the span by rounding
 
 
 class Position(NamedTuple):
@@ -64,7 +68,7 @@ def advance(
 ) -> tuple[Position, Row]:
     """One attempt of every sample towards its end, or its next stop."""
     target = end if stops is None else _next_stop(stops, now.t, end)
-    h = torch.minimum(now.proposed, target - now.t)
+    h = _size(integrator, now, target)
     attempt = _attempt(integrator, now, h)
     error = scaled_error(attempt, now.y, limits, integrator.shared_steps)
     judged = error.detach() if error.requires_grad else error
@@ -114,6 +118,18 @@ def scaled_error(
     if attempt.solved is not None:
         error = error.where(attempt.solved, torch.inf)
     return error.square().mean(0, keepdim=True).sqrt().expand_as(error) if shared_steps else error
+
+
+def _size(integrator: Integrator, now: Position, target: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch 1"]:
+    """What was proposed, up to the target and the longest step."""
+    left, proposed = target - now.t, now.proposed
+    if integrator.max_step is not None:
+        proposed = proposed.clamp_max(integrator.max_step)
+        # a whole number of longest steps leaves no sliver by rounding
+        proposed = torch.where(left <= proposed * (1 + SLIVER), left, proposed)
+    h = torch.minimum(proposed, left)
+    # a field may have no value one unit in the last place beyond the span
+    return torch.where(now.t + h > target, h * SHORTER, h) if integrator.careful else h
 
 
 def _attempt(integrator: Integrator, now: Position, h: Float[Tensor, "batch 1"]) -> Attempt:

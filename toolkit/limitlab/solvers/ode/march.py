@@ -19,8 +19,7 @@ from limitlab.solvers.ode.recording import Recorder
 from limitlab.solvers.ode.step_control import Control, estimated_first_step, no_memory
 from limitlab.solvers.ode.stepping import Eager, Stepper, adapt, follow
 from limitlab.solvers.solution import Evaluations, EventLog, Failure, StepLog
-
-SLIVER = 1e-9  # of a step: what rounding alone leaves over is not worth one
+from limitlab.solvers.times import may_pass, sliver_of
 
 
 class Outcome(NamedTuple):
@@ -37,7 +36,7 @@ class Outcome(NamedTuple):
 class March:
     """Everything that decides the numbers of a solve, on (batch, state) tensors and increasing times (batch, time).
 
-    stops: (batch, stops), NaN-free and sorted.
+    stops: (batch, stops), NaN-free and sorted. taped_events: whether crossings have a gradient wherever they can.
     """
 
     field: VectorField
@@ -46,11 +45,14 @@ class March:
     control: Control
     stops: Float[Tensor, "batch stops"] | None = None
     events: tuple[Event, ...] = ()
+    taped_events: bool = False
     compile: bool = False
 
     @cached_property
     def integrator(self) -> Integrator:
-        return Integrator(self.field, self.method, self.control.controller, self.control.shared_steps)
+        control = self.control
+        careful = may_pass(self.times[:, :1], self.times[:, -1:])
+        return Integrator(self.field, self.method, control.controller, control.shared_steps, control.max_step, careful)
 
     def run(
         self,
@@ -75,10 +77,12 @@ class March:
         start, end = self.times[:, :1].contiguous(), self.times[:, -1:].contiguous()
         memory = no_memory(self.control.controller, self.method.error_order, y[:, :1].detach())
         begin = Position(start, self._first_step(start, y, slope), y, carry, memory)
-        events = Events(self.events, start.to(y.dtype), y) if self.events else None
+        events = Events(self.events, start, y, self.taped_events) if self.events else None
         now, failures = adapt(self.stepper(recorder, y, events), begin, end, self.control.max_steps)
         # equality is exact: an attempt that reaches the end lands on it to the last bit
         state = torch.where(now.t.detach() == end, now.y, torch.nan)
+        if events is not None:
+            recorder.extra_calls += events.calls
         # calls before the loop: the slope at the start, and the trial step of the estimated first one
         outcome = self._outcome(state, recorder, 1 if self.control.first_step else 2, failures)
         return outcome if events is None else outcome._replace(events=events.logs())
@@ -96,16 +100,18 @@ class March:
         step_size = self.control.step_size
         assert step_size is not None
         start, end = self.times[:, :1], self.times[:, -1:]
-        count = int(torch.ceil((end - start) / step_size - SLIVER).max())
-        grid = start + step_size * torch.arange(count + 1, dtype=start.dtype, device=start.device)
-        grid = torch.where(grid > end - SLIVER * step_size, end, grid)
+        sliver = sliver_of(torch.cat([start, end], 1), step_size)
+        count = max(1, int(torch.ceil((end - start) / step_size - sliver).max()))
+        later = start + step_size * torch.arange(1, count + 1, dtype=start.dtype, device=start.device)
+        # the start stays, however long a step is
+        grid = torch.cat([start, torch.where(later > end - sliver * step_size, end, later)], 1)
         if self.stops is None:
             return grid
         inside = torch.minimum(torch.maximum(self.stops, start), end)
         nearest = torch.searchsorted(grid, inside - 0.5 * step_size).clamp_max(count)
         snapped = grid.gather(1, nearest)
         # a stop beside a grid time by rounding would leave a step of 1e-16 between the two
-        close = (snapped - inside).abs() < SLIVER * step_size
+        close = (snapped - inside).abs() < sliver * step_size
         # times that occur twice make a step of size zero, which moves nothing
         return torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
 
@@ -114,8 +120,10 @@ class March:
         if control.first_step is not None:
             return torch.full_like(t, control.first_step)
         with torch.no_grad():
-            order = self.method.error_order
-            step = estimated_first_step(self.field, t.to(y.dtype), y, slope, order=order, control=control).to(t.dtype)
+            order, span = self.method.error_order, self.times[:, -1:] - t
+            step = estimated_first_step(
+                self.field, t.to(y.dtype), y, slope, span=span, order=order, control=control
+            ).to(t.dtype)
             return step.amin(0, keepdim=True).expand_as(step).contiguous() if control.shared_steps else step
 
     def _outcome(self, end: Tensor, recorder: Recorder, before: int, failures: list[Failure]) -> Outcome:

@@ -59,6 +59,7 @@ class Control:
     """How a solve chooses its steps: by tolerances and a controller, or uniformly where there is a step_size.
 
     shared_steps: all samples take the same. max_steps: attempts of a sample. first_step: estimated where it is None.
+    max_step: the longest step, where there is one.
     """
 
     rtol: float
@@ -68,6 +69,7 @@ class Control:
     max_steps: int = 10_000
     step_size: float | None = None
     first_step: float | None = None
+    max_step: float | None = None
 
     def limits(self, method: Method, y: Float[Tensor, "batch state"]) -> Limits:
         """The numbers of the loop on the device and in the precision of the state."""
@@ -114,13 +116,18 @@ def estimated_first_step(
     y: Float[Tensor, "batch state"],
     slope: Float[Tensor, "batch state"],
     *,
+    span: Float[Tensor, "batch 1"],
     order: int,
     control: Control,
 ) -> Float[Tensor, "batch 1"]:
-    """A first step for every sample from one trial Euler step: Hairer, Norsett & Wanner, Solving ODEs I, II.4."""
+    """A first step for every sample from one trial Euler step, which stays inside the span that begins at t.
+
+    Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4.
+    """
     scale = control.atol + control.rtol * y.abs()
     size, speed = _rms(y / scale), _rms(slope / scale)
     trial = torch.where((size < 1e-5) | (speed < 1e-5), torch.full_like(size, 1e-6), 0.01 * size / speed)
+    trial = torch.minimum(trial, span.to(trial.dtype))
     ahead = field(t + trial.to(t.dtype), y + trial * slope)
     bend = torch.maximum(speed, _rms((ahead - slope) / scale) / trial)
     steady = torch.maximum(trial * 1e-3, torch.full_like(trial, 1e-6))

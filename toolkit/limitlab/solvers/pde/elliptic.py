@@ -27,6 +27,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
 from limitlab.interruption import ask_to_go_on
+from limitlab.numbers import tensor_of
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     cosine_transform,
@@ -80,7 +81,7 @@ def solve_darcy(
     if not bool((torch.isfinite(coefficient) & (coefficient > 0)).all()):
         raise InvalidArgument("coefficient must be finite and positive in every cell")
     a = coefficient.detach().double()
-    f = torch.as_tensor(forcing, dtype=torch.float64, device=a.device)
+    f = tensor_of("forcing", forcing, dtype=torch.float64, device=a.device)
     if f.dim() and tuple(f.shape) not in (grid.shape, tuple(a.shape)):
         shapes = f"{grid.shape} or {tuple(a.shape)}"
         raise InvalidArgument(f"forcing must be a number or have shape {shapes}; got {tuple(f.shape)}")

@@ -25,9 +25,10 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
+from limitlab.solvers.times import sliver_of
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, fourier, inverse_fourier, spectral_resample
 
@@ -80,6 +81,7 @@ def integrate_spectral(
     moments = [float(moment) for moment in times]
     if not moments or any(not later > earlier for earlier, later in pairwise(moments)):
         raise InvalidArgument(f"times must increase strictly; got {moments[:8]}")
+    sliver = sliver_of(np.array(moments), dt, "dt")
     coefficients = initial if initial.is_complex() else fourier(initial, grid)
     layout = (*grid.shape[:-1], grid.shape[-1] // 2 + 1)
     if coefficients.dim() != grid.dimension + 1 or tuple(coefficients.shape[1:]) != layout:
@@ -101,7 +103,7 @@ def integrate_spectral(
             _require_finite(state, start, end, first)
         else:
             # an interval that is a multiple of dt but for rounding gets no step more
-            steps = max(1, math.ceil((end - start) / dt - 1e-9))
+            steps = max(1, math.ceil((end - start) / dt - sliver))
             step_size = (end - start) / steps
             # equal intervals have lengths that differ in the last bit, and one scheme
             key = round(step_size, 15)
@@ -171,7 +173,8 @@ def _require_finite(state: Tensor, since: float, now: float, first: int) -> None
     finite = torch.isfinite(state).flatten(1).all(1)
     if not bool(finite.all()):
         sample = first + int((~finite).nonzero()[0, 0])
+        before, after = digits(since, now)
         raise SolutionBlewUp(
-            f"sample {sample} is not finite between t = {since:g} and t = {now:g}: "
+            f"sample {sample} is not finite between t = {before} and t = {after}: "
             "take a shorter step dt, a higher resolution, or other parameters"
         )

@@ -54,8 +54,9 @@ class StochasticMethod(Method):
 
     def begin(self, field: VectorField, t: Tensor, y: Tensor, slope: Tensor) -> tuple[Any, ...]:
         """Value and integral of the path, then what the scheme carries."""
-        carry = reversible_start(self.fields, t.to(y.dtype), y) if self.scheme.step is reversible_heun else ()
-        return *self.path.value_and_integral(t[:, 0], self.scheme.area), *carry
+        time = t.to(self.fields.time_dtype or y.dtype)
+        carry = reversible_start(self.fields, time, y) if self.scheme.step is reversible_heun else ()
+        return *self.path.at(t[:, 0], self.scheme.area), *carry
 
     def attempt(
         self, field: VectorField, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
@@ -63,7 +64,7 @@ class StochasticMethod(Method):
         """One step; samples whose size is zero get no noise."""
         value, integral, *carried = carry
         after = t + h
-        value_after, integral_after = self.path.value_and_integral(after[:, 0], self.scheme.area)
+        value_after, integral_after = self.path.at(after[:, 0], self.scheme.area)
         moved = h != 0
         # the time landed on may be a bit beside t + h, and the path there not quite what is carried
         w = torch.where(moved, value_after - value, 0.0)
@@ -71,8 +72,8 @@ class StochasticMethod(Method):
         if self.scheme.area:
             mean = (integral_after - integral) / h.where(moved, 1.0)
             area = torch.where(moved, mean - (value + value_after) / 2, 0.0)
-        size = h.to(y.dtype)
-        interval = Interval(t.to(y.dtype), after.to(y.dtype), size, w.to(y.dtype), area.to(y.dtype))
+        time_dtype, size = self.fields.time_dtype or y.dtype, h.to(y.dtype)
+        interval = Interval(t.to(time_dtype), after.to(time_dtype), size, w.to(y.dtype), area.to(y.dtype))
         step = self.scheme.step(self.fields, interval, y, tuple(carried), self.estimate)
         errors = () if step.error is None else (step.error,)
         return Attempt(step.y, (value_after, integral_after, *step.carry), errors, (step.y - y,), step.stiff_pair)

@@ -29,8 +29,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, digits
+from limitlab.numbers import tensor_of
 from limitlab.solvers.sde.counter_normals import index_keys, lane_keys, mixed, normal_pairs
+from limitlab.solvers.sde.path_arguments import inside, read_grid, read_shape, read_span
 
 LEVELS = 24
 MOST_LEVELS = 48
@@ -75,12 +77,12 @@ class BrownianPath:
         device: torch.device | str = "cpu",
     ) -> None:
         self.seed = int(check_number("seed", seed, integer=True))
-        self.shape = _read_shape(shape)
-        self.span = _read_span(span)
+        self.shape = read_shape(shape)
+        self.span = read_span(span)
         self.dtype, self.device = dtype, torch.empty(0, device=device).device
-        self._grid = _read_grid(grid, self.span)
+        self._grid = read_grid(grid, self.span)
         batch, noise = self.shape
-        numbers = torch.arange(batch) if samples is None else torch.as_tensor(samples)
+        numbers = torch.arange(batch) if samples is None else tensor_of("samples", samples)
         if tuple(numbers.shape) != (batch,) or numbers.is_floating_point():
             raise InvalidArgument(f"samples must be {batch} whole numbers; got {tuple(numbers.shape)} {numbers.dtype}")
         self._lanes = lane_keys(self.seed, numbers.to(self.device), noise)
@@ -106,7 +108,7 @@ class BrownianPath:
         batch, noise = self.shape
         return (
             f"BrownianPath(seed {self.seed}: {batch} samples of {noise} channels on "
-            f"[{self.span[0]:g}, {self.span[1]:g}], {len(self._grid) - 1} cells, finest {self.finest:.3g})"
+            f"[{', '.join(digits(*self.span))}], {len(self._grid) - 1} cells, finest {self.finest:.3g})"
         )
 
     def increment(self, start: float | Times, end: float | Times) -> Float[Tensor, "batch noise"]:
@@ -122,11 +124,17 @@ class BrownianPath:
     def increments(
         self, times: Sequence[float] | np.ndarray, area: bool = False
     ) -> tuple[Float[Tensor, "steps batch noise"], Float[Tensor, "steps batch noise"]]:
-        """W, and H if asked (else W again), of the intervals between `times`, (steps + 1,), increasing."""
+        """W, and H if asked (else W again), of the intervals between `times`, (steps + 1,), none of which decreases.
+
+        An interval without length has increments of zero; no time, and a single one, have no intervals.
+        """
         moments = np.asarray(times, dtype=np.float64)
-        if moments.ndim != 1 or len(moments) < 2 or not bool((np.diff(moments) > 0).all()):
-            raise InvalidArgument(f"times must increase strictly, two at least; got {moments.flat[:4].tolist()} ...")
-        self._require_inside(float(moments[0]), float(moments[-1]))
+        if moments.ndim != 1 or not bool((np.diff(moments) >= 0).all()):
+            raise InvalidArgument(f"times must be (steps + 1,) and not decrease; got {moments.flat[:4].tolist()} ...")
+        moments = inside(moments, self.span)
+        longer = np.diff(moments) > 0
+        if not longer.size or not longer.all():
+            return self._with_empty_ones(moments, longer, area)
         edge = np.searchsorted(self._grid, moments).clip(max=len(self._grid) - 1)
         if np.array_equal(self._grid[edge], moments):
             first, count = int(edge[0]), len(edge) - 1
@@ -150,10 +158,13 @@ class BrownianPath:
         self, t: float | Times, area: bool = True
     ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
         """W_t from the start of the span, and its integral if asked (else W again), in double precision."""
-        moment = torch.as_tensor(t, dtype=torch.float64, device=self.device)
-        if not isinstance(t, Tensor):
-            self._require_inside(float(t), float(t))
-        value, integral = self._primitive(moment.reshape(1, -1).contiguous(), area)
+        return self.at(inside(self._moments(t), self.span), area)
+
+    def at(
+        self, moments: Float[Tensor, " lane"], area: bool
+    ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
+        """`value_and_integral` at moments that are known to lie in the span: a look would make a device wait."""
+        value, integral = self._primitive(moments.reshape(1, -1).contiguous(), area)
         return value[0], integral[0]
 
     def _over_interval(self, start: float | Times, end: float | Times, area: bool) -> tuple[Tensor, Tensor]:
@@ -167,19 +178,15 @@ class BrownianPath:
         if end < start:
             w, h = self._over_interval(end, start, area)
             return -w, h
-        self._require_inside(start, end)
-        cell = int(np.searchsorted(self._grid, start))
-        if self._grid[cell] != start or cell == len(self._starts) or self._grid[cell + 1] != end:
-            w, h = self.increments([start, end], area)
+        moments = inside(np.array([float(start), float(end)]), self.span)
+        cell = int(np.searchsorted(self._grid, moments[0]))
+        if self._grid[cell] != moments[0] or cell == len(self._starts) or self._grid[cell + 1] != moments[1]:
+            w, h = self.increments(moments, area)
             return w[0], h[0]
         return self._in_order(cell, area)
 
     def _of_samples(self, start: float | Times, end: float | Times, area: bool) -> tuple[Tensor, Tensor]:
-        times = [torch.as_tensor(t, dtype=torch.float64, device=self.device).reshape(1, -1) for t in (start, end)]
-        for t in times:
-            if t.shape[1] not in (1, self.shape[0]):
-                raise InvalidArgument(f"times must be numbers or of shape ({self.shape[0]},); got {t.shape[1]} of them")
-            self._require_inside(float(t.min()), float(t.max()))
+        times = [inside(self._moments(t), self.span).reshape(1, -1) for t in (start, end)]
         w, h = self._between(*self._primitive(times[0], area), *self._primitive(times[1], area), times[1] - times[0])
         return w[0], h[0]
 
@@ -196,11 +203,22 @@ class BrownianPath:
         area = torch.where(width[..., None] == 0, 0.0, mean - (value + after) / 2)
         return (after - value).to(self.dtype), area.to(self.dtype)
 
-    def _require_inside(self, start: float, end: float) -> None:
-        if not (self.span[0] <= start and end <= self.span[1]):
-            raise InvalidArgument(
-                f"times must lie in the span [{self.span[0]:g}, {self.span[1]:g}] of the path; got {start:g} to {end:g}"
-            )
+    def _with_empty_ones(self, moments: np.ndarray, longer: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
+        """Increments where some intervals, or all, have no length."""
+        w = torch.zeros(len(longer), *self.shape, dtype=self.dtype, device=self.device)
+        h = torch.zeros_like(w) if area else w
+        if longer.any():
+            index = torch.from_numpy(longer).to(self.device)
+            w[index], areas = self.increments(np.unique(moments), area)
+            if area:
+                h[index] = areas
+        return w, h
+
+    def _moments(self, t: float | Times) -> Float[Tensor, " lane"]:
+        moments = tensor_of("times", t, dtype=torch.float64, device=self.device).reshape(-1)
+        if len(moments) not in (1, self.shape[0]):
+            raise InvalidArgument(f"times must be numbers or of shape ({self.shape[0]},); got {len(moments)} of them")
+        return moments
 
     def _in_order(self, cell: int, area: bool) -> tuple[Tensor, Tensor]:
         """W and H of one cell, from a block of its neighbours that is kept until a cell outside of it is asked for."""
@@ -321,29 +339,3 @@ def _over_levels(first: Tensor, second: Tensor, normals: Tensor) -> Float[Tensor
 def _rows(quantity: Float[Tensor, "cells batch noise"], cell: Int[Tensor, "steps lane"]) -> Tensor:
     """Every sample's row of its own cell; all samples' rows of one cell where lane is one."""
     return quantity[cell[:, 0]] if cell.shape[1] == 1 else quantity[cell, torch.arange(cell.shape[1])]
-
-
-def _read_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    if len(shape) != 2 or any(not isinstance(size, int) or size < 1 for size in shape):
-        raise InvalidArgument(f"shape must be (batch, noise), two positive whole numbers; got {shape!r:.80}")
-    return int(shape[0]), int(shape[1])
-
-
-def _read_span(span: tuple[float, float]) -> tuple[float, float]:
-    start, end = (check_number("span", float(edge)) for edge in span)
-    if not start < end:
-        raise InvalidArgument(f"span must be (start, end) with start < end; got ({start:g}, {end:g})")
-    return start, end
-
-
-def _read_grid(grid: Sequence[float] | np.ndarray | Tensor | None, span: tuple[float, float]) -> np.ndarray:
-    if grid is None:
-        return np.array(span)
-    times = np.asarray(grid.detach().cpu() if isinstance(grid, Tensor) else grid, dtype=np.float64)
-    increasing = times.ndim == 1 and len(times) > 1 and bool((np.diff(times) > 0).all())
-    if not increasing or (times[0], times[-1]) != span:
-        raise InvalidArgument(
-            f"grid must increase strictly from {span[0]:g} to {span[1]:g}; got {len(np.atleast_1d(times))} times, "
-            f"{[float(f'{time:g}') for time in np.atleast_1d(times).flat[:4]]} ..."
-        )
-    return times

@@ -54,7 +54,7 @@ class Fields:
     """f and g; `elementwise`: g is (batch, state) and multiplies increments (batch, state) or (batch, 1).
 
     coupled: diagonal noise where g_i depends on other components than y_i. originals: drift and diffusion as they were
-    passed, which may be modules.
+    passed, which may be modules. time_dtype: of the t that they get, that of the state where it is left out.
     """
 
     drift: VectorField
@@ -64,6 +64,7 @@ class Fields:
     elementwise: bool
     originals: tuple[object, ...] = ()
     coupled: bool = False
+    time_dtype: torch.dtype | None = None
 
     def kicked(self, y: State, g: Tensor, w: Float[Tensor, "batch noise"], scale: float = 1.0) -> State:
         """y + scale g w."""

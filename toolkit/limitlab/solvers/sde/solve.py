@@ -23,7 +23,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, one_of
+from limitlab.errors import InvalidArgument, digits, one_of
+from limitlab.numbers import resolves, rounding_of
 from limitlab.solvers.arguments import (
     Gradient,
     OnFailure,
@@ -68,6 +69,7 @@ def solve_sde(
     shared_steps: bool = False,
     gradient: Gradient = "direct",
     first_step: float | None = None,
+    max_step: float | None = None,
     max_steps: int = 10_000,
     on_failure: OnFailure = "raise",
 ) -> Solution:
@@ -75,12 +77,15 @@ def solve_sde(
 
     drift, diffusion: (t, y) with t (batch, 1) and y (batch, state); drift returns (batch, state), diffusion (batch,
     state) for "diagonal" noise, (batch, state, 1) for "scalar", (batch, state, noise) for "commutative" and "general",
-    either for "additive". t: (time,) or (batch, time), strictly increasing. step_size: uniform steps from t[0], which
-    every scheme takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or "pid".
-    shared_steps: one step size for the batch. first_step: a thousandth of the path's span if left out. max_steps:
-    attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the samples that fail.
-    Steps end at the asked times. A sample's path depends on the seed and its index in the batch, or on the numbers that
-    `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian` is passed.
+    either for "additive". t: (time,) or (batch, time), strictly increasing, which drift and diffusion get in the
+    precision of y, or in double where that of y cannot tell the times of the span apart. step_size: uniform steps from
+    t[0], which every scheme takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or
+    "pid".
+    shared_steps: one step size for the batch. first_step: a thousandth of the path's span if left out. max_step: the
+    longest step, and max_steps: attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the
+    samples that fail. Steps end at the asked times. A sample's path depends on the seed and its index in the batch, or
+    on the numbers that `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian`
+    is passed.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Kloeden & Platen, Numerical Solution of Stochastic Differential Equations; see the modules named above.
 
@@ -93,7 +98,7 @@ def solve_sde(
     require_known(gradient=gradient, on_failure=on_failure)
     settings = read_control(
         rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
-        first_step=first_step,
+        first_step=first_step, max_step=max_step,
     )  # fmt: skip
     scheme = scheme_named(method, calculus, noise)
     _check_state(y0, scheme, method)
@@ -105,7 +110,10 @@ def solve_sde(
         raise _not_adaptive(method, calculus, noise)
     uniform = settings.step_size is not None and t.dim() == 1
     _check_gradient(gradient, on_failure, uniform)
-    start = times[:, :1].to(y0.dtype)
+    if brownian is not None:
+        times = _on_the_path(times, brownian)
+    time_dtype = y0.dtype if resolves(y0.dtype, times[:, :1], times[:, -1:]) else torch.float64
+    start = times[:, :1].to(time_dtype)
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
     corrected = gradient == "adjoint" and calculus == "ito"
     if noise != "additive" and (scheme.step is milstein or corrected):
@@ -190,24 +198,35 @@ def _read_fields(
     calculus: Calculus,
 ) -> tuple[Fields, int, bool]:
     """The fields with the number of their noise channels, and whether a gradient is asked for; one call of each."""
-    f, g = drift(t, y0), diffusion(t, y0)
+    try:
+        f, g = drift(t, y0), diffusion(t, y0)
+    except RuntimeError as problem:
+        if t.dtype == y0.dtype:
+            raise
+        raise InvalidArgument(
+            f"drift and diffusion get t in {t.dtype}, as {y0.dtype} cannot tell times like {float(t[0]):.15g} apart: "
+            f"let them return {y0.dtype}, or count t from the start of the span; {problem!s:.200}"
+        ) from problem
     batch, state = y0.shape
     matrix = f"({batch}, {state}, {1 if noise == 'scalar' else 'noise'})"
     accepted = {"diagonal": f"({batch}, {state})", "additive": f"{matrix} or ({batch}, {state})"}.get(noise, matrix)
-    _check_output("drift", f, y0, tuple(f.shape) == (batch, state), f"({batch}, {state})")
+    fits = tuple(f.shape) == (batch, state)
+    _check_output("drift", f, y0, fits, accepted=f"({batch}, {state})", time_dtype=t.dtype)
     fits = tuple(g.shape[:2]) == (batch, state) and g.dim() in {"diagonal": (2,), "additive": (2, 3)}.get(noise, (3,))
-    _check_output("diffusion", g, y0, fits and (noise != "scalar" or g.shape[2] == 1), f"{accepted} for {noise} noise")
+    fits = fits and (noise != "scalar" or g.shape[2] == 1)
+    _check_output("diffusion", g, y0, fits, accepted=f"{accepted} for {noise} noise", time_dtype=t.dtype)
     channels = state if g.dim() == 2 else g.shape[2]
     along = squeezed(diffusion) if noise == "scalar" else diffusion
     elementwise = noise == "scalar" or g.dim() == 2
     tape = torch.is_grad_enabled() and (f.requires_grad or g.requires_grad or y0.requires_grad)
-    return Fields(drift, along, noise, calculus, elementwise, (drift, diffusion)), channels, tape
+    return Fields(drift, along, noise, calculus, elementwise, (drift, diffusion), time_dtype=t.dtype), channels, tape
 
 
-def _check_output(name: str, output: Tensor, y0: Tensor, fits: bool, accepted: str) -> None:
+def _check_output(name: str, output: Tensor, y0: Tensor, fits: bool, *, accepted: str, time_dtype: torch.dtype) -> None:
     if not fits or output.dtype != y0.dtype:
+        double = "" if time_dtype == y0.dtype else ", which gets t in torch.float64 as the times are far from zero,"
         raise InvalidArgument(
-            f"{name} must return {accepted} in {y0.dtype}; got {tuple(output.shape)} in {output.dtype}"
+            f"{name}{double} must return {accepted} in {y0.dtype}; got {tuple(output.shape)} in {output.dtype}"
         )
     require_finite(f"{name} at the initial state", output)
 
@@ -229,8 +248,16 @@ def _read_path(
         raise InvalidArgument(f"give one of seed and brownian, the noise; got {'neither' if seed is None else 'both'}")
     fits = brownian.span[0] <= span[0] and span[1] <= brownian.span[1]
     if brownian.shape != shape or not fits or (brownian.dtype, brownian.device) != (y0.dtype, y0.device):
+        start, end, first, last = digits(*span, *brownian.span)
         raise InvalidArgument(
             f"brownian must have shape {shape}, the dtype {y0.dtype} on {y0.device}, and a span that holds "
-            f"[{span[0]:g}, {span[1]:g}]; got {brownian!r} of {brownian.dtype} on {brownian.device}"
+            f"[{start}, {end}]; got {brownian!r} on [{first}, {last}] of {brownian.dtype} on {brownian.device}"
         )
     return brownian
+
+
+def _on_the_path(times: Float[Tensor, "batch time"], brownian: BrownianPath) -> Float[Tensor, "batch time"]:
+    """The times; those beyond the path by rounding alone moved to its ends."""
+    inside = times.clamp(*brownian.span)
+    margin = 4 * max(rounding_of(times), rounding_of(np.array(brownian.span)))
+    return torch.where((inside - times).abs() <= margin, inside, times)

@@ -19,8 +19,8 @@ from limitlab.solvers.sde.brownian import BLOCK_NUMBERS, BrownianPath
 from limitlab.solvers.sde.fields import Fields, Interval, State
 from limitlab.solvers.sde.schemes import Carry, Scheme, reversible_heun, reversible_start
 from limitlab.solvers.solution import Evaluations, Failure, StepLog
+from limitlab.solvers.times import sliver_of
 
-SNAP = 1e-9
 BLOCK_STEPS = 64
 
 
@@ -39,11 +39,12 @@ class TimeGrid:
 
 def step_grid(outputs: np.ndarray, step_size: float) -> TimeGrid:
     """The grid of uniform steps through the asked times; those within rounding of a grid time take its place."""
-    count = max(1, int(np.ceil((outputs[-1] - outputs[0]) / step_size - SNAP)))
+    sliver = sliver_of(outputs, step_size)
+    count = max(1, int(np.ceil((outputs[-1] - outputs[0]) / step_size - sliver)))
     regular = outputs[0] + step_size * np.arange(count + 1)
     regular[-1] = outputs[-1]  # t_0 + n h misses the end by rounding
     nearest = np.clip(np.rint((outputs - outputs[0]) / step_size).astype(np.int64), 0, count)
-    close = np.abs(regular[nearest] - outputs) <= SNAP * step_size
+    close = np.abs(regular[nearest] - outputs) <= sliver * step_size
     # a path is asked at the very floats of its grid: beside one it would draw a bridge
     regular[nearest[close]] = outputs[close]
     times = np.union1d(regular, outputs)
@@ -56,7 +57,8 @@ class Block:
     def __init__(self, march: UniformMarch, first: int, last: int, like: State) -> None:
         times = march.grid.times[first : last + 1]
         self.sizes = np.diff(times).tolist()
-        moments = torch.tensor(times, dtype=like.dtype, device=like.device)[:, None, None]
+        dtype = march.fields.time_dtype or like.dtype
+        moments = torch.tensor(times, dtype=dtype, device=like.device)[:, None, None]
         self._moments = moments.expand(-1, len(like), 1).unbind(0)
         w, h = march.path.increments(times, march.scheme.area)
         self._w, self._areas = w.unbind(0), h.unbind(0)
@@ -89,7 +91,8 @@ class UniformMarch:
 
     def time(self, step: int, like: State) -> Float[Tensor, "batch 1"]:
         """The time at which a step starts, as the fields get it."""
-        return like.new_full((len(like), 1), float(self.grid.times[step]))
+        dtype = self.fields.time_dtype or like.dtype
+        return like.new_full((len(like), 1), float(self.grid.times[step]), dtype=dtype)
 
     def blocks(self, first: int, last: int) -> list[tuple[int, int]]:
         """Steps first to last, cut into blocks of bounded memory."""

@@ -29,10 +29,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.errors import InvalidArgument, check_number, digits, one_of
+from limitlab.numbers import tensor_of
 from limitlab.spaces.paths.missing import extended, held, straight, with_first_row
 from limitlab.spaces.paths.splines import backward_difference_slopes, cubic_pieces, linear_pieces, natural_slopes
 
+MOST_MOVED = 1e-2  # of an interval between times, by rounding
 Interpolation = Literal["linear", "rectilinear", "hermite", "natural"]
 
 
@@ -118,7 +120,7 @@ class ControlPath:
 
     def near(self, s: Tensor | float) -> Pieces:
         """The polynomials that the path is made of at each s, with s as for `evaluate`."""
-        s = torch.as_tensor(s, dtype=self.knots.dtype, device=self.knots.device)
+        s = tensor_of("s", s, dtype=self.knots.dtype, device=self.knots.device)
         if s.dim() > 2 or (s.dim() == 2 and s.shape[0] not in (1, self.batch)):
             raise InvalidArgument(f"s must be a number, (query,) or ({self.batch}, query); got shape {tuple(s.shape)}")
         queries = s.reshape(1, -1) if s.dim() < 2 else s
@@ -162,7 +164,7 @@ class ControlPath:
 
     def __repr__(self) -> str:
         knots = self.knots.shape[-1]
-        span = f"[{float(self.start.min()):.6g}, {float(self.end.max()):.6g}]"
+        span = f"[{', '.join(digits(float(self.start.min()), float(self.end.max())))}]"
         owner = "" if self.knots.dim() == 1 else " of its own"
         size = f"{self.batch} samples, {self.channels} channels"
         return f"ControlPath({self.interpolation}: {size}, {knots} knots{owner} on {span})"
@@ -202,7 +204,7 @@ class Pieces(NamedTuple):
         return slope + u * (2 * square + u * (3 * cube))
 
     def _offset(self, s: Tensor | float) -> Float[Tensor, "batch *query 1"]:
-        s = torch.as_tensor(s, dtype=self.origin.dtype, device=self.origin.device)
+        s = tensor_of("s", s, dtype=self.origin.dtype, device=self.origin.device)
         return (s - self.origin)[..., None]
 
 
@@ -224,7 +226,7 @@ def _counted_rows(values: Tensor, lengths: Tensor | None) -> Bool[Tensor, "batch
     if lengths is None:
         some = (~torch.isnan(values)).any(dim=-1)
         return rows <= torch.where(some, rows, 0).amax(dim=1, keepdim=True)
-    lengths = torch.as_tensor(lengths, device=values.device)
+    lengths = tensor_of("lengths", lengths, device=values.device)
     if lengths.dtype.is_floating_point or lengths.shape != (batch,):
         raise InvalidArgument(f"lengths must be {batch} whole numbers; got {lengths.dtype} {tuple(lengths.shape)}")
     if not bool(((lengths >= 1) & (lengths <= count)).all()):
@@ -236,7 +238,8 @@ def _counted_rows(values: Tensor, lengths: Tensor | None) -> Bool[Tensor, "batch
 
 def _checked_times(times: Tensor | Sequence[float], values: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
     """The times, and as (batch, time) those of each sample, which hold the last one in rows that do not count."""
-    times = torch.as_tensor(times, dtype=values.dtype, device=values.device)
+    exact = tensor_of("times", times, dtype=None if isinstance(times, Tensor) else torch.float64, device=values.device)
+    times = exact.to(values.dtype)
     batch, count, _ = values.shape
     if times.shape not in ((count,), (batch, count)):
         raise InvalidArgument(f"times must be ({count},) or ({batch}, {count}), as values; got {tuple(times.shape)}")
@@ -247,8 +250,15 @@ def _checked_times(times: Tensor | Sequence[float], values: Tensor, inside: Tens
     wrong = (table.diff(dim=1) <= 0) & counted[:, 1:]
     if bool(wrong.any()):
         sample, row = wrong.nonzero()[0].tolist()
-        pair = f"{float(table[sample, row]):.9g} then {float(table[sample, row + 1]):.9g}"
+        pair = " then ".join(digits(*exact.detach().reshape(-1, count)[sample, row : row + 2].tolist()))
         raise InvalidArgument(f"times must increase (as {values.dtype}); sample {sample} has {pair} in row {row + 1}")
+    moved = (times.double() - exact.double()).detach().reshape(-1, count)
+    if bool(((moved.diff(dim=1).abs() > MOST_MOVED * table.diff(dim=1)) & counted[:, 1:]).any()):
+        start, end = digits(*exact.detach().reshape(-1, count)[0, [0, -1]].tolist())
+        raise InvalidArgument(
+            f"times from {start} to {end} lie too close together, or too far from zero, for values of {values.dtype}: "
+            "count them from the first, or take values in torch.float64"
+        )
     if times.dim() == 2 and not bool(inside[:, 1].all()):
         sample = int((~inside[:, 1]).nonzero()[0])
         raise InvalidArgument(f"values of sample {sample} have one row; a path with times of its own needs two")
