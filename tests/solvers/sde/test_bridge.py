@@ -11,7 +11,7 @@ COUNT = torch.exp2(torch.arange(6, dtype=DOUBLE))
 def path_at(x, w, h, normals, width=2.0):
     x = torch.as_tensor(x, dtype=DOUBLE)[:, None]
     _, y, right = node_at(x, COUNT)
-    return bridged(w, h, normals, x, torch.full_like(x, width), (y, right, COUNT), True)
+    return bridged(w, h, normals, x=x, width=torch.full_like(x, width), node=(y, right, COUNT), area=True)
 
 
 def test_path_of_a_cell_ends_with_its_increment_and_the_integral_of_its_area():

@@ -35,6 +35,7 @@ def bridged(
     w: Float[Tensor, "steps batch noise"],
     h: Float[Tensor, "steps batch noise"],
     normals: Float[Tensor, "steps 2 batch noise level"],
+    *,
     x: Float[Tensor, "steps lane"],
     width: Float[Tensor, "steps lane"],
     node: Node,

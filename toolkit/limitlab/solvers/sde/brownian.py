@@ -305,9 +305,10 @@ class BrownianPath:
         """W, and its integral if asked (else W again), from the start of a cell to the fraction x of it, in double."""
         w, h = self._of_cells(cell)
         index, y, right = node_at(x, self._nodes_in_level)
-        node = mixed(index_keys(cell, NODES)[..., None] + (self._nodes_in_level + index).long())
-        normals = normal_pairs(node[:, :, None] + self._lanes[..., None], torch.float32).double()
-        return bridged(w, h, normals, x, self._widths[cell], (y, right, self._nodes_in_level), area)
+        keys = mixed(index_keys(cell, NODES)[..., None] + (self._nodes_in_level + index).long())
+        normals = normal_pairs(keys[:, :, None] + self._lanes[..., None], torch.float32).double()
+        node = y, right, self._nodes_in_level
+        return bridged(w, h, normals, x=x, width=self._widths[cell], node=node, area=area)
 
     def _of_cells(self, cell: Int[Tensor, "steps lane"]) -> tuple[Tensor, Tensor]:
         """W and H of cells in double precision, (steps, batch, noise); those of a single cell are kept."""

@@ -109,21 +109,6 @@ class Fields:
         return (g, along) if tape else (g.detach(), along.detach())
 
 
-def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) -> bool:
-    """Whether the Jacobian J of diagonal noise has entries off its diagonal; if not, J^T v = v J^T 1 for every v."""
-    with torch.enable_grad():
-        at = y.detach().requires_grad_()
-        g = diffusion(t, at)
-        if not g.requires_grad:
-            return False
-        # any weights that differ would do: entries off the diagonal must not cancel
-        weights = torch.linspace(1.0, 2.0, y.shape[1], dtype=y.dtype, device=y.device).expand_as(y)
-        plain, weighted = (pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
-    size = plain.abs().amax() + weighted.abs().amax()
-    # the root of eps is far above rounding, and below any coupling that matters
-    return bool((weighted - weights * plain).abs().amax() > torch.finfo(y.dtype).eps ** 0.5 * size)
-
-
 def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
     """Every tensor that drift and diffusion hold and that asks for a gradient."""
     with torch.enable_grad():
