@@ -10,6 +10,7 @@ from limitlab.errors import InvalidArgument
 from limitlab.solvers import Event, solve_ode
 from limitlab.solvers.gradients.checkpoint import Checkpoints
 from limitlab.solvers.gradients.leaves import gradient_leaves
+from limitlab.solvers.gradients.replay import Generators
 
 DOUBLE = torch.float64
 
@@ -204,10 +205,10 @@ def test_nothing_asks_for_a_gradient_nothing_is_taped():
 
 def test_checkpoints_grow_like_the_square_root():
     for count in (10, 100, 1000, 10_000):
-        checkpoints = Checkpoints()
+        checkpoints = Checkpoints(Generators(torch.device("cpu")))
         for step in range(count):
             checkpoints.offer(torch.tensor(step), (), 1)
-        starts = [int(state) for state, _ in checkpoints.starts]
+        starts = [int(state) for state, _, _ in checkpoints.starts]
         assert starts == list(range(0, count, checkpoints.stride))
         assert len(starts) <= 2 * checkpoints.stride <= 4 * (2 * count) ** 0.5
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,7 +24,7 @@ from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.leaves import Totals
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.methods.method import Method, VectorField
-from limitlab.solvers.ode.attempts import Position, Row
+from limitlab.solvers.ode.attempts import Position, Row, along
 from limitlab.solvers.ode.jumps import OneSided
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.ode.recording import continuous
@@ -71,6 +72,9 @@ class ParameterIntegral:
         self._field, self._method = field, method
         self.totals = Totals(parameters)
         self._augmented = AdjointField(field)
+
+    def offer(self, state: Tensor, carry: Any, attempts: int = 1) -> None:
+        """Nothing is kept."""
 
     def add(self, row: Row) -> bool:
         """Add the step's share; always True: the march may look for samples that are stuck."""
@@ -125,7 +129,7 @@ class _Adjoint(torch.autograd.Function):
                 count = max(1, math.ceil(float((end - start).max()) / control.step_size - 1e-9))
                 fractions = torch.linspace(0, 1, count + 1, dtype=start.dtype, device=start.device)
                 grid = _with_stops(torch.lerp(start, end, fractions), stops)
-                both, _ = follow(stepper, both, carry, grid)
+                both, _ = follow(stepper, both, carry, along(grid))
             else:
                 if step is None:
                     time, order = start.to(both.dtype), method.error_order

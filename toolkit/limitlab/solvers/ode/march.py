@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.methods.method import Method, VectorField
-from limitlab.solvers.ode.attempts import Integrator, Position
+from limitlab.solvers.ode.attempts import Integrator, Position, along
 from limitlab.solvers.ode.compiled import Compiled, unrolled
 from limitlab.solvers.ode.events import Event, Events
 from limitlab.solvers.ode.recording import Recorder
@@ -50,7 +50,8 @@ class March:
 
     @cached_property
     def integrator(self) -> Integrator:
-        return Integrator(self.field, self.method, self.control.controller, self.control.shared_steps)
+        shared = self.control.shared_steps and self.control.step_size is None
+        return Integrator(self.field, self.method, self.control.controller, shared)
 
     def run(
         self,
@@ -67,7 +68,7 @@ class March:
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
         recorder = Recorder(self.times, y, self.integrator, offer)
         if self.control.step_size is not None:
-            end, carry = follow(self.stepper(recorder, y), y, carry, self.uniform_grid())
+            end, carry = follow(self.stepper(recorder, y), y, carry, along(self.uniform_grid()))
             if last is not None:
                 last.extend([end, *carry])
             return self._outcome(end, recorder, 1, self._blown_up(recorder, end))
