@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.arguments import FlatField
 from limitlab.solvers.gradients.adjoint import adjoint
-from limitlab.solvers.gradients.leaves import gradient_leaves, require_same_leaves
+from limitlab.solvers.gradients.leaves import PROBES, SameLeaves, gradient_leaves, moments_of
 from limitlab.solvers.gradients.replay import Generators, require_same_end
 from limitlab.solvers.gradients.reversible import reversible
 from limitlab.solvers.ode.attempts import Itinerary
@@ -43,9 +43,6 @@ def checkpoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor,
     states, error, stiffness = _Checkpointed.apply(march, outcomes, y, *parameters)
     (outcome,) = outcomes
     return outcome._replace(states=states, log=replace(outcome.log, error=error, stiffness=stiffness))
-
-
-PROBES = 9
 
 
 class Checkpoints:
@@ -104,7 +101,7 @@ class _Checkpointed(torch.autograd.Function):
                 ]
             outputs = [(output, grad) for output, grad in pairs if grad is not None and output.requires_grad]
             inputs = [*leaves, *parameters]
-            require_same_leaves([output for output, _ in outputs], inputs)
+            SameLeaves(inputs).require([output for output, _ in outputs])
             if outputs:
                 gradients = torch.autograd.grad(
                     [output for output, _ in outputs], inputs, [grad for _, grad in outputs],
@@ -153,8 +150,7 @@ def _sum(total: Tensor | None, new: Tensor | None) -> Tensor | None:
 
 def parameters_of(march: March, y: Tensor, field: object) -> tuple[Tensor, ...]:
     """Everything the field holds that asks for a gradient, at some time of the span."""
-    first, last = march.times[:, :1], march.times[:, -1:]
-    moments = [torch.lerp(first, last, share) for share in torch.linspace(0, 1, PROBES).tolist()]
+    moments = moments_of(march.times[:, :1], march.times[:, -1:])
     if march.stops is not None:
         moments += march.stops.split(1, 1)[:: max(1, march.stops.shape[1] // PROBES)]
     with Generators(y.device).unmoved(), torch.enable_grad():

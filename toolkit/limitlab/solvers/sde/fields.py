@@ -21,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.derivatives import directional, pullback
-from limitlab.solvers.gradients.leaves import gradient_leaves
+from limitlab.solvers.gradients.leaves import gradient_leaves, moments_of
+from limitlab.solvers.gradients.replay import Generators
 from limitlab.solvers.methods.method import VectorField
 
 Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]
@@ -109,10 +110,12 @@ class Fields:
         return (g, along) if tape else (g.detach(), along.detach())
 
 
-def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
-    """Every tensor that drift and diffusion hold and that asks for a gradient."""
-    with torch.enable_grad():
-        outputs = fields.drift(t, y.detach()), fields.diffusion(t, y.detach())
+def leaves(fields: Fields, span: tuple[Tensor, Tensor], y: State) -> tuple[Tensor, ...]:
+    """Every tensor that drift and diffusion hold and that asks for a gradient at some time of the span."""
+    y = y.detach()
+    with Generators(y.device).unmoved(), torch.enable_grad():
+        moments = [moment.to(y.dtype) for moment in moments_of(*span)]
+        outputs = [field(moment, y) for field in (fields.drift, fields.diffusion) for moment in moments]
     return gradient_leaves(outputs, fields.originals)
 
 

@@ -130,7 +130,7 @@ def solve_sde(
             first = (path.span[1] - path.span[0]) * FIRST_STEP if first_step is None else settings.first_step
             general = March(fields.drift, stepped, times, replace(settings, first_step=first), stops=times)
             if tape and gradient == "checkpoint":
-                outcome = checkpoint(general, y0, y0, leaves(fields, start, y0))
+                outcome = checkpoint(general, y0, y0, leaves(fields, (times[:, :1], times[:, -1:]), y0))
             else:
                 outcome = general.run(y0, y0)
     if outcome.failures and on_failure == "raise":

@@ -91,6 +91,10 @@ class UniformMarch:
         """The time at which a step starts, as the fields get it."""
         return like.new_full((len(like), 1), float(self.grid.times[step]))
 
+    def span(self, like: State) -> tuple[Float[Tensor, "batch 1"], Float[Tensor, "batch 1"]]:
+        """Where the march starts and ends."""
+        return self.time(0, like), self.time(self.grid.steps, like)
+
     def blocks(self, first: int, last: int) -> list[tuple[int, int]]:
         """Steps first to last, cut into blocks of bounded memory."""
         # even, as normals come in pairs
