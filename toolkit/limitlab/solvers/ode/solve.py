@@ -33,7 +33,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_slope,
 )
-from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
+from limitlab.solvers.derivatives import outside_inference_mode, require_derivatives
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
@@ -102,9 +102,7 @@ def solve_ode(
     flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
     start = layout.time(sign * times[:, :1]).to(flat.dtype)
     slope = sign * require_slope("field", field(start, y0), flat, layout)
-    if getattr(chosen, "jacobian", False) is None:
-        remedy = f"{method!r} needs one: pass jacobian=(t, y) -> (batch, n, n), or use an explicit method"
-        require_derivative("field", flat_field, times[:, :1].to(flat.dtype), flat, remedy)
+    require_derivatives(chosen, flat_field, times, flat)
     march = March(
         flat_field,
         chosen if stops is None else one_sided(chosen),
