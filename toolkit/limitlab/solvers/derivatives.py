@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from limitlab.errors import InvalidArgument
+from limitlab.solvers.gradients.leaves import inner_leaf
 from limitlab.solvers.methods.method import Method, VectorField
 
 Arguments = ParamSpec("Arguments")
@@ -163,12 +164,12 @@ def directional(
     """
     tape = torch.is_grad_enabled()
     with torch.enable_grad():
-        at = y if y.requires_grad and tape else y.detach().requires_grad_()
+        at = y if y.requires_grad and tape else inner_leaf(y)
         value = field(t, at)
         if not value.requires_grad:
             return torch.zeros_like(value)
         # its value does not matter, as the pullback is linear in it
-        covector = torch.zeros_like(value, requires_grad=True)
+        covector = inner_leaf(torch.zeros_like(value))
         pulled = pullback(value, at, covector, True)
         if not pulled.requires_grad:
             return torch.zeros_like(value)

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.derivatives import directional, pullback
-from limitlab.solvers.gradients.leaves import gradient_leaves, moments_of
+from limitlab.solvers.gradients.leaves import gradient_leaves, inner_leaf, moments_of
 from limitlab.solvers.gradients.replay import Generators
 from limitlab.solvers.methods.method import VectorField
 
@@ -98,7 +98,7 @@ class Fields:
         """g and g_i dg_i/dy_i for diagonal noise: one reverse pass where the Jacobian is diagonal, else one a row."""
         tape = torch.is_grad_enabled()
         with torch.enable_grad():
-            at = y if y.requires_grad and tape else y.detach().requires_grad_()
+            at = y if y.requires_grad and tape else inner_leaf(y)
             g = self.diffusion(t, at)
             if not g.requires_grad:
                 return g, torch.zeros_like(y)

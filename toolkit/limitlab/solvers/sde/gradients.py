@@ -140,7 +140,8 @@ class _Adjoint(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         march, (states,) = ctx.march, ctx.saved_tensors
-        totals, same = Totals(ctx.parameters), SameLeaves(ctx.parameters)
+        totals = Totals(ctx.parameters)
+        sums = totals, SameLeaves(ctx.parameters)
         a, outputs = torch.zeros_like(states[:, 0]), march.grid.outputs.tolist()
         y = states[:, -1]
         for low, high in reversed(march.blocks(0, march.grid.steps)):
@@ -150,10 +151,8 @@ class _Adjoint(torch.autograd.Function):
                     y, a = states[:, len(outputs) - 1], a + grad[:, len(outputs) - 1]
                     outputs.pop()
                 at = block[step - low]
-                moved, pulled, first = _pulled(march.fields, at, at.after, (y, a), same, totals.leaves)
-                moved_end, pulled_end, second = _pulled(
-                    march.fields, at, at.t, (y - moved, a + pulled), same, totals.leaves
-                )
+                moved, pulled, first = _pulled(march.fields, at, at.after, (y, a), sums)
+                moved_end, pulled_end, second = _pulled(march.fields, at, at.t, (y - moved, a + pulled), sums)
                 y = y - 0.5 * (moved + moved_end)
                 a = a + 0.5 * (pulled + pulled_end)
                 totals.add(first, 0.5)
@@ -162,10 +161,10 @@ class _Adjoint(torch.autograd.Function):
 
 
 def _pulled(
-    fields: Fields, at: Interval, t: Tensor, pair: tuple[State, State], same: SameLeaves, parameters: Sequence[Tensor]
+    fields: Fields, at: Interval, t: Tensor, pair: tuple[State, State], sums: tuple[Totals, SameLeaves]
 ) -> tuple[State, State, Sequence[Tensor | None]]:
     """f h + g W in Stratonovich's sense at (t, y), and a times its derivatives in y and in the leaves."""
-    y, a = pair
+    (y, a), (totals, same) = pair, sums
     with torch.enable_grad():
         y = inner_leaf(y)
         f = fields.drift(t, y)
@@ -176,9 +175,9 @@ def _pulled(
             g = fields.diffusion(t, y)
         moved = fields.kicked(at.h * f, g, at.w)
         if not moved.requires_grad:
-            return moved, torch.zeros_like(y), [None] * len(parameters)
+            return moved, torch.zeros_like(y), [None] * len(totals.leaves)
         same.require([moved])
-        pulled, *rest = torch.autograd.grad(moved, [y, *parameters], a, allow_unused=True, retain_graph=True)
+        pulled, *rest = torch.autograd.grad(moved, [y, *totals.leaves], a, allow_unused=True, retain_graph=True)
     return moved.detach(), torch.zeros_like(y) if pulled is None else pulled, rest
 
 
@@ -195,7 +194,7 @@ class _Reversible(torch.autograd.Function):
     def backward(ctx, grad):
         march, (y, z) = ctx.march, ctx.saved_tensors
         fields, outputs, totals = march.fields, march.grid.outputs.tolist(), Totals(ctx.parameters)
-        same = SameLeaves(ctx.parameters)
+        sums = totals, SameLeaves(ctx.parameters)
         z, f, g = _evaluated(fields, march.time(march.grid.steps, y), z)
         to_y, to_z, to_f, to_g = grad[:, -1], torch.zeros_like(y), torch.zeros_like(f), torch.zeros_like(g)
         outputs.pop()
@@ -207,7 +206,7 @@ class _Reversible(torch.autograd.Function):
                     outputs.pop()
                 at = block[step - low]
                 half_f, half_g = to_y * (0.5 * at.h), _outer(fields, to_y, 0.5 * at.w)
-                to_z = to_z + _pull((totals, same), z, (f, g), (to_f + half_f, to_g + half_g))
+                to_z = to_z + _pull(sums, z, (f, g), (to_f + half_f, to_g + half_g))
                 z, f_after, g_after = z.detach(), f.detach(), g.detach()
                 # the very operations of the forward step, so that they are undone to round-off
                 undone = drifted(torch.lerp(z, y, 2.0), at.h, f_after, -1.0)
@@ -216,7 +215,7 @@ class _Reversible(torch.autograd.Function):
                 y = fields.kicked(y, g_after + g.detach(), at.w, -0.5)
                 to_f, to_g = drifted(half_f, at.h, to_z), half_g + _outer(fields, to_z, at.w)
                 to_y, to_z = torch.add(to_y, to_z, alpha=2.0), -to_z
-        to_y = to_y + to_z + _pull((totals, same), z, (f, g), (to_f, to_g)) + grad[:, 0]
+        to_y = to_y + to_z + _pull(sums, z, (f, g), (to_f, to_g)) + grad[:, 0]
         return None, to_y, *totals.sums
 
 
