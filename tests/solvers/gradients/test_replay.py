@@ -80,6 +80,14 @@ def test_chance_of_other_generators_is_refused_by_the_replay():
         y.sum().backward()
 
 
+def test_chance_in_stages_that_only_outputs_need_is_refused():
+    a = torch.tensor(2.0, dtype=DOUBLE, requires_grad=True)
+    field, y0 = lambda t, y: a * torch.rand_like(y), torch.zeros(1, 1, dtype=DOUBLE)
+    y = solve_ode(field, y0, [0.0, 0.33, 1.0], method="dopri8", step_size=0.1, gradient="checkpoint").y
+    with pytest.raises(InvalidArgument, match="other values when its steps are made again"):
+        y.sum().backward()
+
+
 @pytest.mark.parametrize("gradient", ["adjoint", "reversible"])
 def test_backward_equations_refuse_chance(gradient):
     a, generator = torch.tensor(2.0, dtype=DOUBLE, requires_grad=True), np.random.default_rng(0)
@@ -105,7 +113,9 @@ def test_generators_go_on_where_they_were():
     with generators.unmoved():
         generators.restore(state)
         assert torch.equal(torch.rand(3), first)
+    assert generators.have_moved(state)
     generators.restore(state)
+    assert not generators.have_moved(state)
     assert torch.equal(torch.rand(3), first)
 
 

@@ -33,6 +33,10 @@ class Generators:
         for device, part in zip(self._devices, state[1:], strict=True):
             torch.cuda.set_rng_state(part, device)
 
+    def have_moved(self, state: Sequence[Tensor]) -> bool:
+        """Whether numbers were drawn since then."""
+        return any(not torch.equal(one, other) for one, other in zip(state, self.state(), strict=True))
+
     @contextmanager
     def unmoved(self) -> Iterator[None]:
         """Whatever is drawn inside, the caller's numbers go on as if nothing had been."""
@@ -41,7 +45,10 @@ class Generators:
 
 
 def require_same_end(end: Tensor, expected: Tensor) -> None:
-    """Raise InvalidArgument unless a replay ends where the first run did; lost samples are left out."""
+    """Raise InvalidArgument unless a replay ends where the first run did; lost samples are left out.
+
+    end, expected: (batch, state).
+    """
     end, expected = end.detach(), expected.detach()
     # far above what rounding does along a few steps, far below what other draws do
     bound = torch.finfo(end.dtype).eps ** (1 / 3) * expected.abs().amax(1, keepdim=True)
@@ -58,7 +65,7 @@ def require_no_chance(gradient: str, device: torch.device, *calls: Callable[[], 
     with generators.unmoved():
         before = generators.state()
         pairs = [(call(), call()) for call in calls]
-        drawn = any(not torch.equal(one, other) for one, other in zip(before, generators.state(), strict=True))
+        drawn = generators.have_moved(before)
     moved = any(not torch.allclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True) for one, other in pairs)
     if drawn or moved:
         what = "draws random numbers" if drawn else f"gives other values at every call {ELSEWHERE}"
