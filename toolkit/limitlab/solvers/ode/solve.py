@@ -8,8 +8,9 @@
 | "reversible" | one more solve, one backward pass | one step | equal to direct up to round-off; reversible Heun only |
 
 The step sizes are constants of every gradient. "direct" and "checkpoint" also give the gradient of the log's error and
-stiffness. Sources: Chen et al. 2018 and Kidger, Chen & Lyons 2021 (adjoint, and the semi-norm that leaves the
-parameters out of its error); Griewank & Walther 2000 (checkpoints); Kidger et al. 2021 (reversible Heun).
+stiffness, that of rejected attempts included, and of fields that draw random numbers, which the others refuse.
+Sources: Chen et al. 2018 and Kidger, Chen & Lyons 2021 (adjoint, and the semi-norm that leaves the parameters out of
+its error); Griewank & Walther 2000 (checkpoints); Kidger et al. 2021 (reversible Heun).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
 
 Increments are those of one `BrownianPath`, so that another step size, scheme or gradient sees the same noise. The path
 and the step sizes are constants of the gradient. Noise and calculus: see `limitlab.solvers.sde.fields`; schemes:
-`limitlab.solvers.sde.schemes`.
+`limitlab.solvers.sde.schemes`; what a scheme needs of the noise is proved: `limitlab.solvers.sde.structure`.
 """
 
 from __future__ import annotations
