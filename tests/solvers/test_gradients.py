@@ -10,6 +10,7 @@ from limitlab.errors import InvalidArgument
 from limitlab.solvers import Event, solve_ode
 from limitlab.solvers.gradients.checkpoint import Checkpoints
 from limitlab.solvers.gradients.leaves import gradient_leaves
+from limitlab.solvers.gradients.replay import Generators
 
 DOUBLE = torch.float64
 
@@ -121,6 +122,37 @@ def test_checkpointed_gradient_of_the_log_equals_the_direct_one(problem):
     assert difference(problem.gradients(gradient="checkpoint", **options), problem.gradients(**options)) < 1e-8
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rtol": 1e-3, "atol": 1e-3, "first_step": 2.0},
+        {"rtol": 1e-4, "atol": 1e-4, "first_step": 2.0, "shared_steps": True},
+        {"rtol": 1e-2, "method": "rodas5", "first_step": 2.0},
+        {"rtol": 1e-2, "method": "kvaerno3", "first_step": 0.8},
+    ],
+)
+def test_checkpointed_gradient_of_rejected_attempts_equals_the_direct_one(problem, options):
+    """Their errors stand in the log, and depend on the parameters like those of the others."""
+
+    def gradients(**more):
+        torch.manual_seed(0)
+        log = solve_ode(problem.field, problem.y0, problem.times, **options, **more).log
+        rejected = log.attempted & ~log.accepted
+        assert int(rejected.sum()) > 0
+        return torch.autograd.grad(log.error[rejected].sum() + log.stiffness[rejected].nansum(), problem.leaves)
+
+    direct = gradients()
+    assert all(float(gradient.abs().max()) > 0 for gradient in direct)
+    assert difference(gradients(gradient="checkpoint"), direct) < 1e-8
+
+
+def test_checkpointed_gradient_beside_stops_that_fall_on_steps_equals_the_direct_one(problem):
+    """A stop on a grid time makes a step of size zero in the middle."""
+    options = {"method": "rk4", "step_size": 0.25, "stops": [0.5, 1.0, 1.1], "regularised": False}
+    direct = problem.gradients(**options)
+    assert difference(problem.gradients(gradient="checkpoint", **options), direct) < 1e-12
+
+
 def test_adjoint_converges_with_the_tolerance(problem):
     reference = problem.gradients(rtol=1e-12, atol=1e-13)
     errors = []
@@ -204,10 +236,10 @@ def test_nothing_asks_for_a_gradient_nothing_is_taped():
 
 def test_checkpoints_grow_like_the_square_root():
     for count in (10, 100, 1000, 10_000):
-        checkpoints = Checkpoints()
+        checkpoints = Checkpoints(Generators(torch.device("cpu")))
         for step in range(count):
             checkpoints.offer(torch.tensor(step), (), 1)
-        starts = [int(state) for state, _ in checkpoints.starts]
+        starts = [int(state) for state, _, _ in checkpoints.starts]
         assert starts == list(range(0, count, checkpoints.stride))
         assert len(starts) <= 2 * checkpoints.stride <= 4 * (2 * count) ** 0.5
 

@@ -11,6 +11,7 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.infinite_width import ACTIVATIONS, activation, from_function
+from limitlab.infinite_width.limit.hermite import _rule as hermite_rule
 from limitlab.infinite_width.limit.hermite import derivative, expectation_of_product, expectation_of_slopes
 
 COVARIANCES = [(1.0, 1.0, 0.3), (1.0, 1.0, 0.999), (2.0, 0.5, -0.7), (0.1, 3.0, 0.2), (2.0, 2.0, 2.0)]
@@ -182,3 +183,9 @@ def test_waves_do_not_overflow():
 def test_bad_names_and_options_are_named(name, options, message):
     with pytest.raises(InvalidArgument, match=message):
         activation(name, **options)
+
+
+def test_rule_that_was_first_made_in_inference_mode_serves_gradients():
+    with torch.inference_mode():
+        rule = hermite_rule(17)
+    assert not any(part.is_inference() for part in rule)

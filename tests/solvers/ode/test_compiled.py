@@ -36,16 +36,21 @@ def test_stages_that_only_the_output_needs_are_counted():
     assert (solved.evaluations.function - bare.evaluations.function).tolist() == [6, 6]
 
 
-def test_compiled_gradient_is_the_same():
-    net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2)).double()
-    y0 = torch.ones(3, 2, dtype=DOUBLE)
+def test_compiled_gradients_are_the_same():
+    """A replay comes after a plain backward pass, which lets its buffers go, and is no second run of the same code."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2))
+    y0 = torch.ones(3, 2, requires_grad=True)
+    field = lambda t, y: net(y)  # noqa: E731
 
     def gradients(**options):
-        y = solve_ode(lambda t, y: net(y), y0, [0.0, 1.0], method="midpoint", step_size=0.25, **options).y
-        return torch.autograd.grad(y.square().sum(), list(net.parameters()))
+        y = solve_ode(field, y0, [0.0, 0.5, 1.0], method="euler", step_size=0.1, **options).y
+        return torch.autograd.grad(y.square().sum(), [y0, *net.parameters()])
 
-    for found, eager in zip(gradients(compile=True), gradients(), strict=True):
-        assert torch.allclose(found, eager, rtol=1e-9)
+    eager = gradients()
+    for gradient in ("direct", "checkpoint"):
+        for found, expected in zip(gradients(compile=True, gradient=gradient), eager, strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_events_are_refused():

@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.sde.brownian import BrownianPath
+from limitlab.solvers.sde.solve import solve_sde
 
 DOUBLE = torch.float64
 GRID = np.linspace(0.0, 1.0, 51)
@@ -151,6 +154,51 @@ def test_long_spans_with_tiny_steps_need_no_recursion():
     assert float(near_the_end.abs()) < 7 * math.sqrt(1e-3)
     deep = BrownianPath(1, (1, 1), (0.0, 1e4), finest=1e-9)
     assert math.isfinite(float(deep.increment(0.1, 0.1 + 1e-7)))
+
+
+class LargestTensor(TorchDispatchMode):
+    """Bytes of the largest tensor that any operation returns."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in pytree.tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self.largest = max(self.largest, tensor.untyped_storage().nbytes())
+        return result
+
+
+@pytest.mark.parametrize("grid", [None, GRID], ids=["crossing", "inside cells"])
+@pytest.mark.parametrize("area", [False, True])
+def test_many_increments_off_the_grid_need_little_more_memory_than_their_result(grid, area):
+    path = paths(64, 4, grid=grid)
+    times = np.union1d(GRID, np.random.default_rng(0).random(950))
+    alone = [path.increments(times[first : first + 2], area=area) for first in range(0, 1000, 97)]
+    with LargestTensor() as memory:
+        answers = path.increments(times, area=area)
+    # the tree alone has 48 numbers for each of the result
+    assert memory.largest < 1.5 * answers[0].nbytes
+    for index, answer in enumerate(alone):
+        assert all(
+            torch.equal(one, many[97 * index : 97 * index + 1]) for one, many in zip(answer, answers, strict=True)
+        )
+
+
+def test_a_path_made_in_inference_mode_can_drive_a_solve_with_a_gradient():
+    with torch.inference_mode():
+        path = paths(3, 1, grid=GRID, dtype=DOUBLE)
+        asked = [path.increment(0.0, 0.02), path.increment(0.013, 0.4), path.increments([0.0, 0.3, 0.7])[0]]
+        asked += [path.value(0.3), *path.value_and_integral(torch.tensor(0.6))]
+    assert not any(tensor.is_inference() for tensor in asked)
+    scale = torch.tensor(0.5, dtype=DOUBLE, requires_grad=True)
+    y0 = torch.zeros(3, 1, dtype=DOUBLE)
+    for options in ({"step_size": 0.02, "method": "sri2w1"}, {"method": "milstein"}):
+        y = solve_sde(
+            lambda t, y: torch.zeros_like(y), lambda t, y: scale + 0 * y, y0, [0.0, 1.0], brownian=path, **options
+        ).y
+        (slope,) = torch.autograd.grad(y[:, -1].sum(), scale)
+        assert float(slope - path.increment(0.0, 1.0).sum()) == pytest.approx(0, abs=1e-12)
 
 
 def test_single_precision_agrees_with_double():

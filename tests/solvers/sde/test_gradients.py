@@ -44,6 +44,10 @@ class Problem:
         return self.drift_net(t, y) + 0.1 * self.context
 
     def diffusion(self, t, y):
+        if self.noise == "diagonal":
+            # of one component at a time: diagonal noise that is coupled has no order above 1/2
+            padded = torch.diag_embed(y).flatten(0, 1)
+            return self.noise_net(t.repeat_interleave(STATE, 0), padded).view(-1, STATE, STATE).diagonal(dim1=1, dim2=2)
         g = self.noise_net(t, y)
         return {"diagonal": g, "scalar": g[..., None], "general": g.view(-1, STATE, g.shape[1] // STATE)}[self.noise]
 

@@ -90,7 +90,7 @@ def test_strong_order_with_additive_noise_and_a_nonlinear_drift(method, expected
     assert order(errors) == pytest.approx(expected, abs=margin)
 
 
-@pytest.mark.parametrize(("method", "calculus"), [("milstein", "ito"), ("heun", "stratonovich")])
+@pytest.mark.parametrize(("method", "calculus"), [("euler_maruyama", "ito"), ("heun", "stratonovich")])
 def test_levy_area_pair_has_order_one_half_without_areas(method, calculus):
     samples, fine = 500, 512
     path = BrownianPath(4, (samples, 2), (0.0, 1.0), grid=np.linspace(0, 1, fine + 1))
@@ -104,7 +104,7 @@ def test_levy_area_pair_has_order_one_half_without_areas(method, calculus):
     def error(steps):
         solution = solve_sde(
             lambda t, y: torch.zeros_like(y), diffusion, torch.zeros(samples, 2, dtype=DOUBLE), [0.0, 1.0],
-            brownian=path, method=method, noise="commutative", calculus=calculus, step_size=1 / steps,
+            brownian=path, method=method, noise="general", calculus=calculus, step_size=1 / steps,
         )  # fmt: skip
         return float((solution.y[:, -1, 1] - exact).square().mean().sqrt())
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.solvers import solve_cde
 from limitlab.spaces import control_path
 
 KINDS = ["linear", "rectilinear", "hermite", "natural"]
@@ -323,3 +324,14 @@ def test_times_and_queries_are_read_from_arrays_that_run_backwards():
     backwards = np.flip(np.asarray(times, dtype=float))
     assert torch.equal(control_path(backwards[::-1], values).knots, path.knots)
     assert torch.equal(path.evaluate(backwards), path.evaluate(torch.tensor(backwards.copy())))
+
+
+def test_path_that_was_first_asked_in_inference_mode_serves_gradients():
+    """z' = w z X': dz/dw = z (X(2) - X(0))."""
+    path = control_path([0.0, 1.0, 2.0], torch.tensor([[[0.0], [1.0], [3.0]]]).double(), include_time=False)
+    with torch.inference_mode():
+        path.derivative(torch.ones(1, 1).double())
+    rate = torch.ones((), dtype=torch.float64, requires_grad=True)
+    end = solve_cde(lambda s, z: rate * z[..., None], torch.ones(1, 1).double(), path).y[0, -1, 0]
+    (slope,) = torch.autograd.grad(end, rate)
+    assert float(slope) == pytest.approx(3 * float(end), rel=1e-5)

@@ -114,4 +114,6 @@ def _rule(terms: int) -> tuple[Tensor, Tensor]:
     # of the normalised polynomials: He_m itself overflows near m = 300
     for m in range(1, terms - 1):
         analysis[m + 1] = (points * analysis[m] - np.sqrt(m) * analysis[m - 1]) / np.sqrt(m + 1)
-    return torch.from_numpy(points), torch.from_numpy(np.ascontiguousarray(analysis[:terms].T))
+    # kept for all callers: what is made in inference mode could serve no gradient
+    with torch.inference_mode(False):
+        return torch.from_numpy(points), torch.from_numpy(np.ascontiguousarray(analysis[:terms].T))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,10 +21,11 @@ from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.failures import failed
-from limitlab.solvers.gradients.leaves import Totals
+from limitlab.solvers.gradients.leaves import SameLeaves, Totals
+from limitlab.solvers.gradients.replay import require_no_chance
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.methods.method import Method, VectorField
-from limitlab.solvers.ode.attempts import Position, Row
+from limitlab.solvers.ode.attempts import Position, Row, along
 from limitlab.solvers.ode.jumps import OneSided
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.ode.recording import continuous
@@ -42,6 +44,8 @@ def adjoint(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor, ..
             f"gradient 'adjoint' needs an explicit Runge-Kutta method and no events; got {march.method.name!r}; "
             "use gradient='direct' or 'checkpoint'"
         )
+    start = march.times[:, :1].to(y.dtype)
+    require_no_chance("adjoint", y.device, lambda: march.field(start, y))
     outcomes: list[Outcome] = []
     states = _Adjoint.apply(march, outcomes, y, *parameters)
     return outcomes[0]._replace(states=states)
@@ -69,26 +73,30 @@ class ParameterIntegral:
 
     def __init__(self, field: VectorField, method: Method, parameters: tuple[Tensor, ...]) -> None:
         self._field, self._method = field, method
-        self.totals = Totals(parameters)
+        self.totals, self._same = Totals(parameters), SameLeaves(parameters)
         self._augmented = AdjointField(field)
+
+    def offer(self, state: Tensor, carry: Any, attempts: int = 1) -> None:
+        """Nothing is kept."""
 
     def add(self, row: Row) -> bool:
         """Add the step's share; always True: the march may look for samples that are stuck."""
-        if not self.totals.leaves:
-            return True
         increments = self._method.complete(self._augmented, row.time, row.state, row.size, row.attempt.increments)
         extension = continuous(self._method.polynomials, row.state, increments)
         share = (row.size * row.accepted).to(row.state.dtype)
-        outputs, weights = [], []
-        for node, weight in GAUSS:
+        leaves, outputs, weights = self.totals.leaves, [], []
+        # one evaluation proves that there is nothing to sum up
+        for node, weight in GAUSS if leaves else GAUSS[1:2]:
             theta = torch.full_like(share, node)
             y, a = extension(theta).chunk(2, 1)
             with torch.enable_grad():
-                outputs.append(self._field(-(row.time + node * row.size).to(y.dtype), y))
-            # the share of a rejected step is zero, but zero times an overflowed a is NaN
-            weights.append(weight * share * torch.where(row.accepted, a, 0.0))
-        if outputs[0].requires_grad:
-            leaves = self.totals.leaves
+                slope = self._field(-(row.time + node * row.size).to(y.dtype), y)
+            if slope.requires_grad:
+                outputs.append(slope)
+                # the share of a rejected step is zero, but zero times an overflowed a is NaN
+                weights.append(weight * share * torch.where(row.accepted, a, 0.0))
+        if outputs:
+            self._same.require(outputs)
             # retained: a field may share nodes made before the solve, such as a weight that is itself computed
             self.totals.add(torch.autograd.grad(outputs, leaves, weights, allow_unused=True, retain_graph=True))
         return True
@@ -125,7 +133,7 @@ class _Adjoint(torch.autograd.Function):
                 count = max(1, math.ceil(float((end - start).max()) / control.step_size - 1e-9))
                 fractions = torch.linspace(0, 1, count + 1, dtype=start.dtype, device=start.device)
                 grid = _with_stops(torch.lerp(start, end, fractions), stops)
-                both, _ = follow(stepper, both, carry, grid)
+                both, _ = follow(stepper, both, carry, along(grid))
             else:
                 if step is None:
                     time, order = start.to(both.dtype), method.error_order

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.gradients.leaves import Totals
+from limitlab.solvers.gradients.leaves import SameLeaves, Totals, inner_leaf
+from limitlab.solvers.gradients.replay import require_no_chance
 from limitlab.solvers.methods.geometric import HERMITE, ReversibleHeun
 from limitlab.solvers.ode.march import March, Outcome
 
@@ -27,6 +28,8 @@ def reversible(march: March, y: Tensor, slope: Tensor, parameters: tuple[Tensor,
             f"gradient 'reversible' needs method='reversible_heun' with a step_size, no stops and no events; got "
             f"{march.method.name!r}; use gradient='direct' or 'checkpoint'"
         )
+    start = march.times[:, :1].to(y.dtype)
+    require_no_chance("reversible", y.device, lambda: march.field(start, y))
     outcomes: list[Outcome] = []
     states = _Reversed.apply(march, outcomes, y, *parameters)
     return outcomes[0]._replace(states=states)
@@ -48,17 +51,18 @@ class _Reversed(torch.autograd.Function):
         # the very times of the forward march: other roundings of t would not give back the same states
         grid = march.uniform_grid()
         y, _, z = ctx.last
-        totals = Totals(parameters)
+        totals, same = Totals(parameters), SameLeaves(parameters)
         to_y, to_z, to_v = grad[:, -1].clone(), torch.zeros_like(y), torch.zeros_like(y)
 
         def slope_at(t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
-                z = z.detach().requires_grad_()
+                z = inner_leaf(z)
                 return z, march.field(t.to(z.dtype), z)
 
         def pull(z: Tensor, v: Tensor, cotangent: Tensor) -> Tensor:
             if not v.requires_grad:
                 return torch.zeros_like(z)
+            same.require([v])
             to_state, *rest = torch.autograd.grad(v, [z, *parameters], cotangent, allow_unused=True, retain_graph=True)
             totals.add(rest)
             return torch.zeros_like(z) if to_state is None else to_state

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -45,7 +45,10 @@ class Method(ABC):
 
     order: of convergence. error_order: exponent p of the local error h^p, 0 when there is no estimate. polynomials: P
     of the continuous extension, (increments, degree). calls, jacobians, factorizations: what one attempt costs.
+    time_derivative: whether it takes df/dt.
     """
+
+    time_derivative: ClassVar[bool] = False
 
     name: str
     order: int

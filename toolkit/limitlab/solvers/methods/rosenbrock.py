@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, lru_cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -54,6 +55,8 @@ class RosenbrockTable:
 @dataclass(frozen=True)
 class Rosenbrock(Method):
     """A Rosenbrock method; jacobian: df/dy if known, by automatic differentiation if left out."""
+
+    time_derivative: ClassVar[bool] = True
 
     table: RosenbrockTable
     jacobian: JacobianFunction | None = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ class Switching(Method):
     jacobian: df/dy if known. rtol, atol: of the solve, for the norm in which eigenvalues are estimated, so that no
     component is lost beside a larger one; the steps find them in the carry, so that one compiled step serves all.
     """
+
+    time_derivative: ClassVar[bool] = True
 
     name: str = "auto"
     order: int = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from limitlab.solvers.methods.method import Attempt, Method, VectorField
@@ -44,6 +44,38 @@ class Position(NamedTuple):
     y: Float[Tensor, "batch state"]
     carry: Any
     memory: tuple[Tensor, ...]
+
+
+class Itinerary(NamedTuple):
+    """Steps that are settled beforehand, a column each: from `time` of `size` to `after`.
+
+    accepted: which of them counted, where they are those of an earlier march; None where all do.
+    """
+
+    time: Float[Tensor, "batch step"]
+    size: Float[Tensor, "batch step"]
+    after: Float[Tensor, "batch step"]
+    accepted: Bool[Tensor, "batch step"] | None = None
+
+    def part(self, first: int, stop: int) -> Itinerary:
+        """Some of the steps."""
+        counted = None if self.accepted is None else self.accepted[:, first:stop]
+        return Itinerary(self.time[:, first:stop], self.size[:, first:stop], self.after[:, first:stop], counted)
+
+    def split(self, width: int) -> list[Itinerary]:
+        """Parts of so many steps, the last filled up with steps of size zero."""
+        missing = -self.time.shape[1] % width
+        end = self.after[:, -1:].expand(-1, missing)
+        time, after = torch.cat([self.time, end], 1), torch.cat([self.after, end], 1)
+        parts = [time, torch.cat([self.size, torch.zeros_like(end)], 1), after]
+        if self.accepted is not None:
+            parts.append(torch.cat([self.accepted, torch.zeros_like(end, dtype=torch.bool)], 1))
+        return [Itinerary(*columns) for columns in zip(*(part.split(width, 1) for part in parts), strict=True)]
+
+
+def along(grid: Float[Tensor, "batch steps"]) -> Itinerary:
+    """Steps from each time of a grid to the next; intervals of length zero move nothing."""
+    return Itinerary(grid[:, :-1], grid.diff(dim=1), grid[:, 1:])
 
 
 class Row(NamedTuple):
@@ -89,15 +121,20 @@ def advance(
 
 
 def march_on(
-    integrator: Integrator, limits: Limits, y: Float[Tensor, "batch state"], carry: Any, times: tuple[Tensor, Tensor]
+    integrator: Integrator, limits: Limits, y: Float[Tensor, "batch state"], carry: Any, step: Itinerary
 ) -> tuple[Float[Tensor, "batch state"], Any, Row]:
-    """One step from the first to the second of the times, each (batch, 1), whatever its error."""
-    t, after = times
-    h = after - t
-    attempt = integrator.method.attempt(integrator.field, t, y, h, carry)
-    error = scaled_error(attempt, y, limits) if attempt.error else None
-    row = Row(t, h, after, torch.ones_like(h, dtype=torch.bool), error, y, carry, attempt)
-    return attempt.y, attempt.carry, row
+    """One step that is settled, whatever its error; one that did not count leaves the state where it is."""
+    t, h, after, counted = step
+    if counted is None:
+        attempt = integrator.method.attempt(integrator.field, t, y, h, carry)
+        error = scaled_error(attempt, y, limits) if attempt.error else None
+        row = Row(t, h, after, torch.ones_like(h, dtype=torch.bool), error, y, carry, attempt)
+        return attempt.y, attempt.carry, row
+    attempt = _attempt(integrator, Position(t, h, y, carry, ()), h)
+    error = scaled_error(attempt, y, limits, integrator.shared_steps) if attempt.error else None
+    row = Row(t, h, after, counted, error, y, carry, attempt)
+    kept = tuple(_where(counted, new, old) for new, old in zip(attempt.carry, carry, strict=True))
+    return torch.where(counted, attempt.y, y), kept, row
 
 
 def scaled_error(

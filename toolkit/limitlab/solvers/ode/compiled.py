@@ -9,7 +9,7 @@ An attempt that overflows is not made again here: under a tape, fields that over
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import FunctionType
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.ode.attempts import Integrator, Position, Row, advance, march_on
+from limitlab.solvers.ode.attempts import Integrator, Itinerary, Position, Row, advance, march_on
 from limitlab.solvers.ode.recording import Block, Dense, Recorder, block_of, columns_of, dense_of
 from limitlab.solvers.ode.step_control import Limits
 from limitlab.solvers.ode.stepping import Taken
@@ -27,6 +27,7 @@ from limitlab.solvers.ode.stepping import Taken
 ATTEMPTS = 4
 MOST_FIELDS = 32
 CHEAP_FIELD = 1e-4  # seconds
+CONTIGUOUS = torch.contiguous_format
 
 
 class Stretch(NamedTuple):
@@ -57,9 +58,11 @@ class Compiled:
         due = self.recorder.add_block(block, dense, extra)
         return Taken(now, end, due, block.error[-1][:, None] if due and block.error is not None else None)
 
-    def pass_through(self, times: Sequence[Tensor], y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
-        self.recorder.offer(y, carry, len(times) - 1)
-        (y, carry), block, dense, extra = self.unrolled.steps(self.limits, y, carry, torch.cat(tuple(times), 1))
+    def pass_through(self, steps: Itinerary, y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
+        self.recorder.offer(y, carry, steps.time.shape[1])
+        # views have the strides of all steps, and would be compiled for each number of them
+        steps = Itinerary(*(None if part is None else part.clone(memory_format=CONTIGUOUS) for part in steps))  # type: ignore[arg-type]
+        (y, carry), block, dense, extra = self.unrolled.steps(self.limits, y, carry, steps)
         return y, carry, self.recorder.add_block(block, dense, extra)
 
 
@@ -107,14 +110,13 @@ class Unrolled:
 
     @cached_property
     def steps(self) -> Callable[..., Stretch]:
-        """(limits, y, carry, grid), along the given times."""
+        """(limits, y, carry, itinerary), along steps that are settled."""
         integrator, depth, dense, columns = self._integrator, self._depth, self._dense, self._columns
 
-        def steps(limits: Limits, y: Tensor, carry: Any, grid: Tensor) -> Stretch:
+        def steps(limits: Limits, y: Tensor, carry: Any, itinerary: Itinerary) -> Stretch:
             rows = []
             for step in range(depth):
-                times = grid[:, step : step + 1], grid[:, step + 1 : step + 2]
-                y, carry, row = march_on(integrator, limits, y, carry, times)
+                y, carry, row = march_on(integrator, limits, y, carry, itinerary.part(step, step + 1))
                 rows.append(row)
             return Stretch((y, carry), block_of(rows), *_extended(integrator, rows, columns, dense))
 

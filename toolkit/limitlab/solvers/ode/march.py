@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.methods.method import Method, VectorField
-from limitlab.solvers.ode.attempts import Integrator, Position
+from limitlab.solvers.ode.attempts import Integrator, Position, along
 from limitlab.solvers.ode.compiled import Compiled, unrolled
 from limitlab.solvers.ode.events import Event, Events
 from limitlab.solvers.ode.recording import Recorder
@@ -51,8 +51,9 @@ class March:
     @cached_property
     def integrator(self) -> Integrator:
         control = self.control
+        shared = control.shared_steps and control.step_size is None
         careful = may_pass(self.times[:, :1], self.times[:, -1:])
-        return Integrator(self.field, self.method, control.controller, control.shared_steps, control.max_step, careful)
+        return Integrator(self.field, self.method, control.controller, shared, control.max_step, careful)
 
     def run(
         self,
@@ -69,7 +70,7 @@ class March:
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
         recorder = Recorder(self.times, y, self.integrator, offer)
         if self.control.step_size is not None:
-            end, carry = follow(self.stepper(recorder, y), y, carry, self.uniform_grid())
+            end, carry = follow(self.stepper(recorder, y), y, carry, along(self.uniform_grid()))
             if last is not None:
                 last.extend([end, *carry])
             return self._outcome(end, recorder, 1, self._blown_up(recorder, end))

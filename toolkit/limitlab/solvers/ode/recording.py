@@ -88,6 +88,10 @@ def _extension(
 class Sink(Protocol):
     """Whatever takes the rows of a march."""
 
+    def offer(self, state: Tensor, carry: Any, attempts: int = 1) -> None:
+        """Hear where the next attempts start from."""
+        ...
+
     def add(self, row: Row) -> bool:
         """Take an attempt; True when it is time to `work_up`."""
         ...
@@ -127,7 +131,6 @@ class Recorder:
 
     def add(self, row: Row) -> bool:
         """Keep an attempt; True when it is time to `work_up`."""
-        self.offer(row.state, row.carry)
         self._pending.append(row)
         return len(self._pending) >= self._most
 

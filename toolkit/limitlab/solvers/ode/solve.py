@@ -8,8 +8,9 @@
 | "reversible" | one more solve, one backward pass | one step | equal to direct up to round-off; reversible Heun only |
 
 The step sizes are constants of every gradient. "direct" and "checkpoint" also give the gradient of the log's error and
-stiffness. Sources: Chen et al. 2018 and Kidger, Chen & Lyons 2021 (adjoint, and the semi-norm that leaves the
-parameters out of its error); Griewank & Walther 2000 (checkpoints); Kidger et al. 2021 (reversible Heun).
+stiffness, that of rejected attempts included, and of fields that draw random numbers, which the others refuse.
+Sources: Chen et al. 2018 and Kidger, Chen & Lyons 2021 (adjoint, and the semi-norm that leaves the parameters out of
+its error); Griewank & Walther 2000 (checkpoints); Kidger et al. 2021 (reversible Heun).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_slope,
 )
-from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
+from limitlab.solvers.derivatives import outside_inference_mode, require_derivatives
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
@@ -109,9 +110,7 @@ def solve_ode(
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
     flat_field = field if layout.plain and clock.plain else FlatField(field, layout, clock)
     slope = sign * _first_slope(field, times[:, :1], y0, flat, layout=layout, clock=clock)
-    if getattr(chosen, "jacobian", False) is None:
-        remedy = f"{method!r} needs one: pass jacobian=(t, y) -> (batch, n, n), or use an explicit method"
-        require_derivative("field", flat_field, times[:, :1].to(flat.dtype), flat, remedy)
+    require_derivatives(chosen, flat_field, times, flat)
     march = March(
         flat_field,
         chosen if stops is None else one_sided(chosen),

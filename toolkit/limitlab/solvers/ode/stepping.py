@@ -6,7 +6,6 @@ step no longer moves its time is given up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.ode.attempts import Integrator, Position, advance, march_on
+from limitlab.solvers.ode.attempts import Integrator, Itinerary, Position, advance, march_on
 from limitlab.solvers.ode.events import Events
 from limitlab.solvers.ode.recording import Sink
 from limitlab.solvers.ode.step_control import Limits
@@ -53,9 +52,9 @@ class Stepper(Protocol):
         ...
 
     def pass_through(
-        self, times: Sequence[Float[Tensor, "batch 1"]], y: Float[Tensor, "batch state"], carry: Any
+        self, steps: Itinerary, y: Float[Tensor, "batch state"], carry: Any
     ) -> tuple[Float[Tensor, "batch state"], Any, bool]:
-        """From each of the times, one more than a call has attempts, to the next; last, whether work is due."""
+        """As many settled steps as a call has attempts; last, whether work is due."""
         ...
 
 
@@ -84,15 +83,12 @@ def adapt(
 
 
 def follow(
-    stepper: Stepper, y: Float[Tensor, "batch state"], carry: Any, grid: Float[Tensor, "batch steps"]
+    stepper: Stepper, y: Float[Tensor, "batch state"], carry: Any, itinerary: Itinerary
 ) -> tuple[Float[Tensor, "batch state"], Any]:
-    """March along given times, (batch, steps + 1); intervals of length zero move nothing."""
-    depth = stepper.depth(grid[:, :1], y)
-    times = grid.split(1, 1)
-    # a compiled call has a fixed number of steps: the last is filled up with steps of size zero
-    times += times[-1:] * (-(len(times) - 1) % depth)
-    for first in range(0, len(times) - 1, depth):
-        y, carry, due = stepper.pass_through(times[first : first + depth + 1], y, carry)
+    """March along steps that are settled."""
+    # a compiled call has a fixed number of them
+    for steps in itinerary.split(stepper.depth(itinerary.time[:, :1], y)):
+        y, carry, due = stepper.pass_through(steps, y, carry)
         if due:
             stepper.recorder.work_up()
     stepper.recorder.work_up()
@@ -117,14 +113,16 @@ class Eager:
         return 1
 
     def attempt(self, now: Position, end: Float[Tensor, "batch 1"]) -> Taken:
+        self.recorder.offer(now.y, now.carry)
         then, row = advance(self.integrator, self.limits, now, end, self.stops)
         if self.events is not None:
             row, end = self.events.shorten(row, self.integrator, end)
             then = then._replace(t=row.after, y=torch.where(row.accepted, row.attempt.y, now.y))
         return Taken(then, end, self.recorder.add(row), row.error)
 
-    def pass_through(self, times: Sequence[Tensor], y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
-        y, carry, row = march_on(self.integrator, self.limits, y, carry, (times[0], times[1]))
+    def pass_through(self, steps: Itinerary, y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
+        self.recorder.offer(y, carry)
+        y, carry, row = march_on(self.integrator, self.limits, y, carry, steps)
         return y, carry, self.recorder.add(row)
 
 

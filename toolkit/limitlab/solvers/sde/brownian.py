@@ -4,18 +4,14 @@
     W_{s,t} ~ N(0, t-s),      H_{s,t} ~ N(0, (t-s)/12).
 
 Every cell of the grid (the whole span is one cell without a grid) has W and H of its own, drawn directly, so that
-queries of the cells in order cost little more than drawing normals. Inside a cell of width h, with x in [0, 1], the
-path is W x + 6 H x (1-x) plus two independent normals for each node of the dyadic tree of the cell: a node of width v
-adds sqrt(v) (psi_1 X_1 + psi_2 X_2), the means of the path given what X_1 and X_2 do to W and H of its two halves,
-
-    W_left  = W/2 + 3 H/2 + sqrt(v)/4 X_1,      H_left  = H/4 - sqrt(v)/8 X_1 + sqrt(v/48) X_2,
-    W_right = W/2 - 3 H/2 - sqrt(v)/4 X_1,      H_right = H/4 - sqrt(v)/8 X_1 - sqrt(v/48) X_2.
+queries of the cells in order cost little more than drawing normals. Inside a cell the path is a polynomial of W and H
+plus two independent normals for each node of the dyadic tree of the cell (see `limitlab.solvers.sde.bridge`).
 
 Only one node of every level holds a given time, so that a query is one sum over the levels: no recursion, no cache,
 and the answer is a function of (grid, seed, sample, channel, time) alone: not of the order of the queries, of the
 device or of the other samples. Rejected steps cannot change the path. Normals of the nodes are drawn in single
-precision, in which they are as random; sums are in double. Sources: Levy's construction; Foster, Lyons & Oberhauser
-2020 (polynomials, and the split of W and H); Li et al. 2020 and Jelincic, Foster & Kidger 2024 (trees of one seed).
+precision, in which they are as random; sums are in double. Sources: Levy's construction; Li et al. 2020 and Jelincic,
+Foster & Kidger 2024 (trees of one seed).
 """
 
 from __future__ import annotations
@@ -31,6 +27,8 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.numbers import tensor_of
+from limitlab.solvers.derivatives import outside_inference_mode
+from limitlab.solvers.sde.bridge import bridged, node_at
 from limitlab.solvers.sde.counter_normals import index_keys, lane_keys, mixed, normal_pairs
 from limitlab.solvers.sde.path_arguments import inside, read_grid, read_shape, read_span
 
@@ -64,6 +62,7 @@ class BrownianPath:
     True
     """
 
+    @outside_inference_mode
     def __init__(
         self,
         seed: int,
@@ -111,16 +110,19 @@ class BrownianPath:
             f"[{', '.join(digits(*self.span))}], {len(self._grid) - 1} cells, finest {self.finest:.3g})"
         )
 
+    @outside_inference_mode
     def increment(self, start: float | Times, end: float | Times) -> Float[Tensor, "batch noise"]:
         """W_end - W_start; the times are numbers or (batch,)."""
         return self._over_interval(start, end, area=False)[0]
 
+    @outside_inference_mode
     def increment_and_area(
         self, start: float | Times, end: float | Times
     ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
         """W_{start,end} and H_{start,end}; the times are numbers or (batch,)."""
         return self._over_interval(start, end, area=True)
 
+    @outside_inference_mode
     def increments(
         self, times: Sequence[float] | np.ndarray, area: bool = False
     ) -> tuple[Float[Tensor, "steps batch noise"], Float[Tensor, "steps batch noise"]]:
@@ -144,16 +146,14 @@ class BrownianPath:
             value, integral = (quantity[torch.from_numpy(edge).to(self.device)] for quantity in self._at_edges())
             width = torch.from_numpy(np.diff(moments)).to(self.device)[:, None]
             return self._between(value[:-1], integral[:-1], value[1:], integral[1:], width)
-        cell = np.searchsorted(self._grid, moments[:-1], side="right") - 1
-        if bool((moments[1:] <= self._grid[cell + 1]).all()):
-            return self._inside_cells(cell, moments, area)
-        t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
-        return self._between(*self._primitive(t[:-1], area), *self._primitive(t[1:], area), t.diff(dim=0))
+        return self._off_grid(moments, area)
 
+    @outside_inference_mode
     def value(self, t: float | Times) -> Float[Tensor, "batch noise"]:
         """W_t - W at the start of the span."""
         return self.value_and_integral(t, area=False)[0].to(self.dtype)
 
+    @outside_inference_mode
     def value_and_integral(
         self, t: float | Times, area: bool = True
     ) -> tuple[Float[Tensor, "batch noise"], Float[Tensor, "batch noise"]]:
@@ -249,6 +249,27 @@ class BrownianPath:
         normals = torch.where((cell % 2 == 0)[..., None], pairs[:, 0], pairs[:, 1])
         return normals.mul_(self._deviations[stream][cell][..., None]).double()
 
+    def _off_grid(self, moments: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
+        """W and H of intervals some of which climb the tree."""
+        cell, steps = np.searchsorted(self._grid, moments[:-1], side="right") - 1, len(moments) - 1
+        inside = bool((moments[1:] <= self._grid[cell + 1]).all())
+        # every number of the result takes some dozens of the tree: only few intervals climb at a time
+        most = max(1, BLOCK_NUMBERS // (len(self._nodes_in_level) * self.shape[0] * self.shape[1]))
+        w = torch.empty(steps, *self.shape, dtype=self.dtype, device=self.device)
+        h = torch.empty_like(w) if area else w
+        for low in range(0, steps, most):
+            part = slice(low, low + most)
+            piece = moments[low : low + most + 1]
+            w[part], h[part] = self._inside_cells(cell[part], piece, area) if inside else self._crossing(piece, area)
+        return w, h
+
+    def _crossing(self, moments: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
+        """W and H of intervals that may cross the grid, from the values at their ends."""
+        t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
+        value, integral = self._primitive(t, area)
+        w, h = self._between(value[:-1], integral[:-1], value[1:], integral[1:], t.diff(dim=0))
+        return w, h if area else w
+
     def _inside_cells(self, cells: np.ndarray, moments: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
         """W and H of intervals none of which crosses the grid; only those that are no whole cells climb the tree."""
         cell = torch.tensor(cells, device=self.device)[:, None]
@@ -301,26 +322,11 @@ class BrownianPath:
     ) -> tuple[Float[Tensor, "steps batch noise"], Float[Tensor, "steps batch noise"]]:
         """W, and its integral if asked (else W again), from the start of a cell to the fraction x of it, in double."""
         w, h = self._of_cells(cell)
-        width, at, count = self._widths[cell][..., None], x[..., None], self._nodes_in_level
-        index = torch.minimum((at * count).floor(), count - 1)  # x = 1 belongs to the last node
-        local = 2 * (at * count - index)
-        right = local > 1
-        y = local - right.double()
-        node = mixed(index_keys(cell, NODES)[..., None] + (count + index).long())
-        normals = normal_pairs(node[:, :, None] + self._lanes[..., None], torch.float32).double()
-        node_width = width / count
-        size, bow = node_width.sqrt(), y * (1 - y)
-        first = size * (torch.where(right, 1 - y, y) / 4 - 0.75 * bow)
-        second = size * (math.sqrt(0.75) * bow)
-        bridge = 6 * at * (1 - at)
-        value = torch.addcmul(w * at, h, bridge) + _over_levels(first, second.where(~right, -second), normals)
-        if not area:
-            return value, value
-        run, size = y * y * (0.5 - y / 3), size * node_width
-        first = size * (torch.where(right, y - y * y / 2, y * y / 2) / 8 - 0.375 * run)
-        second = size * (math.sqrt(3) / 4) * torch.where(right, 1 / 6 - run, run)
-        parabola = w * (at * at / 2) + h * (at * at * (3 - 2 * at))
-        return value, width * parabola + _over_levels(first, second, normals)
+        index, y, right = node_at(x, self._nodes_in_level)
+        keys = mixed(index_keys(cell, NODES)[..., None] + (self._nodes_in_level + index).long())
+        normals = normal_pairs(keys[:, :, None] + self._lanes[..., None], torch.float32).double()
+        node = y, right, self._nodes_in_level
+        return bridged(w, h, normals, x=x, width=self._widths[cell], node=node, area=area)
 
     def _of_cells(self, cell: Int[Tensor, "steps lane"]) -> tuple[Tensor, Tensor]:
         """W and H of cells in double precision, (steps, batch, noise); those of a single cell are kept."""
@@ -329,11 +335,6 @@ class BrownianPath:
         if self._whole is None:
             self._whole = self._cells(0, 1, INCREMENTS).double(), self._cells(0, 1, AREAS).double()
         return self._whole
-
-
-def _over_levels(first: Tensor, second: Tensor, normals: Tensor) -> Float[Tensor, "steps batch noise"]:
-    """Sum over the last axis, whose order of summation does not depend on the other axes."""
-    return torch.addcmul(first[:, :, None] * normals[:, 0], second[:, :, None], normals[:, 1]).sum(-1)
 
 
 def _rows(quantity: Float[Tensor, "cells batch noise"], cell: Int[Tensor, "steps lane"]) -> Tensor:

@@ -21,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers.derivatives import directional, pullback
-from limitlab.solvers.gradients.leaves import gradient_leaves
+from limitlab.solvers.gradients.leaves import gradient_leaves, inner_leaf, moments_of
+from limitlab.solvers.gradients.replay import Generators
 from limitlab.solvers.methods.method import VectorField
 
 Noise = Literal["diagonal", "scalar", "additive", "commutative", "general"]
@@ -98,7 +99,7 @@ class Fields:
         """g and g_i dg_i/dy_i for diagonal noise: one reverse pass where the Jacobian is diagonal, else one a row."""
         tape = torch.is_grad_enabled()
         with torch.enable_grad():
-            at = y if y.requires_grad and tape else y.detach().requires_grad_()
+            at = y if y.requires_grad and tape else inner_leaf(y)
             g = self.diffusion(t, at)
             if not g.requires_grad:
                 return g, torch.zeros_like(y)
@@ -110,25 +111,12 @@ class Fields:
         return (g, along) if tape else (g.detach(), along.detach())
 
 
-def is_coupled(diffusion: VectorField, t: Float[Tensor, "batch 1"], y: State) -> bool:
-    """Whether the Jacobian J of diagonal noise has entries off its diagonal; if not, J^T v = v J^T 1 for every v."""
-    with torch.enable_grad():
-        at = y.detach().requires_grad_()
-        g = diffusion(t, at)
-        if not g.requires_grad:
-            return False
-        # any weights that differ would do: entries off the diagonal must not cancel
-        weights = torch.linspace(1.0, 2.0, y.shape[1], dtype=y.dtype, device=y.device).expand_as(y)
-        plain, weighted = (pullback(g, at, v, False) for v in (torch.ones_like(y), weights))
-    size = plain.abs().amax() + weighted.abs().amax()
-    # the root of eps is far above rounding, and below any coupling that matters
-    return bool((weighted - weights * plain).abs().amax() > torch.finfo(y.dtype).eps ** 0.5 * size)
-
-
-def leaves(fields: Fields, t: Float[Tensor, "batch 1"], y: State) -> tuple[Tensor, ...]:
-    """Every tensor that drift and diffusion hold and that asks for a gradient."""
-    with torch.enable_grad():
-        outputs = fields.drift(t, y.detach()), fields.diffusion(t, y.detach())
+def leaves(fields: Fields, span: tuple[Tensor, Tensor], y: State) -> tuple[Tensor, ...]:
+    """Every tensor that drift and diffusion hold and that asks for a gradient at some time of the span."""
+    y = y.detach()
+    with Generators(y.device).unmoved(), torch.enable_grad():
+        moments = [moment.to(y.dtype) for moment in moments_of(*span)]
+        outputs = [field(moment, y) for field in (fields.drift, fields.diffusion) for moment in moments]
     return gradient_leaves(outputs, fields.originals)
 
 

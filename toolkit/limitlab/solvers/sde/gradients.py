@@ -12,7 +12,7 @@ Reversible Heun is undone exactly: with f+ = f(t+, z+) and g+ alike,
     z = 2 y+ - z+ - h f+ - g+ W,    y = y+ - h/2 (f + f+) - 1/2 (g + g+) W,
 
 and cotangents follow by one vector-Jacobian product at z+, whose evaluation also serves the step before.
-Checkpoints keep every sqrt(n)-th state and replay what lies between.
+Checkpoints keep every sqrt(n)-th state and replay what lies between, random numbers of the fields included.
 Sources: Li, Wong, Chen & Duvenaud 2020 (adjoint); Kidger, Foster, Li & Lyons 2021 (reversible Heun, algorithm 2).
 """
 
@@ -28,7 +28,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers.gradients.leaves import Totals
+from limitlab.solvers.gradients.leaves import SameLeaves, Totals, inner_leaf
+from limitlab.solvers.gradients.replay import Generators, require_no_chance, require_same_end
 from limitlab.solvers.sde.fields import Fields, Interval, State, drifted, leaves
 from limitlab.solvers.sde.schemes import reversible_heun
 from limitlab.solvers.sde.uniform import UniformMarch
@@ -44,19 +45,27 @@ def direct(march: UniformMarch, y0: State) -> Tensor:
 
 def checkpoint(march: UniformMarch, y0: State) -> Tensor:
     """States whose gradient holds about the square root of the steps."""
-    return _Checkpointed.apply(march, y0, *leaves(march.fields, march.time(0, y0), y0))
+    return _Checkpointed.apply(march, y0, *leaves(march.fields, march.span(y0), y0))
 
 
 def adjoint(march: UniformMarch, y0: State) -> Tensor:
     """States with the gradient of the stochastic adjoint."""
-    return _Adjoint.apply(march, y0, *leaves(march.fields, march.time(0, y0), y0))
+    _require_no_chance("adjoint", march, y0)
+    return _Adjoint.apply(march, y0, *leaves(march.fields, march.span(y0), y0))
 
 
 def reversible(march: UniformMarch, y0: State) -> Tensor:
     """States with the gradient by reversal. Raises InvalidArgument for other schemes."""
     if march.scheme.step is not reversible_heun:
         raise InvalidArgument("gradient 'reversible' needs method='reversible_heun'; others cannot be undone")
-    return _Reversible.apply(march, y0, *leaves(march.fields, march.time(0, y0), y0))
+    _require_no_chance("reversible", march, y0)
+    return _Reversible.apply(march, y0, *leaves(march.fields, march.span(y0), y0))
+
+
+def _require_no_chance(gradient: str, march: UniformMarch, y0: State) -> None:
+    """The noise of the path is drawn once; a field that draws numbers of its own is another matter."""
+    fields, start = march.fields, march.time(0, y0)
+    require_no_chance(gradient, y0.device, lambda: fields.drift(start, y0), lambda: fields.diffusion(start, y0))
 
 
 GRADIENTS: dict[str, Gradient] = {
@@ -73,11 +82,15 @@ class _Checkpointed(torch.autograd.Function):
         steps = march.grid.steps
         ctx.edges = [*range(0, steps, max(1, math.isqrt(steps))), steps]
         ctx.march, ctx.parameters, ctx.starts = march, parameters, []
+        ctx.generators = Generators(y0.device)
+        drawn = ctx.generators.state()
         y, carry, outputs = y0, march.begin(y0), []
         for first, last in pairwise(ctx.edges):
-            ctx.starts.append((y, carry, march.lost))
+            ctx.starts.append((y, carry, march.lost, drawn))
             y, carry, inside = march.advance(y, carry, first, last)
             outputs += inside
+            drawn = ctx.generators.state()
+        ctx.ends = [start[0] for start in ctx.starts[1:]] + [y]
         return march.states(y0, outputs)
 
     @staticmethod
@@ -86,19 +99,24 @@ class _Checkpointed(torch.autograd.Function):
         totals = Totals(ctx.parameters)
         incoming, output = [torch.zeros_like(grad[:, 0])], grad.shape[1]
         segments = list(zip(pairwise(ctx.edges), ctx.starts, strict=True))
-        for (first, last), (y, carry, lost) in reversed(segments):
+        for ((first, last), (y, carry, lost, drawn)), expected in zip(
+            reversed(segments), reversed(ctx.ends), strict=True
+        ):
             # a replay would list every loss a second time
             march = replace(ctx.march, failures=[], lost=lost)
-            with torch.enable_grad():
+            with ctx.generators.unmoved(), torch.enable_grad():
+                ctx.generators.restore(drawn)
                 y = y.detach().requires_grad_()
                 carry = tuple(part.detach().requires_grad_() for part in carry) if first else march.begin(y)
                 states = [y, *carry] if first else [y]
                 end, carried, inside = march.advance(y, carry, first, last)
+                require_same_end(end, expected)
             output -= len(inside)
             later = [*incoming, *(torch.zeros_like(part) for part in carried[len(incoming) - 1 :])]
             later += grad[:, output : output + len(inside)].unbind(1)
             outputs = [end, *carried, *inside]
             taped = [index for index, part in enumerate(outputs) if part.requires_grad]
+            SameLeaves([*states, *totals.leaves]).require([outputs[index] for index in taped])
             cotangents = torch.autograd.grad(
                 [outputs[index] for index in taped], [*states, *totals.leaves], [later[index] for index in taped],
                 allow_unused=True, retain_graph=True,
@@ -123,6 +141,7 @@ class _Adjoint(torch.autograd.Function):
     def backward(ctx, grad):
         march, (states,) = ctx.march, ctx.saved_tensors
         totals = Totals(ctx.parameters)
+        sums = totals, SameLeaves(ctx.parameters)
         a, outputs = torch.zeros_like(states[:, 0]), march.grid.outputs.tolist()
         y = states[:, -1]
         for low, high in reversed(march.blocks(0, march.grid.steps)):
@@ -132,8 +151,8 @@ class _Adjoint(torch.autograd.Function):
                     y, a = states[:, len(outputs) - 1], a + grad[:, len(outputs) - 1]
                     outputs.pop()
                 at = block[step - low]
-                moved, pulled, first = _pulled(march.fields, at, at.after, (y, a), totals.leaves)
-                moved_end, pulled_end, second = _pulled(march.fields, at, at.t, (y - moved, a + pulled), totals.leaves)
+                moved, pulled, first = _pulled(march.fields, at, at.after, (y, a), sums)
+                moved_end, pulled_end, second = _pulled(march.fields, at, at.t, (y - moved, a + pulled), sums)
                 y = y - 0.5 * (moved + moved_end)
                 a = a + 0.5 * (pulled + pulled_end)
                 totals.add(first, 0.5)
@@ -142,12 +161,12 @@ class _Adjoint(torch.autograd.Function):
 
 
 def _pulled(
-    fields: Fields, at: Interval, t: Tensor, pair: tuple[State, State], parameters: Sequence[Tensor]
+    fields: Fields, at: Interval, t: Tensor, pair: tuple[State, State], sums: tuple[Totals, SameLeaves]
 ) -> tuple[State, State, Sequence[Tensor | None]]:
     """f h + g W in Stratonovich's sense at (t, y), and a times its derivatives in y and in the leaves."""
-    y, a = pair
+    (y, a), (totals, same) = pair, sums
     with torch.enable_grad():
-        y = y.detach().requires_grad_()
+        y = inner_leaf(y)
         f = fields.drift(t, y)
         if fields.calculus == "ito":
             g, twice_shift = fields.with_correction(t, y)
@@ -156,8 +175,9 @@ def _pulled(
             g = fields.diffusion(t, y)
         moved = fields.kicked(at.h * f, g, at.w)
         if not moved.requires_grad:
-            return moved, torch.zeros_like(y), [None] * len(parameters)
-        pulled, *rest = torch.autograd.grad(moved, [y, *parameters], a, allow_unused=True, retain_graph=True)
+            return moved, torch.zeros_like(y), [None] * len(totals.leaves)
+        same.require([moved])
+        pulled, *rest = torch.autograd.grad(moved, [y, *totals.leaves], a, allow_unused=True, retain_graph=True)
     return moved.detach(), torch.zeros_like(y) if pulled is None else pulled, rest
 
 
@@ -174,6 +194,7 @@ class _Reversible(torch.autograd.Function):
     def backward(ctx, grad):
         march, (y, z) = ctx.march, ctx.saved_tensors
         fields, outputs, totals = march.fields, march.grid.outputs.tolist(), Totals(ctx.parameters)
+        sums = totals, SameLeaves(ctx.parameters)
         z, f, g = _evaluated(fields, march.time(march.grid.steps, y), z)
         to_y, to_z, to_f, to_g = grad[:, -1], torch.zeros_like(y), torch.zeros_like(f), torch.zeros_like(g)
         outputs.pop()
@@ -185,7 +206,7 @@ class _Reversible(torch.autograd.Function):
                     outputs.pop()
                 at = block[step - low]
                 half_f, half_g = to_y * (0.5 * at.h), _outer(fields, to_y, 0.5 * at.w)
-                to_z = to_z + _pull(totals, z, (f, g), (to_f + half_f, to_g + half_g))
+                to_z = to_z + _pull(sums, z, (f, g), (to_f + half_f, to_g + half_g))
                 z, f_after, g_after = z.detach(), f.detach(), g.detach()
                 # the very operations of the forward step, so that they are undone to round-off
                 undone = drifted(torch.lerp(z, y, 2.0), at.h, f_after, -1.0)
@@ -194,23 +215,27 @@ class _Reversible(torch.autograd.Function):
                 y = fields.kicked(y, g_after + g.detach(), at.w, -0.5)
                 to_f, to_g = drifted(half_f, at.h, to_z), half_g + _outer(fields, to_z, at.w)
                 to_y, to_z = torch.add(to_y, to_z, alpha=2.0), -to_z
-        to_y = to_y + to_z + _pull(totals, z, (f, g), (to_f, to_g)) + grad[:, 0]
+        to_y = to_y + to_z + _pull(sums, z, (f, g), (to_f, to_g)) + grad[:, 0]
         return None, to_y, *totals.sums
 
 
 def _evaluated(fields: Fields, t: Tensor, z: State) -> tuple[State, Tensor, Tensor]:
     """z as a leaf, with f and g there on a tape."""
     with torch.enable_grad():
-        z = z.detach().requires_grad_()
+        z = inner_leaf(z)
         return z, fields.drift(t, z), fields.diffusion(t, z)
 
 
-def _pull(totals: Totals, z: State, values: tuple[Tensor, Tensor], cotangents: tuple[Tensor, Tensor]) -> State:
+def _pull(
+    sums: tuple[Totals, SameLeaves], z: State, values: tuple[Tensor, Tensor], cotangents: tuple[Tensor, Tensor]
+) -> State:
     """Cotangent of z from those of f and g there; those of the parameters join the totals."""
+    totals, same = sums
     pairs = [(value, weight) for value, weight in zip(values, cotangents, strict=True) if value.requires_grad]
     if not pairs:
         return torch.zeros_like(z)
     outputs, weights = zip(*pairs, strict=True)
+    same.require(outputs)
     to_z, *rest = torch.autograd.grad(outputs, [z, *totals.leaves], weights, allow_unused=True, retain_graph=True)
     totals.add(rest)
     return torch.zeros_like(z) if to_z is None else to_z

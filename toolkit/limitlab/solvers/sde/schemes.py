@@ -6,13 +6,15 @@
 | tamed_euler | Ito | any | 1/2, also for drifts that grow faster than linearly | 1 | no |
 | log_euler | both | not additive | 1/2; exact for geometric Brownian motion; stays positive | 1 | no |
 | milstein | both | all but general | 1 | 1 | yes |
-| heun | Stratonovich | any | 1, general 1/2 | 1 | yes |
-| euler_heun | Stratonovich | any | 1, general 1/2 | 1 | yes |
+| heun | Stratonovich | any | 1, general and coupled diagonal 1/2 | 1 | yes |
+| euler_heun | Stratonovich | any | 1, general and coupled diagonal 1/2 | 1 | yes |
 | reversible_heun | Stratonovich | any | 1/2, additive 1 | 1 | no |
 | sra1 | both | additive | 3/2 | 2 | yes |
 | sri2w1 | Ito | diagonal, scalar, additive | 3/2 | 2 | yes |
 
-Additive noise has no calculus, so that all Ito and Stratonovich schemes take it. With the drift f and increments W:
+Diagonal noise is coupled where g_i depends on other components than y_i; Milstein and SRI2W1 refuse it (see
+`limitlab.solvers.sde.structure`). Additive noise has no calculus, so that all schemes take it. With the drift f and
+increments W:
 
     Milstein        y + h f + g W + 1/2 g g' (W^2 - h),    Stratonovich: without h,
     tamed Euler     y + h f/(1 + h |f|) + g W,

@@ -9,7 +9,7 @@
 
 Increments are those of one `BrownianPath`, so that another step size, scheme or gradient sees the same noise. The path
 and the step sizes are constants of the gradient. Noise and calculus: see `limitlab.solvers.sde.fields`; schemes:
-`limitlab.solvers.sde.schemes`.
+`limitlab.solvers.sde.schemes`; what a scheme needs of the noise is proved: `limitlab.solvers.sde.structure`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ from limitlab.solvers.methods.method import VectorField
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.sde.adaptive import stochastic_method
 from limitlab.solvers.sde.brownian import BrownianPath
-from limitlab.solvers.sde.fields import Calculus, Fields, Noise, is_coupled, leaves, squeezed
+from limitlab.solvers.sde.fields import Calculus, Fields, Noise, leaves, squeezed
 from limitlab.solvers.sde.gradients import GRADIENTS
 from limitlab.solvers.sde.schemes import SCHEMES, Scheme, milstein, scheme_named
+from limitlab.solvers.sde.structure import Structure, beside, is_coupled
 from limitlab.solvers.sde.uniform import UniformMarch, step_grid
 from limitlab.solvers.solution import Solution
 
@@ -120,8 +121,10 @@ def solve_sde(
         reader = f"{method!r}" if scheme.step is milstein else "gradient 'adjoint' of an Ito equation"
         remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
         require_derivative("diffusion", fields.diffusion, start, y0, remedy)
+    structure = Structure(fields.diffusion, noise, method, calculus)
+    structure.require(start, y0)
     if noise == "diagonal" and (scheme.step is milstein or corrected):
-        fields = replace(fields, coupled=is_coupled(diffusion, start, y0))
+        fields = replace(fields, coupled=any(is_coupled(diffusion, start, y) for y in (y0, beside(y0.detach()))))
     # noise is drawn on the regular grid, so that asking for more times leaves the path as it is
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
@@ -135,11 +138,12 @@ def solve_sde(
             first = (path.span[1] - path.span[0]) * FIRST_STEP if first_step is None else settings.first_step
             general = March(fields.drift, stepped, times, replace(settings, first_step=first), stops=times)
             if tape and gradient == "checkpoint":
-                outcome = checkpoint(general, y0, y0, leaves(fields, start, y0))
+                outcome = checkpoint(general, y0, y0, leaves(fields, (times[:, :1], times[:, -1:]), y0))
             else:
                 outcome = general.run(y0, y0)
     if outcome.failures and on_failure == "raise":
         raise failed(outcome.failures)
+    structure.require_along(times, outcome.states)
     return Solution(
         t,
         outcome.states,

@@ -94,6 +94,10 @@ class UniformMarch:
         dtype = self.fields.time_dtype or like.dtype
         return like.new_full((len(like), 1), float(self.grid.times[step]), dtype=dtype)
 
+    def span(self, like: State) -> tuple[Float[Tensor, "batch 1"], Float[Tensor, "batch 1"]]:
+        """Where the march starts and ends."""
+        return self.time(0, like), self.time(self.grid.steps, like)
+
     def blocks(self, first: int, last: int) -> list[tuple[int, int]]:
         """Steps first to last, cut into blocks of bounded memory."""
         # even, as normals come in pairs

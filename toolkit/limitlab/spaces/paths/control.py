@@ -179,9 +179,11 @@ class ControlPath:
 
     @cached_property
     def _powers(self) -> Float[Tensor, "batch piece power channel"]:
-        before = torch.zeros_like(self.coefficients[:, :1])
-        before[:, :, 0] = self.coefficients[:, :1, 0]
-        return torch.cat([before, self.coefficients], dim=1)
+        # kept for all queries: what is made in inference mode could serve no gradient
+        with torch.inference_mode(False):
+            before = torch.zeros_like(self.coefficients[:, :1])
+            before[:, :, 0] = self.coefficients[:, :1, 0]
+            return torch.cat([before, self.coefficients], dim=1)
 
 
 class Pieces(NamedTuple):
