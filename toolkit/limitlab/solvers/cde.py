@@ -91,7 +91,9 @@ class DrivenField:
     path: ControlPath | Pieces
 
     def __call__(self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden"]:
-        matrix, slope = self.field(s, z), self.path.derivative(s)
+        # first, as the field may write on s
+        slope = self.path.derivative(s)
+        matrix = self.field(s, z)
         expected = (*z.shape, slope.shape[-1])
         if matrix.shape != expected:
             raise InvalidArgument(
@@ -118,7 +120,7 @@ def log_ode_field(field: MatrixField) -> MatrixField:
     """
 
     def with_brackets(s: Tensor, z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden entry"]:
-        columns = field(s, z)
+        columns = field(s.clone(), z.clone())
         along = torch.func.vmap(lambda v: torch.func.jvp(lambda state: field(s, state), (z,), (v,))[1], in_dims=-1)
         moved = along(columns)
         brackets = moved - moved.permute(3, 1, 2, 0)

@@ -33,6 +33,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_slope,
 )
+from limitlab.solvers.copying import first_call
 from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
@@ -99,9 +100,10 @@ def solve_ode(
         raise InvalidArgument("step_size takes no events: they are looked for where steps follow the error")
     if compile and events:
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
-    flat_field = field if layout.plain and sign == 1.0 else FlatField(field, layout, sign)
     start = layout.time(sign * times[:, :1]).to(flat.dtype)
-    slope = sign * require_slope("field", field(start, y0), flat, layout)
+    called, first = first_call(field, start, y0)
+    slope = sign * require_slope("field", first, flat, layout)
+    flat_field = called if layout.plain and sign == 1.0 else FlatField(called, layout, sign)
     if getattr(chosen, "jacobian", False) is None:
         remedy = f"{method!r} needs one: pass jacobian=(t, y) -> (batch, n, n), or use an explicit method"
         require_derivative("field", flat_field, times[:, :1].to(flat.dtype), flat, remedy)

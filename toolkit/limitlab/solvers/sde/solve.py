@@ -33,6 +33,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_unmapped,
 )
+from limitlab.solvers.copying import first_call
 from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import checkpoint
@@ -113,7 +114,7 @@ def solve_sde(
         remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
         require_derivative("diffusion", fields.diffusion, start, y0, remedy)
     if noise == "diagonal" and (scheme.step is milstein or corrected):
-        fields = replace(fields, coupled=is_coupled(diffusion, start, y0))
+        fields = replace(fields, coupled=is_coupled(fields.diffusion, start, y0))
     # noise is drawn on the regular grid, so that asking for more times leaves the path as it is
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
@@ -190,7 +191,8 @@ def _read_fields(
     calculus: Calculus,
 ) -> tuple[Fields, int, bool]:
     """The fields with the number of their noise channels, and whether a gradient is asked for; one call of each."""
-    f, g = drift(t, y0), diffusion(t, y0)
+    originals = drift, diffusion
+    (drift, f), (diffusion, g) = first_call(drift, t, y0), first_call(diffusion, t, y0)
     batch, state = y0.shape
     matrix = f"({batch}, {state}, {1 if noise == 'scalar' else 'noise'})"
     accepted = {"diagonal": f"({batch}, {state})", "additive": f"{matrix} or ({batch}, {state})"}.get(noise, matrix)
@@ -201,7 +203,7 @@ def _read_fields(
     along = squeezed(diffusion) if noise == "scalar" else diffusion
     elementwise = noise == "scalar" or g.dim() == 2
     tape = torch.is_grad_enabled() and (f.requires_grad or g.requires_grad or y0.requires_grad)
-    return Fields(drift, along, noise, calculus, elementwise, (drift, diffusion)), channels, tape
+    return Fields(drift, along, noise, calculus, elementwise, originals), channels, tape
 
 
 def _check_output(name: str, output: Tensor, y0: Tensor, fits: bool, accepted: str) -> None:
