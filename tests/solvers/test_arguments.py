@@ -1,8 +1,12 @@
 """Arguments that every face takes: refused by each in the same words."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from solvers.toys import DOUBLE
+from torch.utils._pytree import tree_leaves
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers import solve_cde, solve_ode, solve_sde
@@ -49,3 +53,64 @@ def test_every_face_refuses_in_the_same_words(option, message):
 def test_every_face_logs_the_first_step_that_it_is_told_to_take():
     for face in (ordinary, stochastic, controlled):
         assert face(first_step=0.01).log.size[:, 0].tolist() == [0.01, 0.01]
+
+
+def spring(state):
+    """x' = v, v' = -x from (1, 0), whose x is cos t, in a state of any structure."""
+    x = torch.ones(2, 3, dtype=DOUBLE)
+    return solve_ode(state[1], state[0](x, 0 * x), [0.0, 1.0]).y
+
+
+ORDERS = {
+    "keys in another order": (lambda x, v: {"x": x, "v": v}, lambda t, s: {"v": -s["x"], "x": s["v"]}),
+    "an order that changes": (
+        lambda x, v: {"x": x, "v": v},
+        lambda t, s: dict(sorted({"x": s["v"], "v": -s["x"]}.items(), reverse=bool(t[0] > 0.5))),
+    ),
+    "a list for a tuple": (lambda x, v: (x, v), lambda t, s: [s[1], -s[0]]),
+    "a tuple for a list": (lambda x, v: [x, v], lambda t, s: (s[1], -s[0])),
+    "both, inside of each other": (
+        lambda x, v: {"a": (x,), "b": {"c": v}},
+        lambda t, s: {"b": {"c": -s["a"][0]}, "a": [s["b"]["c"]]},
+    ),
+}
+
+
+@pytest.mark.parametrize("state", ORDERS.values(), ids=ORDERS)
+def test_a_field_may_return_its_parts_in_any_order_of_keys_and_lists_for_tuples(state):
+    x = tree_leaves(spring(state))[0]
+    torch.testing.assert_close(x[:, -1], torch.full((2, 3), math.cos(1.0), dtype=DOUBLE), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("slope", "message"),
+    [
+        (lambda t, s: {"x": s["v"]}, r"it must have the keys \['x', 'v'\]; \['v'\] missing"),
+        (lambda t, s: {"x": s["v"], "V": s["x"]}, r"\['v'\] missing, \['V'\] unknown"),
+        (lambda t, s: {**s, "w": s["x"]}, r"\['w'\] unknown"),
+        (lambda t, s: (s["v"], s["x"]), r"it must be a dict with the keys \['x', 'v'\]; got tuple"),
+        (lambda t, s: s["v"], "got Tensor"),
+    ],
+)
+def test_missing_and_unknown_parts_of_a_slope_are_named(slope, message):
+    with pytest.raises(InvalidArgument, match=f"field must return the structure of the state: .*{message}"):
+        spring((lambda x, v: {"x": x, "v": v}, slope))
+
+
+def test_a_slope_of_another_length_or_structure_is_refused_by_name():
+    with pytest.raises(InvalidArgument, match="it must be a tuple of 2; got list of 1"):
+        spring((lambda x, v: (x, v), lambda t, s: [s[1]]))
+    with pytest.raises(InvalidArgument, match="must return the shape of the state"):
+        spring((lambda x, v: x, lambda t, s: {"x": s}))
+
+
+def test_numbers_of_numpy_and_torch_are_taken_as_those_of_python():
+    as_numbers = {"rtol": 1e-4, "atol": 1e-6, "max_steps": 1000, "first_step": 0.125}
+    as_arrays = {
+        "rtol": np.float64(1e-4),
+        "atol": torch.tensor(1e-6, dtype=DOUBLE),
+        "max_steps": np.int64(1000),
+        "first_step": np.array(0.125),
+    }
+    for solve in (ordinary, controlled):
+        assert torch.equal(solve(**as_arrays).y, solve(**as_numbers).y)
