@@ -1,6 +1,10 @@
-import pytest
+from fractions import Fraction
 
-from limitlab.errors import UnknownName, one_of
+import numpy as np
+import pytest
+import torch
+
+from limitlab.errors import InvalidArgument, UnknownName, check_number, one_of
 
 
 def test_one_of_gives_the_name_back():
@@ -11,3 +15,35 @@ def test_one_of_gives_the_name_back():
 def test_one_of_names_what_it_knows(name):
     with pytest.raises(UnknownName, match=r"unknown gradient .*; .*known: adjoint, direct"):
         one_of("gradient", name, ("direct", "adjoint"))
+
+
+EIGHTS = [8, 8.0, np.int64(8), np.uint8(8), np.float32(8), np.float64(8), np.longdouble(8), np.array(8), Fraction(8),
+          torch.tensor(8), torch.tensor(8.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", EIGHTS, ids=lambda value: f"{type(value).__module__}.{type(value).__name__}")
+def test_numbers_of_all_kinds_are_read_as_those_of_python(value):
+    whole, number = check_number("modes", value, integer=True), check_number("modes", value)
+    assert (whole, type(whole), number, type(number)) == (8, int, 8.0, float)
+
+
+NO_NUMBERS = [True, np.True_, torch.tensor(True), "8", None, 8j, [8], np.array([8]), torch.ones(1), np.float32("inf"),
+              torch.tensor(torch.nan), torch.empty((), device="meta"), 10**400]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:20])
+def test_what_is_no_finite_number_is_refused(value):
+    with pytest.raises(InvalidArgument, match="modes must be a number; got"):
+        check_number("modes", value)
+
+
+def test_a_tensor_that_asks_for_a_gradient_is_no_number():
+    with pytest.raises(InvalidArgument, match=r"no gradient flows; pass rate.item\(\)"):
+        check_number("rate", torch.tensor(0.5, requires_grad=True))
+
+
+def test_a_number_of_an_array_keeps_its_bounds():
+    with pytest.raises(InvalidArgument, match="modes must be a whole number >= 2; got"):
+        check_number("modes", np.int64(1), low=2, integer=True)
+    with pytest.raises(InvalidArgument, match="modes must be a whole number; got"):
+        check_number("modes", np.float32(2.5), integer=True)

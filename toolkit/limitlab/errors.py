@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import numbers
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Name = TypeVar("Name", bound=str)
@@ -51,9 +52,12 @@ def one_of(kind: str, name: Name, known: Iterable[str]) -> Name:
 def check_number(
     argument: str, value: object, *, low: float | None = None, high: float | None = None, integer: bool = False
 ) -> float:
-    """The value as int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise.
+    """The value as Python's int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise.
 
-    >>> ll.errors.check_number("modes", 8, low=2, integer=True)
+    Numbers of NumPy, and arrays and tensors without axes, count as numbers; truth values do not, nor does a tensor that
+    asks for a gradient, which would be lost.
+
+    >>> ll.errors.check_number("modes", 8.0, low=2, integer=True)
     8
     """
     kind = "a whole number" if integer else "a number"
@@ -62,11 +66,61 @@ def check_number(
     )
     accepted = f"{kind} {bounds}".rstrip()
     refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    if getattr(value, "requires_grad", False):
+        raise InvalidArgument(f"{argument} must be {accepted}, through which no gradient flows; pass {argument}.item()")
+    number = _plain_number(value)
+    if number is None or (integer and number != int(number)):
+        raise refused
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise refused
+    try:
+        return int(number) if integer else float(number)
+    except OverflowError:
+        raise refused from None
+
+
+def check_numbers(
+    argument: str,
+    values: object,
+    count: int | None = None,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    integer: bool = False,
+) -> tuple[float, ...]:
+    """Numbers as `check_number` reads each, `count` of them where that is known, and then one number stands for all.
+
+    >>> ll.errors.check_numbers("padding", 0.25, 2)
+    (0.25, 0.25)
+    """
+    kind = "whole numbers" if integer else "numbers"
+    accepted = f"be a list of {kind}" if count is None else f"hold {count} {kind}, or be one for all"
+    refused = InvalidArgument(f"{argument} must {accepted}; got {values!r:.80}")
+    if _plain_number(values) is not None and count is not None:
+        return (check_number(argument, values, low=low, high=high, integer=integer),) * count
+    # the letters of a text are no numbers, and a mapping has no order that counts
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
+        raise refused
+    entries = list(values)
+    if count not in (None, len(entries)):
+        raise refused
+    return tuple(
+        check_number(f"{argument}[{place}]", entry, low=low, high=high, integer=integer)
+        for place, entry in enumerate(entries)
+    )
+
+
+def _plain_number(value: object) -> int | float | None:
+    """The int or the finite float that the value is, None where it is neither."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        try:
+            value = value.item()
+        # of a tensor without values: inside torch.func.vmap, or on the device "meta"
+        except RuntimeError:
+            return None
     # True is an int in Python
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refused
-    if not math.isfinite(value) or (integer and value != int(value)):
-        raise refused
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise refused
-    return int(value) if integer else float(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None

@@ -161,7 +161,7 @@ def mean_loss(model: CBOW, rows: Mapping[str, Tensor]) -> float:
 
 def linear_decay(steps: int, end: float = 1e-4) -> Callable[[int], float]:
     """From 1 at step 0 along a straight line, never below `end`: word2vec's schedule."""
-    check_number("steps", steps, low=1, integer=True)
+    steps = int(check_number("steps", steps, low=1, integer=True))
     return lambda step: max(1 - step / steps, end)
 
 

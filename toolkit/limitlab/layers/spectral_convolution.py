@@ -29,7 +29,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, check_numbers
 
 Wavenumbers = tuple[tuple[int, int], ...]
 """First and last wavenumber (inclusive) of every axis."""
@@ -54,8 +54,8 @@ class SpectralConv(nn.Module):
         self, in_channels: int, out_channels: int, modes: Sequence[int], *, bias: bool = True, separable: bool = False
     ) -> None:
         super().__init__()
-        check_number("in_channels", in_channels, low=1, integer=True)
-        check_number("out_channels", out_channels, low=1, integer=True)
+        in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
         self.modes = check_modes(modes)
         if separable and in_channels != out_channels:
             raise InvalidArgument(
@@ -113,9 +113,10 @@ class SpectralConv(nn.Module):
 
 def check_modes(modes: Sequence[int]) -> tuple[int, ...]:
     """`modes` as a tuple of one to three positive whole numbers; raises InvalidArgument."""
-    if isinstance(modes, str | int) or not isinstance(modes, Sequence) or not 1 <= len(modes) <= 3:
-        raise InvalidArgument(f"modes must be a sequence of 1 to 3 whole numbers, one per axis; got {modes!r:.80}")
-    return tuple(int(check_number(f"modes[{j}]", m, low=1, integer=True)) for j, m in enumerate(modes))
+    counts = tuple(map(int, check_numbers("modes", modes, low=1, integer=True)))
+    if not 1 <= len(counts) <= 3:
+        raise InvalidArgument(f"modes must hold 1 to 3 whole numbers, one per axis; got {modes!r:.80}")
+    return counts
 
 
 def check_size(size: Sequence[int], dimension: int) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ Source: Li et al., arXiv 2010.08895; Kossaifi et al., arXiv 2310.00120 (improvem
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, check_numbers, unknown_name
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
@@ -75,15 +75,15 @@ class FNO(nn.Module):
         output_scaling: float | Sequence[float] = 1.0,
     ) -> None:
         super().__init__()
-        check_number("in_channels", in_channels, low=1, integer=True)
-        check_number("out_channels", out_channels, low=1, integer=True)
-        check_number("width", width, low=1, integer=True)
-        check_number("layers", layers, low=1, integer=True)
+        in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
+        width = int(check_number("width", width, low=1, integer=True))
+        layers = int(check_number("layers", layers, low=1, integer=True))
         self.modes = _modes_per_axis(modes, dimension)
         axes = len(self.modes)
         self.in_channels, self.out_channels, self.positional = in_channels, out_channels, positional
-        self.padding = _one_per("padding", padding, axes, low=0.0, high=0.25)
-        self.output_scaling = _one_per("output_scaling", output_scaling, layers, low=1 / 16, high=16)
+        self.padding = check_numbers("padding", padding, axes, low=0.0, high=0.25)
+        self.output_scaling = check_numbers("output_scaling", output_scaling, layers, low=1 / 16, high=16)
         lifted = max(1, int(check_number("lifting_ratio", lifting_ratio, low=0) * width))
         projected = max(1, int(check_number("projection_ratio", projection_ratio, low=0) * width))
 
@@ -181,13 +181,12 @@ class FourierLayer(nn.Module):
 
 
 def _modes_per_axis(modes: int | Sequence[int], dimension: int | None) -> tuple[int, ...]:
-    if isinstance(modes, Sequence) and dimension in (None, len(modes)):
-        return check_modes(modes)
-    if dimension is None:
+    if dimension is not None:
+        axes = int(check_number("dimension", dimension, low=1, high=3, integer=True))
+        return tuple(map(int, check_numbers("modes", modes, axes, low=1, integer=True)))
+    if not isinstance(modes, Iterable) or getattr(modes, "ndim", 1) != 1:
         raise InvalidArgument(f"modes must hold a number for each axis, or dimension must be given; got {modes!r:.80}")
-    if isinstance(modes, Sequence):
-        raise InvalidArgument(f"modes must hold {dimension} numbers, one per axis; got {modes!r:.80}")
-    return check_modes((modes,) * int(check_number("dimension", dimension, low=1, high=3, integer=True)))
+    return check_modes(modes)
 
 
 def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch dimension *grid"]:
@@ -220,15 +219,6 @@ def _normalised(norm: nn.Module | None, v: Tensor, embedding: Tensor | None) -> 
     if norm is None:
         return v
     return norm(v, embedding) if isinstance(norm, AdaptiveInstanceNorm) else norm(v)
-
-
-def _one_per(
-    argument: str, value: float | Sequence[float], count: int, *, low: float, high: float
-) -> tuple[float, ...]:
-    values = [value] * count if isinstance(value, int | float) else list(value)
-    if len(values) != count:
-        raise InvalidArgument(f"{argument} must be one number or {count} numbers; got {value!r:.80}")
-    return tuple(check_number(argument, each, low=low, high=high) for each in values)
 
 
 def fno(task: Task, settings: Sizes) -> FNO:

@@ -46,11 +46,11 @@ class UNet(nn.Module):
         padding: str = "zeros",
     ) -> None:
         super().__init__()
-        check_number("in_channels", in_channels, low=1, integer=True)
-        check_number("out_channels", out_channels, low=1, integer=True)
-        check_number("dimension", dimension, low=1, high=3, integer=True)
-        check_number("width", width, low=1, integer=True)
-        check_number("levels", levels, low=1, high=8, integer=True)
+        in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
+        dimension = int(check_number("dimension", dimension, low=1, high=3, integer=True))
+        width = int(check_number("width", width, low=1, integer=True))
+        levels = int(check_number("levels", levels, low=1, high=8, integer=True))
         if padding not in PADDINGS:
             raise unknown_name("padding", padding, PADDINGS)
         self.in_channels, self.out_channels, self.dimension, self.width = in_channels, out_channels, dimension, width
@@ -109,7 +109,7 @@ def unet_with_parameters(
     >>> 9_000 < ll.operators.count_parameters(ll.operators.unet_with_parameters(10_000, 1, 1, 1)) < 11_000
     True
     """
-    check_number("target", target, low=1, integer=True)
+    target = int(check_number("target", target, low=1, integer=True))
 
     def count(width: int) -> int:
         # counts without memory, and without a draw from the generator that seeds the model to come

@@ -35,6 +35,13 @@ class Parameter:
     latex: str | None = None
     scale: Literal["linear", "log"] = "linear"
 
+    def __post_init__(self) -> None:
+        for name in ("default", "low", "high"):
+            value = getattr(self, name)
+            if type(value) not in (int, float):
+                # a frozen dataclass; numbers of an array may be NumPy's
+                object.__setattr__(self, name, check_number(f"{name} of parameter {self.name}", value))
+
 
 @dataclass(frozen=True)
 class Field:

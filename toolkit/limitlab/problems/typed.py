@@ -114,10 +114,10 @@ def _initial(states: tuple[str, ...], initial: Initial) -> tuple[float | str, ..
         if isinstance(initial, str) or len(initial) not in (0, len(states)):
             raise InvalidArgument(f"initial must hold a value for each of {', '.join(states)}; got {initial!r:.60}")
         values = list(initial) or [1.0] * len(states)
-    for state, value in zip(states, values, strict=True):
-        if not isinstance(value, str):
-            check_number(f"initial value of {state}", value)
-    return tuple(value if isinstance(value, str) else float(value) for value in values)
+    return tuple(
+        value if isinstance(value, str) else check_number(f"initial value of {state}", value)
+        for state, value in zip(states, values, strict=True)
+    )
 
 
 def _require_finite(problem: DynamicalProblem) -> None:

@@ -59,7 +59,7 @@ def sweep(
     Traceback (most recent call last):
     limitlab.errors.InvalidArgument: parameter 'deepest' must be a whole number in [16, 1024]; got '5000'
     """
-    check_number("workers", workers, low=1, high=256, integer=True)
+    workers = int(check_number("workers", workers, low=1, high=256, integer=True))
     path = notebooks.find(notebook)
     source = notebooks.read(path)
     parameters = read_parameters(source, path.name)

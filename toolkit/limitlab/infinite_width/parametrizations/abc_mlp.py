@@ -50,9 +50,10 @@ class ABCMLP(nn.Module):
         super().__init__()
         if not isinstance(abc, ABC):
             raise InvalidArgument(f"abc must be an ABC, such as parametrization('mup', 2); got {abc!r:.80}")
-        for name, value in (("inputs", inputs), ("width", width), ("outputs", outputs), ("base_width", base_width)):
-            check_number(name, value, low=1, integer=True)
-        self.inputs, self.width, self.outputs = int(inputs), int(width), int(outputs)
+        self.inputs, self.width, self.outputs, base_width = (
+            int(check_number(name, value, low=1, integer=True))
+            for name, value in (("inputs", inputs), ("width", width), ("outputs", outputs), ("base_width", base_width))
+        )
         self.abc, self.phi = abc, activations.activation(activation)
         self.relative_width = width / base_width
         self.seed = int(check_number("seed", seed, low=0, integer=True))

@@ -46,10 +46,10 @@ def parse(
     dt: longest step; a pilot run finds one when left out. Raises InvalidArgument for text outside the grammar, terms
     that are not periodic, ill-posed equations, and solutions that blow up or that 1024 points do not resolve.
     """
-    check_number("length", length, low=1e-6, high=1e6)
-    check_number("span", span, low=1e-9, high=1e6)
-    check_number("frames", frames, low=2, high=10_000, integer=True)
-    check_number("resolution", resolution, low=8, high=FINEST_RESOLUTION, integer=True)
+    length = check_number("length", length, low=1e-6, high=1e6)
+    span = check_number("span", span, low=1e-9, high=1e6)
+    frames = int(check_number("frames", frames, low=2, high=10_000, integer=True))
+    resolution = int(check_number("resolution", resolution, low=8, high=FINEST_RESOLUTION, integer=True))
     typed = tuple(declared(key, value) for key, value in (parameters or {}).items())
     law = (FourierLaw() if initial == "random" else TextLaw(initial)) if isinstance(initial, str) else initial
     problem = PeriodicProblem(

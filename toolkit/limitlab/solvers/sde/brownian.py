@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.solvers.sde.counter_normals import index_keys, lane_keys, mixed, normal_pairs
 
 LEVELS = 24
@@ -324,13 +324,14 @@ def _rows(quantity: Float[Tensor, "cells batch noise"], cell: Int[Tensor, "steps
 
 
 def _read_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    if len(shape) != 2 or any(not isinstance(size, int) or size < 1 for size in shape):
+    if not isinstance(shape, Sequence) or len(shape) != 2:
         raise InvalidArgument(f"shape must be (batch, noise), two positive whole numbers; got {shape!r:.80}")
-    return int(shape[0]), int(shape[1])
+    batch, noise = check_numbers("shape", shape, low=1, integer=True)
+    return int(batch), int(noise)
 
 
 def _read_span(span: tuple[float, float]) -> tuple[float, float]:
-    start, end = (check_number("span", float(edge)) for edge in span)
+    start, end = check_numbers("span", span, 2)
     if not start < end:
         raise InvalidArgument(f"span must be (start, end) with start < end; got ({start:g}, {end:g})")
     return start, end
