@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab.errors import InvalidArgument, UnknownName, check_number, one_of
+from limitlab.errors import InvalidArgument, UnknownName, check_number, check_numbers, one_of
 
 
 def test_one_of_gives_the_name_back():
@@ -47,3 +47,33 @@ def test_a_number_of_an_array_keeps_its_bounds():
         check_number("modes", np.int64(1), low=2, integer=True)
     with pytest.raises(InvalidArgument, match="modes must be a whole number; got"):
         check_number("modes", np.float32(2.5), integer=True)
+
+
+@pytest.mark.parametrize("values", [(2, 3), [2.0, 3.0], np.array([2, 3]), torch.tensor([2, 3]), range(2, 4)], ids=repr)
+def test_lists_of_numbers_of_all_kinds_are_read_as_tuples(values):
+    numbers = check_numbers("modes", values, 2, integer=True)
+    assert (numbers, {*map(type, numbers)}) == ((2, 3), {int})
+    assert check_numbers("modes", values) == (2.0, 3.0)
+
+
+def test_one_number_stands_for_all():
+    assert check_numbers("padding", np.float64(0.25), 3) == (0.25, 0.25, 0.25)
+    assert check_numbers("padding", torch.tensor(0.25), 1) == (0.25,)
+
+
+@pytest.mark.parametrize(
+    ("values", "count", "message"),
+    [
+        ((1, 2), 3, "modes must hold 3 whole numbers, or be one for all; got"),
+        ("12", 2, "modes must hold 2 whole numbers"),
+        ({1: 2}, 1, "modes must hold 1 whole numbers"),
+        (np.ones((2, 2)), 2, "modes must hold 2 whole numbers"),
+        (4, None, "modes must be a list of whole numbers; got 4"),
+        (None, 2, "modes must be a whole number"),
+        ((4, 2.5), 2, r"modes\[1\] must be a whole number >= 1; got 2.5"),
+        ((True, 2), 2, r"modes\[0\] must be a whole number"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_refused(values, count, message):
+    with pytest.raises(InvalidArgument, match=message):
+        check_numbers("modes", values, count, low=1, integer=True)

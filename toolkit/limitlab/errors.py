@@ -96,7 +96,8 @@ def check_numbers(
     kind = "whole numbers" if integer else "numbers"
     accepted = f"be a list of {kind}" if count is None else f"hold {count} {kind}, or be one for all"
     refused = InvalidArgument(f"{argument} must {accepted}; got {values!r:.80}")
-    if _plain_number(values) is not None and count is not None:
+    alone = not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0
+    if alone and count is not None:
         return (check_number(argument, values, low=low, high=high, integer=integer),) * count
     # the letters of a text are no numbers, and a mapping has no order that counts
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
