@@ -103,7 +103,8 @@ def test_mistakes_are_refused_with_their_reason(text, options, message):
 
 STARTS = [
     (2.0, [2.0]), (np.float32(2.0), [2.0]), (torch.tensor(2.0), [2.0]), ("1/4", [0.25]), ([2], [2.0]),
-    (("a/2",), [0.5]), (np.array([2.0]), [2.0]), (torch.tensor([2.0]), [2.0]), ({"x": np.int64(2)}, [2.0]), (None, [1.0]),
+    (("a/2",), [0.5]), (np.array([2.0]), [2.0]), (torch.tensor([2.0]), [2.0]), ({"x": np.int64(2)}, [2.0]),
+    (None, [1.0]),
 ]  # fmt: skip
 
 
