@@ -264,11 +264,8 @@ def test_python_and_the_command_line_make_one_report(parameters):
 
 
 def test_arrays_are_axes_of_a_sweep_without_repetitions(parameters):
-    axes = {
-        "modes": np.arange(8, 10).repeat(2),
-        "resolutions": np.array([[16, 32], [64, 8]]),
-        "shift": (x for x in (1, 2)),
-    }
+    lists = np.array([[16, 32], [64, 8]])
+    axes = {"modes": np.arange(8, 10).repeat(2), "resolutions": lists, "shift": (x for x in (1, 2))}
     assert read_axes(axes, parameters) == {"modes": [8, 9], "resolutions": [[16, 32], [64, 8]], "shift": [1.0, 2.0]}
 
 

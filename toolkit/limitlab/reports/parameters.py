@@ -9,7 +9,7 @@ The cell tagged `parameters` holds assignments of literals, each with its help i
 
 The cell is parsed to a syntax tree and never executed; text is converted by the parameter's type and never evaluated:
 a text is taken as it is; a list stands in brackets or not, and texts in it in quotes or not, between which they may
-hold commas. Values that come from Python have the parameter's type, too; numbers of NumPy are numbers, and arrays lists.
+hold commas. Values that come from Python have the parameter's type, too; numbers of NumPy are numbers, arrays lists.
 A range at the end of a comment is in the notation of intervals: `[` includes its end, `(` does not.
 """
 
