@@ -165,15 +165,15 @@ def parse_sweep(assignments: Iterable[str], parameters: Sequence[NotebookParamet
 def read_axes(axes: Mapping[str, Iterable[Any]], parameters: Sequence[NotebookParameter]) -> dict[str, list[Value]]:
     """The axes of a sweep from Python: lists or arrays of values, without repetitions. Raises as `parse_sweep` does."""
     known = {parameter.name: parameter for parameter in parameters}
-    read: dict[str, list[Value]] = {}
+    listed: dict[str, list[Any]] = {}
     for name, values in axes.items():
-        parameter = known[one_of("parameter", name, known)]
+        one_of("parameter", name, known)
         # the letters of a text are no values
         if isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
             raise InvalidArgument(f"axis {name!r} of a sweep must be a list of values; got {values!r:.60}")
-        read[name] = _distinct(map(parameter.read, values))
-    _require_few(read)
-    return read
+        listed[name] = list(values)
+    _require_few(listed)
+    return {name: _distinct(map(known[name].read, values)) for name, values in listed.items()}
 
 
 def complete(values: Mapping[str, Any], parameters: Sequence[NotebookParameter]) -> dict[str, Value]:
