@@ -4,6 +4,7 @@ import importlib.util
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from limitlab.errors import InvalidArgument
 from limitlab.layers.pointwise import PointwiseLinear
+from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.fno import FNO, coordinates
+from limitlab.operators.unet import UNet
 
 
 @pytest.fixture(autouse=True)
@@ -268,3 +271,58 @@ def test_bad_settings_are_named(options: dict[str, object], named: str) -> None:
 def test_bad_fields_are_named(shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidArgument, match=r"^u must have shape \(batch, channel=1, x, y\)"):
         FNO(1, 1, (4, 4), width=4)(torch.zeros(shape))
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_weights_in_half_precision_are_refused_by_name(dtype: torch.dtype) -> None:
+    u = torch.randn(1, 1, 16).to(dtype)
+    with pytest.raises(InvalidArgument, match=rf"weights must be of float32 or float64, as {dtype} has no complex"):
+        FNO(1, 1, [8], width=4).to(dtype)(u)
+
+
+@pytest.mark.parametrize(
+    ("weights", "data"),
+    [(torch.float32, torch.float64), (torch.float64, torch.float32), *((torch.float32, half) for half in HALVES)],
+)
+def test_data_of_another_dtype_than_the_weights_are_refused(weights: torch.dtype, data: torch.dtype) -> None:
+    u = torch.randn(1, 1, 16).to(data)
+    for model in (FNO(1, 1, [8], width=4), UNet(1, 1, 1, width=4)):
+        with pytest.raises(InvalidArgument, match=f"u must be of {weights} like the weights; got {data}"):
+            model.to(weights)(u)
+    for half in HALVES[1:]:
+        with torch.autocast("cpu", half), pytest.raises(InvalidArgument, match="like the weights"):
+            FNO(1, 1, [8], width=4)(u.double())
+        with torch.autocast("cpu", half):
+            assert FNO(1, 1, [8], width=4)(u.to(half)).isfinite().all()
+
+
+@pytest.mark.parametrize("modes", [(6,), (6, 6), (50,)], ids=str)
+def test_an_exported_program_serves_any_batch_and_any_grid(modes: tuple[int, ...]) -> None:
+    """50 modes are transformed by the FFT, for which odd and even grids differ."""
+    model = FNO(1, 1, modes, width=4, layers=2).eval()
+    dimension, points = len(modes), 4 * modes[0] + 2
+    shapes = ({axis: torch.export.Dim.DYNAMIC for axis in (0, *range(2, dimension + 2))},)
+    seen = torch.randn(2, 1, *range(points, points + dimension))
+    program = torch.export.export(model, (seen,), dynamic_shapes=shapes).module()
+    for batch in (3, 5):
+        for n in (points - 2, points + 5, 2 * points):
+            u = torch.randn(batch, 1, *[n] * dimension)
+            assert torch.equal(program(u), model(u))
+
+
+def test_whole_numbers_of_all_kinds_make_the_same_model() -> None:
+    def weights(*sizes: object, **options: object) -> list[tuple[int, ...]]:
+        return [tuple(parameter.shape) for parameter in FNO(*sizes, **options).parameters()]
+
+    expected = weights(1, 1, (8, 8), 4, 2)
+    assert weights(np.int64(1), 1.0, np.array([8, 8]), width=4.0, layers=torch.tensor(2)) == expected
+    assert weights(1, 1, 8.0, np.float32(4), np.int8(2), dimension=np.int64(2)) == expected
+    with pytest.raises(InvalidArgument, match=r"width must be a whole number >= 1; got 4\.5"):
+        FNO(1, 1, (8,), width=4.5)
+    with pytest.raises(InvalidArgument, match="layers must be a whole number >= 1; got True"):
+        FNO(1, 1, (8,), layers=True)
+    assert UNet(1.0, np.int64(1), 1.0, width=np.float64(4), levels=2.0)(torch.zeros(1, 1, 8)).shape == (1, 1, 8)
+    assert SpectralConv(np.int64(2), 3.0, np.array([4]))(torch.zeros(1, 2, 8), np.array([16])).shape == (1, 3, 16)

@@ -9,7 +9,8 @@ from solvers.toys import DOUBLE
 from torch.utils._pytree import tree_leaves
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers import solve_cde, solve_ode, solve_sde
+from limitlab.solvers import BrownianPath, solve_cde, solve_ode, solve_sde
+from limitlab.solvers.methods.catalogue import METHODS
 from limitlab.spaces import control_path
 
 
@@ -114,3 +115,39 @@ def test_numbers_of_numpy_and_torch_are_taken_as_those_of_python():
     }
     for solve in (ordinary, controlled):
         assert torch.equal(solve(**as_arrays).y, solve(**as_numbers).y)
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_half_precision_state_is_solved_to_its_digits_or_refused(dtype):
+    y0 = torch.ones(2, 2, dtype=dtype)
+    coarse = {"rtol": 1e-2, "atol": 1e-3}
+    stiff = [name for name, method in METHODS.items() if hasattr(method, "jacobian")]
+    assert {"rodas5", "kvaerno5", "auto"} <= {*stiff}
+    for method in stiff:
+        with pytest.raises(InvalidArgument, match=f"y0 must be of float32 or float64 for {method!r}.*; got {dtype}"):
+            solve_ode(lambda t, y: -y, y0, [0.0, 1.0], method=method, **coarse)
+    for options in (coarse, {"step_size": 0.1}):
+        y = solve_ode(lambda t, y: -y, y0, [0.0, 1.0], method="dopri5", **options).y
+        assert y.dtype == dtype
+        # a few roundings of the last place
+        assert abs(float(y[0, -1, 0]) - math.exp(-1)) < 4 * torch.finfo(dtype).eps
+    with pytest.raises(InvalidArgument, match=rf"rtol must be >= .* for states of {dtype}.*; got 1e-06 and 1e-09"):
+        solve_ode(lambda t, y: -y, y0, [0.0, 1.0])
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_noise_in_half_precision_is_refused(dtype):
+    y0 = torch.ones(2, 2, dtype=dtype)
+    with pytest.raises(InvalidArgument, match=f"y0 must be of float32 or float64, as the noise is; got {dtype}"):
+        solve_sde(lambda t, y: -y, lambda t, y: y, y0, [0.0, 1.0], seed=0, step_size=0.1)
+    with pytest.raises(InvalidArgument, match=f"dtype of noise must be float32 or float64.*; got {dtype}"):
+        BrownianPath(0, (2, 2), (0.0, 1.0), dtype=dtype).increment(0.0, 1.0)
+
+
+def test_a_quarter_precision_state_is_refused():
+    y0 = torch.ones(2, 2).to(torch.float8_e5m2)
+    with pytest.raises(InvalidArgument, match="y0 must be of float64, float32, float16 or bfloat16"):
+        solve_ode(lambda t, y: y, y0, [0.0, 1.0], step_size=0.1)

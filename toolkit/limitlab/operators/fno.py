@@ -26,6 +26,7 @@ from torch.nn import functional
 from limitlab.errors import InvalidArgument, check_number, check_numbers, unknown_name
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
+from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
 from limitlab.operators.row import Operator, Sizes, Task
 
@@ -103,6 +104,7 @@ class FNO(nn.Module):
     ) -> Float[Tensor, "batch out_channels *grid"]:
         """The output function on the input's grid (times `output_scaling`); `embedding` only with the adaptive norm."""
         check_field("u", u, self.in_channels, len(self.modes))
+        require_dtype("u", u, self.lifting.first.weight)
         grid = tuple(u.shape[2:])
         if self.positional:
             u = torch.cat([u, coordinates(u)], dim=1)
@@ -112,7 +114,7 @@ class FNO(nn.Module):
             # torch's pad counts the axes from the last one
             v = functional.pad(v, [pad for p in reversed(pads) for pad in (p, p)])
         for block, factor in zip(self.blocks, self.output_scaling, strict=True):
-            v = block(v, tuple(max(1, round(factor * n)) for n in v.shape[2:]), embedding)
+            v = block(v, tuple(_scaled(n, factor) for n in v.shape[2:]), embedding)
         if any(pads):
             total = math.prod(self.output_scaling)
             for axis, (pad, n) in enumerate(zip(pads, grid, strict=True)):
@@ -193,6 +195,11 @@ def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch
     """The coordinates i/n in [0, 1) of u's grid as channels, on u's device and in its dtype."""
     axes = [torch.arange(n, device=u.device).to(u.dtype) / n for n in u.shape[2:]]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(u.shape[0], *[-1] * (u.ndim - 1))
+
+
+def _scaled(n: int, factor: float) -> int:
+    # not 1.0 * n, which torch.export could not tell from n
+    return n if factor == 1 else max(1, round(factor * n))
 
 
 def _skip(argument: str, kind: str | None, width: int) -> nn.Module | None:

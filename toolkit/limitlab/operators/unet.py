@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import check_number, unknown_name
+from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.fno import fno
 from limitlab.operators.row import Operator, Sizes, Task, count_parameters
@@ -68,6 +69,7 @@ class UNet(nn.Module):
 
     def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch out_channels *grid"]:
         check_field("u", u, self.in_channels, self.dimension)
+        require_dtype("u", u, self.exit.weight)
         v = self.entry(u)
         skips = []
         for encoder, halving in zip(self.encoders, self.halvings, strict=True):

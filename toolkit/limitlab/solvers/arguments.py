@@ -184,6 +184,24 @@ def read_control(
     )
 
 
+def require_precision(dtype: torch.dtype, method: str, stiff: bool, control: Control) -> None:
+    """Raise InvalidArgument where a half-precision state is asked for what its numbers cannot give."""
+    if dtype in (torch.float32, torch.float64):
+        return
+    if dtype not in (torch.float16, torch.bfloat16):
+        raise InvalidArgument(f"y0 must be of float64, float32, float16 or bfloat16; got {dtype}")
+    if stiff:
+        raise InvalidArgument(
+            f"y0 must be of float32 or float64 for {method!r}, which solves linear systems; got {dtype}"
+        )
+    about = torch.finfo(dtype)
+    if control.step_size is None and (control.rtol < about.eps or control.atol < about.tiny):
+        raise InvalidArgument(
+            f"rtol must be >= {about.eps:.2g} and atol >= {about.tiny:.2g} for states of {dtype}, which hold no more "
+            f"digits; got {control.rtol:g} and {control.atol:g}"
+        )
+
+
 def require_known(*, gradient: str, on_failure: str) -> None:
     """Raise UnknownName unless both are names of their kind."""
     one_of("gradient", gradient, get_args(Gradient))

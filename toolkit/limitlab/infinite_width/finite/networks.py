@@ -25,6 +25,7 @@ from torch.nn import functional
 from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.limit.architecture import Chain, Conv, Dense, Flatten, GlobalPool, Layer, LayerNorm, Sum
+from limitlab.layers.precision import require_dtype
 
 PADDING_MODES = {"zeros": "zeros", "periodic": "circular"}
 
@@ -71,6 +72,7 @@ class Network(nn.Module):
             raise InvalidArgument(
                 f"x must have shape (batch, {', '.join(map(str, self.inputs))}); got {tuple(x.shape)}"
             )
+        require_dtype("x", x, self.readout.weight)
         return self.readout(self.body(x))
 
 

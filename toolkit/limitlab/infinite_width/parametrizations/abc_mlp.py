@@ -22,6 +22,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.limit import activations
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.parametrizations.abc import ABC
+from limitlab.layers.precision import require_dtype
 
 
 class ABCMLP(nn.Module):
@@ -69,6 +70,7 @@ class ABCMLP(nn.Module):
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise InvalidArgument(f"x must have shape (batch, {self.inputs}); got {tuple(x.shape)}")
+        require_dtype("x", x, self.get_submodule("output").weight)
         return self.get_submodule("output")(self.features(x))
 
     def features(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch width"]:

@@ -31,6 +31,7 @@ from limitlab.solvers.arguments import (
     read_state,
     read_times,
     require_known,
+    require_precision,
     require_slope,
 )
 from limitlab.solvers.copying import first_call
@@ -94,6 +95,7 @@ def solve_ode(
     )  # fmt: skip
     turned = ReversedJacobian(jacobian) if jacobian is not None and sign < 0.0 else jacobian
     chosen = method_named(method, turned, *((rtol, atol) if step_size is None else ()))
+    require_precision(flat.dtype, method, hasattr(chosen, "jacobian"), settings)
     if step_size is None and not chosen.error_order:
         raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
     if step_size is not None and events:

@@ -175,6 +175,8 @@ def _check_state(y0: object, scheme: Scheme, method: str) -> None:
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.is_floating_point() or y0.numel() == 0:
         got = f"{tuple(y0.shape)} {y0.dtype}" if isinstance(y0, Tensor) else type(y0).__name__
         raise InvalidArgument(f"y0 must be a floating tensor (batch, state); got {got}")
+    if y0.dtype not in (torch.float32, torch.float64):
+        raise InvalidArgument(f"y0 must be of float32 or float64, as the noise is; got {y0.dtype}")
     require_unmapped("y0", y0)
     require_finite("y0", y0)
     if scheme.positive and not bool((y0 > 0).all()):
