@@ -7,8 +7,8 @@ from limitlab.layers.precision import require_dtype
 
 MODELS = {
     "Network": wide.Network(wide.mlp(1, "relu", 2.0), inputs=3, width=4),
-    "ABCMLP": wide.ABCMLP(wide.parametrization("mup", 1), inputs=3, width=4, outputs=1),
-    "LinearLimit": wide.LinearLimit(3, 1),
+    "ABCMLP": wide.ABCMLP(3, 4, 1, wide.parametrization("mup", 1)),
+    "LinearNetwork": wide.LinearNetwork(3, 1, width=4),
 }
 
 

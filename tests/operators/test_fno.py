@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from limitlab.errors import InvalidArgument
+from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.layers.pointwise import PointwiseLinear
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.fno import FNO, coordinates
@@ -326,3 +326,55 @@ def test_whole_numbers_of_all_kinds_make_the_same_model() -> None:
         FNO(1, 1, (8,), layers=True)
     assert UNet(1.0, np.int64(1), 1.0, width=np.float64(4), levels=2.0)(torch.zeros(1, 1, 8)).shape == (1, 1, 8)
     assert SpectralConv(np.int64(2), 3.0, np.array([4]))(torch.zeros(1, 2, 8), np.array([16])).shape == (1, 3, 16)
+
+
+def gaps(positional: bool | str, offset: float, refinement: int) -> list[float]:
+    """How far the outputs on n and 3^5 n points are apart at the points that both have, for n = 9, 27, 81."""
+    torch.manual_seed(0)
+    model = FNO(1, 1, (4,), width=8, layers=2, positional=positional).double().eval()
+    finest = 9 * refinement**5
+
+    def at(n: int) -> Tensor:
+        x = (torch.arange(n, dtype=torch.float64) + offset) / n
+        with torch.no_grad():
+            return model(torch.sin(2 * torch.pi * x + 1).exp()[None, None])[0, 0]
+
+    fine = at(finest)
+    # cell centres of n points are those of every third cell of 3 n
+    return [
+        float((at(n) - fine[int(offset * (finest // n)) :: finest // n]).abs().max())
+        for n in (9 * refinement**power for power in range(3))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("positional", "offset", "order"), [(True, 0.0, 1.0), ("cells", 0.5, 2.0), (True, 0.5, 1.0)], ids=str
+)
+def test_a_coordinate_that_jumps_costs_an_order_of_the_grid(
+    positional: bool | str, offset: float, order: float
+) -> None:
+    coarse, middle, fine = gaps(positional, offset, 3)
+    assert abs(np.log(coarse / fine) / np.log(9) - order) < 0.25
+    assert middle > fine
+
+
+@pytest.mark.parametrize("positional", ["periodic", False], ids=str)
+def test_positions_on_a_circle_leave_a_periodic_operator_as_it_is(positional: bool | str) -> None:
+    """What is left is the aliasing of gelu, which falls faster than any power."""
+    coarse, middle, fine = gaps(positional, 0.0, 3)
+    assert coarse < 0.02
+    assert middle < 1e-5
+    assert fine < 1e-12
+
+
+def test_positions_are_channels_of_their_kind() -> None:
+    u = torch.zeros(2, 1, 4, 5, dtype=torch.float64)
+    assert coordinates(u, "cells")[0, 1, 0].tolist() == [0.1, 0.3, 0.5, 0.7, 0.9]
+    circle = coordinates(u, "periodic")
+    assert circle.shape == (2, 4, 4, 5)
+    torch.testing.assert_close(
+        circle[0, [0, 2], 1, 0], torch.tensor([0.0, 1.0], dtype=torch.float64), atol=1e-15, rtol=0
+    )
+    assert FNO(1, 1, (4, 4), width=4, positional="periodic")(torch.zeros(1, 1, 8, 8)).shape == (1, 1, 8, 8)
+    with pytest.raises(UnknownName, match="unknown positional 'periodc'; did you mean 'periodic'"):
+        FNO(1, 1, (4,), positional="periodc")

@@ -31,6 +31,7 @@ from limitlab.layers.spectral_convolution import SpectralConv, check_field, chec
 from limitlab.operators.row import Operator, Sizes, Task
 
 NORMS = ("instance", "group", "adaptive_instance")
+POSITIONS = ("periodic", "cells")
 SKIPS = ("linear", "identity", "soft-gating")
 
 
@@ -40,7 +41,10 @@ class FNO(nn.Module):
     modes: kept Fourier modes per axis (full counts), or one number for each of `dimension` axes; width: channels of the
     hidden functions; layers: Fourier layers.
     lifting_ratio, projection_ratio: hidden width of the first and last pointwise MLP, in units of `width`.
-    positional: append the coordinates i/n in [0, 1). padding: zeros on each side, as a fraction of the axis in
+    positional: append the coordinates i/n in [0, 1) as channels. As periodic functions they jump at the seam, so that
+    their Fourier coefficients on n points, and with them the model, differ from the continuous operator's by O(1/n).
+    "periodic" appends cos and sin of 2 pi i/n, which do not jump: no such error where the grid is periodic. "cells"
+    appends (i + 1/2)/n, for grids of cell centres: O(1/n^2). False appends none. padding: zeros on each side, as a fraction of the axis in
     [0, 0.25], one number or one per axis. preactivation: gelu and norm before the spectral convolution.
     norm: None, "instance", "group" (one group) or "adaptive_instance" (scale and shift from an embedding with
     `embedding_features` entries, given to `forward`); instance norms erase the amplitude of the field.
@@ -64,7 +68,7 @@ class FNO(nn.Module):
         dimension: int | None = None,
         lifting_ratio: float = 2,
         projection_ratio: float = 2,
-        positional: bool = True,
+        positional: bool | str = True,
         padding: float | Sequence[float] = 0.0,
         preactivation: bool = False,
         norm: str | None = None,
@@ -82,6 +86,8 @@ class FNO(nn.Module):
         layers = int(check_number("layers", layers, low=1, integer=True))
         self.modes = _modes_per_axis(modes, dimension)
         axes = len(self.modes)
+        if not isinstance(positional, bool) and positional not in POSITIONS:
+            raise unknown_name("positional", positional, [*POSITIONS, "True", "False"])
         self.in_channels, self.out_channels, self.positional = in_channels, out_channels, positional
         self.padding = check_numbers("padding", padding, axes, low=0.0, high=0.25)
         self.output_scaling = check_numbers("output_scaling", output_scaling, layers, low=1 / 16, high=16)
@@ -91,7 +97,8 @@ class FNO(nn.Module):
         options = LayerOptions(
             preactivation, norm, embedding_features, skip, channel_mlp_expansion, channel_mlp_skip, separable
         )
-        self.lifting = PointwiseMLP(in_channels + (axes if positional else 0), lifted, width)
+        positions = axes * (2 if positional == "periodic" else 1 if positional else 0)
+        self.lifting = PointwiseMLP(in_channels + positions, lifted, width)
         self.blocks = nn.ModuleList(
             FourierLayer(width, self.modes, options, last=layer == layers - 1) for layer in range(layers)
         )
@@ -107,7 +114,7 @@ class FNO(nn.Module):
         require_dtype("u", u, self.lifting.first.weight)
         grid = tuple(u.shape[2:])
         if self.positional:
-            u = torch.cat([u, coordinates(u)], dim=1)
+            u = torch.cat([u, coordinates(u, self.positional)], dim=1)
         v = self.lifting(u)
         pads = [round(fraction * n) for fraction, n in zip(self.padding, grid, strict=True)]
         if any(pads):
@@ -191,10 +198,20 @@ def _modes_per_axis(modes: int | Sequence[int], dimension: int | None) -> tuple[
     return check_modes(modes)
 
 
-def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch dimension *grid"]:
-    """The coordinates i/n in [0, 1) of u's grid as channels, on u's device and in its dtype."""
-    axes = [torch.arange(n, device=u.device).to(u.dtype) / n for n in u.shape[2:]]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(u.shape[0], *[-1] * (u.ndim - 1))
+def coordinates(
+    u: Float[Tensor, "batch channel *grid"], positional: bool | str = True
+) -> Float[Tensor, "batch position *grid"]:
+    """The positions of u's grid as channels, on u's device and in its dtype; the meanings are those of FNO's argument.
+
+    As many channels as axes, in [0, 1); twice as many for "periodic", all cosines first.
+    """
+    first = 0.5 if positional == "cells" else 0.0
+    axes = [(torch.arange(n, device=u.device).to(u.dtype) + first) / n for n in u.shape[2:]]
+    positions = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    if positional == "periodic":
+        angles = 2 * math.pi * positions
+        positions = torch.cat([angles.cos(), angles.sin()])
+    return positions.expand(u.shape[0], *[-1] * (u.ndim - 1))
 
 
 def _scaled(n: int, factor: float) -> int:

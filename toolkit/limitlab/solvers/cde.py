@@ -49,7 +49,8 @@ def solve_cde(
     sample that ends before the last of t stays as it is. Observation k of a rectilinear path is at s = 2k.
     stops: steps end at the knots, between which the path is a polynomial, so that a method keeps its order; None allows
     steps longer than a piece of a smooth path, at a loss of accuracy.
-    The other options, and the errors, are those of `solve_ode`; compile=True serves all paths of one shape.
+    The other options, of which `gradient` is one, and the errors are those of `solve_ode`; compile=True serves all
+    paths of one shape.
 
     >>> path = ll.spaces.control_path([0.0, 1.0, 2.0], torch.tensor([[[0.0], [1.0], [3.0]]]), include_time=False)
     >>> solution = ll.solvers.solve_cde(lambda s, z: z[..., None], torch.ones(1, 1), path)

@@ -56,7 +56,7 @@ class ABCMLP(nn.Module):
             for name, value in (("inputs", inputs), ("width", width), ("outputs", outputs), ("base_width", base_width))
         )
         self.abc, self.phi = abc, activations.activation(activation)
-        self.relative_width = width / base_width
+        self.relative_width = self.width / base_width
         self.seed = int(check_number("seed", seed, low=0, integer=True))
         generator = torch.Generator().manual_seed(self.seed)
         fans = [self.inputs, *[self.width] * abc.hidden, self.outputs]

@@ -72,7 +72,8 @@ def solve_ode(
     field: (t, y) -> y'; y (batch, *state), or a dict or tuple of such; t (batch, 1, ..., 1), which broadcasts against
     y, or (batch,) for a dict or tuple. y0: the state at t[0]. t: (time,) or (batch, time), strictly monotone.
     method: a name of `method_names()`; those without an error estimate need a step_size, which makes any method step
-    uniformly. control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
+    uniformly. gradient: a way of the module's table, "direct", "checkpoint", "adjoint" or "reversible".
+    control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
     stops: times that steps must end at. jacobian: (t, y) -> df/dy (batch, n, n), for stiff methods, of the flattened
     state y (batch, n), t (batch, 1); by automatic differentiation if left out. first_step: its size, estimated if left
     out. max_steps: attempts of a sample.

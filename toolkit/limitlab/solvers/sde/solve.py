@@ -76,7 +76,8 @@ def solve_sde(
 
     drift, diffusion: (t, y) with t (batch, 1) and y (batch, state); drift returns (batch, state), diffusion (batch,
     state) for "diagonal" noise, (batch, state, 1) for "scalar", (batch, state, noise) for "commutative" and "general",
-    either for "additive". t: (time,) or (batch, time), strictly increasing. step_size: uniform steps from t[0], which
+    either for "additive". gradient: a way of the module's table, "direct", "checkpoint", "adjoint" or "reversible".
+    t: (time,) or (batch, time), strictly increasing. step_size: uniform steps from t[0], which
     every scheme takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or "pid".
     shared_steps: one step size for the batch. first_step: a thousandth of the path's span if left out. max_steps:
     attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the samples that fail.
