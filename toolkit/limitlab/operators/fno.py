@@ -44,8 +44,9 @@ class FNO(nn.Module):
     positional: append the coordinates i/n in [0, 1) as channels. As periodic functions they jump at the seam, so that
     their Fourier coefficients on n points, and with them the model, differ from the continuous operator's by O(1/n).
     "periodic" appends cos and sin of 2 pi i/n, which do not jump: no such error where the grid is periodic. "cells"
-    appends (i + 1/2)/n, for grids of cell centres: O(1/n^2). False appends none. padding: zeros on each side, as a fraction of the axis in
-    [0, 0.25], one number or one per axis. preactivation: gelu and norm before the spectral convolution.
+    appends (i + 1/2)/n, for grids of cell centres: O(1/n^2). False appends none.
+    padding: zeros on each side, as a fraction of the axis in [0, 0.25], one number or one per axis.
+    preactivation: gelu and norm before the spectral convolution.
     norm: None, "instance", "group" (one group) or "adaptive_instance" (scale and shift from an embedding with
     `embedding_features` entries, given to `forward`); instance norms erase the amplitude of the field.
     skip, channel_mlp_skip: "linear", "identity", "soft-gating" or None. channel_mlp_expansion: 0 leaves the MLP out.
