@@ -91,13 +91,10 @@ class DynamicalProblem(GenerativeProblem):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least, most = self.site_range
-        for name, low, high, whole in (
-            ("span", 1e-12, 1e15, False), ("frames", 2, 10**6, True), ("sites", least, most, True),
-            ("spread", 0.0, 1.0, False),
-        ):  # fmt: skip
+        limits = {"span": (1e-12, 1e15), "frames": (2, 10**6), "sites": self.site_range, "spread": (0.0, 1.0)}
+        for name, (low, high) in limits.items():
+            value = check_number(name, getattr(self, name), low=low, high=high, integer=name in ("frames", "sites"))
             # a frozen dataclass; numbers of an array may be NumPy's
-            value = check_number(name, getattr(self, name), low=low, high=high, integer=whole)
             object.__setattr__(self, name, value)
         if len(self.initial) != len(self.states):
             names = ", ".join(state.name for state in self.states)
