@@ -1,7 +1,9 @@
 """The command line: bad requests end in one line and exit code 2 before anything is computed; good ones are met."""
 
+import contextlib
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from limitlab import systems
 from limitlab.cli import main
 from limitlab.cli.running import metric_lines
+from limitlab.training.device import DEVICES, PRECISIONS
 
 
 @pytest.fixture
@@ -84,6 +87,14 @@ def test_bad_request_is_one_line_and_exit_code_two_and_nothing_runs(arguments, p
 def test_help_is_not_an_error(capsys):
     assert main(["--help"]) == 0
     assert "sweep" in capsys.readouterr().out
+
+
+def test_the_help_of_a_run_names_the_precisions_and_devices_that_there_are(capsys):
+    with contextlib.suppress(SystemExit):
+        main(["run", "--help"])
+    words = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert f"--precision PRECISION {' or '.join(PRECISIONS)} --" in words
+    assert f"--device DEVICE {', '.join(DEVICES[:-1])} or {DEVICES[-1]} --" in words
 
 
 def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):

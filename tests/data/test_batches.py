@@ -150,5 +150,5 @@ def test_shares_that_cannot_be_equal_are_refused(numbered):
         drawn.shard(1, 1)
     with pytest.raises(InvalidArgument, match="already"):
         batches(numbered, size=2).shard(0, 2).shard(0, 2)
-    with pytest.raises(InvalidArgument, match="step must be >= 0"):
+    with pytest.raises(InvalidArgument, match="step must be a whole number >= 0"):
         drawn.batch(-1)

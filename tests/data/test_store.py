@@ -275,6 +275,37 @@ def test_an_address_that_nobody_knows_is_an_invalid_argument(monkeypatch):
         generate(Waves(), SAMPLES)
 
 
+@pytest.mark.parametrize("name", ["a::b", "x/a::b", "::", "a::b::c", "file::x", "100%::{x}"])
+def test_a_folder_may_have_colons_in_its_name(name, tmp_path, monkeypatch, truth):
+    monkeypatch.setenv("LIMITLAB_HOME", f"{tmp_path}/{name}")
+    xr.testing.assert_identical(generate(Waves(), SAMPLES).drop_attrs(), truth.drop_attrs())
+    assert (tmp_path / name / "datasets").is_dir()
+    forbid_generation(monkeypatch)
+    assert generate(Waves(), SAMPLES).sizes["sample"] == SAMPLES
+
+
+def test_a_relative_folder_may_have_colons_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIMITLAB_HOME", "a::b")
+    generate(Waves(), 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["a::b"]
+
+
+@pytest.mark.parametrize("home", ["file://{}/a::b", "file://{}/a::memory", "simplecache::file://{}/a::b"])
+def test_an_address_that_fsspec_would_cut_is_refused(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMITLAB_HOME", home.format(tmp_path))
+    with pytest.raises(InvalidArgument, match="LIMITLAB_HOME must not have :: in an address"):
+        generate(Waves(), 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chain_of_fsspec_is_one(tmp_path, monkeypatch):
+    from fsspec.implementations.dirfs import DirFileSystem
+
+    monkeypatch.setenv("LIMITLAB_HOME", f"dir::file://{tmp_path}/a")
+    assert isinstance(store._locate("key")[0], DirFileSystem)
+
+
 def test_home_is_the_platforms_folder_unless_the_environment_names_one(monkeypatch):
     monkeypatch.setenv("LIMITLAB_HOME", "s3://bucket/limitlab")
     assert home() == "s3://bucket/limitlab"

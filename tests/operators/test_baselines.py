@@ -89,7 +89,7 @@ def test_misspelt_names_get_a_suggestion() -> None:
         operators.get("unett")
     with pytest.raises(UnknownName, match="did you mean 'width'"):
         operators.build("fno", 1, 1, 2, widht=8)
-    with pytest.raises(InvalidArgument, match="modes must hold 2 numbers"):
+    with pytest.raises(InvalidArgument, match="modes must hold 2 whole numbers"):
         operators.build("fno", 1, 1, 2, modes=(4,))
     with pytest.raises(InvalidArgument, match="mean_field"):
         operators.build("mean", 1, 1, 2)

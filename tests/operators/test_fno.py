@@ -4,6 +4,7 @@ import importlib.util
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from limitlab.errors import InvalidArgument
+from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.layers.pointwise import PointwiseLinear
+from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.fno import FNO, coordinates
+from limitlab.operators.unet import UNet
 
 
 @pytest.fixture(autouse=True)
@@ -268,3 +271,110 @@ def test_bad_settings_are_named(options: dict[str, object], named: str) -> None:
 def test_bad_fields_are_named(shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidArgument, match=r"^u must have shape \(batch, channel=1, x, y\)"):
         FNO(1, 1, (4, 4), width=4)(torch.zeros(shape))
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_weights_in_half_precision_are_refused_by_name(dtype: torch.dtype) -> None:
+    u = torch.randn(1, 1, 16).to(dtype)
+    with pytest.raises(InvalidArgument, match=rf"weights must be of float32 or float64, as {dtype} has no complex"):
+        FNO(1, 1, [8], width=4).to(dtype)(u)
+
+
+@pytest.mark.parametrize(
+    ("weights", "data"),
+    [(torch.float32, torch.float64), (torch.float64, torch.float32), *((torch.float32, half) for half in HALVES)],
+)
+def test_data_of_another_dtype_than_the_weights_are_refused(weights: torch.dtype, data: torch.dtype) -> None:
+    u = torch.randn(1, 1, 16).to(data)
+    for model in (FNO(1, 1, [8], width=4), UNet(1, 1, 1, width=4)):
+        with pytest.raises(InvalidArgument, match=f"u must be of {weights} like the weights; got {data}"):
+            model.to(weights)(u)
+    for half in HALVES[1:]:
+        with torch.autocast("cpu", half), pytest.raises(InvalidArgument, match="like the weights"):
+            FNO(1, 1, [8], width=4)(u.double())
+        with torch.autocast("cpu", half):
+            assert FNO(1, 1, [8], width=4)(u.to(half)).isfinite().all()
+
+
+@pytest.mark.parametrize("modes", [(6,), (6, 6), (50,)], ids=str)
+def test_an_exported_program_serves_any_batch_and_any_grid(modes: tuple[int, ...]) -> None:
+    """50 modes are transformed by the FFT, for which odd and even grids differ."""
+    model = FNO(1, 1, modes, width=4, layers=2).eval()
+    dimension, points = len(modes), 4 * modes[0] + 2
+    shapes = ({axis: torch.export.Dim.DYNAMIC for axis in (0, *range(2, dimension + 2))},)
+    seen = torch.randn(2, 1, *range(points, points + dimension))
+    program = torch.export.export(model, (seen,), dynamic_shapes=shapes).module()
+    for batch in (3, 5):
+        for n in (points - 2, points + 5, 2 * points):
+            u = torch.randn(batch, 1, *[n] * dimension)
+            assert torch.equal(program(u), model(u))
+
+
+def test_whole_numbers_of_all_kinds_make_the_same_model() -> None:
+    def weights(*sizes: object, **options: object) -> list[tuple[int, ...]]:
+        return [tuple(parameter.shape) for parameter in FNO(*sizes, **options).parameters()]
+
+    expected = weights(1, 1, (8, 8), 4, 2)
+    assert weights(np.int64(1), 1.0, np.array([8, 8]), width=4.0, layers=torch.tensor(2)) == expected
+    assert weights(1, 1, 8.0, np.float32(4), np.int8(2), dimension=np.int64(2)) == expected
+    with pytest.raises(InvalidArgument, match=r"width must be a whole number >= 1; got 4\.5"):
+        FNO(1, 1, (8,), width=4.5)
+    with pytest.raises(InvalidArgument, match="layers must be a whole number >= 1; got True"):
+        FNO(1, 1, (8,), layers=True)
+    assert UNet(1.0, np.int64(1), 1.0, width=np.float64(4), levels=2.0)(torch.zeros(1, 1, 8)).shape == (1, 1, 8)
+    assert SpectralConv(np.int64(2), 3.0, np.array([4]))(torch.zeros(1, 2, 8), np.array([16])).shape == (1, 3, 16)
+
+
+def gaps(positional: bool | str, offset: float, refinement: int) -> list[float]:
+    """How far the outputs on n and 3^5 n points are apart at the points that both have, for n = 9, 27, 81."""
+    torch.manual_seed(0)
+    model = FNO(1, 1, (4,), width=8, layers=2, positional=positional).double().eval()
+    finest = 9 * refinement**5
+
+    def at(n: int) -> Tensor:
+        x = (torch.arange(n, dtype=torch.float64) + offset) / n
+        with torch.no_grad():
+            return model(torch.sin(2 * torch.pi * x + 1).exp()[None, None])[0, 0]
+
+    fine = at(finest)
+    # cell centres of n points are those of every third cell of 3 n
+    return [
+        float((at(n) - fine[int(offset * (finest // n)) :: finest // n]).abs().max())
+        for n in (9 * refinement**power for power in range(3))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("positional", "offset", "order"), [(True, 0.0, 1.0), ("cells", 0.5, 2.0), (True, 0.5, 1.0)], ids=str
+)
+def test_a_coordinate_that_jumps_costs_an_order_of_the_grid(
+    positional: bool | str, offset: float, order: float
+) -> None:
+    coarse, middle, fine = gaps(positional, offset, 3)
+    assert abs(np.log(coarse / fine) / np.log(9) - order) < 0.25
+    assert middle > fine
+
+
+@pytest.mark.parametrize("positional", ["periodic", False], ids=str)
+def test_positions_on_a_circle_leave_a_periodic_operator_as_it_is(positional: bool | str) -> None:
+    """What is left is the aliasing of gelu, which falls faster than any power."""
+    coarse, middle, fine = gaps(positional, 0.0, 3)
+    assert coarse < 0.02
+    assert middle < 1e-5
+    assert fine < 1e-12
+
+
+def test_positions_are_channels_of_their_kind() -> None:
+    u = torch.zeros(2, 1, 4, 5, dtype=torch.float64)
+    assert coordinates(u, "cells")[0, 1, 0].tolist() == [0.1, 0.3, 0.5, 0.7, 0.9]
+    circle = coordinates(u, "periodic")
+    assert circle.shape == (2, 4, 4, 5)
+    # a quarter of the first axis, nothing of the second: cosines 0 and 1, sines 1 and 0
+    quarter = torch.tensor([0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(circle[0, :, 1, 0], quarter, atol=1e-15, rtol=0)
+    assert FNO(1, 1, (4, 4), width=4, positional="periodic")(torch.zeros(1, 1, 8, 8)).shape == (1, 1, 8, 8)
+    with pytest.raises(UnknownName, match="unknown positional 'periodc'; did you mean 'periodic'"):
+        FNO(1, 1, (4,), positional="periodc")

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument, LimitlabError, UnknownName
+from limitlab.problems.laws import Box
+from limitlab.problems.pde.laws import GaussianLaw, TextLaw
 from limitlab.problems.text.functions import FUNCTIONS
 
 
@@ -76,7 +78,7 @@ def test_stratonovich_text_is_taken_as_such():
         ("x' = y", {}, "unknown name 'y'"),
         ("x' = mu*x", {"parameters": {"mv": 1.0}}, "did you mean 'mv'"),
         ("x' = -x", {"initial": {"z": 1.0}}, "unknown state 'z'"),
-        ("x' = -x", {"initial": [1.0, 2.0]}, "a value for each of x"),
+        ("x' = -x", {"initial": [1.0, 2.0]}, "a number or text for each of x"),
         ("x' = -x", {"initial": {"x": float("nan")}}, "initial value of x must be a number"),
         ("x' = -x", {"initial": {"x": "q"}}, "unknown name 'q'"),
         ("x' = log(x - 1)", {"initial": {"x": 0.5}}, "not finite"),
@@ -97,6 +99,68 @@ def test_stratonovich_text_is_taken_as_such():
 def test_mistakes_are_refused_with_their_reason(text, options, message):
     with pytest.raises(InvalidArgument, match=message):
         problems.parse(text, **options)
+
+
+STARTS = [
+    (2.0, [2.0]), (np.float32(2.0), [2.0]), (torch.tensor(2.0), [2.0]), ("1/4", [0.25]), ([2], [2.0]),
+    (("a/2",), [0.5]), (np.array([2.0]), [2.0]), (torch.tensor([2.0]), [2.0]), ({"x": np.int64(2)}, [2.0]),
+    (None, [1.0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("initial", "value"), STARTS, ids=str)
+def test_an_initial_value_is_a_number_or_a_text(initial, value):
+    own = problems.parse("x' = -a*x", {"a": 1.0}, initial=initial)
+    assert own.initial_value.tolist() == value
+    assert json.loads(json.dumps(own.spec())) == own.spec()
+
+
+@pytest.mark.parametrize(("text", "kind"), [("x' = -x; y' = -y", "system"), ("dX = -X*dt + dW", "noise")])
+def test_an_initial_law_of_a_system_is_its_law(text, kind):
+    law = Box(2.0, 3.0)
+    own = problems.parse(text, initial=law)
+    assert own.law == law
+    start = own.sample(20, seed=1)[0]
+    assert bool(((start >= 2) & (start <= 3)).all())
+    with pytest.raises(InvalidArgument, match="two laws"):
+        problems.parse(text, initial=law, law=law)
+
+
+@pytest.mark.parametrize("number", [1, 0.25, np.float64(0.25), np.int64(2), 1e-7, -0.5])
+def test_an_initial_number_of_a_partial_equation_is_a_constant(number):
+    own = problems.parse("u_t = u_xx", initial=number)
+    assert own.simulate(1)["u"].values == pytest.approx(float(number), rel=1e-6)
+
+
+def test_an_initial_law_of_a_partial_equation_is_taken_as_it_is():
+    law = TextLaw("cos(2*pi*x)")
+    assert problems.parse("u_t = u_xx", initial=law).initial == law
+
+
+class PlainLaw:
+    """A law that is no data."""
+
+    def sample(self, grid, samples, seed, first, values):
+        return torch.zeros(samples, *grid.shape, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("text", "initial", "accepted"),
+    [
+        ("x' = -x", lambda t: 1.0, "a number or text for each of x, or be a law; got <function"),
+        ("x' = -x; y' = x", 2.0, "a number or text for each of x, y"),
+        ("x' = -x", GaussianLaw(2.0, 1.0, 1.0), "initial value of x must be a number"),
+        ("x' = -x", True, "initial value of x must be a number"),
+        ("u_t = u_xx", torch.sin, 'initial must be "random", a number, text in x such as'),
+        ("u_t = u_xx", Box(0.0, 1.0), "or a law of u"),
+        ("u_t = u_xx", {"u": 1.0}, "a number, text in x"),
+        ("u_t = u_xx", np.zeros(8), "a number, text in x"),
+        ("u_t = u_xx", PlainLaw(), "a number, text in x"),
+    ],
+)
+def test_other_initial_values_are_refused_with_what_is_accepted(text, initial, accepted):
+    with pytest.raises(InvalidArgument, match=accepted):
+        problems.parse(text, initial=initial)
 
 
 def test_a_misspelt_option_suggests_the_nearest():

@@ -1,12 +1,18 @@
 """The parameters cell is read and never run; typed text becomes a value of the right type and range, or one error."""
 
+import json
+import math
+
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.reports import notebooks
-from limitlab.reports.parameters import complete, parse_sweep, parse_values, read_parameters
+from limitlab.reports.execution import parameter_hash
+from limitlab.reports.parameters import complete, parse_sweep, parse_values, read_axes, read_parameters
 
 CELL = """
 from typing import Literal
@@ -171,3 +177,109 @@ def test_file_that_is_no_notebook_is_refused(content, tmp_path):
     path.write_text(content)
     with pytest.raises(InvalidArgument, match="not a notebook"):
         notebooks.read(path)
+
+
+LISTS = 'words = ["p"]\nsizes: list[int] = []\nrate = 0.5  # (0, 1]\nfast = False\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('words=["a","b"]', ["a", "b"]),
+        ("words=['a', 'b']", ["a", "b"]),
+        ('words=["a,b"]', ["a,b"]),
+        ("words=a, b", ["a", "b"]),
+        ("words=it's,fine", ["it's", "fine"]),
+        ('words=["it\'s", " b "]', ["it's", " b "]),
+        ('words=[""]', [""]),
+        ("words=[]", []),
+        ("words=[ ]", []),
+        ("sizes=[]", []),
+        ("sizes=[1, 2]", [1, 2]),
+    ],
+)
+def test_lists_are_typed_with_quotes_or_without_and_may_be_empty(text, value):
+    assert list(parse_values([text], read_parameters(cell(LISTS))).values()) == [value]
+
+
+@pytest.mark.parametrize(
+    "text", ['words=["a]', 'words=["a"b]', "words='a", "words=", "sizes=", 'sizes=["1"', "sizes=[1,]"]
+)
+def test_quotes_that_are_not_closed_and_lists_of_nothing_are_refused(text):
+    with pytest.raises(InvalidArgument):
+        parse_values([text], read_parameters(cell(LISTS)))
+
+
+@given(st.lists(st.text(alphabet="ab ,;[]'= ", max_size=6), max_size=5))
+def test_a_list_of_texts_in_double_quotes_reads_back(words):
+    parameters = read_parameters(cell(LISTS))
+    text = "[" + ", ".join(f'"{word}"' for word in words) + "]"
+    assert parse_values([f"words={text}"], parameters) == {"words": words}
+    assert parse_sweep([f"words={text};[];{text}"], parameters)["words"] == ([words, []] if words else [[]])
+
+
+WRONG = {
+    "modes": ["seven", 2.5, 8.0, None, [1, 2], True, np.float64(8), np.array([8]), np.int64(99), 65],
+    "viscosity": ["0.5", None, True, [0.5], math.nan, math.inf, 0.0, np.float32(2.0), 0.5j],
+    "verbose": [1, 0.0, "true", None, np.int64(1)],
+    "problem": [1, None, ["darcy"], "drcy"],
+    "label": [1, None, b"plain", ["plain"]],
+    "resolutions": [32, "32,64", [32.5], [True], ["32"], [4], {32: 64}, None, np.ones((2, 2), int), [[32]]],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_value_of_another_type_is_refused_before_anything_runs(name, value, parameters):
+    with pytest.raises(InvalidArgument, match=f"parameter '{name}' must be"):
+        complete({name: value}, parameters)
+
+
+RIGHT = [
+    ("modes", np.int64(8), 8),
+    ("modes", torch.tensor(8), 8),
+    ("viscosity", np.float64(0.5), 0.5),
+    ("viscosity", 1, 1.0),
+    ("viscosity", np.int32(1), 1.0),
+    ("verbose", np.True_, True),
+    ("label", np.str_("a"), "a"),
+    ("resolutions", np.array([32, 64]), [32, 64]),
+    ("resolutions", (32, np.int64(64)), [32, 64]),
+    ("resolutions", range(8, 10), [8, 9]),
+    ("resolutions", [], []),
+    ("rates", torch.tensor([1.0, 0.5]), [1.0, 0.5]),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "read"), RIGHT)
+def test_values_of_numpy_and_torch_are_written_as_those_of_python(name, value, read, parameters):
+    values = complete({name: value}, parameters)
+    assert json.loads(json.dumps(values))[name] == read
+    assert type(values[name]) is type(read)
+    assert parameter_hash(values) == parameter_hash(complete({name: read}, parameters))
+
+
+def test_python_and_the_command_line_make_one_report(parameters):
+    typed = parse_values(["viscosity=1", "shift=2", "resolutions=[]"], parameters)
+    assert complete({"viscosity": 1, "shift": np.int8(2), "resolutions": ()}, parameters) == complete(typed, parameters)
+
+
+def test_arrays_are_axes_of_a_sweep_without_repetitions(parameters):
+    lists = np.array([[16, 32], [64, 8]])
+    axes = {"modes": np.arange(8, 10).repeat(2), "resolutions": lists, "shift": (x for x in (1, 2))}
+    assert read_axes(axes, parameters) == {"modes": [8, 9], "resolutions": [[16, 32], [64, 8]], "shift": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"modes": 8}, "axis 'modes' of a sweep must be a list of values; got 8"),
+        ({"modes": np.array(8)}, "axis 'modes' of a sweep must be a list"),
+        ({"problem": "darcy"}, "axis 'problem' of a sweep must be a list"),
+        ({"modes": [8, 99]}, "parameter 'modes' must be a whole number"),
+        ({"mods": [8]}, "did you mean 'modes'"),
+        ({"shift": range(20), "viscosity": np.linspace(0.1, 1, 20)}, "at most 256 points"),
+    ],
+)
+def test_axes_that_are_none_are_refused_by_name(axes, message, parameters):
+    with pytest.raises(InvalidArgument, match=message):
+        read_axes(axes, parameters)

@@ -1,11 +1,16 @@
 """Arguments that every face takes: refused by each in the same words."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from solvers.toys import DOUBLE
+from torch.utils._pytree import tree_leaves
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers import solve_cde, solve_ode, solve_sde
+from limitlab.solvers import BrownianPath, solve_cde, solve_ode, solve_sde
+from limitlab.solvers.methods.catalogue import METHODS
 from limitlab.spaces import control_path
 
 
@@ -69,3 +74,100 @@ def test_every_face_takes_no_step_longer_than_it_is_told():
 def test_times_that_do_not_increase_are_shown_with_the_digits_to_see_it(times, shown):
     with pytest.raises(InvalidArgument, match=f"t must be finite and strictly increasing.* got {shown}"):
         solve_ode(lambda t, y: -y, torch.ones(1, 1), times)
+
+
+def spring(state):
+    """x' = v, v' = -x from (1, 0), whose x is cos t, in a state of any structure."""
+    x = torch.ones(2, 3, dtype=DOUBLE)
+    return solve_ode(state[1], state[0](x, 0 * x), [0.0, 1.0]).y
+
+
+ORDERS = {
+    "keys in another order": (lambda x, v: {"x": x, "v": v}, lambda t, s: {"v": -s["x"], "x": s["v"]}),
+    "an order that changes": (
+        lambda x, v: {"x": x, "v": v},
+        lambda t, s: dict(sorted({"x": s["v"], "v": -s["x"]}.items(), reverse=bool(t[0] > 0.5))),
+    ),
+    "a list for a tuple": (lambda x, v: (x, v), lambda t, s: [s[1], -s[0]]),
+    "a tuple for a list": (lambda x, v: [x, v], lambda t, s: (s[1], -s[0])),
+    "both, inside of each other": (
+        lambda x, v: {"a": (x,), "b": {"c": v}},
+        lambda t, s: {"b": {"c": -s["a"][0]}, "a": [s["b"]["c"]]},
+    ),
+}
+
+
+@pytest.mark.parametrize("state", ORDERS.values(), ids=ORDERS)
+def test_a_field_may_return_its_parts_in_any_order_of_keys_and_lists_for_tuples(state):
+    x = tree_leaves(spring(state))[0]
+    torch.testing.assert_close(x[:, -1], torch.full((2, 3), math.cos(1.0), dtype=DOUBLE), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("slope", "message"),
+    [
+        (lambda t, s: {"x": s["v"]}, r"it must have the keys \['x', 'v'\]; \['v'\] missing"),
+        (lambda t, s: {"x": s["v"], "V": s["x"]}, r"\['v'\] missing, \['V'\] unknown"),
+        (lambda t, s: {**s, "w": s["x"]}, r"\['w'\] unknown"),
+        (lambda t, s: (s["v"], s["x"]), r"it must be a dict with the keys \['x', 'v'\]; got tuple"),
+        (lambda t, s: s["v"], "got Tensor"),
+    ],
+)
+def test_missing_and_unknown_parts_of_a_slope_are_named(slope, message):
+    with pytest.raises(InvalidArgument, match=f"field must return the structure of the state: .*{message}"):
+        spring((lambda x, v: {"x": x, "v": v}, slope))
+
+
+def test_a_slope_of_another_length_or_structure_is_refused_by_name():
+    with pytest.raises(InvalidArgument, match="it must be a tuple of 2; got list of 1"):
+        spring((lambda x, v: (x, v), lambda t, s: [s[1]]))
+    with pytest.raises(InvalidArgument, match="must return the shape of the state"):
+        spring((lambda x, v: x, lambda t, s: {"x": s}))
+
+
+def test_numbers_of_numpy_and_torch_are_taken_as_those_of_python():
+    as_numbers = {"rtol": 1e-4, "atol": 1e-6, "max_steps": 1000, "first_step": 0.125}
+    as_arrays = {
+        "rtol": np.float64(1e-4),
+        "atol": torch.tensor(1e-6, dtype=DOUBLE),
+        "max_steps": np.int64(1000),
+        "first_step": np.array(0.125),
+    }
+    for solve in (ordinary, controlled):
+        assert torch.equal(solve(**as_arrays).y, solve(**as_numbers).y)
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_half_precision_state_is_solved_to_its_digits_or_refused(dtype):
+    y0 = torch.ones(2, 2, dtype=dtype)
+    coarse = {"rtol": 1e-2, "atol": 1e-3}
+    stiff = [name for name, method in METHODS.items() if hasattr(method, "jacobian")]
+    assert {"rodas5", "kvaerno5", "auto"} <= {*stiff}
+    for method in stiff:
+        with pytest.raises(InvalidArgument, match=f"y0 must be of float32 or float64 for {method!r}.*; got {dtype}"):
+            solve_ode(lambda t, y: -y, y0, [0.0, 1.0], method=method, **coarse)
+    for options in (coarse, {"step_size": 0.1}):
+        y = solve_ode(lambda t, y: -y, y0, [0.0, 1.0], method="dopri5", **options).y
+        assert y.dtype == dtype
+        # a few roundings of the last place
+        assert abs(float(y[0, -1, 0]) - math.exp(-1)) < 4 * torch.finfo(dtype).eps
+    with pytest.raises(InvalidArgument, match=rf"rtol must be >= .* for states of {dtype}.*; got 1e-06 and 1e-09"):
+        solve_ode(lambda t, y: -y, y0, [0.0, 1.0])
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_noise_in_half_precision_is_refused(dtype):
+    y0 = torch.ones(2, 2, dtype=dtype)
+    with pytest.raises(InvalidArgument, match=f"y0 must be of float32 or float64, as the noise is; got {dtype}"):
+        solve_sde(lambda t, y: -y, lambda t, y: y, y0, [0.0, 1.0], seed=0, step_size=0.1)
+    with pytest.raises(InvalidArgument, match=f"dtype of noise must be float32 or float64.*; got {dtype}"):
+        BrownianPath(0, (2, 2), (0.0, 1.0), dtype=dtype).increment(0.0, 1.0)
+
+
+def test_a_quarter_precision_state_is_refused():
+    y0 = torch.ones(2, 2).to(torch.float8_e5m2)
+    with pytest.raises(InvalidArgument, match="y0 must be of float64, float32, float16 or bfloat16"):
+        solve_ode(lambda t, y: y, y0, [0.0, 1.0], step_size=0.1)

@@ -54,3 +54,14 @@ def test_bad_grids_are_refused_by_name():
         Grid.uniform((2, 2, 2, 2))
     with pytest.raises(InvalidArgument, match="grid's shape"):
         Grid.uniform((4, 4)).require("u", torch.zeros(3, 4, 5))
+    with pytest.raises(InvalidArgument, match="resolution must hold 2 whole numbers, or be one for all"):
+        Grid.uniform((4, 4)).at((4, 4, 4))
+    with pytest.raises(InvalidArgument, match="lengths must be a number; got inf"):
+        Grid.uniform(4, lengths=np.inf)
+
+
+def test_sizes_and_lengths_of_numpy_make_the_same_grid():
+    grid = Grid.uniform(np.array([4, 8]), lengths=np.float64(2.0), starts=np.array([0.0, 1.0]))
+    assert grid == Grid.uniform((4, 8), lengths=2.0, starts=(0.0, 1.0))
+    assert Grid.from_json(grid.to_json()) == grid
+    assert grid.at(np.int64(16)).shape == (16, 16)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import numbers
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TypeVar
 
@@ -52,24 +53,31 @@ def one_of(kind: str, name: Name, known: Iterable[str]) -> Name:
 def check_number(
     argument: str, value: object, *, low: float | None = None, high: float | None = None, integer: bool = False
 ) -> float:
-    """The value as int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise.
+    """The value as Python's int or float when it is a finite number in [low, high]; raises InvalidArgument otherwise.
 
-    >>> ll.errors.check_number("modes", 8, low=2, integer=True)
+    Numbers of NumPy, and arrays and tensors without axes, count as numbers; truth values do not, nor does a tensor that
+    asks for a gradient, which would be lost.
+
+    >>> ll.errors.check_number("modes", 8.0, low=2, integer=True)
     8
     """
     kind = "a whole number" if integer else "a number"
+    number = _plain_number(value)
     ends = [(sign, end) for sign, end in ((">=", low), ("<=", high)) if end is not None]
-    shown = digits(*(end for _, end in ends), *([value] if isinstance(value, float) else []))
+    shown = digits(*(end for _, end in ends), *([number] if isinstance(number, float) else []))
     bounds = [f"{sign} {text}" for (sign, _), text in zip(ends, shown, strict=False)]
-    refused = InvalidArgument(f"{argument} must be {' '.join([kind, *bounds])}; got {value!r:.80}")
-    # True is an int in Python
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    accepted = " ".join([kind, *bounds])
+    refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
+    if getattr(value, "requires_grad", False):
+        raise InvalidArgument(f"{argument} must be {accepted}, through which no gradient flows; pass {argument}.item()")
+    if number is None or (integer and number != int(number)):
         raise refused
-    if not math.isfinite(value) or (integer and value != int(value)):
+    if (low is not None and number < low) or (high is not None and number > high):
         raise refused
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise refused
-    return int(value) if integer else float(value)
+    try:
+        return int(number) if integer else float(number)
+    except OverflowError:
+        raise refused from None
 
 
 def digits(*numbers: float) -> list[str]:
@@ -87,3 +95,51 @@ def digits(*numbers: float) -> list[str]:
         if all(abs(float(f"{number:.{count}g}") - number) < 0.06 * gap for number in ordered):
             break
     return shown
+
+
+def check_numbers(
+    argument: str,
+    values: object,
+    count: int | None = None,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    integer: bool = False,
+) -> tuple[float, ...]:
+    """Numbers as `check_number` reads each, `count` of them where that is known, and then one number stands for all.
+
+    >>> ll.errors.check_numbers("padding", 0.25, 2)
+    (0.25, 0.25)
+    """
+    kind = "whole numbers" if integer else "numbers"
+    accepted = f"be a list of {kind}" if count is None else f"hold {count} {kind}, or be one for all"
+    refused = InvalidArgument(f"{argument} must {accepted}; got {values!r:.80}")
+    alone = not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0
+    if alone and count is not None:
+        return (check_number(argument, values, low=low, high=high, integer=integer),) * count
+    # the letters of a text are no numbers, and a mapping has no order that counts
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
+        raise refused
+    entries = list(values)
+    if count not in (None, len(entries)):
+        raise refused
+    return tuple(
+        check_number(f"{argument}[{place}]", entry, low=low, high=high, integer=integer)
+        for place, entry in enumerate(entries)
+    )
+
+
+def _plain_number(value: object) -> int | float | None:
+    """The int or the finite float that the value is, None where it is neither."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        try:
+            value = value.item()
+        # of a tensor without values: inside torch.func.vmap, or on the device "meta"
+        except RuntimeError:
+            return None
+    # True is an int in Python
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None

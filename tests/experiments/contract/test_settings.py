@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,3 +88,9 @@ def test_settings_that_contradict_each_other_are_refused():
         darcy.configure("course", batch_size=600)
     with pytest.raises(InvalidArgument, match="must not be empty"):
         darcy.configure("course", models=())
+
+
+def test_numbers_and_arrays_of_numpy_are_those_of_python():
+    settings = Example(modes=np.int64(16), rate=np.float64(0.25), sizes=np.array([4, 8]))
+    assert settings == Example(modes=16, rate=0.25, sizes=(4, 8))
+    assert {type(settings.modes), type(settings.rate), *map(type, settings.sizes)} == {int, float}

@@ -78,6 +78,22 @@ def test_bad_arguments_are_named(call, message):
         call()
 
 
+@pytest.mark.parametrize(("entry", "shown"), [(0.0, "0"), (-1.0, "-1"), (np.nan, "nan")])
+def test_a_value_without_a_logarithm_is_named_with_its_place(entry, shown):
+    values = np.ones((2, 3, 2))
+    values[1, 2] = entry
+    coords = {"module": ["h1", "output"], "width": [16, 32, 64]}
+    array = xr.DataArray(values, dims=("module", "width", "step"), coords=coords)
+    expected = rf"values must be positive.*; got {shown} at module output, width 64, step 0: a change at step 0 is zero"
+    with pytest.raises(InvalidArgument, match=expected):
+        width_exponents(array)
+
+
+def test_a_zero_of_one_seed_is_averaged():
+    values = xr.DataArray([[0.0, 2.0], [1.0, 3.0]], dims=("width", "seed"), coords={"width": [8, 16]})
+    assert float(width_exponents(values)) == pytest.approx(1.0)
+
+
 def test_unknown_modules_get_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'output'"):
         coordinates(standard_network(8), torch.ones(1, 64), ["outptu"])

@@ -1,6 +1,7 @@
 """The language of equations: what it reads, what it refuses, and that refusing is cheap."""
 
 import contextlib
+import re
 
 import pytest
 import sympy
@@ -120,6 +121,46 @@ def test_unknown_names_suggest_the_nearest(text, nearest):
 def test_parameters_may_not_take_a_name_that_is_taken_or_no_name(name):
     with pytest.raises(InvalidArgument):
         parse_equation("u_t = u", parameters=[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("sin u", "'sin' at character 1 is a function: write sin(...)"),
+        ("nu*sin^2(u)", "'sin' at character 4 is a function: write sin(...)^2"),
+        ("dx u", "'dx' at character 1 is a function: write dx(...)"),
+        ("2u", "before 'u' at character 2: a product is written 2*u"),
+        ("(2 nu)", "before 'nu' at character 4: a product is written 2*nu"),
+        ("(u)(u)", "at character 4: a product is written (...)*(...)"),
+        ("nu(1 - u)", "'nu' at character 1 is no function: write nu*(...) for a product"),
+        ("e^u", "'e' at character 1 is written exp(1), and a power of it exp(...)"),
+        ("1 + ln(u)", "'ln' at character 5 is written log(...)"),
+        ("u +  $", "unexpected '$' in the equation at character 6"),
+    ],
+)
+def test_other_notations_are_answered_by_how_to_write_them(text, answer):
+    with pytest.raises(InvalidArgument, match=re.escape(answer)):
+        read(text)
+
+
+FACTORS = st.sampled_from(["2", "0.5", "u", "nu", "x", "(u + 1)", "sin(u)", "(nu)"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(FACTORS, min_size=2, max_size=5), st.integers(1, 4), st.sampled_from(["", " ", "  "]))
+def test_a_product_without_its_sign_is_found_where_it_stands(factors, place, gap):
+    place = min(place, len(factors) - 1)
+    before, after = "*".join(factors[:place]), "*".join(factors[place:])
+    text = f"{before}{gap or ' '}{after}"
+    assert read(f"{before}*{after}") is not None
+    with pytest.raises(InvalidArgument) as refusal:
+        read(text)
+    position = int(re.search(r"character (\d+)", str(refusal.value))[1])
+    # a name before a parenthesis is read as a call, and shown itself
+    call = re.fullmatch(r"[a-z]+", factors[place - 1]) and after.startswith("(")
+    start = len(before) - len(factors[place - 1]) if call else text.index(after, len(before))
+    assert position == start + 1
+    assert "*" in str(refusal.value)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,6 +1,7 @@
 """Systems as text: what they mean, what is refused with which message, and that refusing is cheap."""
 
 import contextlib
+import re
 
 import numpy as np
 import pytest
@@ -163,6 +164,43 @@ def test_a_system_of_the_greatest_length_is_read_and_a_longer_one_is_not():
 def test_random_text_is_read_or_refused_and_raises_nothing_else(text):
     with contextlib.suppress(InvalidArgument):
         parse_dynamics(text, ("a",))
+
+
+MISTAKES = ["2x", "sin x", "x $ 1", "x^t", "(x", "e^x", "1/0", "x y", "x(2)", "1e31", "ln(x)"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    good=st.lists(st.sampled_from(["x", "-y + t", "a*x*y", "sin(2*x)", "3"]), min_size=1, max_size=4),
+    place=st.integers(0, 4),
+    mistake=st.sampled_from(MISTAKES),
+    between=st.sampled_from(["; ", ";", "\n", " ;\n  ", ";;"]),
+    ahead=st.sampled_from(["", "  ", "\n"]),
+)
+def test_the_place_of_a_mistake_is_counted_in_the_whole_text(good, place, mistake, between, ahead):
+    """The same words as for the lone equation, at a place that is as many characters further on."""
+    others = [f"z{number}' = {side}" for number, side in enumerate(good)]
+    lines = [*others[:place], f"x' = {mistake}", *others[place:], "y' = x"]
+    with pytest.raises(InvalidArgument) as alone:
+        parse_dynamics(f"x' = {mistake}; y' = 0", ("a",))
+    with pytest.raises(InvalidArgument) as among:
+        parse_dynamics(ahead + between.join(lines), ("a",))
+    offset = len(ahead) + sum(len(line) + len(between) for line in others[:place])
+    moved = re.sub(r"character (\d+)", lambda found: f"character {int(found[1]) + offset}", str(alone.value))
+    assert str(among.value) == moved
+
+
+@pytest.mark.parametrize("text", ["du/dt = u_xx", "u' = D*u_xx", "u' = v; v' = u_xx"])
+def test_a_derivative_in_space_names_the_notation_of_partial_equations(text):
+    place = text.index("u_xx") + 1
+    with pytest.raises(InvalidArgument, match=rf"'u_xx' at character {place} is a derivative: write u_t = \.\.\."):
+        parse_dynamics(text, ("D",))
+
+
+@pytest.mark.parametrize("text", ["x[i]' = mean x[j]", "x[i]' = x[i]*sum"])
+def test_a_reduction_without_parentheses_is_answered_by_how_to_write_it(text):
+    with pytest.raises(InvalidArgument, match=r"is a function: write (mean|sum)\(\.\.\.\)"):
+        parse_dynamics(text)
 
 
 @st.composite

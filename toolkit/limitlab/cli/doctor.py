@@ -70,7 +70,7 @@ def _cache() -> Finding:
     home = str(data.home())
     if "://" in home:
         return Finding("cache", f"{home} (remote, not measured)")
-    folder = Path(home)
+    folder = Path(home).expanduser()
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
     try:
         folder.mkdir(parents=True, exist_ok=True)

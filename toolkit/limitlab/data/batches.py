@@ -101,9 +101,7 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over all epochs; tensors are new, so they may be changed."""
-        if step < 0:
-            raise InvalidArgument(f"step must be >= 0; got {step}")
-        epoch, position = divmod(step, len(self))
+        epoch, position = divmod(int(check_number("step", step, low=0, integer=True)), len(self))
         # the processes' slices lie side by side, so that one process with the whole batch sees the same rows
         start = (position * self.world + self.rank) * self.size
         rows = self._epoch(epoch)[start : start + self.size]

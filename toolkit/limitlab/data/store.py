@@ -251,13 +251,38 @@ def _cache_errors() -> Iterator[None]:
 def _locate(key: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """File system and path of an entry."""
     from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
 
     address = os.path.expanduser(home()).rstrip("/")
+    if not _is_chain_or_url(address):
+        return LocalFileSystem(), os.path.abspath(f"{address}/datasets/{key}")
     try:
         fs, path = url_to_fs(f"{address}/datasets/{key}")
     except (ValueError, ImportError) as error:
         raise InvalidArgument(f"LIMITLAB_HOME is no folder or address that fsspec can open: {error}") from error
     return fs, path
+
+
+def _is_chain_or_url(address: str) -> bool:
+    """Whether fsspec shall read the address; a folder of this machine may have :: in its name, which fsspec would cut.
+
+    Raises InvalidArgument for an address that is cut, as file:///data/a::b is.
+    """
+    from fsspec.registry import known_implementations
+
+    parts = address.split("::")
+    remote = "://" in address
+    if not remote and (len(parts) == 1 or parts[0] not in known_implementations):
+        return False
+    if len(parts) > 1 and (
+        not all("://" in part or part in known_implementations for part in parts[:-1])
+        or (remote and "://" not in parts[-1])
+    ):
+        raise InvalidArgument(
+            "LIMITLAB_HOME must not have :: in an address, except as fsspec chains them, simplecache::s3://bucket; "
+            f"got {address!r:.80}"
+        )
+    return True
 
 
 def _files(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, str]:

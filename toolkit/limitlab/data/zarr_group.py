@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import fsspec
     import xarray
+    from zarr.storage import LocalStore
 
 LAZY_BYTES = 2**30
 """Datasets larger than this are opened as dask arrays, smaller ones are loaded."""
@@ -15,7 +16,7 @@ LAZY_BYTES = 2**30
 STORED_CHUNK_BYTES = 2**24
 
 
-def create(address: str, chunk: xarray.Dataset, samples: int, first: int, chunk_size: int) -> None:
+def create(address: str | LocalStore, chunk: xarray.Dataset, samples: int, first: int, chunk_size: int) -> None:
     """Lay out a zarr group for samples first ... first+samples-1, like `chunk` in everything but their number."""
     import dask.array
     import numpy as np
@@ -55,7 +56,7 @@ def _stored_samples(array: xarray.DataArray, chunk_size: int) -> int:
     return chunk_size
 
 
-def write_region(address: str, chunk: xarray.Dataset, start: int) -> None:
+def write_region(address: str | LocalStore, chunk: xarray.Dataset, start: int) -> None:
     """Write the samples of a chunk, the first of which is number `start` of the group."""
     fixed = [name for name, array in chunk.variables.items() if "sample" not in array.dims or name == "sample"]
     region = {"sample": slice(start, start + chunk.sizes["sample"])}
@@ -89,6 +90,9 @@ def is_local(fs: fsspec.AbstractFileSystem) -> bool:
     return isinstance(fs, LocalFileSystem)
 
 
-def zarr_address(fs: fsspec.AbstractFileSystem, path: str) -> str:
+def zarr_address(fs: fsspec.AbstractFileSystem, path: str) -> str | LocalStore:
     """The path as zarr opens it."""
-    return path if is_local(fs) else fs.unstrip_protocol(path)
+    from zarr.storage import LocalStore
+
+    # zarr takes a text with :: in it for an address of fsspec
+    return LocalStore(path) if is_local(fs) else fs.unstrip_protocol(path)

@@ -10,7 +10,17 @@ from limitlab.data.sources.corpus import ContextBatches, Corpus, corpus_of, fact
 from limitlab.data.sources.digit_task import DigitTask, cross_entropy, digit_task
 from limitlab.data.sources.glyphs import Glyphs, glyphs
 from limitlab.infinite_width.circle import CircleRegression, circle_regression
-from limitlab.infinite_width.embeddings import CBOW, analogy_hits, cbow_loss
+from limitlab.infinite_width.embeddings import (
+    CBOW,
+    analogy_hits,
+    cbow_loss,
+    kernel_limit,
+    linear_decay,
+    mean_loss,
+    position_losses,
+)
+from limitlab.infinite_width.embeddings import finite as finite_cbow
+from limitlab.infinite_width.embeddings import infinite as infinite_cbow
 from limitlab.infinite_width.few_shot import (
     KernelMachine,
     TaskBatches,

@@ -97,7 +97,11 @@ class CBOW(nn.Module):
 
 
 def finite(words: int, width: int, seed: int = 0) -> CBOW:
-    """A network of this width: U uniform of variance 1/width, V = 0."""
+    """A network of this width: U uniform of variance 1/width, V = 0.
+
+    >>> ll.infinite_width.finite_cbow(9, 4).u.shape
+    torch.Size([9, 4])
+    """
     words = int(check_number("words", words, low=2, integer=True))
     width = int(check_number("width", width, low=1, integer=True))
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
@@ -107,7 +111,11 @@ def finite(words: int, width: int, seed: int = 0) -> CBOW:
 
 
 def infinite(words: int) -> CBOW:
-    """The network of infinite width, exactly, as one of as many dimensions as words: U = identity, V = 0."""
+    """The network of infinite width, exactly, as one of as many dimensions as words: U = identity, V = 0.
+
+    >>> ll.infinite_width.infinite_cbow(9)
+    CBOW(9 words, width inf, held in 9 dimensions)
+    """
     return CBOW(torch.eye(int(check_number("words", words, low=2, integer=True))), width=math.inf)
 
 
@@ -116,6 +124,9 @@ def kernel_limit(words: int, kind: str = "ntk") -> CBOW:
 
     With frozen features phi a step of gradient descent moves the scores by the kernel phi . phi'. For this linear
     network of unit variances it is x . x' for the last layer and as much again for the first: features x or sqrt(2) x.
+
+    >>> round(float(ll.infinite_width.kernel_limit(9, "ntk").u[0, 0]) ** 2, 6)
+    2.0
     """
     one_of("kernel limit", kind, KERNELS)
     count = int(check_number("words", words, low=2, integer=True))
@@ -145,7 +156,13 @@ def cbow_loss(weight_decay: float = 0.0) -> Callable[[Any, Mapping[str, Tensor]]
 
 
 def position_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
-    """-log sigma(V_k . h) of the word in the middle plus -log sigma(-V_k . h) of the negatives, for each position."""
+    """-log sigma(V_k . h) of the word in the middle plus -log sigma(-V_k . h) of the negatives, for each position.
+
+    >>> batch = ll.infinite_width.ContextBatches(ll.infinite_width.factorial_corpus(sentences=20)).batch(0)
+    >>> losses = ll.infinite_width.position_losses(ll.infinite_width.infinite_cbow(256), batch)
+    >>> torch.allclose(losses, torch.tensor(batch["words"].shape[1]) * torch.tensor(2.0).log())
+    True
+    """
     scores = model(batch["context"], batch["weight"], batch["words"])
     # -log sigma(s) = softplus(-s), which does not overflow
     return functional.softplus(-scores[:, 0]) + functional.softplus(scores[:, 1:]).sum(dim=1)
@@ -153,15 +170,24 @@ def position_losses(model: nn.Module, batch: Mapping[str, Tensor]) -> Float[Tens
 
 @torch.no_grad()
 def mean_loss(model: CBOW, rows: Mapping[str, Tensor]) -> float:
-    """The loss on many positions, such as a whole epoch, a part at a time."""
+    """The loss on many positions, such as a whole epoch, a part at a time.
+
+    >>> batch = ll.infinite_width.ContextBatches(ll.infinite_width.factorial_corpus(sentences=20)).batch(0)
+    >>> round(ll.infinite_width.mean_loss(ll.infinite_width.infinite_cbow(256), batch), 4)
+    4.1589
+    """
     parts = zip(*(tensor.to(model.v.device).split(POSITIONS_AT_ONCE) for tensor in rows.values()), strict=True)
     losses = [position_losses(model, dict(zip(rows, part, strict=True))) for part in parts]
     return float(torch.cat(losses).double().mean())
 
 
 def linear_decay(steps: int, end: float = 1e-4) -> Callable[[int], float]:
-    """From 1 at step 0 along a straight line, never below `end`: word2vec's schedule."""
-    check_number("steps", steps, low=1, integer=True)
+    """From 1 at step 0 along a straight line, never below `end`: word2vec's schedule.
+
+    >>> ll.infinite_width.linear_decay(10)(5)
+    0.5
+    """
+    steps = int(check_number("steps", steps, low=1, integer=True))
     return lambda step: max(1 - step / steps, end)
 
 

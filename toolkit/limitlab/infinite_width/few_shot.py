@@ -134,8 +134,9 @@ class TaskBatches:
 
     def __post_init__(self) -> None:
         for name in ("tasks", "ways", "shots", "queries"):
-            check_number(name, getattr(self, name), low=1, integer=True)
-        check_number("seed", self.seed, low=0, integer=True)
+            # a frozen dataclass; numbers of an array may be NumPy's
+            object.__setattr__(self, name, check_number(name, getattr(self, name), low=1, integer=True))
+        object.__setattr__(self, "seed", check_number("seed", self.seed, low=0, integer=True))
         if self.table.ndim != 3:
             raise InvalidArgument(f"table must have shape (class, drawing, features); got {tuple(self.table.shape)}")
         classes, drawings = self.table.shape[:2]
@@ -211,7 +212,7 @@ def kernel_features(
     activation, kind = KERNELS[one_of("kernel", kernel, KERNELS)]
     if points.ndim != 2:
         raise InvalidArgument(f"points must have shape (point, inputs); got {tuple(points.shape)}")
-    check_number("jitter", jitter, low=0)
+    jitter = check_number("jitter", jitter, low=0)
     if activation == "linear":
         return points * (math.sqrt(2) if kind == "ntk" else 1.0)
     # a Dense divides by the number of inputs, which the variance takes back

@@ -29,7 +29,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, check_numbers
 
 Wavenumbers = tuple[tuple[int, int], ...]
 """First and last wavenumber (inclusive) of every axis."""
@@ -54,8 +54,8 @@ class SpectralConv(nn.Module):
         self, in_channels: int, out_channels: int, modes: Sequence[int], *, bias: bool = True, separable: bool = False
     ) -> None:
         super().__init__()
-        check_number("in_channels", in_channels, low=1, integer=True)
-        check_number("out_channels", out_channels, low=1, integer=True)
+        in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
         self.modes = check_modes(modes)
         if separable and in_channels != out_channels:
             raise InvalidArgument(
@@ -86,6 +86,11 @@ class SpectralConv(nn.Module):
     ) -> Float[Tensor, "batch out_channels *size"]:
         """(batch, out_channels, *size), plus `add_to` where given (summed inside the last matrix product)."""
         check_field("u", u, self.in_channels, len(self.modes))
+        if self.weight_parts.dtype not in (torch.float32, torch.float64):
+            raise InvalidArgument(
+                f"weights must be of float32 or float64, as {self.weight_parts.dtype} has no complex numbers: keep "
+                "them in float32, and use torch.autocast for half precision"
+            )
         size = tuple(u.shape[2:]) if size is None else check_size(size, len(self.modes))
         with _full_precision(u):
             u = u.to(self.weight_parts.dtype)
@@ -113,16 +118,19 @@ class SpectralConv(nn.Module):
 
 def check_modes(modes: Sequence[int]) -> tuple[int, ...]:
     """`modes` as a tuple of one to three positive whole numbers; raises InvalidArgument."""
-    if isinstance(modes, str | int) or not isinstance(modes, Sequence) or not 1 <= len(modes) <= 3:
-        raise InvalidArgument(f"modes must be a sequence of 1 to 3 whole numbers, one per axis; got {modes!r:.80}")
-    return tuple(int(check_number(f"modes[{j}]", m, low=1, integer=True)) for j, m in enumerate(modes))
+    counts = tuple(map(int, check_numbers("modes", modes, low=1, integer=True)))
+    if not 1 <= len(counts) <= 3:
+        raise InvalidArgument(f"modes must hold 1 to 3 whole numbers, one per axis; got {modes!r:.80}")
+    return counts
 
 
 def check_size(size: Sequence[int], dimension: int) -> tuple[int, ...]:
     """`size` as a tuple of `dimension` positive whole numbers; raises InvalidArgument."""
-    if isinstance(size, str | int) or len(tuple(size)) != dimension:
-        raise InvalidArgument(f"size must hold {dimension} whole numbers, one per axis; got {size!r:.80}")
-    return tuple(int(check_number(f"size[{j}]", n, low=1, integer=True)) for j, n in enumerate(size))
+    # sizes that come from a shape, symbols where the grid is left open in torch.export
+    counted = isinstance(size, tuple) and all(type(n) in (int, torch.SymInt) and n >= 1 for n in size)
+    if counted and len(size) == dimension:
+        return tuple(size)
+    return tuple(map(int, check_numbers("size", size, dimension, low=1, integer=True)))
 
 
 def check_field(argument: str, u: Tensor, channels: int, dimension: int) -> None:
@@ -224,8 +232,10 @@ def _apply_along(
     """
     before, after = coefficients.shape[:axis], coefficients.shape[axis + 1 :]
     stacked = torch.view_as_real(coefficients).reshape(math.prod(before), matrix.shape[1], 2 * math.prod(after))
-    products = torch.bmm(matrix.expand(len(stacked), -1, -1), stacked)
-    real, imaginary = torch.view_as_complex(products.view(*before, 2, len(matrix) // 2, *after, 2)).unbind(axis)
+    # shapes, as len() would tie an exported program to the sizes that it saw
+    products = torch.bmm(matrix.expand(stacked.shape[0], -1, -1), stacked)
+    parts = products.view(*before, 2, matrix.shape[0] // 2, *after, 2)
+    real, imaginary = torch.view_as_complex(parts).unbind(axis)
     return torch.add(real, imaginary, alpha=1j)
 
 
@@ -300,7 +310,8 @@ def _analyse_by_fft(u: Float[Tensor, "batch channel *grid"], wavenumbers: Wavenu
     for axis, (n, (first, last)) in enumerate(zip(grid, wavenumbers, strict=True)):
         k = torch.arange(first, last + 1, device=u.device)
         coefficients = coefficients.index_select(axis + 2, k % n)
-        if n % 2 == 0 and (-first == n // 2 or last == n // 2):
+        # parity last, or an exported program would keep that of the grid that it saw
+        if (-first == n // 2 or last == n // 2) and n % 2 == 0:
             half = torch.where(2 * k.abs() == n, 0.5, 1.0).to(u.dtype)
             coefficients = coefficients * half.reshape(-1, *[1] * (len(grid) - 1 - axis))
     return coefficients
@@ -318,7 +329,7 @@ def _synthesise_by_fft(
         coefficients = torch.fft.ifft(spectrum, dim=axis + 2, norm="forward")
     n, kept = size[-1], coefficients.shape[-1]
     weight = coefficients.new_ones(kept).real
-    if n % 2 == 0 and kept == n // 2 + 1 and kept > 1:
+    if kept == n // 2 + 1 and kept > 1 and n % 2 == 0:
         # w = 2 is the layer's own, which irfft does not put on its last column
         weight = torch.cat([weight[:-1], 2 * weight[-1:]])
     # A real FFT counts every column but the first and the Nyquist one twice, and needs a real first column.

@@ -15,7 +15,7 @@ Source: Li et al., arXiv 2010.08895; Kossaifi et al., arXiv 2310.00120 (improvem
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,13 +23,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument, check_number, check_numbers, unknown_name
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
+from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
 from limitlab.operators.row import Operator, Sizes, Task
 
 NORMS = ("instance", "group", "adaptive_instance")
+POSITIONS = ("periodic", "cells")
 SKIPS = ("linear", "identity", "soft-gating")
 
 
@@ -39,8 +41,12 @@ class FNO(nn.Module):
     modes: kept Fourier modes per axis (full counts), or one number for each of `dimension` axes; width: channels of the
     hidden functions; layers: Fourier layers.
     lifting_ratio, projection_ratio: hidden width of the first and last pointwise MLP, in units of `width`.
-    positional: append the coordinates i/n in [0, 1). padding: zeros on each side, as a fraction of the axis in
-    [0, 0.25], one number or one per axis. preactivation: gelu and norm before the spectral convolution.
+    positional: append the coordinates i/n in [0, 1) as channels. As periodic functions they jump at the seam, so that
+    their Fourier coefficients on n points, and with them the model, differ from the continuous operator's by O(1/n).
+    "periodic" appends cos and sin of 2 pi i/n, which do not jump: no such error where the grid is periodic. "cells"
+    appends (i + 1/2)/n, for grids of cell centres: O(1/n^2). False appends none.
+    padding: zeros on each side, as a fraction of the axis in [0, 0.25], one number or one per axis.
+    preactivation: gelu and norm before the spectral convolution.
     norm: None, "instance", "group" (one group) or "adaptive_instance" (scale and shift from an embedding with
     `embedding_features` entries, given to `forward`); instance norms erase the amplitude of the field.
     skip, channel_mlp_skip: "linear", "identity", "soft-gating" or None. channel_mlp_expansion: 0 leaves the MLP out.
@@ -63,7 +69,7 @@ class FNO(nn.Module):
         dimension: int | None = None,
         lifting_ratio: float = 2,
         projection_ratio: float = 2,
-        positional: bool = True,
+        positional: bool | str = True,
         padding: float | Sequence[float] = 0.0,
         preactivation: bool = False,
         norm: str | None = None,
@@ -75,22 +81,25 @@ class FNO(nn.Module):
         output_scaling: float | Sequence[float] = 1.0,
     ) -> None:
         super().__init__()
-        check_number("in_channels", in_channels, low=1, integer=True)
-        check_number("out_channels", out_channels, low=1, integer=True)
-        check_number("width", width, low=1, integer=True)
-        check_number("layers", layers, low=1, integer=True)
+        in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
+        width = int(check_number("width", width, low=1, integer=True))
+        layers = int(check_number("layers", layers, low=1, integer=True))
         self.modes = _modes_per_axis(modes, dimension)
         axes = len(self.modes)
+        if not isinstance(positional, bool) and positional not in POSITIONS:
+            raise unknown_name("positional", positional, [*POSITIONS, "True", "False"])
         self.in_channels, self.out_channels, self.positional = in_channels, out_channels, positional
-        self.padding = _one_per("padding", padding, axes, low=0.0, high=0.25)
-        self.output_scaling = _one_per("output_scaling", output_scaling, layers, low=1 / 16, high=16)
+        self.padding = check_numbers("padding", padding, axes, low=0.0, high=0.25)
+        self.output_scaling = check_numbers("output_scaling", output_scaling, layers, low=1 / 16, high=16)
         lifted = max(1, int(check_number("lifting_ratio", lifting_ratio, low=0) * width))
         projected = max(1, int(check_number("projection_ratio", projection_ratio, low=0) * width))
 
         options = LayerOptions(
             preactivation, norm, embedding_features, skip, channel_mlp_expansion, channel_mlp_skip, separable
         )
-        self.lifting = PointwiseMLP(in_channels + (axes if positional else 0), lifted, width)
+        positions = axes * (2 if positional == "periodic" else 1 if positional else 0)
+        self.lifting = PointwiseMLP(in_channels + positions, lifted, width)
         self.blocks = nn.ModuleList(
             FourierLayer(width, self.modes, options, last=layer == layers - 1) for layer in range(layers)
         )
@@ -103,16 +112,17 @@ class FNO(nn.Module):
     ) -> Float[Tensor, "batch out_channels *grid"]:
         """The output function on the input's grid (times `output_scaling`); `embedding` only with the adaptive norm."""
         check_field("u", u, self.in_channels, len(self.modes))
+        require_dtype("u", u, self.lifting.first.weight)
         grid = tuple(u.shape[2:])
         if self.positional:
-            u = torch.cat([u, coordinates(u)], dim=1)
+            u = torch.cat([u, coordinates(u, self.positional)], dim=1)
         v = self.lifting(u)
         pads = [round(fraction * n) for fraction, n in zip(self.padding, grid, strict=True)]
         if any(pads):
             # torch's pad counts the axes from the last one
             v = functional.pad(v, [pad for p in reversed(pads) for pad in (p, p)])
         for block, factor in zip(self.blocks, self.output_scaling, strict=True):
-            v = block(v, tuple(max(1, round(factor * n)) for n in v.shape[2:]), embedding)
+            v = block(v, tuple(_scaled(n, factor) for n in v.shape[2:]), embedding)
         if any(pads):
             total = math.prod(self.output_scaling)
             for axis, (pad, n) in enumerate(zip(pads, grid, strict=True)):
@@ -181,19 +191,33 @@ class FourierLayer(nn.Module):
 
 
 def _modes_per_axis(modes: int | Sequence[int], dimension: int | None) -> tuple[int, ...]:
-    if isinstance(modes, Sequence) and dimension in (None, len(modes)):
-        return check_modes(modes)
-    if dimension is None:
+    if dimension is not None:
+        axes = int(check_number("dimension", dimension, low=1, high=3, integer=True))
+        return tuple(map(int, check_numbers("modes", modes, axes, low=1, integer=True)))
+    if not isinstance(modes, Iterable) or getattr(modes, "ndim", 1) != 1:
         raise InvalidArgument(f"modes must hold a number for each axis, or dimension must be given; got {modes!r:.80}")
-    if isinstance(modes, Sequence):
-        raise InvalidArgument(f"modes must hold {dimension} numbers, one per axis; got {modes!r:.80}")
-    return check_modes((modes,) * int(check_number("dimension", dimension, low=1, high=3, integer=True)))
+    return check_modes(modes)
 
 
-def coordinates(u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch dimension *grid"]:
-    """The coordinates i/n in [0, 1) of u's grid as channels, on u's device and in its dtype."""
-    axes = [torch.arange(n, device=u.device).to(u.dtype) / n for n in u.shape[2:]]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")).expand(u.shape[0], *[-1] * (u.ndim - 1))
+def coordinates(
+    u: Float[Tensor, "batch channel *grid"], positional: bool | str = True
+) -> Float[Tensor, "batch position *grid"]:
+    """The positions of u's grid as channels, on u's device and in its dtype; the meanings are those of FNO's argument.
+
+    As many channels as axes, in [0, 1); twice as many for "periodic", all cosines first.
+    """
+    first = 0.5 if positional == "cells" else 0.0
+    axes = [(torch.arange(n, device=u.device).to(u.dtype) + first) / n for n in u.shape[2:]]
+    positions = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    if positional == "periodic":
+        angles = 2 * math.pi * positions
+        positions = torch.cat([angles.cos(), angles.sin()])
+    return positions.expand(u.shape[0], *[-1] * (u.ndim - 1))
+
+
+def _scaled(n: int, factor: float) -> int:
+    # not 1.0 * n, which torch.export could not tell from n
+    return n if factor == 1 else max(1, round(factor * n))
 
 
 def _skip(argument: str, kind: str | None, width: int) -> nn.Module | None:
@@ -220,15 +244,6 @@ def _normalised(norm: nn.Module | None, v: Tensor, embedding: Tensor | None) -> 
     if norm is None:
         return v
     return norm(v, embedding) if isinstance(norm, AdaptiveInstanceNorm) else norm(v)
-
-
-def _one_per(
-    argument: str, value: float | Sequence[float], count: int, *, low: float, high: float
-) -> tuple[float, ...]:
-    values = [value] * count if isinstance(value, int | float) else list(value)
-    if len(values) != count:
-        raise InvalidArgument(f"{argument} must be one number or {count} numbers; got {value!r:.80}")
-    return tuple(check_number(argument, each, low=low, high=high) for each in values)
 
 
 def fno(task: Task, settings: Sizes) -> FNO:

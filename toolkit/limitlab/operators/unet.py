@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import check_number, unknown_name
+from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.fno import fno
 from limitlab.operators.row import Operator, Sizes, Task, count_parameters
@@ -46,11 +47,11 @@ class UNet(nn.Module):
         padding: str = "zeros",
     ) -> None:
         super().__init__()
-        check_number("in_channels", in_channels, low=1, integer=True)
-        check_number("out_channels", out_channels, low=1, integer=True)
-        check_number("dimension", dimension, low=1, high=3, integer=True)
-        check_number("width", width, low=1, integer=True)
-        check_number("levels", levels, low=1, high=8, integer=True)
+        in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
+        dimension = int(check_number("dimension", dimension, low=1, high=3, integer=True))
+        width = int(check_number("width", width, low=1, integer=True))
+        levels = int(check_number("levels", levels, low=1, high=8, integer=True))
         if padding not in PADDINGS:
             raise unknown_name("padding", padding, PADDINGS)
         self.in_channels, self.out_channels, self.dimension, self.width = in_channels, out_channels, dimension, width
@@ -68,6 +69,7 @@ class UNet(nn.Module):
 
     def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch out_channels *grid"]:
         check_field("u", u, self.in_channels, self.dimension)
+        require_dtype("u", u, next(self.exit.parameters()))
         v = self.entry(u)
         skips = []
         for encoder, halving in zip(self.encoders, self.halvings, strict=True):
@@ -109,7 +111,7 @@ def unet_with_parameters(
     >>> 9_000 < ll.operators.count_parameters(ll.operators.unet_with_parameters(10_000, 1, 1, 1)) < 11_000
     True
     """
-    check_number("target", target, low=1, integer=True)
+    target = int(check_number("target", target, low=1, integer=True))
 
     def count(width: int) -> int:
         # counts without memory, and without a draw from the generator that seeds the model to come

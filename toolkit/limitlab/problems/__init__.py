@@ -15,10 +15,12 @@ from limitlab.problems.difficulty import difficulty
 from limitlab.problems.dynamical import DynamicalProblem
 from limitlab.problems.integral import catalogue as integral_catalogue
 from limitlab.problems.integral.problem import IntegralProblem
+from limitlab.problems.laws import Box, Draw, Drawn, Gaussian, Nearby
 from limitlab.problems.ode import chaos, growth, kinetics, mechanics
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
 from limitlab.problems.pde import elliptic, navier_stokes, periodic_catalogue
+from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
 from limitlab.problems.sde.catalogue import linear_sde
@@ -26,14 +28,22 @@ from limitlab.problems.sde.problem import SDEProblem
 from limitlab.problems.typed import parse
 
 __all__ = [
+    "Box",
+    "Draw",
+    "Drawn",
     "DynamicalProblem",
     "Field",
+    "FourierLaw",
+    "Gaussian",
+    "GaussianLaw",
     "IntegralProblem",
+    "Nearby",
     "ODEProblem",
     "PDEProblem",
     "Parameter",
     "Problem",
     "SDEProblem",
+    "TextLaw",
     "catalogue",
     "difficulty",
     "get",

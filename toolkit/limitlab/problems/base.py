@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from limitlab.errors import check_number, one_of
+from limitlab.errors import InvalidArgument, check_number, one_of
 
 if TYPE_CHECKING:
     import xarray
@@ -34,6 +34,13 @@ class Parameter:
     unit: str = "1"
     latex: str | None = None
     scale: Literal["linear", "log"] = "linear"
+
+    def __post_init__(self) -> None:
+        for name in ("default", "low", "high"):
+            value = getattr(self, name)
+            if type(value) not in (int, float):
+                # a frozen dataclass; numbers of an array may be NumPy's
+                object.__setattr__(self, name, check_number(f"{name} of parameter {self.name}", value))
 
 
 @dataclass(frozen=True)
@@ -92,8 +99,14 @@ class Problem(ABC):
     def spec(self) -> dict[str, Any]:
         """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
-        # through JSON, so that a spec equals the one that a manifest gives back
-        return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+        try:
+            # through JSON, so that a spec equals the one that a manifest gives back
+            return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+        except TypeError as problem:
+            raise InvalidArgument(
+                f"{self.name} must be made of data, so that its cache can be found again: laws are dataclasses of "
+                f"numbers and texts ({problem})"
+            ) from problem
 
     def provenance(self, **made: Any) -> dict[str, Any]:
         """Attributes of a dataset: the problem, how its numbers were made, and the version that made them."""

@@ -91,13 +91,19 @@ class DynamicalProblem(GenerativeProblem):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("span", self.span, low=1e-12, high=1e15)
-        check_number("frames", self.frames, low=2, high=10**6, integer=True)
-        check_number("sites", self.sites, low=self.site_range[0], high=self.site_range[1], integer=True)
-        check_number("spread", self.spread, low=0.0, high=1.0)
+        limits = {"span": (1e-12, 1e15), "frames": (2, 10**6), "sites": self.site_range, "spread": (0.0, 1.0)}
+        for name, (low, high) in limits.items():
+            value = check_number(name, getattr(self, name), low=low, high=high, integer=name in ("frames", "sites"))
+            # a frozen dataclass; numbers of an array may be NumPy's
+            object.__setattr__(self, name, value)
         if len(self.initial) != len(self.states):
             names = ", ".join(state.name for state in self.states)
             raise InvalidArgument(f"initial must hold one value for each of {names}; got {len(self.initial)}")
+        initial = tuple(
+            part if type(part) in (str, int, float) else check_number(f"initial value of {state.name}", part)
+            for state, part in zip(self.states, self.initial, strict=True)
+        )
+        object.__setattr__(self, "initial", initial)
         for name in self.values:
             if name in LABELS:
                 raise InvalidArgument(f"a parameter cannot be called {name!r}: the labels of datasets are")
@@ -206,8 +212,8 @@ class DynamicalProblem(GenerativeProblem):
         self, samples: int, seed: int = 0, *, first: int = 0, attempt: int = 0
     ) -> tuple[Float[Tensor, "samples state"], dict[str, float | Tensor]]:
         """Initial values and parameters of samples first, first + 1, ...; parameters vary where `spread` > 0."""
-        check_number("samples", samples, low=1, integer=True)
-        check_number("first", first, low=0, integer=True)
+        samples = int(check_number("samples", samples, low=1, integer=True))
+        first = int(check_number("first", first, low=0, integer=True))
         drawn = streams(samples, seed, first, attempt)
         values: dict[str, float | Tensor] = dict(self.values)
         if self.spread > 0:
@@ -235,7 +241,7 @@ class DynamicalProblem(GenerativeProblem):
         step_size, on which its Brownian paths do not depend. Samples of an ODE with a `bound` that fail or leave it are
         drawn again, and InvalidArgument is raised when ten draws of one all do; without a bound SolveFailed is.
         """
-        check_number("samples", samples, low=1, integer=True)
+        samples = int(check_number("samples", samples, low=1, integer=True))
         for option in options:
             one_of(f"option of {self.name}", option, self.solver_options)
         return self._trajectories(

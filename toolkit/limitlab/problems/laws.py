@@ -56,7 +56,12 @@ class StateLaw(Protocol):
 
 @dataclass(frozen=True)
 class Nearby:
-    """The problem's own initial value, each component times its own factor from U(1 - spread, 1 + spread)."""
+    """The problem's own initial value, each component times its own factor from U(1 - spread, 1 + spread).
+
+    >>> near = ll.problems.parse("x' = -x", initial=ll.problems.Nearby(spread=0.5))
+    >>> bool(((near.sample(9)[0] - 1).abs() <= 0.5).all())
+    True
+    """
 
     spread: float = 0.1
 
@@ -68,7 +73,12 @@ class Nearby:
 
 @dataclass(frozen=True)
 class Box:
-    """Independent uniform components: one interval for all, or one a component."""
+    """Independent uniform components: one interval for all, or one a component.
+
+    >>> start, _ = ll.problems.parse("x' = -x", initial=ll.problems.Box(2.0, 3.0)).sample(9)
+    >>> bool(((start >= 2) & (start <= 3)).all())
+    True
+    """
 
     low: float | tuple[float, ...]
     high: float | tuple[float, ...]
@@ -80,7 +90,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Independent normal components of one mean and one standard deviation."""
+    """Independent normal components of one mean and one standard deviation.
+
+    >>> start, _ = ll.problems.parse("x' = -x", initial=ll.problems.Gaussian(5.0, 0.1)).sample(100)
+    >>> round(float(start.mean()))
+    5
+    """
 
     mean: float = 0.0
     deviation: float = 1.0
@@ -92,7 +107,11 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Draw:
-    """A random number of a `Drawn` law: uniform on [low, high], or normal with mean low and standard deviation high."""
+    """A random number of a `Drawn` law: uniform on [low, high], or normal with mean low and standard deviation high.
+
+    >>> ll.problems.Draw("angle", 0.0, 6.28)
+    Draw(name='angle', low=0.0, high=6.28, kind='uniform')
+    """
 
     name: str
     low: float
@@ -105,6 +124,11 @@ class Drawn:
     """Initial values as texts, one a state, in random numbers, parameters and, with sites, i, N and mean(...).
 
     per_site: with sites, one independent number a site.
+
+    >>> circle = ll.problems.Drawn(("cos(angle)", "sin(angle)"), (ll.problems.Draw("angle", 0.0, 6.28),))
+    >>> start, _ = ll.problems.parse("x' = y; y' = -x", initial=circle).sample(9)
+    >>> torch.allclose(start.norm(dim=1), torch.ones(9).double())
+    True
     """
 
     texts: tuple[str, ...]

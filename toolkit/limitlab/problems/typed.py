@@ -10,7 +10,7 @@ The text goes through the whitelist parser of `limitlab.problems.text.grammar`; 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from limitlab.problems.sde.problem import SDEProblem
 from limitlab.problems.text.systems import kind_of, parse_dynamics
 
 MOST_STEPS = 1000
-Initial = Mapping[str, float | str] | Sequence[float | str]
+Initial = Mapping[str, float | str] | Sequence[float | str] | float | str
 _OPTIONS = {
     "ode": ("law", "sites", "ends", "stiff", "rtol", "atol"),
     "sde": ("law", "sites", "ends", "calculus", "step_size", "method"),
@@ -46,7 +46,8 @@ def parse(
     """The problem of a typed equation or system: parse("x' = a*x", {"a": -1.0}, initial={"x": 2.0}, span=5.0).
 
     parameters: values, or Parameters with a range. initial: of a system, numbers or texts in the parameters, by name or
-    in the order of the equations (1 where left out); of a PDE, text in x or a law. frames: stored times on [0, span].
+    in the order of the equations (1 where left out), one alone for one equation, or a law; of a PDE a number, text in x
+    or a law. A function is none of these: what it computes is written as text. frames: stored times on [0, span].
     options: of a PDE length, resolution, dt; of systems law, sites and ends (for x[i]' = ...), of an ODE stiff, rtol,
     atol, of an SDE calculus ("ito"), step_size, method. Raises InvalidArgument or UnknownName for what cannot be read.
 
@@ -58,6 +59,10 @@ def parse(
     for option in options:
         described = {"pde": "a partial", "ode": "an ordinary", "sde": "a stochastic"}[kind]
         one_of(f"option of {described} differential equation", option, _OPTIONS[kind])
+    if kind != "pde" and hasattr(initial, "draw"):
+        if "law" in options:
+            raise InvalidArgument("initial and law are two laws; give one of them")
+        initial, options["law"] = None, initial
     common = {"span": span, "frames": frames, "initial": initial}
     options |= {key: value for key, value in common.items() if value is not None}
     if kind == "pde":
@@ -109,15 +114,19 @@ def _initial(states: tuple[str, ...], initial: Initial) -> tuple[float | str, ..
     if isinstance(initial, Mapping):
         for name in initial:
             one_of("state", name, states)
-        values = [initial.get(state, 1.0) for state in states]
+        values: list[Any] = [initial.get(state, 1.0) for state in states]
+    elif isinstance(initial, str) or not isinstance(initial, Iterable) or getattr(initial, "ndim", 1) == 0:
+        values = [initial]
     else:
-        if isinstance(initial, str) or len(initial) not in (0, len(states)):
-            raise InvalidArgument(f"initial must hold a value for each of {', '.join(states)}; got {initial!r:.60}")
         values = list(initial) or [1.0] * len(states)
-    for state, value in zip(states, values, strict=True):
-        if not isinstance(value, str):
-            check_number(f"initial value of {state}", value)
-    return tuple(value if isinstance(value, str) else float(value) for value in values)
+    if callable(initial) or len(values) != len(states):
+        raise InvalidArgument(
+            f"initial must hold a number or text for each of {', '.join(states)}, or be a law; got {initial!r:.60}"
+        )
+    return tuple(
+        value if isinstance(value, str) else check_number(f"initial value of {state}", value)
+        for state, value in zip(states, values, strict=True)
+    )
 
 
 def _require_finite(problem: DynamicalProblem) -> None:

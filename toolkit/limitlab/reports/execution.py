@@ -88,8 +88,8 @@ def report(
             raise unknown_name("format", name, FORMATS)
     path = notebooks.find(notebook)
     source = notebooks.read(path)
-    overrides = dict(parameters or {})
-    values = complete(overrides, read_parameters(source, path.name))
+    values = complete(parameters or {}, read_parameters(source, path.name))
+    overrides = {name: values[name] for name in parameters or {}}
     target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
     done = execute(json.dumps(source), values, overrides, name=path.stem, folder=str(path.parent), progress=progress)
     return write(done, path, values, target, pages="html" in to)

@@ -7,7 +7,9 @@ The cell tagged `parameters` holds assignments of literals, each with its help i
     problem: Literal["burgers", "darcy"] = "darcy" # equation whose operator is learned
     resolutions = [32, 64, 128]                    # grids of the test
 
-The cell is parsed to a syntax tree and never executed; text is converted by the parameter's type and never evaluated.
+The cell is parsed to a syntax tree and never executed; text is converted by the parameter's type and never evaluated:
+a text is taken as it is; a list stands in brackets or not, and texts in it in quotes or not, between which they may
+hold commas. Values that come from Python have the parameter's type, too; numbers of NumPy are numbers, arrays lists.
 A range at the end of a comment is in the notation of intervals: `[` includes its end, `(` does not.
 """
 
@@ -16,13 +18,14 @@ from __future__ import annotations
 import ast
 import io
 import math
+import numbers
 import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.errors import InvalidArgument, one_of
 from limitlab.reports import notebooks
 
 Value = int | float | bool | str | list[int] | list[float] | list[bool] | list[str]
@@ -57,14 +60,30 @@ class NotebookParameter:
     def convert(self, text: str) -> Value:
         """The value that the text stands for: items of a list are separated by commas. Raises InvalidArgument."""
         if not self.is_list:
-            return self._item(text)
+            return self._item(text.strip())
         inner = text.strip()
+        if not inner:
+            raise InvalidArgument(f"parameter {self.name!r} must be {self.accepts}, [] for none; got nothing")
         if inner.startswith("[") and inner.endswith("]"):
-            inner = inner[1:-1]
-        items = inner.split(",", MOST_ITEMS)
+            inner = inner[1:-1].strip()
+        items = _unquoted_parts(inner, ",", ",") if inner else []
         if len(items) > MOST_ITEMS:
             raise InvalidArgument(f"parameter {self.name!r} takes at most {MOST_ITEMS} items")
-        return [self._item(item) for item in items]
+        return [self._item(_without_quotes(item)) for item in items]
+
+    def read(self, value: Any) -> Value:
+        """The value that a caller in Python gave, where it has the parameter's type, in Python's own types.
+
+        Raises InvalidArgument.
+        """
+        if not self.is_list:
+            return self._read_item(value)
+        is_array = getattr(value, "ndim", None) == 1
+        if not is_array and not isinstance(value, list | tuple | range):
+            raise self._refused(value)
+        if len(value) > MOST_ITEMS:
+            raise InvalidArgument(f"parameter {self.name!r} takes at most {MOST_ITEMS} items")
+        return [self._read_item(item) for item in value]
 
     def check(self, value: Value) -> Value:
         """The value itself, when it is among the choices and in the range. Raises InvalidArgument."""
@@ -89,7 +108,6 @@ class NotebookParameter:
         return f"a list, each item {words}" if self.is_list else words
 
     def _item(self, text: str) -> Any:
-        text = text.strip()
         if self.kind is str:
             return self.check(text)
         if self.kind is bool and text.lower() in ("true", "false"):
@@ -99,6 +117,16 @@ class NotebookParameter:
         if self.kind is float and _REAL.fullmatch(text) and math.isfinite(float(text)):
             return self.check(float(text))
         raise self._refused(text)
+
+    def _read_item(self, value: Any) -> Any:
+        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+            value = value.item()
+        # True is an int in Python, and 2.0 is refused where a whole number is typed as well
+        is_number = isinstance(value, numbers.Integral if self.kind is int else numbers.Real)
+        fits = is_number and not isinstance(value, bool) if self.kind in (int, float) else isinstance(value, self.kind)
+        if not fits or (self.kind is float and not math.isfinite(value)):
+            raise self._refused(value)
+        return self.check(self.kind(value))
 
     def _refused(self, value: Any) -> InvalidArgument:
         return InvalidArgument(f"parameter {self.name!r} must be {self.accepts}; got {str(value)[:60]!r}")
@@ -127,28 +155,73 @@ def parse_sweep(assignments: Iterable[str], parameters: Sequence[NotebookParamet
     Raises UnknownName, InvalidArgument, also where the product has more than 256 points.
     """
     axes: dict[str, list[Value]] = {}
-    points = 1
     for parameter, text in _split(assignments, parameters):
-        pieces = text.split(";" if parameter.is_list else ",", MOST_POINTS)
-        values: list[Value] = []
-        for value in map(parameter.convert, pieces):
-            if value not in values:
-                values.append(value)
-        axes[parameter.name] = values
-        points *= len(values)
-        if points > MOST_POINTS:
-            raise InvalidArgument(f"a sweep has at most {MOST_POINTS} points")
+        pieces = _unquoted_parts(text, ";", "[,;") if parameter.is_list else text.split(",")
+        axes[parameter.name] = _distinct(map(parameter.convert, pieces))
+    _require_few(axes)
     return axes
 
 
-def complete(values: Mapping[str, Value], parameters: Sequence[NotebookParameter]) -> dict[str, Value]:
-    """All parameters: the given values over the defaults. Raises UnknownName, InvalidArgument."""
+def read_axes(axes: Mapping[str, Iterable[Any]], parameters: Sequence[NotebookParameter]) -> dict[str, list[Value]]:
+    """The axes of a sweep from Python: lists or arrays of values, without repetitions. Raises as `parse_sweep` does."""
     known = {parameter.name: parameter for parameter in parameters}
-    for name, value in values.items():
-        if name not in known:
-            raise unknown_name("parameter", name, known)
-        known[name].check(value)
-    return {parameter.name: values.get(parameter.name, parameter.default) for parameter in parameters}
+    listed: dict[str, list[Any]] = {}
+    for name, values in axes.items():
+        one_of("parameter", name, known)
+        # the letters of a text are no values
+        if isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
+            raise InvalidArgument(f"axis {name!r} of a sweep must be a list of values; got {values!r:.60}")
+        listed[name] = list(values)
+    _require_few(listed)
+    return {name: _distinct(map(known[name].read, values)) for name, values in listed.items()}
+
+
+def complete(values: Mapping[str, Any], parameters: Sequence[NotebookParameter]) -> dict[str, Value]:
+    """All parameters: these values over the defaults, in Python's own types. Raises UnknownName, InvalidArgument."""
+    known = {parameter.name: parameter for parameter in parameters}
+    read = {name: known[one_of("parameter", name, known)].read(value) for name, value in values.items()}
+    return {parameter.name: read.get(parameter.name, parameter.default) for parameter in parameters}
+
+
+def _unquoted_parts(text: str, separator: str, openers: str) -> list[str]:
+    """The parts between separators outside of quotes, which begin at the start or after an opener: it's has none."""
+    parts, start, quote, fresh = [], 0, "", True
+    for place, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'" and fresh:
+            quote, fresh = character, False
+        elif character == separator:
+            parts.append(text[start:place])
+            start, fresh = place + 1, True
+        elif not character.isspace():
+            fresh = character in openers
+    if quote:
+        raise InvalidArgument(f"a quote is not closed in {text:.60}")
+    return [*parts, text[start:]]
+
+
+def _without_quotes(item: str) -> str:
+    item = item.strip()
+    if item[:1] not in ('"', "'"):
+        return item
+    if item[0] in item[1:-1] or item[-1] != item[0]:
+        raise InvalidArgument(f"a text in quotes ends with its quote; got {item:.60}")
+    return item[1:-1]
+
+
+def _distinct(values: Iterable[Value]) -> list[Value]:
+    # a list has no hash
+    kept: list[Value] = []
+    for value in values:
+        if value not in kept:
+            kept.append(value)
+    return kept
+
+
+def _require_few(axes: Mapping[str, Sequence[Value]]) -> None:
+    if math.prod(map(len, axes.values())) > MOST_POINTS:
+        raise InvalidArgument(f"a sweep has at most {MOST_POINTS} points")
 
 
 def _split(assignments: Iterable[str], parameters: Sequence[NotebookParameter]) -> list[tuple[NotebookParameter, str]]:
@@ -163,8 +236,7 @@ def _split(assignments: Iterable[str], parameters: Sequence[NotebookParameter]) 
         name = name.strip()
         if not equals or not name:
             raise InvalidArgument(f"a parameter is given as name=value; got {assignment[:60]!r}")
-        if name not in known:
-            raise unknown_name("parameter", name, known)
+        one_of("parameter", name, known)
         if name in pairs:
             raise InvalidArgument(f"parameter {name!r} is given twice")
         pairs[name] = (known[name], text)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.reports import notebooks
 from limitlab.reports.comparison import Point, comparison
 from limitlab.reports.execution import Execution, ReportFailed, execute, parameter_hash, write
-from limitlab.reports.parameters import MOST_POINTS, Value, complete, read_parameters
+from limitlab.reports.parameters import Value, complete, read_axes, read_parameters
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Sweep:
 
 def sweep(
     notebook: str | Path,
-    axes: Mapping[str, Sequence[Value]],
+    axes: Mapping[str, Iterable[Any]],
     *,
     workers: int = 1,
     scheduler: str | None = None,
@@ -59,14 +58,13 @@ def sweep(
     Traceback (most recent call last):
     limitlab.errors.InvalidArgument: parameter 'deepest' must be a whole number in [16, 1024]; got '5000'
     """
-    check_number("workers", workers, low=1, high=256, integer=True)
+    workers = int(check_number("workers", workers, low=1, high=256, integer=True))
     path = notebooks.find(notebook)
     source = notebooks.read(path)
     parameters = read_parameters(source, path.name)
+    axes = read_axes(axes, parameters)
     if not axes or not all(axes.values()):
         raise InvalidArgument("a sweep needs at least one parameter with values, as in modes=8,16,32")
-    if math.prod(map(len, axes.values())) > MOST_POINTS:
-        raise InvalidArgument(f"a sweep has at most {MOST_POINTS} points")
     combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     completed = [complete(overrides, parameters) for overrides in combinations]
     text = json.dumps(source)

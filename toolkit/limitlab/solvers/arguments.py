@@ -4,7 +4,8 @@ else is refused here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -22,6 +23,7 @@ from limitlab.solvers.times import Clock
 Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
 OnFailure = Literal["raise", "mask"]
 MOST_SHOWN = 4
+MAPPINGS = (dict, OrderedDict, defaultdict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Layout:
         """(*leading, state) from a tree of (*leading, *shape)."""
         if self.structure.is_leaf():
             return y if len(self.shapes[0]) == 1 else y.reshape(*y.shape[:leading], -1)
-        leaves = pytree.tree_leaves(y)
+        leaves = matched_leaves(self.structure, y)
         return torch.cat([leaf.reshape(*leaf.shape[:leading], -1) for leaf in leaves], dim=-1)
 
     def unflatten(self, y: Tensor) -> Any:
@@ -94,6 +96,40 @@ def read_state(name: str, y: Any) -> tuple[Float[Tensor, "batch state"], Layout]
     flat = layout.flatten(y) if layout.plain or not structure.is_leaf() else leaves[0].reshape(len(leaves[0]), -1)
     require_finite(name, flat)
     return flat.contiguous(), layout
+
+
+def matched_leaves(structure: Any, tree: Any, where: str = "it") -> list[Any]:
+    """The leaves of a tree in the order of the structure: keys may stand in any order, lists stand for tuples.
+
+    Raises InvalidArgument naming what is missing, or what the structure lacks.
+    """
+    if structure.is_leaf():
+        return [tree]
+    children = structure.children()
+    if structure.type in MAPPINGS:
+        # a defaultdict keeps its factory beside its keys
+        keys = structure.context[1] if structure.type is defaultdict else structure.context
+        parts = [(f"{where}[{key!r}]", part) for key, part in zip(keys, _by_key(keys, tree, where), strict=True)]
+    elif isinstance(tree, list | tuple) and len(tree) == len(children):
+        parts = [(f"{where}[{place}]", part) for place, part in enumerate(tree)]
+    else:
+        got = f"{type(tree).__name__} of {len(tree)}" if isinstance(tree, Sized) else type(tree).__name__
+        raise InvalidArgument(f"{where} must be a {structure.type.__name__} of {len(children)}; got {got}")
+    return [
+        leaf
+        for child, (place, part) in zip(children, parts, strict=True)
+        for leaf in matched_leaves(child, part, place)
+    ]
+
+
+def _by_key(keys: list[Any], tree: Any, where: str) -> list[Any]:
+    if not isinstance(tree, Mapping):
+        raise InvalidArgument(f"{where} must be a dict with the keys {keys!r:.80}; got {type(tree).__name__}")
+    missing, stray = [key for key in keys if key not in tree], [key for key in tree if key not in keys]
+    if missing or stray:
+        faults = [f"{part!r:.60} {word}" for word, part in (("missing", missing), ("unknown", stray)) if part]
+        raise InvalidArgument(f"{where} must have the keys {keys!r:.80}; {', '.join(faults)}")
+    return [tree[key] for key in keys]
 
 
 def read_times(
@@ -153,6 +189,24 @@ def read_control(
     )
 
 
+def require_precision(dtype: torch.dtype, method: str, stiff: bool, control: Control) -> None:
+    """Raise InvalidArgument where a half-precision state is asked for what its numbers cannot give."""
+    if dtype in (torch.float32, torch.float64):
+        return
+    if dtype not in (torch.float16, torch.bfloat16):
+        raise InvalidArgument(f"y0 must be of float64, float32, float16 or bfloat16; got {dtype}")
+    if stiff:
+        raise InvalidArgument(
+            f"y0 must be of float32 or float64 for {method!r}, which solves linear systems; got {dtype}"
+        )
+    about = torch.finfo(dtype)
+    if control.step_size is None and (control.rtol < about.eps or control.atol < about.tiny):
+        raise InvalidArgument(
+            f"rtol must be >= {about.eps:.2g} and atol >= {about.tiny:.2g} for states of {dtype}, which hold no more "
+            f"digits; got {control.rtol:g} and {control.atol:g}"
+        )
+
+
 def require_known(*, gradient: str, on_failure: str) -> None:
     """Raise UnknownName unless both are names of their kind."""
     one_of("gradient", gradient, get_args(Gradient))
@@ -179,9 +233,12 @@ def require_slope(
     name: str, slope: Any, y: Float[Tensor, "batch state"], layout: Layout
 ) -> Float[Tensor, "batch state"]:
     """The slope of the first call, flattened. Raises InvalidArgument unless it is shaped like the state and finite."""
-    leaves, structure = pytree.tree_flatten(slope)
+    try:
+        leaves = matched_leaves(layout.structure, slope)
+    except InvalidArgument as problem:
+        raise InvalidArgument(f"{name} must return the structure of the state: {problem}") from None
     shapes = [tuple(leaf.shape[1:]) if isinstance(leaf, Tensor) and leaf.dim() else None for leaf in leaves]
-    if structure != layout.structure or shapes != list(layout.shapes) or any(len(leaf) != len(y) for leaf in leaves):
+    if shapes != list(layout.shapes) or any(len(leaf) != len(y) for leaf in leaves):
         got = ", ".join(str(tuple(leaf.shape)) if isinstance(leaf, Tensor) else type(leaf).__name__ for leaf in leaves)
         expected = ", ".join(str((len(y), *shape)) for shape in layout.shapes)
         raise InvalidArgument(f"{name} must return the shape of the state, {expected}; got {got}")

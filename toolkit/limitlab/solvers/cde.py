@@ -50,7 +50,8 @@ def solve_cde(
     sample that ends before the last of t stays as it is. Observation k of a rectilinear path is at s = 2k.
     stops: steps end at the knots, between which the path is a polynomial, so that a method keeps its order; None allows
     steps longer than a piece of a smooth path, at a loss of accuracy.
-    The other options, and the errors, are those of `solve_ode`; compile=True serves all paths of one shape.
+    The other options, of which `gradient` is one, and the errors are those of `solve_ode`; compile=True serves all
+    paths of one shape.
 
     >>> path = ll.spaces.control_path([0.0, 1.0, 2.0], torch.tensor([[[0.0], [1.0], [3.0]]]), include_time=False)
     >>> solution = ll.solvers.solve_cde(lambda s, z: z[..., None], torch.ones(1, 1), path)
@@ -94,7 +95,9 @@ class DrivenField:
     path: ControlPath | Pieces
 
     def __call__(self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden"]:
-        matrix, slope = self.field(s, z), self.path.derivative(s)
+        # first, as the field may write on s
+        slope = self.path.derivative(s)
+        matrix = self.field(s, z)
         expected = (*z.shape, slope.shape[-1])
         if matrix.shape != expected:
             raise InvalidArgument(
@@ -121,7 +124,7 @@ def log_ode_field(field: MatrixField) -> MatrixField:
     """
 
     def with_brackets(s: Tensor, z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden entry"]:
-        columns = field(s, z)
+        columns = field(s.clone(), z.clone())
         along = torch.func.vmap(lambda v: torch.func.jvp(lambda state: field(s, state), (z,), (v,))[1], in_dims=-1)
         moved = along(columns)
         brackets = moved - moved.permute(3, 1, 2, 0)

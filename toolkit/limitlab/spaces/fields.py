@@ -47,11 +47,11 @@ def gaussian_field(
     >>> ll.spaces.gaussian_field(ll.spaces.Grid.uniform(64), 3, seed=0, alpha=2.0, tau=5.0).shape
     torch.Size([3, 64])
     """
-    check_number("samples", samples, low=1, integer=True)
-    check_number("seed", seed, low=0, integer=True)
-    check_number("first", first, low=0, integer=True)
-    check_number("tau", tau, low=0)
-    check_number("alpha", alpha, low=0)
+    samples = int(check_number("samples", samples, low=1, integer=True))
+    seed = int(check_number("seed", seed, low=0, integer=True))
+    first = int(check_number("first", first, low=0, integer=True))
+    tau = check_number("tau", tau, low=0)
+    alpha = check_number("alpha", alpha, low=0)
     one_of("boundary of a field", boundary, get_args(FieldBoundary))
     needed = "periodic" if boundary == "periodic" else "cells"
     if any(kind != needed for kind in grid.kinds):

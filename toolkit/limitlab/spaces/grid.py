@@ -10,7 +10,7 @@ Three conventions, for an axis of length L with n points that starts at s:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Literal, get_args
@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
 
 AxisKind = Literal["periodic", "cells", "nodes"]
 NAMES = ("x", "y", "z")
@@ -42,7 +42,10 @@ class Axis:
 
     def __post_init__(self) -> None:
         one_of("axis kind", self.kind, get_args(AxisKind))
-        check_number(f"size of axis {self.name!r}", self.size, low=2, integer=True)
+        # a frozen dataclass; numbers of an array may be NumPy's
+        object.__setattr__(self, "size", check_number(f"size of axis {self.name!r}", self.size, low=2, integer=True))
+        for name in ("length", "start"):
+            object.__setattr__(self, name, check_number(f"{name} of axis {self.name!r}", getattr(self, name)))
         if not self.length > 0:
             raise InvalidArgument(f"length of axis {self.name!r} must be positive; got {self.length}")
 
@@ -85,17 +88,15 @@ class Grid:
         kind: AxisKind = "periodic",
     ) -> Grid:
         """Grid of one kind on a box; a number stands for the same on every axis."""
-        sizes = [resolution] * dimension if isinstance(resolution, int) else list(resolution)
+        listed = isinstance(resolution, Iterable) and getattr(resolution, "ndim", 1) == 1
+        axes = None if listed else int(check_number("dimension", dimension, low=1, high=len(NAMES), integer=True))
+        sizes = tuple(map(int, check_numbers("resolution", resolution, axes, integer=True)))
         if not 1 <= len(sizes) <= len(NAMES):
-            raise InvalidArgument(f"a grid has 1 to {len(NAMES)} axes; got resolution {resolution!r}")
-        spans = [lengths] * len(sizes) if isinstance(lengths, int | float) else list(lengths)
-        origins = [starts] * len(sizes) if isinstance(starts, int | float) else list(starts)
-        return cls(
-            tuple(
-                Axis(name, size, float(length), float(start), kind)
-                for name, size, length, start in zip(NAMES, sizes, spans, origins, strict=False)
-            )
-        )
+            raise InvalidArgument(f"a grid has 1 to {len(NAMES)} axes; got resolution {resolution!r:.80}")
+        spans = check_numbers("lengths", lengths, len(sizes))
+        origins = check_numbers("starts", starts, len(sizes))
+        # the names of the axes that are there
+        return cls(tuple(Axis(*entries, kind) for entries in zip(NAMES, sizes, spans, origins, strict=False)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,10 +128,8 @@ class Grid:
 
     def at(self, resolution: int | Sequence[int]) -> Grid:
         """The same box with another number of points along every axis."""
-        sizes = [resolution] * self.dimension if isinstance(resolution, int) else list(resolution)
-        if len(sizes) != self.dimension:
-            raise InvalidArgument(f"resolution must have {self.dimension} entries; got {resolution!r}")
-        return Grid(tuple(replace(axis, size=size) for axis, size in zip(self.axes, sizes, strict=True)))
+        sizes = check_numbers("resolution", resolution, self.dimension, integer=True)
+        return Grid(tuple(replace(axis, size=int(size)) for axis, size in zip(self.axes, sizes, strict=True)))
 
     def coordinates(self) -> dict[str, np.ndarray]:
         """Name to coordinates of every axis, as xarray takes them."""

@@ -82,7 +82,7 @@ def dealias_mask(grid: Grid, keep: float = 2 / 3, device: torch.device | str | N
     >>> ll.spaces.dealias_mask(ll.spaces.Grid.uniform(12)).int().tolist()
     [1, 1, 1, 1, 0, 0, 0]
     """
-    check_number("keep", keep, low=0, high=1)
+    keep = check_number("keep", keep, low=0, high=1)
     mask = torch.ones((), dtype=torch.bool, device=device)
     for axis, k in zip(grid.axes, wavenumbers(grid, device=device), strict=True):
         # strictly below, and by more than the rounding of m = k L / (2 pi)
@@ -98,7 +98,7 @@ def derivative_symbol(
     >>> ll.spaces.derivative_symbol(ll.spaces.Grid.uniform(6, lengths=2 * torch.pi), axis=0, order=2).real.tolist()
     [0.0, -1.0, -4.0, -9.0]
     """
-    check_number("order", order, low=1, integer=True)
+    order = int(check_number("order", order, low=1, integer=True))
     k = wavenumbers(grid, dtype, device)[axis]
     size = grid.axes[axis].size
     if order % 2 and size % 2 == 0:

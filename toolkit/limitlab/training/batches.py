@@ -23,7 +23,9 @@ class Batches(Protocol):
 
 
 def fixed(**tensors: Tensor) -> Batches:
-    """The same tensors at every step: full-batch training, in one process.
+    """The same numbers at every step: full-batch training, in one process.
+
+    Every batch has tensors of its own, since a model may write on its input, as ReLU(inplace=True) does.
 
     >>> ll.training.fixed(input=torch.zeros(3, 1)).batch(7)["input"].shape
     torch.Size([3, 1])
@@ -45,7 +47,7 @@ class _Fixed:
         self.tensors = tensors
 
     def batch(self, step: int) -> Mapping[str, Tensor]:
-        return self.tensors
+        return {name: tensor.clone() for name, tensor in self.tensors.items()}
 
     def shard(self, rank: int, world: int) -> Batches:
         raise InvalidArgument("full-batch training runs in one process")

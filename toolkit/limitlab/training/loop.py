@@ -70,12 +70,13 @@ def fit(
         raise InvalidArgument(f"recipe must be a limitlab.training.Recipe; got {type(recipe).__name__}")
     one_of("precision", precision, PRECISIONS)
     torch_device(device)
-    for argument, cadence in (("checkpoint_every", checkpoint_every), ("log_every", log_every)):
-        if cadence is not None:
-            check_number(argument, cadence, low=1, integer=True)
+    checkpoint_every, log_every = (
+        None if cadence is None else int(check_number(argument, cadence, low=1, integer=True))
+        for argument, cadence in (("checkpoint_every", checkpoint_every), ("log_every", log_every))
+    )
     if resume and run is None:
         raise InvalidArgument("resume=True needs the run to resume from")
-    check_number("seed", seed, low=0, integer=True)
+    seed = int(check_number("seed", seed, low=0, integer=True))
     if run is not None and not resume and is_main_process() and (run.log or checkpoints.paths(run.checkpoints)):
         raise InvalidArgument(f"{run.folder} already holds a training; resume it, or train in run.child(name)")
     training = _Training(model, recipe, run, checkpoint_every or math.ceil(recipe.steps / 10))
@@ -218,7 +219,7 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     chosen = [{"params": list(model.parameters())}] if recipe.groups is None else map(dict, recipe.groups(model))
     groups = [{"rate": 1.0, **group, "params": list(group["params"])} for group in chosen]
     for group in groups:
-        check_number("rate of a group", group["rate"], low=0)
+        group["rate"] = check_number("rate of a group", group["rate"], low=0)
     grouped = {id(parameter) for group in groups for parameter in group["params"]}
     trained = {id(parameter): name for name, parameter in model.named_parameters() if parameter.requires_grad}
     missing = [name for key, name in trained.items() if key not in grouped]

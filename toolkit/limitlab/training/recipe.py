@@ -60,14 +60,14 @@ class Recipe:
                 f"batches must have .batch(step) and .shard(rank, world); got {type(self.batches).__name__}"
             )
         one_of("optimizer", self.optimizer, OPTIMIZERS)
-        # a frozen dataclass; numbers from a form or a file may be whole floats
-        object.__setattr__(self, "steps", check_number("steps", self.steps, low=1, integer=True))
-        check_number("learning_rate", self.learning_rate, low=0)
-        check_number("weight_decay", self.weight_decay, low=0)
-        if self.clip is not None:
-            check_number("clip", self.clip, low=0)
-        if self.evaluate_every is not None:
-            check_number("evaluate_every", self.evaluate_every, low=1, integer=True)
+        for name, low, whole in (
+            ("steps", 1, True), ("learning_rate", 0, False), ("weight_decay", 0, False), ("clip", 0, False),
+            ("evaluate_every", 1, True),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None or name not in ("clip", "evaluate_every"):
+                # a frozen dataclass; numbers from a form, a file or an array may be whole floats, or NumPy's
+                object.__setattr__(self, name, check_number(name, value, low=low, integer=whole))
         schedules.get(self.schedule, self.steps)  # raises for an unknown name
 
     @property

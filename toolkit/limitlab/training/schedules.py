@@ -34,8 +34,8 @@ def one_cycle(steps: int, rise: float = 0.3, start: float = 1 / 25, end: float =
     >>> [round(factor(step), 6) for step in (0, 29, 99)]
     [0.04, 1.0, 4e-06]
     """
-    check_number("steps", steps, low=1, integer=True)
-    check_number("rise", rise, low=0, high=1)
+    steps = int(check_number("steps", steps, low=1, integer=True))
+    rise = check_number("rise", rise, low=0, high=1)
     last = steps - 1
     # less one, as in torch's OneCycleLR: the top lies on the last step of the rise
     top = min(max(rise * steps - 1, 0.0), last)
@@ -54,7 +54,7 @@ def cosine(steps: int, end: float = 0.0) -> Schedule:
     >>> ll.training.schedules.cosine(100)(50)
     0.5
     """
-    check_number("steps", steps, low=1, integer=True)
+    steps = int(check_number("steps", steps, low=1, integer=True))
     return lambda step: _half_cosine(1.0, end, min(step / steps, 1.0))
 
 
@@ -64,7 +64,7 @@ def step_decay(steps: int, every: int | None = None, factor: float = 0.5) -> Sch
     >>> [ll.training.schedules.step_decay(60, every=20)(step) for step in (0, 20, 40)]
     [1.0, 0.5, 0.25]
     """
-    check_number("steps", steps, low=1, integer=True)
+    steps = int(check_number("steps", steps, low=1, integer=True))
     length = int(check_number("every", math.ceil(steps / 6) if every is None else every, low=1, integer=True))
     return lambda step: factor ** (step // length)
 
@@ -75,7 +75,7 @@ def constant(steps: int) -> Schedule:
     >>> ll.training.schedules.constant(100)(99)
     1.0
     """
-    check_number("steps", steps, low=1, integer=True)
+    steps = int(check_number("steps", steps, low=1, integer=True))
     return lambda step: 1.0
 
 

@@ -54,7 +54,9 @@ class Regression:
 
     def __post_init__(self) -> None:
         for name, (low, high) in ENDS.items():
-            check_number(name, getattr(self, name), low=low, high=high, integer=name in WHOLE)
+            value = check_number(name, getattr(self, name), low=low, high=high, integer=name in WHOLE)
+            # a frozen dataclass; numbers of an array may be NumPy's
+            object.__setattr__(self, name, value)
         one_of("activation", self.activation, NONLINEARITIES)
         one_of("target", self.target, TARGETS)
 

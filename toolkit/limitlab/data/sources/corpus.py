@@ -67,7 +67,7 @@ class Corpus:
 
     def split(self, held_out: float) -> tuple[Corpus, Corpus]:
         """The corpus without and with its last sentences, which hold about this share of the tokens."""
-        check_number("held_out", held_out, low=0, high=1)
+        held_out = check_number("held_out", held_out, low=0, high=1)
         first = self.sentence < self.sentence[min(int((1 - held_out) * len(self.tokens)), len(self.tokens) - 1)]
         parts = [replace(self, tokens=self.tokens[part], sentence=self.sentence[part]) for part in (first, ~first)]
         return parts[0], parts[1]
@@ -93,9 +93,11 @@ def factorial_corpus(
     (('w0,0', 'w0,1'), 3960)
     """
     sizes = {"sentences": sentences, "length": length, "first": first, "second": second}
-    for name, value in {**sizes, "topic_words": topic_words, "fillers": fillers}.items():
-        check_number(name, value, low=2, integer=True)
-    check_number("seed", seed, low=0, integer=True)
+    sentences, length, first, second, topic_words, fillers = (
+        int(check_number(name, value, low=2, integer=True))
+        for name, value in {**sizes, "topic_words": topic_words, "fillers": fillers}.items()
+    )
+    seed = int(check_number("seed", seed, low=0, integer=True))
     draws = np.random.default_rng(seed)
     i = draws.integers(first, size=(sentences, 1))
     j = draws.integers(second, size=(sentences, 1))

@@ -66,11 +66,12 @@ def glyphs(
     >>> ll.infinite_width.glyphs(3, 2, drawings=4, size=8).test.shape
     torch.Size([2, 4, 64])
     """
-    for name, count in (("train_classes", train_classes), ("test_classes", test_classes), ("drawings", drawings)):
-        check_number(name, count, low=1, integer=True)
-    for name, count in (("size", size), ("patterns", patterns)):
-        check_number(name, count, low=1, integer=True)
-    check_number("clutter", clutter, low=0)
+    counts = {"train_classes": train_classes, "test_classes": test_classes, "drawings": drawings}
+    train_classes, test_classes, drawings, size, patterns = (
+        int(check_number(name, count, low=1, integer=True))
+        for name, count in {**counts, "size": size, "patterns": patterns}.items()
+    )
+    clutter = check_number("clutter", clutter, low=0)
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
     classes = train_classes + test_classes
     strokes = 0.15 + 0.7 * torch.rand(classes, 1, STROKES, 3, 2, generator=generator)

@@ -193,6 +193,9 @@ def _kind(kind: type) -> str:
 
 def _checked(spec: Option, value: Any) -> Any:
     if get_origin(spec.type) is tuple:
+        # an array of NumPy is a list of its numbers
+        if getattr(value, "ndim", None) == 1:
+            value = tuple(value)
         if not isinstance(value, tuple | list):
             raise InvalidArgument(f"{spec.name} must be a list; got {value!r:.80}")
         return tuple(_checked_scalar(spec, get_args(spec.type)[0], entry) for entry in value)

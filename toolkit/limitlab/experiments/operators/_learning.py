@@ -174,7 +174,7 @@ def rates_of(settings: OperatorSettings, known: Mapping[str, Operator]) -> dict[
     for name, rate in rates.items():
         if name not in known:
             raise unknown_name("model in rates", name, known)
-        check_number(f"rate of {name}", rate, low=0.0, high=1.0)
+        rates[name] = check_number(f"rate of {name}", rate, low=0.0, high=1.0)
     return rates
 
 

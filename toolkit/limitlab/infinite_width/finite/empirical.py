@@ -71,7 +71,7 @@ def empirical_ntk(
     _check_network(network)
     if len(x1) == 0 or (x2 is not None and len(x2) == 0):
         raise InvalidArgument("x1 and x2 must hold a point or more")
-    check_number("chunk", 1 if chunk is None else chunk, low=1, integer=True)
+    chunk = None if chunk is None else int(check_number("chunk", chunk, low=1, integer=True))
     with torch.inference_mode(False):
         first, second = (None if x is None else normal_input(f"x{i}", x, network) for i, x in enumerate((x1, x2), 1))
         assert first is not None

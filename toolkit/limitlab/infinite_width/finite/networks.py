@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -22,9 +22,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.limit.architecture import Chain, Conv, Dense, Flatten, GlobalPool, Layer, LayerNorm, Sum
+from limitlab.layers.precision import require_dtype
 
 PADDING_MODES = {"zeros": "zeros", "periodic": "circular"}
 
@@ -51,9 +52,8 @@ class Network(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        shape = (inputs,) if isinstance(inputs, int) else tuple(inputs)
-        for size in shape:
-            check_number("inputs", size, low=1, integer=True)
+        listed = isinstance(inputs, Sequence)
+        shape = tuple(map(int, check_numbers("inputs", inputs, None if listed else 1, low=1, integer=True)))
         if len(shape) > 3:
             raise InvalidArgument(f"inputs must be a number or (channels, *grid) with one or two axes; got {inputs}")
         if len(architecture) == 0 or not isinstance(architecture.layers[-1], Dense):
@@ -72,6 +72,7 @@ class Network(nn.Module):
             raise InvalidArgument(
                 f"x must have shape (batch, {', '.join(map(str, self.inputs))}); got {tuple(x.shape)}"
             )
+        require_dtype("x", x, next(self.readout.parameters()))
         return self.readout(self.body(x))
 
 
@@ -251,7 +252,7 @@ def standard_learning_rates(network: Network, twin: nn.Module, rate: float) -> l
     >>> [round(group["lr"], 3) for group in ll.infinite_width.standard_learning_rates(network, twin, rate=1.0)]
     [1.0, 0.25]
     """
-    check_number("rate", rate, low=0)
+    rate = check_number("rate", rate, low=0)
     parameters = dict(twin.named_parameters())
     return [{"params": [parameters[name]], "lr": rate * scale**2} for name, scale in scales(network).items()]
 

@@ -56,7 +56,9 @@ class Conv:
 
     def __post_init__(self) -> None:
         _check_variances(self)
-        if int(check_number("size of a Conv", self.size, low=1, integer=True)) % 2 == 0:
+        # a frozen dataclass; numbers of an array may be NumPy's
+        object.__setattr__(self, "size", check_number("size of a Conv", self.size, low=1, integer=True))
+        if self.size % 2 == 0:
             raise InvalidArgument(f"size of a Conv must be odd; got {self.size}")
         if self.padding not in PADDINGS:
             raise unknown_name("padding", self.padding, PADDINGS)
@@ -87,7 +89,7 @@ class LayerNorm:
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, low=0)
+        object.__setattr__(self, "epsilon", check_number("epsilon", self.epsilon, low=0))
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def _layers(layers: Sequence[Layer | str]) -> tuple[Layer, ...]:
 
 def _check_variances(layer: Dense | Conv) -> None:
     for name in ("weight_variance", "bias_variance"):
-        check_number(f"{name} of {_name(layer)}", getattr(layer, name), low=0)
+        object.__setattr__(layer, name, check_number(f"{name} of {_name(layer)}", getattr(layer, name), low=0))
 
 
 def _name(layer: Layer) -> str:

@@ -22,6 +22,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.limit import activations
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.parametrizations.abc import ABC
+from limitlab.layers.precision import require_dtype
 
 
 class ABCMLP(nn.Module):
@@ -50,11 +51,12 @@ class ABCMLP(nn.Module):
         super().__init__()
         if not isinstance(abc, ABC):
             raise InvalidArgument(f"abc must be an ABC, such as parametrization('mup', 2); got {abc!r:.80}")
-        for name, value in (("inputs", inputs), ("width", width), ("outputs", outputs), ("base_width", base_width)):
-            check_number(name, value, low=1, integer=True)
-        self.inputs, self.width, self.outputs = int(inputs), int(width), int(outputs)
+        self.inputs, self.width, self.outputs, base_width = (
+            int(check_number(name, value, low=1, integer=True))
+            for name, value in (("inputs", inputs), ("width", width), ("outputs", outputs), ("base_width", base_width))
+        )
         self.abc, self.phi = abc, activations.activation(activation)
-        self.relative_width = width / base_width
+        self.relative_width = self.width / base_width
         self.seed = int(check_number("seed", seed, low=0, integer=True))
         generator = torch.Generator().manual_seed(self.seed)
         fans = [self.inputs, *[self.width] * abc.hidden, self.outputs]
@@ -68,6 +70,7 @@ class ABCMLP(nn.Module):
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise InvalidArgument(f"x must have shape (batch, {self.inputs}); got {tuple(x.shape)}")
+        require_dtype("x", x, next(self.get_submodule("output").parameters()))
         return self.get_submodule("output")(self.features(x))
 
     def features(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch width"]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -90,6 +91,8 @@ def _means(activations: Iterable[Tensor]) -> Tensor:
 def width_exponents(values: xarray.DataArray) -> xarray.DataArray:
     """The power of the width with which the values grow, their seeds averaged: the dim `width` is fitted away.
 
+    Raises InvalidArgument, naming the place, for an average that is zero, negative or not finite: it has no logarithm.
+
     >>> growing = ll.labels.labelled(size=("width", [1.0, 4.0, 16.0], "size"), width=("width", [8, 16, 32], "width"))
     >>> round(float(ll.infinite_width.width_exponents(growing["size"])), 3)
     2.0
@@ -99,6 +102,15 @@ def width_exponents(values: xarray.DataArray) -> xarray.DataArray:
     if "width" not in values.dims:
         raise InvalidArgument(f"values need the dim 'width'; they have {values.dims}")
     averaged = values.mean("seed") if "seed" in values.dims else values
+    fits = (averaged > 0) & np.isfinite(averaged)
+    if not bool(fits.all()):
+        indices = dict(zip(fits.dims, map(int, np.argwhere(~fits.values)[0]), strict=True))
+        at = averaged[indices]
+        place = ", ".join(f"{dim} {at[dim].item() if dim in at.coords else index}" for dim, index in indices.items())
+        raise InvalidArgument(
+            f"values must be positive, as an exponent is a slope of logarithms; got {at.item():g} at {place}: a change "
+            "at step 0 is zero, and so is the output of a readout that starts at zero; leave them out"
+        )
     fitted = xarray.apply_ufunc(
         slope, averaged["width"], averaged, input_core_dims=[["width"], ["width"]], vectorize=True
     )

@@ -27,8 +27,10 @@ def standard_network(width: int, seed: int = 0, inputs: int = 64, outputs: int =
     >>> ll.infinite_width.standard_network(32)(torch.zeros(5, 64)).shape
     torch.Size([5, 10])
     """
-    for name, value in (("width", width), ("inputs", inputs), ("outputs", outputs)):
-        check_number(name, value, low=1, integer=True)
+    width, inputs, outputs = (
+        int(check_number(name, value, low=1, integer=True))
+        for name, value in (("width", width), ("inputs", inputs), ("outputs", outputs))
+    )
     generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
     layers = OrderedDict(
         h1=nn.Linear(inputs, width),

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.finite.linearization import descend
 from limitlab.labels import labelled
+from limitlab.layers.precision import require_dtype
 
 if TYPE_CHECKING:
     import xarray
@@ -72,6 +73,7 @@ class LinearNetwork(nn.Module):
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         if x.shape[-1] != self.inputs:
             raise InvalidArgument(f"x must have shape (..., {self.inputs}); got {tuple(x.shape)}")
+        require_dtype("x", x, self.v)
         hidden = x @ self.u.T
         if self.b is not None:
             hidden = hidden + self.alpha * self.b

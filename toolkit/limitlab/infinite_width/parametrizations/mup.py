@@ -47,6 +47,11 @@ class Role:
     inputs: float = 1.0
     outputs: float = 1.0
 
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outputs"):
+            # a frozen dataclass; numbers of an array may be NumPy's
+            object.__setattr__(self, name, check_number(name, getattr(self, name), low=0))
+
     def rate(self, optimizer: str) -> float:
         """Factor of the learning rate."""
         if self.kind == "finite":

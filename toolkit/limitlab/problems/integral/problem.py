@@ -92,12 +92,14 @@ class IntegralProblem(Problem):
         if self.solution is None:
             raise InvalidArgument(f"no exact solution of {self.name} is known here")
         if callable(self.solution):
-            return self.solution(x, self.values)
+            # a copy: the function may work in place, and the points are still needed
+            return self.solution(x.clone(), self.values)
         return self._evaluated(self.solution, "x", x)
 
     def exact(self, resolution: int | None = None) -> xarray.Dataset:
         """The solution on equally spaced points of [0, end], variable `u` (x)."""
-        count = check_number("resolution", resolution or self.default_resolution, low=2, high=10**6, integer=True)
+        size = self.default_resolution if resolution is None else resolution
+        count = check_number("resolution", size, low=2, high=10**6, integer=True)
         x = torch.linspace(0.0, self.end, int(count), dtype=torch.float64)
         return labelled(self.provenance(), u=("x", self.solution_at(x), "solution u"), x=("x", x, "position x"))
 

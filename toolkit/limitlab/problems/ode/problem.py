@@ -106,7 +106,8 @@ class ODEProblem(DynamicalProblem):
     def _solved(self, draws: Draws, times: Times, options: Mapping[str, Any]) -> Trajectories:
         y0, values = self._drawn(draws)
         method = options.get("method")
-        tolerances = {"rtol": options.get("rtol") or self.rtol, "atol": options.get("atol") or self.atol}
+        problem = {"rtol": self.rtol, "atol": self.atol}
+        tolerances = {name: value if options.get(name) is None else options[name] for name, value in problem.items()}
         failing = "raise" if self.bound is None else "mask"
         solution = self.solve(y0, times, method=method, values=values, on_failure=failing, **tolerances)
         y = solution.y

@@ -62,8 +62,8 @@ class EllipticProblem(PDEProblem):
 
     def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
         """Pairs of input and solution (sample, x, y), float32, averaged from the solver's grid."""
-        check_number("samples", samples, low=1, integer=True)
-        check_number("first", first, low=0, integer=True)
+        samples = int(check_number("samples", samples, low=1, integer=True))
+        first = int(check_number("first", first, low=0, integer=True))
         grid = self.grid(resolution)
         size = grid.shape[0]
         fine = grid.at(self.solver_resolution(size))

@@ -30,7 +30,12 @@ class InitialLaw(Protocol):
 
 @dataclass(frozen=True)
 class GaussianLaw:
-    """N(0, sigma^2 (-Laplacian + tau^2)^-alpha) without its mean."""
+    """N(0, sigma^2 (-Laplacian + tau^2)^-alpha) without its mean.
+
+    >>> law = ll.problems.GaussianLaw(alpha=2.0, tau=5.0, sigma=25.0)
+    >>> ll.problems.parse("u_t = u_xx", initial=law, resolution=32).simulate(3)["u"].shape
+    (3, 51, 32)
+    """
 
     alpha: float
     tau: float
@@ -42,7 +47,11 @@ class GaussianLaw:
 
 @dataclass(frozen=True)
 class FourierLaw:
-    """Fourier series of `modes` waves, normal coefficients, zero mean, scaled to the maximum `amplitude`."""
+    """Fourier series of `modes` waves, normal coefficients, zero mean, scaled to the maximum `amplitude`.
+
+    >>> ll.problems.parse("u_t = u_xx").initial
+    FourierLaw(modes=5, amplitude=1.0)
+    """
 
     modes: int = 5
     amplitude: float = 1.0
@@ -65,7 +74,11 @@ class FourierLaw:
 
 @dataclass(frozen=True)
 class TextLaw:
-    """One function of x, the same for every sample: text of the grammar."""
+    """One function of x, the same for every sample: text of the grammar.
+
+    >>> ll.problems.parse("u_t = u_xx", initial="sin(2*pi*x)").initial
+    TextLaw(text='sin(2*pi*x)')
+    """
 
     text: str
 

@@ -72,8 +72,8 @@ class NavierStokesProblem(PDEProblem):
 
     def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
         """Trajectories `w` (sample, time, x, y), and `f` (sample, x, y) where it is random; float32."""
-        check_number("samples", samples, low=1, integer=True)
-        check_number("first", first, low=0, integer=True)
+        samples = int(check_number("samples", samples, low=1, integer=True))
+        first = int(check_number("first", first, low=0, integer=True))
         grid = self.grid(resolution)
         fine = grid.at(self.solver_resolution(grid.shape[0]))
         chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))

@@ -52,8 +52,8 @@ class PeriodicProblem(PDEProblem):
 
     def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
         """Trajectories `u` (sample, time, x), float32. Raises SolutionBlewUp naming the sample."""
-        check_number("samples", samples, low=1, integer=True)
-        check_number("first", first, low=0, integer=True)
+        samples = int(check_number("samples", samples, low=1, integer=True))
+        first = int(check_number("first", first, low=0, integer=True))
         grid = self.grid(resolution)
         fine = grid.at(self.solver_resolution(grid.shape[0]))
         chunk = max(1, POINTS_PER_BATCH // fine.shape[0])
@@ -103,7 +103,14 @@ class PeriodicProblem(PDEProblem):
         """Trajectories computed on the very grid of the initial values, then reduced to `resolution` points."""
         linear, nonlinear = self.tendency(grid, state)
         return integrate_spectral(
-            state, grid, linear, nonlinear, times, dt=dt or self.dt, resolution=resolution, first=first
+            state,
+            grid,
+            linear,
+            nonlinear,
+            times,
+            dt=self.dt if dt is None else dt,
+            resolution=resolution,
+            first=first,
         )
 
     def exact(self, resolution: int | None = None) -> xarray.Dataset:

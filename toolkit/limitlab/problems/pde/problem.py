@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.labels import labelled
 from limitlab.problems.base import Field, GenerativeProblem, Kind, Parameter
 from limitlab.solvers.failures import SolutionBlewUp
@@ -61,10 +61,11 @@ class PDEProblem(GenerativeProblem):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("span", self.span, low=0.0)
-        check_number("frames", self.frames, low=2 if self.span > 0 else 1, integer=True)
-        for length in self.lengths:
-            check_number("length", length, low=1e-6, high=1e6)
+        # a frozen dataclass; numbers of an array may be NumPy's
+        object.__setattr__(self, "span", check_number("span", self.span, low=0.0))
+        least = 2 if self.span > 0 else 1
+        object.__setattr__(self, "frames", check_number("frames", self.frames, low=least, integer=True))
+        object.__setattr__(self, "lengths", check_numbers("lengths", self.lengths, low=1e-6, high=1e6))
 
     @property
     def dimension(self) -> int:
@@ -97,7 +98,8 @@ class PDEProblem(GenerativeProblem):
 
     def grid(self, resolution: int | None = None) -> Grid:
         """The grid with `resolution` points an axis (the default resolution when left out)."""
-        size = check_number("resolution", resolution or self.default_resolution, low=2, high=2**16, integer=True)
+        asked = self.default_resolution if resolution is None else resolution
+        size = check_number("resolution", asked, low=2, high=2**16, integer=True)
         return Grid.uniform(
             (int(size),) * self.dimension,
             dimension=self.dimension,

@@ -36,28 +36,27 @@ def parse(
     length: float = 1.0,
     span: float = 1.0,
     frames: int = 51,
-    initial: str | InitialLaw = "random",
+    initial: str | float | InitialLaw = "random",
     resolution: int = 128,
     dt: float | None = None,
 ) -> PeriodicProblem:
     """The periodic problem `u_t = right side` on [0, length]: parse("u_t = D*u_xx + u*(1 - u)", {"D": 0.01}).
 
-    parameters: values, or Parameters with a range. initial: "random" (five waves), text in x, or a law.
+    parameters: values, or Parameters with a range. initial: "random" (five waves), a number, text in x, or a law.
     dt: longest step; a pilot run finds one when left out. Raises InvalidArgument for text outside the grammar, terms
     that are not periodic, ill-posed equations, and solutions that blow up or that 1024 points do not resolve.
     """
-    check_number("length", length, low=1e-6, high=1e6)
-    check_number("span", span, low=1e-9, high=1e6)
-    check_number("frames", frames, low=2, high=10_000, integer=True)
-    check_number("resolution", resolution, low=8, high=FINEST_RESOLUTION, integer=True)
+    length = check_number("length", length, low=1e-6, high=1e6)
+    span = check_number("span", span, low=1e-9, high=1e6)
+    frames = int(check_number("frames", frames, low=2, high=10_000, integer=True))
+    resolution = int(check_number("resolution", resolution, low=8, high=FINEST_RESOLUTION, integer=True))
     typed = tuple(declared(key, value) for key, value in (parameters or {}).items())
-    law = (FourierLaw() if initial == "random" else TextLaw(initial)) if isinstance(initial, str) else initial
     problem = PeriodicProblem(
         name="own_equation",
         title="Your equation",
         equation=text,
         parameters=typed,
-        initial=law,
+        initial=_law(initial),
         dt=span / FEWEST_STEPS if dt is None else float(check_number("dt", dt, low=1e-9)),
         lengths=(float(length),),
         default_resolution=resolution,
@@ -69,6 +68,21 @@ def parse(
     _require_periodic(problem)
     _, nonlinear = problem.tendency(problem.grid(), torch.zeros(1, dtype=torch.float64))
     return problem if nonlinear is None or dt is not None else _settled(problem)
+
+
+def _law(initial: str | float | InitialLaw) -> InitialLaw:
+    if isinstance(initial, str):
+        return FourierLaw() if initial == "random" else TextLaw(initial)
+    if dataclasses.is_dataclass(initial) and hasattr(initial, "sample"):
+        return initial
+    try:
+        # Python's own digits, all of them
+        return TextLaw(repr(check_number("initial", initial)))
+    except InvalidArgument:
+        raise InvalidArgument(
+            f'initial must be "random", a number, text in x such as "sin(2*pi*x)", or a law of u(x); got '
+            f"{initial!r:.60}"
+        ) from None
 
 
 def declared(name: str, value: float | Parameter) -> Parameter:

@@ -9,7 +9,7 @@
 
 A name is a field, a field with derivative subscripts (u_x, u_xx, u_t, w_xy), a declared parameter, a coordinate
 (x, y, t) or pi; a function is a row of `limitlab.problems.text.functions`, or dx, dy: the derivative of its argument,
-in conservative form.
+in conservative form. 2x, sin x and sin^2(x) are not read, but answered by how to write them.
 
 Every limit (length, depth, size of numbers and powers) is checked before sympy sees a node, so that hostile text costs
 bounded time and ends in InvalidArgument.
@@ -35,6 +35,9 @@ LARGEST_EXPONENT = 16
 LARGEST_NUMBER = 1e30
 LARGEST_EXACT_INTEGER = 10**15
 HIGHEST_DERIVATIVE = 8
+
+WRITTEN = {"e": "exp(1), and a power of it exp(...)", "ln": "log(...)"}
+"""What other notations are here."""
 
 COORDINATES = ("t", "x", "y", "z")
 _TOKEN = re.compile(
@@ -77,7 +80,8 @@ class _Token(NamedTuple):
     position: int
 
 
-def _tokens(text: object) -> list[_Token]:
+def _tokens(text: object, before: int = 0) -> list[_Token]:
+    """The tokens, at positions counted from 1 and from `before` characters ahead of the text."""
     if not isinstance(text, str):
         raise InvalidArgument(f"an equation must be text; got {type(text).__name__}")
     if len(text) > LONGEST_TEXT:
@@ -86,26 +90,30 @@ def _tokens(text: object) -> list[_Token]:
         if not (" " <= character <= "~" or character in "\t\n"):
             name = unicodedata.name(character, "a control character")
             raise InvalidArgument(
-                f"character {position + 1} of the equation is not plain ASCII: {character!a} ({name})"
+                f"character {before + position + 1} of the equation is not plain ASCII: {character!a} ({name})"
             )
     tokens, position, end = [], 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
+            rest = text[position:].lstrip()
             raise InvalidArgument(
-                f"unexpected {text[position:].lstrip()[:1]!r} in the equation at character {position + 1}"
+                f"unexpected {rest[0]!r} in the equation at character {before + len(text) - len(rest) + 1}"
             )
         kind = ("number", "name", "sign")[(match.lastindex or 1) - 1]
-        tokens.append(_Token(kind, match.group(match.lastindex or 1), match.start(match.lastindex or 1) + 1))
+        start = before + match.start(match.lastindex or 1) + 1
+        tokens.append(_Token(kind, match.group(match.lastindex or 1), start))
         position = match.end()
-    return [*tokens, _Token("end", "the end", len(text) + 1)]
+    return [*tokens, _Token("end", "the end", before + len(text) + 1)]
 
 
 class Parser:
     """Recursive descent over the tokens; every method reads one rule of the grammar and returns its sympy node."""
 
-    def __init__(self, text: str, fields: Sequence[str], parameters: Sequence[str], dimension: int) -> None:
-        self._tokens = _tokens(text)
+    def __init__(
+        self, text: str, fields: Sequence[str], parameters: Sequence[str], dimension: int, before: int = 0
+    ) -> None:
+        self._tokens = _tokens(text, before)
         self._next = 0
         self._depth = 0
         import sympy
@@ -132,11 +140,13 @@ class Parser:
 
     def expect(self, text: str, meaning: str) -> None:
         if self._current.text != text:
+            self._require_no_product()
             raise InvalidArgument(f"expected {text!r} before {self._where()}: {meaning}")
         self._next += 1
 
     def expect_end(self) -> None:
         if self._current.kind != "end":
+            self._require_no_product()
             raise InvalidArgument(f"expected an operator or the end before {self._where()}")
 
     def _product(self) -> sympy.Expr:
@@ -191,6 +201,11 @@ class Parser:
             raise InvalidArgument(f"expected a number, a name or '(' at character {token.position}; got {token.text!r}")
         if self._current.text == "(":
             return self._call(token)
+        if token.text in self._callable():
+            power = "^2" if self._current.text in ("^", "**") else ""
+            raise InvalidArgument(
+                f"{token.text!r} at character {token.position} is a function: write {token.text}(...){power}"
+            )
         return self._named(token)
 
     def _inside(self) -> sympy.Expr:
@@ -203,7 +218,13 @@ class Parser:
     def _call(self, token: _Token) -> sympy.Expr:
         import sympy
 
-        one_of("function", token.text, {*FUNCTIONS, *self._operators})
+        if token.text in self._known():
+            raise InvalidArgument(
+                f"{token.text!r} at character {token.position} is no function: write {token.text}*(...) for a product"
+            )
+        if token.text in WRITTEN:
+            raise InvalidArgument(f"{token.text!r} at character {token.position} is written {WRITTEN[token.text]}")
+        one_of("function", token.text, self._callable())
         self._next += 1
         argument = self._inside()
         if token.text in self._operators:
@@ -230,7 +251,20 @@ class Parser:
         if field in self._fields and subscripts and set(subscripts) <= set(self._coordinates):
             variables = [self._coordinates[letter] for letter in subscripts]
             return self._checked(sympy.Derivative(self._fields[field], *variables))
+        if name in WRITTEN:
+            raise InvalidArgument(f"{name!r} at character {token.position} is written {WRITTEN[name]}")
         raise unknown_name("name", name, self._known())
+
+    def _require_no_product(self) -> None:
+        """Raise InvalidArgument where something stands right after a factor, as x does in 2x."""
+        token = self._current
+        if token.kind in ("number", "name") or token.text == "(":
+            factor, other = self._tokens[self._next - 1].text, token.text
+            product = f"{'(...)' if factor == ')' else factor}*{'(...)' if other == '(' else other}"
+            raise InvalidArgument(f"expected an operator before {self._where()}: a product is written {product[:60]}")
+
+    def _callable(self) -> set[str]:
+        return {*FUNCTIONS, *self._operators}
 
     def _known(self) -> list[str]:
         derivatives = [f"{field}_{coordinate}" for field in self._fields for coordinate in self._coordinates]

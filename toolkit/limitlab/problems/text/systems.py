@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from limitlab.errors import InvalidArgument, one_of
-from limitlab.problems.text.grammar import LONGEST_TEXT, Parser
+from limitlab.problems.text.grammar import COORDINATES, LONGEST_TEXT, Parser
 
 if TYPE_CHECKING:
     import sympy
@@ -53,7 +53,7 @@ def kind_of(text: object) -> Literal["ode", "sde"] | None:
     """What the left sides of a text say: "ode" for x' or dx/dt, "sde" for dX, None for neither."""
     if not isinstance(text, str) or len(text) > LONGEST_SYSTEM:
         return None
-    sides = [line.partition("=")[::2] for line in _lines(text)]
+    sides = [line.partition("=")[::2] for _, line in _lines(text)]
     if any(_PRIMED.match(left) or _RATIO.match(left) for left, _ in sides):
         return "ode"
     return "sde" if any(_DIFFERENTIAL.match(left) and _INCREMENT.search(right) for left, right in sides) else None
@@ -71,7 +71,7 @@ def parse_dynamics(text: str, parameters: tuple[str, ...] = ()) -> Dynamics:
         raise InvalidArgument(f"no line of {text!a:.60} begins like x' = ..., dx/dt = ... or dX = ... (with dt or dW)")
     if len(lines) > MOST_EQUATIONS:
         raise InvalidArgument(f"a system must have at most {MOST_EQUATIONS} equations; got {len(lines)}")
-    left = [_left(line, kind) for line in lines]
+    left = [_left(line, kind) for _, line in lines]
     states = tuple(name for name, site in left if site is not None)
     indexed = any(site for _, site in left)
     if len(set(states)) < len(states):
@@ -82,9 +82,9 @@ def parse_dynamics(text: str, parameters: tuple[str, ...] = ()) -> Dynamics:
     noises = _noises(text)
     names = _Names(states, (*parameters, *(("dt", *noises) if kind == "sde" else ())), indexed, {})
     rights: dict[str, sympy.Expr] = {}
-    for line, (name, site) in zip(lines, left, strict=True):
+    for (start, line), (name, site) in zip(lines, left, strict=True):
         try:
-            expression = _expression(line.partition("=")[2], names)
+            expression = _expression(line.partition("=")[2], names, start + line.index("=") + 1)
             if site is None:
                 names.define(name, expression)
             else:
@@ -140,14 +140,14 @@ class _Names(NamedTuple):
 class _SystemParser(Parser):
     """The grammar with states, sites, named expressions and reductions."""
 
-    def __init__(self, text: str, names: _Names) -> None:
+    def __init__(self, text: str, names: _Names, before: int = 0) -> None:
         import sympy
 
         plain = (*names.others, *names.states, *(("i", "j", "N") if names.indexed else ()))
         for name in plain:
             if plain.count(name) > 1:
                 raise InvalidArgument(f"the name {name!r} is taken already; choose another")
-        super().__init__(text, (), plain, 0)
+        super().__init__(text, (), plain, 0, before)
         self._names = names
         self._expansion = 0
         self._reducing = False
@@ -161,12 +161,22 @@ class _SystemParser(Parser):
             raise InvalidArgument("j stands only in brackets, such as x[j], within mean(...) or sum(...)")
         definition = self._names.definitions.get(name)
         if definition is None:
+            state, _, subscripts = name.rpartition("_")
+            if state in self._names.states and subscripts and set(subscripts) <= set(COORDINATES):
+                raise InvalidArgument(
+                    f"{name!r} at character {token.position} is a derivative: write {state}_t = ... on the left of a "
+                    "partial differential equation"
+                )
             return super()._named(token)
         # definitions of definitions double at every line: hostile text must not grow without bound
         self._expansion += _size(definition)
         if self._expansion > LARGEST_EXPANSION:
             raise InvalidArgument(f"the named expressions make more than {LARGEST_EXPANSION} terms of this equation")
         return definition
+
+    def _callable(self) -> set[str]:
+        reductions = self._reduce if self._names.indexed or "integral" in self._reduce else ()
+        return {*super()._callable(), *reductions}
 
     def _known(self) -> list[str]:
         return [*super()._known(), *self._names.definitions]
@@ -188,7 +198,7 @@ class _SystemParser(Parser):
         return site_symbol(name, offset, index.text)
 
     def _call(self, token):
-        if token.text not in self._reduce or not (self._names.indexed or "integral" in self._reduce):
+        if token.text not in self._callable() - super()._callable():
             return super()._call(token)
         if self._reducing:
             raise InvalidArgument(f"{token.text}(...) may not stand inside another")
@@ -199,15 +209,16 @@ class _SystemParser(Parser):
         return self._checked(coefficient * self._reduce[token.text](inner))
 
 
-def _expression(text: str, names: _Names) -> sympy.Expr:
-    parser = _SystemParser(text, names)
+def _expression(text: str, names: _Names, before: int = 0) -> sympy.Expr:
+    parser = _SystemParser(text, names, before)
     expression = parser.sum()
     parser.expect_end()
     return expression
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in re.split(r"[;\n]", text) if line.strip()]
+def _lines(text: str) -> list[tuple[int, str]]:
+    """The lines that hold something, each with the number of characters before it."""
+    return [(line.start(), line[0]) for line in re.finditer(r"[^;\n]+", text) if line[0].strip()]
 
 
 def _left(line: str, kind: str) -> tuple[str, bool | None]:

@@ -60,7 +60,8 @@ def linearized(
     t = t.to(y.dtype)
     if jacobian is None:
         return (_forward if torch.compiler.is_compiling() else _reverse)(field, t, y)
-    known = jacobian(t, y)
+    # copies: the function may work in place, and a factorisation costs more
+    known = jacobian(t.clone(), y.clone())
     batch, size = y.shape
     if known.shape != (batch, size, size) or known.dtype != y.dtype:
         raise InvalidArgument(

@@ -34,8 +34,10 @@ from limitlab.solvers.arguments import (
     read_state,
     read_times,
     require_known,
+    require_precision,
     require_slope,
 )
+from limitlab.solvers.copying import first_call
 from limitlab.solvers.derivatives import outside_inference_mode, require_derivatives
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
@@ -77,7 +79,8 @@ def solve_ode(
     gets t in the precision of y, or in double where that of y cannot tell the times of the span apart; t lies in the
     span, but for kvaerno5 and yoshida4, which look 0.24 and 0.36 of a step beyond the ends of theirs.
     method: a name of `method_names()`; those without an error estimate need a step_size, which makes any method step
-    uniformly. control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
+    uniformly. gradient: a way of the module's table, "direct", "checkpoint", "adjoint" or "reversible".
+    control: "i", "pi" or "pid". shared_steps: one step size for the whole batch.
     stops: times that steps must end at. jacobian: (t, y) -> df/dy (batch, n, n), for stiff methods, of the flattened
     state y (batch, n), t (batch, 1); by automatic differentiation if left out. first_step: its size, estimated if left
     out. max_step: the longest, where steps by the error would pass over a short pulse. max_steps: attempts of a sample.
@@ -102,14 +105,15 @@ def solve_ode(
     )  # fmt: skip
     turned = jacobian if jacobian is None or clock.plain else TurnedJacobian(jacobian, clock)
     chosen = method_named(method, turned, *((rtol, atol) if step_size is None else ()))
+    require_precision(flat.dtype, method, hasattr(chosen, "jacobian"), settings)
     if step_size is None and not chosen.error_order:
         raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
     if step_size is not None and events:
         raise InvalidArgument("step_size takes no events: they are looked for where steps follow the error")
     if compile and events:
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
-    flat_field = field if layout.plain and clock.plain else FlatField(field, layout, clock)
-    slope = sign * _first_slope(field, times[:, :1], y0, flat, layout=layout, clock=clock)
+    called, slope = _first_call(field, times[:, :1], y0, flat, layout=layout, clock=clock)
+    flat_field = called if layout.plain and clock.plain else FlatField(called, layout, clock)
     require_derivatives(chosen, flat_field, times, flat)
     march = March(
         flat_field,
@@ -145,13 +149,17 @@ def solve_ode(
     )
 
 
-def _first_slope(
+def _first_call(
     field: Callable[[Tensor, Any], Any], start: Tensor, y0: Any, flat: Tensor, *, layout: Layout, clock: Clock
-) -> Float[Tensor, "batch state"]:
-    """The slope at the start. Raises InvalidArgument, also where the field cannot take its times in double."""
+) -> tuple[Callable[[Tensor, Any], Any], Float[Tensor, "batch state"]]:
+    """The field as it may be called from now on, and the slope at the start in the solver's time.
+
+    Raises InvalidArgument, also where the field cannot take its times in double.
+    """
     time = layout.time(clock.asked(start.to(flat.dtype)))
     try:
-        return require_slope("field", field(time, y0), flat, layout)
+        called, slope = first_call(field, time, y0)
+        return called, clock.sign * require_slope("field", slope, flat, layout)
     except (RuntimeError, InvalidArgument) as problem:
         if clock.origin is None:
             raise

@@ -77,7 +77,7 @@ def integrate_spectral(
     sample, used in messages. Raises SolutionBlewUp naming sample and time, InvalidArgument.
     Source: Kassam & Trefethen 2005.
     """
-    check_number("dt", dt, low=1e-12)
+    dt = check_number("dt", dt, low=1e-12)
     moments = [float(moment) for moment in times]
     if not moments or any(not later > earlier for earlier, later in pairwise(moments)):
         raise InvalidArgument(f"times must increase strictly; got {moments[:8]}")

@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from limitlab.errors import InvalidArgument
+
 _A = 0xBF58476D1CE4E5B9 - 2**64  # torch multiplies signed integers of 64 bits only
 _B = 0x94D049BB133111EB - 2**64
 # odd multiples of the golden ratio keep neighbouring integers far apart before they are mixed
@@ -54,7 +56,9 @@ def index_keys(indices: Int[Tensor, "*shape"], stream: int) -> Int[Tensor, "*sha
 
 
 def normal_pairs(counters: Int[Tensor, "count *lanes"], dtype: torch.dtype) -> Float[Tensor, "count 2 *lanes"]:
-    """Two independent normals for every counter, which is overwritten."""
+    """Two independent normals for every counter, which is overwritten. Raises InvalidArgument for half precision."""
+    if dtype not in (torch.float32, torch.float64):
+        raise InvalidArgument(f"dtype of noise must be float32 or float64, where 2^-31 is more than zero; got {dtype}")
     halves = mixed(counters).view(torch.int32)
     # little-endian: the upper half of a counter comes second
     radius, angle = halves[..., 1::2].to(dtype), halves[..., 0::2].to(dtype)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, digits
+from limitlab.errors import InvalidArgument, check_numbers, digits
 from limitlab.numbers import rounding_of
 
 Moments = TypeVar("Moments", np.ndarray, Tensor)
@@ -30,14 +30,15 @@ def inside(times: Moments, span: tuple[float, float]) -> Moments:
 
 def read_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """(batch, noise), two positive whole numbers. Raises InvalidArgument."""
-    if len(shape) != 2 or any(not isinstance(size, int) or size < 1 for size in shape):
+    if not isinstance(shape, Sequence) or len(shape) != 2:
         raise InvalidArgument(f"shape must be (batch, noise), two positive whole numbers; got {shape!r:.80}")
-    return int(shape[0]), int(shape[1])
+    batch, noise = check_numbers("shape", shape, low=1, integer=True)
+    return int(batch), int(noise)
 
 
 def read_span(span: tuple[float, float]) -> tuple[float, float]:
     """(start, end), increasing. Raises InvalidArgument."""
-    start, end = (check_number("span", float(edge)) for edge in span)
+    start, end = check_numbers("span", span, 2)
     if not start < end:
         raise InvalidArgument(f"span must be (start, end) with start < end; got ({', '.join(digits(start, end))})")
     return start, end

@@ -34,6 +34,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_unmapped,
 )
+from limitlab.solvers.copying import first_call
 from limitlab.solvers.derivatives import outside_inference_mode, require_derivative
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import checkpoint
@@ -78,10 +79,10 @@ def solve_sde(
 
     drift, diffusion: (t, y) with t (batch, 1) and y (batch, state); drift returns (batch, state), diffusion (batch,
     state) for "diagonal" noise, (batch, state, 1) for "scalar", (batch, state, noise) for "commutative" and "general",
-    either for "additive". t: (time,) or (batch, time), strictly increasing, which drift and diffusion get in the
-    precision of y, or in double where that of y cannot tell the times of the span apart. step_size: uniform steps from
-    t[0], which every scheme takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or
-    "pid".
+    either for "additive". gradient: a way of the module's table, "direct", "checkpoint", "adjoint" or "reversible".
+    t: (time,) or (batch, time), strictly increasing, which drift and diffusion get in the precision of y, or in double
+    where that of y cannot tell the times of the span apart. step_size: uniform steps from t[0], which every scheme
+    takes; without it, steps by the error, for schemes that estimate it. control: "i", "pi" or "pid".
     shared_steps: one step size for the batch. first_step: a thousandth of the path's span if left out. max_step: the
     longest step, and max_steps: attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the
     samples that fail. Steps end at the asked times. A sample's path depends on the seed and its index in the batch, or
@@ -124,7 +125,7 @@ def solve_sde(
     structure = Structure(fields.diffusion, noise, method, calculus)
     structure.require(start, y0)
     if noise == "diagonal" and (scheme.step is milstein or corrected):
-        fields = replace(fields, coupled=any(is_coupled(diffusion, start, y) for y in (y0, beside(y0.detach()))))
+        fields = replace(fields, coupled=any(is_coupled(fields.diffusion, start, y) for y in (y0, beside(y0.detach()))))
     # noise is drawn on the regular grid, so that asking for more times leaves the path as it is
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
@@ -186,6 +187,8 @@ def _check_state(y0: object, scheme: Scheme, method: str) -> None:
     if not isinstance(y0, Tensor) or y0.dim() != 2 or not y0.is_floating_point() or y0.numel() == 0:
         got = f"{tuple(y0.shape)} {y0.dtype}" if isinstance(y0, Tensor) else type(y0).__name__
         raise InvalidArgument(f"y0 must be a floating tensor (batch, state); got {got}")
+    if y0.dtype not in (torch.float32, torch.float64):
+        raise InvalidArgument(f"y0 must be of float32 or float64, as the noise is; got {y0.dtype}")
     require_unmapped("y0", y0)
     require_finite("y0", y0)
     if scheme.positive and not bool((y0 > 0).all()):
@@ -202,8 +205,9 @@ def _read_fields(
     calculus: Calculus,
 ) -> tuple[Fields, int, bool]:
     """The fields with the number of their noise channels, and whether a gradient is asked for; one call of each."""
+    originals = drift, diffusion
     try:
-        f, g = drift(t, y0), diffusion(t, y0)
+        (drift, f), (diffusion, g) = first_call(drift, t, y0), first_call(diffusion, t, y0)
     except RuntimeError as problem:
         if t.dtype == y0.dtype:
             raise
@@ -223,7 +227,7 @@ def _read_fields(
     along = squeezed(diffusion) if noise == "scalar" else diffusion
     elementwise = noise == "scalar" or g.dim() == 2
     tape = torch.is_grad_enabled() and (f.requires_grad or g.requires_grad or y0.requires_grad)
-    return Fields(drift, along, noise, calculus, elementwise, (drift, diffusion), time_dtype=t.dtype), channels, tape
+    return Fields(drift, along, noise, calculus, elementwise, originals, time_dtype=t.dtype), channels, tape
 
 
 def _check_output(name: str, output: Tensor, y0: Tensor, fits: bool, *, accepted: str, time_dtype: torch.dtype) -> None:

@@ -281,4 +281,4 @@ def _check_before(before: float | Tensor | None, observed: Tensor) -> None:
         if before.shape not in ((), (channels,)) or not bool(torch.isfinite(before).all()):
             raise InvalidArgument(f"before must be a finite number or ({channels},); got shape {tuple(before.shape)}")
     else:
-        check_number("before", before)
+        before = check_number("before", before)

@@ -29,8 +29,8 @@ def log_signature_size(channels: int, depth: int = 2) -> int:
     >>> ll.spaces.log_signature_size(3)
     6
     """
-    check_number("channels", channels, low=1, integer=True)
-    check_number("depth", depth, low=1, high=2, integer=True)
+    channels = int(check_number("channels", channels, low=1, integer=True))
+    depth = int(check_number("depth", depth, low=1, high=2, integer=True))
     return channels if depth == 1 else channels + channels * (channels - 1) // 2
 
 
@@ -41,7 +41,7 @@ def log_signature(points: Float[Tensor, "*batch point channel"], depth: int = 2)
     >>> ll.spaces.log_signature(square).tolist()  # back where it began, around an area of one
     [0.0, 0.0, 1.0]
     """
-    check_number("depth", depth, low=1, high=2, integer=True)
+    depth = int(check_number("depth", depth, low=1, high=2, integer=True))
     if points.dim() < 2 or points.shape[-2] < 2:
         raise InvalidArgument(f"points must be (.., point, channel) with two points or more; got {tuple(points.shape)}")
     return _from_increments(points.diff(dim=-2), depth)
@@ -81,8 +81,8 @@ def log_signature_path(path: ControlPath, window: int, depth: int = 2) -> Contro
     >>> ll.spaces.log_signature_path(path, window=4)
     ControlPath(log-signature of depth 2: 1 samples, 6 channels, 3 knots on [0, 8])
     """
-    check_number("window", window, low=1, integer=True)
-    check_number("depth", depth, low=1, high=2, integer=True)
+    window = int(check_number("window", window, low=1, integer=True))
+    depth = int(check_number("depth", depth, low=1, high=2, integer=True))
     if path.degree != 1:
         raise InvalidArgument(f"path must be piecewise linear (linear, rectilinear); got a {path.interpolation} one")
     points = path.coefficients[:, :, 0]
