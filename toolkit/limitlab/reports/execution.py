@@ -107,8 +107,8 @@ def execute(
 ) -> Execution:
     """Run a notebook given as text; needs nothing of the machine that asked, so it can run on a worker.
 
-    values: all parameters, for the record. overrides: those that replace defaults. folder: where the cells run, a scratch
-    folder when left out or not there.
+    values: all parameters, for the record. overrides: those that replace defaults. folder: where the cells run; a
+    scratch folder when left out, or when it is not there.
     """
     import nbformat
     import papermill
