@@ -139,7 +139,7 @@ def test_solution_says_shapes_times_costs_and_what_failed():
     assert re.search(r"1 of 2 samples failed: sample 1: blow-up at t = ", text)
     assert repr(masked).endswith("1 failed)")
     fine = ll.solvers.solve_ode(lambda t, y: -y, y0, times, rtol=1e-4)
-    assert "every sample to its last time" in fine._repr_html_()
+    assert "every sample reached its end" in fine._repr_html_()
     assert "rtol=0.0001" in fine._repr_html_()
 
 

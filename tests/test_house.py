@@ -108,6 +108,13 @@ def test_tests_mirror_the_modules():
     require_none(strangers)
 
 
+def test_walks_in_the_browser_wait_as_long_as_their_one_limit_says():
+    walks = sorted(ROOT.glob("tests/browser/test_*.py"))
+    assert walks
+    numbers = ((path, re.search(r"timeout=[^,)]*\d", path.read_text(encoding="utf-8"))) for path in walks)
+    require_none(f"{path.name}: {number[0]}" for path, number in numbers if number)
+
+
 def test_no_experiment_imports_another():
     experiments = {
         ".".join(path.relative_to(ROOT / "toolkit").with_suffix("").parts): path

@@ -156,7 +156,7 @@ class Solution(Shown):
         ]
         first = "; ".join(f"sample {f.sample}: {f.kind} at t = {f.time:.6g}" for f in self.failures[:MOST_SHOWN])
         success = (
-            f"{len(self.failures)} of {batch} samples failed: {first}" if first else "every sample to its last time"
+            f"{len(self.failures)} of {batch} samples failed: {first}" if first else "every sample reached its end"
         )
         return Card(
             f"Solution by {self.method}",
