@@ -55,12 +55,8 @@ def test_training_curves_of_nothing_say_so_and_have_no_numbers_of_plotlys(log):
     figure = figures.training_curves(xr.Dataset())
     assert [note.text for note in figure.layout.annotations] == ["no loss yet"]
     assert (figure.layout.xaxis.showticklabels, figure.layout.yaxis.showticklabels) == (False, False)
-    full = figures.training_curves(log)
-    assert (full.layout.annotations, full.layout.xaxis.showticklabels, full.layout.yaxis.showticklabels) == (
-        (),
-        None,
-        None,
-    )
+    full = figures.training_curves(log).layout
+    assert (full.annotations, full.xaxis.showticklabels, full.yaxis.showticklabels) == ((), None, None)
 
 
 def test_long_trainings_are_thinned(log):

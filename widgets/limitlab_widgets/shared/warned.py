@@ -19,12 +19,13 @@ _elsewhere = warnings.showwarning
 def collected() -> Iterator[list[Warning]]:
     """The warnings that this thread gives meanwhile; those of other threads go where they always went."""
     global _elsewhere
+    heard: list[Warning] = []
     # again after a `catch_warnings`, which puts back what was there before it
     if warnings.showwarning is not _by_thread:
         _elsewhere, warnings.showwarning = warnings.showwarning, _by_thread
     # changes no rule, but makes Python forget what it has warned of already
     warnings.simplefilter("default", Warning, append=True)
-    outer, _listening.heard = getattr(_listening, "heard", None), (heard := [])
+    outer, _listening.heard = getattr(_listening, "heard", None), heard
     try:
         yield heard
     finally:
@@ -39,9 +40,9 @@ def summary(heard: Sequence[Warning]) -> str:
     return "; ".join(texts[0] + (f" ({len(texts)} times)" if texts[1:] else "") for texts in kinds.values())
 
 
-def _by_thread(message: Any, category: type[Warning], *origin: Any) -> None:
+def _by_thread(*warning: Any, **more: Any) -> None:
     heard = getattr(_listening, "heard", None)
     if heard is None:
-        _elsewhere(message, category, *origin)
+        _elsewhere(*warning, **more)
     else:
-        heard.append(message)
+        heard.append(warning[0])
