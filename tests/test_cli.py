@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import io
+import json
 import os
 import re
 import signal
@@ -131,6 +133,64 @@ def test_interrupted_report_ends_with_130_and_no_traceback(course):
 def test_notebooks_are_listed_with_title_and_parameters(course, capsys):
     assert main(["list", "notebooks", "--markdown"]) == 0
     assert "| operators/01-waves | Waves | modes=4, label=a, wait=0.0 |" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def listed(monkeypatch, columns, *arguments):
+    """The lines that a terminal of so many columns shows."""
+    terminal = Terminal()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["list", *arguments]) == 0
+    return terminal.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("table", ["problems", "experiments", "notebooks", "operators", "systems"])
+def test_a_list_fits_the_terminal_and_cuts_no_name(table, columns, monkeypatch):
+    head, *lines = listed(monkeypatch, columns, table)
+    assert max(map(len, [head, *lines])) <= columns
+    names = [entry["name"] for entry in json.loads("\n".join(listed(monkeypatch, columns, table, "--json")))]
+    assert [line.split()[0] for line in lines] == names
+    assert head.split()[0] == "name"
+
+
+def test_in_a_narrow_terminal_the_widest_cells_are_cut(monkeypatch):
+    head, *lines = listed(monkeypatch, 80, "problems")
+    assert head.split() == ["name", "kind", "title", "equation", "parameters"]
+    (line,) = (line for line in lines if line.startswith("hodgkin_huxley "))
+    assert line.count("…") == 3
+    assert "ode" in line.split()
+
+
+def test_a_terminal_that_is_too_narrow_for_all_columns_shows_the_first(monkeypatch):
+    head, *lines = listed(monkeypatch, 40, "problems")
+    assert head.split() == ["name", "kind"]
+    assert "stochastic_lotka_volterra" in "".join(lines)
+
+
+def test_wide_lists_are_whole_lines_in_any_terminal(monkeypatch):
+    lines = listed(monkeypatch, 80, "problems", "--wide")
+    assert "…" not in "".join(lines)
+    (line,) = (line for line in lines if line.startswith("lorenz "))
+    assert line.endswith("sigma=10 [1, 20], rho=28 [0.5, 50], beta=2.66667 [0.5, 5]")
+
+
+def test_a_list_in_json_has_numbers_and_ranges(capsys):
+    assert main(["list", "problems", "--json"]) == 0
+    by_name = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert by_name["lorenz"]["parameters"][1] == {"name": "rho", "default": 28.0, "low": 0.5, "high": 50.0}
+    assert by_name["toda"]["parameters"] == []
+    assert main(["list", "systems", "--json"]) == 0
+    assert all(isinstance(entry["number"], int) for entry in json.loads(capsys.readouterr().out))
+
+
+def test_one_form_of_a_list_is_asked_for(capsys):
+    assert "not allowed with argument" in refusal(capsys, "list", "problems", "--json", "--wide")
 
 
 def test_systems_in_markdown_are_the_table_of_the_readme(capsys):

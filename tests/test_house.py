@@ -27,7 +27,7 @@ MODULES = modules()
 FUNCTIONS = [function for path in MODULES for function in functions(path)]
 FACES = {"solve_ode", "solve_sde", "fit", "generate", "empirical_ntk", "FNO.__init__"}
 """Public functions whose many options are the point of them: they may have more than eight, by keyword."""
-CROSS_CUTTING = {f"test_{name}.py" for name in ("house", "environment", "examples", "readme", "toy_system")}
+CROSS_CUTTING = {f"test_{name}.py" for name in ("house", "environment", "examples", "readme", "toy_system", "wheel")}
 HEAVY = ("torch", "sympy", "plotly", "dask", "distributed", "xarray", "zarr", "accelerate", "papermill", "nbformat")
 
 
@@ -106,6 +106,13 @@ def test_tests_mirror_the_modules():
         if not subject.with_suffix(".py").is_file() and not (subject / "__init__.py").is_file():
             strangers.append(test)
     require_none(strangers)
+
+
+def test_walks_in_the_browser_wait_as_long_as_their_one_limit_says():
+    walks = sorted(ROOT.glob("tests/browser/test_*.py"))
+    assert walks
+    numbers = ((path, re.search(r"timeout=[^,)]*\d", path.read_text(encoding="utf-8"))) for path in walks)
+    require_none(f"{path.name}: {number[0]}" for path, number in numbers if number)
 
 
 def test_no_experiment_imports_another():

@@ -20,6 +20,9 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE = 120
+"""Seconds that anything may take: on a machine of four times the usual load as well."""
+
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -95,9 +98,15 @@ def lab(tmp_path_factory):
     finally:
         server.terminate()
         try:
-            server.wait(timeout=20)
+            server.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             server.kill()
+
+
+@pytest.fixture
+def patience():
+    """Seconds that anything may take."""
+    return PATIENCE
 
 
 @pytest.fixture(name="run_cell")
@@ -115,28 +124,29 @@ def open_notebook(lab, chromium):
         notebook = {"cells": cells, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
         (lab.folder / name).write_text(json.dumps(notebook))
         context = chromium.new_context(viewport={"width": width, "height": height})
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.goto(lab.url(f"lab/workspaces/{Path(name).stem}/tree/{name}"), wait_until="domcontentloaded")
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor", timeout=90_000)
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell .jp-InputArea-editor")
         run_cell(page, 0)
         return page
 
     yield opened
     for context in contexts:
         context.close()
-    with urllib.request.urlopen(lab.url("api/kernels"), timeout=10) as answer:
+    with urllib.request.urlopen(lab.url("api/kernels"), timeout=PATIENCE) as answer:
         kernels = json.load(answer)
     for kernel in kernels:
         request = urllib.request.Request(lab.url(f"api/kernels/{kernel['id']}"), method="DELETE")
         request.add_header("Authorization", f"token {lab.token}")
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
 
 
 def run_cell(page, number: int) -> None:
     """Press Shift+Enter until the cell has run: the lab drops the key while the kernel is still connecting."""
     prompt = page.locator(".jp-NotebookPanel .jp-Cell .jp-InputPrompt").nth(number)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE
     # a key that comes before the kernel is assigned opens a dialog, which then stands before the cell
     choose_kernel = page.locator(".jp-Dialog .jp-mod-accept")
     while time.monotonic() < deadline:
@@ -147,14 +157,14 @@ def run_cell(page, number: int) -> None:
         page.wait_for_timeout(500)
         if prompt.inner_text().strip() != "[ ]:":
             return
-    raise TimeoutError("the kernel took no cell within 90 s")
+    raise TimeoutError(f"the kernel took no cell within {PATIENCE} s")
 
 
 def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(lab.url("api"), timeout=5).close()
+            urllib.request.urlopen(lab.url("api"), timeout=PATIENCE).close()
             return
         time.sleep(0.3)
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")

@@ -41,8 +41,8 @@ def slider(page, label):
     return page.locator(f".widget-inline-hbox:has(> .widget-label:text-is('{label}')) .noUi-handle")
 
 
-def wait_for_text(page, pattern, seconds=60):
-    return page.locator(".widget-label", has_text=re.compile(pattern)).first.wait_for(timeout=1000 * seconds)
+def wait_for_text(page, pattern):
+    return page.locator(".widget-label", has_text=re.compile(pattern)).first.wait_for()
 
 
 def step(page):
@@ -63,13 +63,13 @@ def picture(page, name):
 
 def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook, run_cell, capsys):
     page = open_notebook(STUDIO, "print('free', 6 * 7)")
-    button(page, "Make data").wait_for(timeout=90_000)
+    button(page, "Make data").wait_for()
     assert button(page, "Pause").is_disabled()
     picture(page, "1-opened")
 
     button(page, "Make data").click()
     wait_for_text(page, "data are ready")
-    page.wait_for_function(PREDICTION, timeout=20_000)
+    page.wait_for_function(PREDICTION)
     baseline = page.evaluate(PREDICTION)
     picture(page, "2-data")
 
@@ -77,18 +77,16 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
     wait_for_text(page, r"training fno: step \d+ of 8000.* left")
     assert button(page, "Train").is_disabled()
     before = points(page)
-    page.wait_for_function(f"n => ({CURVE}).data[0]?.x.length > n", arg=before, timeout=20_000)
+    page.wait_for_function(f"n => ({CURVE}).data[0]?.x.length > n", arg=before)
     run_cell(page, 1)
-    page.locator(".jp-OutputArea-output", has_text="free 42").wait_for(timeout=20_000)
+    page.locator(".jp-OutputArea-output", has_text="free 42").wait_for()
     wait_for_text(page, r"training fno: step \d+ of 8000")
     picture(page, "3-training")
 
     button(page, "Pause").click()
     wait_for_text(page, "paused fno at step")
     halted = step(page)
-    page.wait_for_function(
-        f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=baseline, timeout=20_000
-    )
+    page.wait_for_function(f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=baseline)
     page.wait_for_timeout(1000)
     assert step(page) == halted
     picture(page, "4-paused")
@@ -110,10 +108,8 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
         for key in ["ArrowRight"] * presses:
             old, seen = page.evaluate(PREDICTION), page.evaluate("window.latencies.length")
             page.keyboard.press(key)
-            page.wait_for_function(
-                f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=old, timeout=10_000
-            )
-            page.wait_for_function("seen => window.latencies.length > seen", arg=seen, timeout=10_000)
+            page.wait_for_function(f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=old)
+            page.wait_for_function("seen => window.latencies.length > seen", arg=seen)
         latencies[label] = statistics.median(page.evaluate("window.latencies.splice(0)"))
         picture(page, f"5-{label.replace(' ', '-')}")
     assert page.evaluate(f"({TRIPTYCH}).data[0].z.length") == 64
@@ -125,12 +121,12 @@ def test_every_plot_fills_its_panel_and_no_description_is_cut(open_notebook):
     page = open_notebook(
         'from limitlab_widgets import OperatorStudio\nOperatorStudio("burgers", size="smoke")', width=1200
     )
-    button(page, "Train").wait_for(timeout=90_000)
+    button(page, "Train").wait_for()
     button(page, "Train").click()
     wait_for_text(page, "fno: trained 4 steps")
-    page.wait_for_function(f"() => {PLOTS}.length === 4", timeout=20_000)
+    page.wait_for_function(f"() => {PLOTS}.length === 4")
     fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 5)"
-    page.wait_for_function(f"() => {fills}", timeout=10_000)
+    page.wait_for_function(f"() => {fills}")
     picture(page, "6-burgers")
     labels = "[...document.querySelectorAll('.widget-label')].filter(l => !l.querySelector('mjx-container'))"
     assert page.evaluate(f"{labels}.filter(l => l.scrollWidth > l.clientWidth + 1).map(l => l.innerText)") == []
@@ -141,19 +137,19 @@ def test_every_plot_fills_its_panel_and_no_description_is_cut(open_notebook):
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180)])
 def test_the_triptych_is_whole_and_old_figures_are_called_old(open_notebook, width, height):
     page = open_notebook(STUDIO, width=width, height=height)
-    button(page, "Make data").wait_for(timeout=90_000)
+    button(page, "Make data").wait_for()
     button(page, "Make data").click()
     wait_for_text(page, "data are ready")
-    page.wait_for_function(PREDICTION, timeout=20_000)
+    page.wait_for_function(PREDICTION)
     page.wait_for_timeout(1000)
     if width > 900:
         assert page.evaluate(BELOW) <= 0
     picture(page, f"7-{width}")
     unnamed = "document.querySelectorAll('.limitlab-studio .noUi-handle:not([aria-label])').length"
-    page.wait_for_function(f"() => {unnamed} === 0", timeout=20_000)
+    page.wait_for_function(f"() => {unnamed} === 0")
     assert page.locator(".limitlab-old").count() == 0
     page.locator(".limitlab-studio select").first.select_option(label="Poisson equation")
-    page.locator(".limitlab-old", has_text="problem changed since: make data, or train").wait_for(timeout=20_000)
+    page.locator(".limitlab-old", has_text="problem changed since: make data, or train").wait_for()
     assert page.locator(".limitlab-stale").count() == 1
     output = "document.querySelector('.jp-OutputArea-output .limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

@@ -71,9 +71,9 @@ def picture(page, name):
 
 def opened(open_notebook, **size):
     page = open_notebook(STUDIO, **size)
-    page.wait_for_function(f"() => {PLOTS}.length === 3 && {PLOT['ladder']}", timeout=120_000)
+    page.wait_for_function(f"() => {PLOTS}.length === 3 && {PLOT['ladder']}")
     fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 6)"
-    page.wait_for_function(f"() => {fills}", timeout=120_000)
+    page.wait_for_function(f"() => {fills}")
     return page
 
 
@@ -84,12 +84,8 @@ def pressed(page, key, times, question):
     for count in range(1, times + 1):
         old = page.evaluate(question)
         page.keyboard.press(key)
-        page.wait_for_function(
-            f"old => JSON.stringify(({question})()) !== JSON.stringify(old)", arg=old, timeout=60_000
-        )
-        page.wait_for_function(
-            f"() => Object.values(window.latencies).every(l => l.length >= {count})", timeout=120_000
-        )
+        page.wait_for_function(f"old => JSON.stringify(({question})()) !== JSON.stringify(old)", arg=old)
+        page.wait_for_function(f"() => Object.values(window.latencies).every(l => l.length >= {count})")
         page.wait_for_timeout(300)
     return {name: statistics.median(values) for name, values in page.evaluate("window.latencies").items()}
 
@@ -103,13 +99,13 @@ def test_a_reader_moves_a_parameter_adds_a_stiff_method_and_moves_the_cursor(ope
     picture(page, "solver-2-parameter")
 
     box(page, "rodas5").click()
-    page.locator(".limitlab-table td", has_text="rodas5").wait_for(timeout=120_000)
-    page.wait_for_function(f"() => ({PLOT['time']}).data.some(t => t.name === 'rodas5')", timeout=120_000)
+    page.locator(".limitlab-table td", has_text="rodas5").wait_for()
+    page.wait_for_function(f"() => ({PLOT['time']}).data.some(t => t.name === 'rodas5')")
     assert page.locator(".limitlab-choice", has_text="rk4").locator("input").is_disabled()
     picture(page, "solver-3-stiff-method")
 
     slider(page, "the time that every figure marks").focus()
-    page.wait_for_function("() => !document.querySelector('.limitlab-table').innerText.includes('…')", timeout=120_000)
+    page.wait_for_function("() => !document.querySelector('.limitlab-table').innerText.includes('…')")
     table = page.locator(".limitlab-table").inner_text()
     cursor = pressed(page, "ArrowRight", 7, CURSOR)
     in_time, in_ladder, *_ = page.evaluate(CURSOR)
@@ -128,7 +124,7 @@ def test_a_reader_types_equations_and_looks_at_noise_and_nothing_is_cut(open_not
     equations.fill("x' = y\ny' = -k*x")
     field(page, "parameters", "input").fill("k = 2")
     solve.click()
-    page.wait_for_function(f"() => ({PLOT['phase']})?.layout.yaxis.title.text === 'y'", timeout=120_000)
+    page.wait_for_function(f"() => ({PLOT['phase']})?.layout.yaxis.title.text === 'y'")
     assert page.evaluate(CUT) == []
     picture(page, "solver-4-own-equation")
 
@@ -136,16 +132,16 @@ def test_a_reader_types_equations_and_looks_at_noise_and_nothing_is_cut(open_not
     equations.fill("x' = q*y\ny' = -k*x")
     solve.click()
     error = page.locator(".limitlab-error", has_text="unknown name 'q'")
-    error.wait_for(timeout=120_000)
+    error.wait_for()
     assert error.evaluate("e => getComputedStyle(e).color") == "rgb(179, 38, 30)"
     assert page.evaluate(f"({PLOT['phase']}).data.find(t => t.name === 'tsit5').x[100]") == shown
     picture(page, "solver-5-wrong-equation")
 
     page.get_by_text("My own equation").click()
     page.locator("button", has_text=re.compile("^stochastic$")).click()
-    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'median'))", timeout=120_000)
+    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'median'))")
     page.locator(".widget-checkbox", has_text="refine one Brownian path").locator("input").click()
-    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === '512 steps'))", timeout=120_000)
+    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === '512 steps'))")
     picture(page, "solver-6-noise")
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.jp-OutputArea-output')"

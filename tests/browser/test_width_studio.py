@@ -65,8 +65,9 @@ def button(page, name):
     return buttons.locator("visible=true").first
 
 
-def wait_for_text(page, pattern, seconds=60):
-    page.locator(".widget-label", has_text=re.compile(pattern)).first.wait_for(timeout=1000 * seconds)
+def wait_for_text(page, pattern, seconds=None):
+    limit = seconds and 1000 * seconds
+    page.locator(".widget-label", has_text=re.compile(pattern)).first.wait_for(timeout=limit)
 
 
 def picture(page, name):
@@ -78,15 +79,15 @@ def picture(page, name):
 
 def opened(open_notebook, *more, steps=200, **size):
     page = open_notebook(STUDIO.format(steps=steps), *more, **size)
-    page.wait_for_function(f"() => {PLOTS}.length === 3 && {FUNCTIONS} && {DECAY}", timeout=90_000)
+    page.wait_for_function(f"() => {PLOTS}.length === 3 && {FUNCTIONS} && {DECAY}")
     fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 6)"
-    page.wait_for_function(f"() => {fills}", timeout=20_000)
+    page.wait_for_function(f"() => {fills}")
     return page
 
 
-def changed(page, question, old, seconds=20):
+def changed(page, question, old):
     answer = f"old => {{ const now = ({question})(); return now !== undefined && now !== old; }}"
-    page.wait_for_function(answer, arg=old, timeout=1000 * seconds)
+    page.wait_for_function(answer, arg=old)
 
 
 def settled(page, question):
@@ -104,12 +105,12 @@ def pressed(page, key, times, question):
         old = page.evaluate(question)
         page.keyboard.press(key)
         changed(page, question, old)
-        page.wait_for_function(f"() => window.latencies.length >= {count}", timeout=20_000)
+        page.wait_for_function(f"() => window.latencies.length >= {count}")
         page.wait_for_timeout(300)
     return statistics.median(page.evaluate("window.latencies"))
 
 
-def test_a_reader_moves_the_time_trains_networks_and_stops(open_notebook, run_cell, capsys):
+def test_a_reader_moves_the_time_trains_networks_and_stops(open_notebook, run_cell, patience, capsys):
     page = opened(open_notebook, KERNEL_SIDE, width=1600, height=1500)
     picture(page, "width-1-opened")
     before = page.evaluate(MEAN)
@@ -119,9 +120,9 @@ def test_a_reader_moves_the_time_trains_networks_and_stops(open_notebook, run_ce
     changed(page, MEAN, before)
 
     button(page, "Train").click()
-    wait_for_text(page, r"trained \d+ networks of 5 widths", 300)
+    wait_for_text(page, r"trained \d+ networks of 5 widths", 5 * patience)
     assert page.evaluate(NETWORKS) == 4 * 98
-    page.wait_for_function(f"() => ({LAWS})?.data.some(t => /slope -/.test(t.name))", timeout=20_000)
+    page.wait_for_function(f"() => ({LAWS})?.data.some(t => /slope -/.test(t.name))")
     picture(page, "width-2-trained")
 
     slider(page, "the step of training").focus()
@@ -129,7 +130,7 @@ def test_a_reader_moves_the_time_trains_networks_and_stops(open_notebook, run_ce
     picture(page, "width-3-later")
     run_cell(page, 1)
     told = page.locator(".jp-OutputArea-output", has_text="kernel side")
-    told.wait_for(timeout=30_000)
+    told.wait_for()
     with capsys.disabled():
         print(f"\ntime to redrawn figures: {latency:.0f} ms; {told.inner_text().strip()}")
 
@@ -139,7 +140,7 @@ def test_a_stop_keeps_the_kernel_free_and_a_high_rate_is_told(open_notebook, run
     button(page, "Train").click()
     wait_for_text(page, r"width 64: network 1 of 5")
     run_cell(page, 1)
-    page.locator(".jp-OutputArea-output", has_text="free 42").wait_for(timeout=30_000)
+    page.locator(".jp-OutputArea-output", has_text="free 42").wait_for()
     button(page, "Stop").click()
     wait_for_text(page, "stopped")
     assert button(page, "Stop").is_disabled()
@@ -148,7 +149,7 @@ def test_a_stop_keeps_the_kernel_free_and_a_high_rate_is_told(open_notebook, run
     rate.focus()
     page.keyboard.press("End")
     error = page.locator(".limitlab-error", has_text="above 2/(largest eigenvalue)")
-    error.wait_for(timeout=20_000)
+    error.wait_for()
     picture(page, "width-4-high-rate")
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.jp-OutputArea-output')"
@@ -158,23 +159,23 @@ def test_a_stop_keeps_the_kernel_free_and_a_high_rate_is_told(open_notebook, run
 def test_a_reader_moves_exponents_and_sees_which_layers_move(open_notebook):
     page = opened(open_notebook, width=1600, height=1500)
     page.locator(".lm-TabBar-tab", has_text="Parametrisation").click()
-    page.locator(".limitlab-card b", has_text=re.compile("^feature$")).wait_for(timeout=20_000)
-    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'feature'))", timeout=20_000)
+    page.locator(".limitlab-card b", has_text=re.compile("^feature$")).wait_for()
+    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'feature'))")
     here = settled(page, POINT)
     slider(page, "a + θ").focus()
     page.keyboard.press("ArrowRight")
-    page.locator(".limitlab-table td", has_text="-0.125").first.wait_for(timeout=20_000)
+    page.locator(".limitlab-table td", has_text="-0.125").first.wait_for()
     assert settled(page, POINT) == here
     slider(page, "the rate is η n^-c").focus()
     page.keyboard.press("ArrowLeft")
-    page.locator(".limitlab-card b", has_text=re.compile("^unstable$")).wait_for(timeout=20_000)
+    page.locator(".limitlab-card b", has_text=re.compile("^unstable$")).wait_for()
     preset = page.locator(".widget-dropdown:has(> .widget-label:text-is('start from')) select")
     preset.select_option(label="NTP, neural tangent")
-    page.locator(".limitlab-card b", has_text=re.compile("^kernel$")).wait_for(timeout=20_000)
+    page.locator(".limitlab-card b", has_text=re.compile("^kernel$")).wait_for()
     assert settled(page, POINT) == 0.5
     button(page, "Run the check").click()
     wait_for_text(page, "10 networks, 3 steps each")
-    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'step 3'))", timeout=20_000)
+    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'step 3'))")
     picture(page, "width-5-parametrisation")
     assert page.evaluate(CUT) == []
 
@@ -184,7 +185,7 @@ def test_the_main_figure_is_whole_in_view_beside_its_controls(open_notebook):
     assert page.evaluate(BELOW.format(plot=FUNCTIONS)) <= 0
     picture(page, "width-6-laptop")
     unnamed = "() => document.querySelectorAll('.limitlab-studio .noUi-handle:not([aria-label])').length"
-    page.wait_for_function(f"() => !({unnamed})()", timeout=20_000)
+    page.wait_for_function(f"() => !({unnamed})()")
 
 
 def test_on_a_narrow_page_nothing_is_cut_on_either_tab(open_notebook):

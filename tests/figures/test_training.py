@@ -51,6 +51,14 @@ def test_training_curves_of_nothing_trained_are_labelled_axes():
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("training step", "loss")
 
 
+def test_training_curves_of_nothing_say_so_and_have_no_numbers_of_plotlys(log):
+    figure = figures.training_curves(xr.Dataset())
+    assert [note.text for note in figure.layout.annotations] == ["no loss yet"]
+    assert (figure.layout.xaxis.showticklabels, figure.layout.yaxis.showticklabels) == (False, False)
+    full = figures.training_curves(log).layout
+    assert (full.annotations, full.xaxis.showticklabels, full.yaxis.showticklabels) == ((), None, None)
+
+
 def test_long_trainings_are_thinned(log):
     steps = np.arange(20_000)
     long = xr.Dataset({"l2": (("model", "step"), 1 / (1.0 + steps[None]))}, coords={"model": ["fno"], "step": steps})

@@ -159,3 +159,18 @@ def test_figures_are_drawn_in_a_browser_without_network(document, tmp_path):
     ).stdout
     assert shown.count('class="scatterlayer') >= 1
     assert shown.count('class="hm"') == 1
+
+
+def test_a_card_of_a_problem_has_its_facts_and_its_formula_as_mathml():
+    from limitlab import problems
+
+    problem = problems.get("heat")
+    data = {
+        "text/html": problem._repr_html_(),
+        "text/latex": problem._repr_latex_(),
+        "text/plain": repr(problem),
+    }
+    shown_card = render(nbformat.v4.new_notebook(cells=[code("problem", shown(**data))]), "card")
+    assert "u_t = nu*u_xx" in shown_card
+    assert shown_card.count("<math") == 1
+    assert "$$" not in shown_card

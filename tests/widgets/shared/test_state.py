@@ -1,4 +1,5 @@
 import threading
+import warnings
 from functools import partial
 
 import pytest
@@ -37,6 +38,8 @@ class Squares(StudioState):
             check()
         if y < 0:
             raise InvalidArgument("y must not be negative")
+        if x > 50:
+            warnings.warn("x is large", UserWarning, stacklevel=2)
         with self.lock:
             check()
             self.answers.append(x**2 + y**2)
@@ -113,6 +116,18 @@ def test_what_goes_wrong_is_told_until_the_next_question(state):
     state.y = 1
     assert state.wait(10)
     assert (state.error, state.stale, state.answers) == ("", False, [1])
+
+
+def test_what_work_warns_of_is_told_beside_its_answer_and_not_on_stderr(state, recwarn):
+    state.gate.set()
+    for _ in range(2):
+        state.x = 60
+        assert state.wait(10)
+        assert (state.warning, state.error, state.answers[-1]) == ("x is large", "", 3600)
+        state.x = 1
+        assert state.wait(10)
+        assert state.warning == ""
+    assert len(recwarn) == 0
 
 
 def test_a_patient_question_is_answered_when_the_change_returns(state):

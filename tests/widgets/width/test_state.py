@@ -1,4 +1,7 @@
+import html
 import math
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -58,6 +61,35 @@ def test_all_activations_and_targets_are_those_of_the_library_and_have_a_kernel(
         study = EXPERIMENT.prepare(Regression(activation=name).settings, False).data.study
         assert bool(torch.isfinite(study.dynamics.eigenvalues).all())
     assert all(bool(torch.isfinite(Regression(target=name).values).all()) for name in TARGETS)
+
+
+def test_warnings_of_networks_are_for_the_reader_and_not_for_stderr():
+    """In a process of its own: pytest would take the warnings that leave the state."""
+    script = """
+from limitlab_widgets import WidthStudio
+from limitlab_widgets.width import state as module
+module.DRIFT_WIDTHS, module.DRIFT_SEEDS = (16, 32), 1
+studio = WidthStudio(depth=1, activation="relu", width=16, seeds=2, steps=20, rate=1.99, bias_scale=0.0, points=14)
+studio.state.begin()
+assert studio.state.wait(120)
+print(studio.state.warning)
+print(studio.networks.run.warning.value)
+print(studio.state.note)
+studio.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    warning, shown, note = done.stdout.splitlines()
+    assert "the kernel's eigenvalues reach from" in warning
+    assert html.escape(warning) in shown
+    assert "smallest eigenvalues are lost in rounding" in note
+
+
+@pytest.mark.parametrize(("activation", "bias", "lost"), [("relu", 0.0, True), ("erf", 0.5, False)])
+def test_a_note_says_that_eigenvalues_are_lost_however_often_the_form_is_asked_for(activation, bias, lost):
+    regression = Regression(depth=1, activation=activation, bias_scale=bias, points=14, steps=20)
+    notes = [closed_form.closed_form(regression).note for _ in range(2)]
+    assert ["lost in rounding" in note for note in notes] == [lost, lost]
 
 
 def test_the_closed_form_is_that_of_the_kernel_at_every_recorded_step(opened):

@@ -98,7 +98,10 @@ def _parser() -> argparse.ArgumentParser:
 
     lists = commands.add_parser("list", help="what there is")
     lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
-    lists.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    form = lists.add_mutually_exclusive_group()
+    form.add_argument("--wide", action="store_true", help="whole lines, however narrow the terminal is")
+    form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+    form.add_argument("--json", action="store_true", help="for machines: a list of objects")
     lists.add_argument("--into", metavar="FILE", help="put the table of systems between the markers of a file")
 
     lab = commands.add_parser("lab", help="open JupyterLab")

@@ -24,9 +24,14 @@ def open_lab(options: argparse.Namespace) -> int:
 
 
 def lab_command(options: argparse.Namespace) -> list[str]:
-    """The command line of JupyterLab. Raises UnknownName for a notebook that there is not."""
-    path = notebooks.find(options.notebook)
-    folder = notebooks.folder()
+    """The command line of JupyterLab. Raises UnknownName for a notebook that there is not.
+
+    A course that lies inside of the installed package is copied to `notebooks/` first.
+    """
+    original = notebooks.find(options.notebook)
+    path, folder = notebooks.working_copy(original), notebooks.folder()
+    if path != original:
+        print(f"the course is copied to {folder}: change it as you like")
     inside = folder is not None and path.is_relative_to(folder.resolve())
     root = folder.resolve().parent if folder is not None and inside else path.parent
     command = [sys.executable, "-m", "jupyterlab", str(path), f"--ServerApp.root_dir={root}"]

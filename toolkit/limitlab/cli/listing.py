@@ -1,16 +1,21 @@
-"""`limitlab list`: the catalogues, as text or as Markdown."""
+"""`limitlab list`: the catalogues, as text that fits the terminal, as Markdown, or as JSON."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from limitlab.errors import InvalidArgument, unknown_name
 
-Table = tuple[Sequence[str], list[Sequence[str]]]
+Table = tuple[Sequence[str], list[Sequence[Any]]]
+"""Heads, and rows of texts, numbers, and lists of names or of parameters {"name", "default", perhaps "low", "high"}."""
+NARROWEST = 8
+GAP = "  "
 
 
 def show(options: argparse.Namespace) -> int:
@@ -28,7 +33,13 @@ def show(options: argparse.Namespace) -> int:
             print(systems.markdown_table())
         return 0
     header, rows = TABLES[options.table]()
-    print("\n".join(_markdown(header, rows) if options.markdown else _text(header, rows)))
+    if options.json:
+        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=2))
+        return 0
+    texts = [[_shown(cell) for cell in row] for row in rows]
+    # a pipe has no edge
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() and not options.wide else sys.maxsize
+    print("\n".join(_markdown(header, texts) if options.markdown else _text(header, texts, room)))
     return 0
 
 
@@ -36,9 +47,9 @@ def problems() -> Table:
     """Problems: name, kind, equation, parameters with their ranges."""
     from limitlab import problems
 
-    rows: list[Sequence[str]] = []
+    rows: list[Sequence[Any]] = []
     for problem in problems.catalogue():
-        ranges = ", ".join(f"{p.name}={p.default:g} [{p.low:g}, {p.high:g}]" for p in problem.parameters)
+        ranges = [{"name": p.name, "default": p.default, "low": p.low, "high": p.high} for p in problem.parameters]
         rows.append((problem.name, problem.kind, problem.title, problem.equation, ranges))
     return ("name", "kind", "title", "equation", "parameters"), rows
 
@@ -47,7 +58,7 @@ def operators() -> Table:
     """Operators: name, what it is, the settings of an experiment that change it."""
     from limitlab.operators import OPERATORS
 
-    rows: list[Sequence[str]] = [(row.name, row.title, ", ".join(row.settings)) for row in OPERATORS.values()]
+    rows: list[Sequence[Any]] = [(row.name, row.title, list(row.settings)) for row in OPERATORS.values()]
     return ("name", "what it is", "settings"), rows
 
 
@@ -55,10 +66,10 @@ def experiments() -> Table:
     """Experiments: name, title, settings of the course size."""
     from limitlab import experiments
 
-    rows: list[Sequence[str]] = []
+    rows: list[Sequence[Any]] = []
     for name in experiments.names():
         experiment = experiments.get(name)
-        settings = ", ".join(f"{option.name}={option.default}" for option in experiment.options())
+        settings = [{"name": option.name, "default": option.default} for option in experiment.options()]
         rows.append((name, experiment.title, settings))
     return ("name", "title", "settings at course size"), rows
 
@@ -68,23 +79,23 @@ def notebooks() -> Table:
     from limitlab.reports import notebooks
     from limitlab.reports.parameters import read_parameters
 
-    rows: list[Sequence[str]] = []
+    rows: list[Sequence[Any]] = []
     for name, path in notebooks.catalogue().items():
         notebook = notebooks.read(path)
-        parameters = ", ".join(f"{p.name}={p.default}" for p in read_parameters(notebook, path.name))
+        parameters = [{"name": p.name, "default": p.default} for p in read_parameters(notebook, path.name)]
         rows.append((name, notebooks.title(notebook) or "", parameters))
     return ("name", "title", "parameters"), rows
 
 
 def systems() -> Table:
-    """Systems: number, name, family, state, experiments."""
+    """Systems: name, number, family, state, experiments."""
     from limitlab import systems
 
-    rows: list[Sequence[str]] = [
-        (str(system.number), system.name, system.title, system.family, system.state, ", ".join(system.experiments))
+    rows: list[Sequence[Any]] = [
+        (system.name, system.number, system.title, system.family, system.state, list(system.experiments))
         for system in systems.SYSTEMS
     ]
-    return ("", "name", "title", "family", "state", "experiments"), rows
+    return ("name", "number", "title", "family", "state", "experiments"), rows
 
 
 TABLES: dict[str, Callable[[], Table]] = {
@@ -96,17 +107,40 @@ TABLES: dict[str, Callable[[], Table]] = {
 }
 
 
-def _text(header: Sequence[str], rows: list[Sequence[str]]) -> list[str]:
-    """Aligned columns, cut at the terminal's edge where there is one."""
-    widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+def _shown(cell: Any) -> str:
+    """A cell as text."""
+    if isinstance(cell, list):
+        return ", ".join(map(_shown, cell))
+    if isinstance(cell, dict):
+        if "low" in cell:
+            return f"{cell['name']}={cell['default']:g} [{cell['low']:g}, {cell['high']:g}]"
+        return f"{cell['name']}={cell['default']}"
+    return str(cell)
+
+
+def _text(header: Sequence[str], rows: list[list[str]], room: int) -> list[str]:
+    """Aligned columns that fit into the room, an ellipsis where a cell was cut; names, the first column, never are."""
+    widths = _widths([max(map(len, column)) for column in zip(header, *rows, strict=True)], room)
     lines = []
     for row in [header, *rows]:
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        lines.append(line if len(line) <= room else line[: room - 1] + "…")
+        cells = [
+            cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(row, widths, strict=False)
+        ]
+        lines.append(GAP.join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
     return lines
 
 
-def _markdown(header: Sequence[str], rows: list[Sequence[str]]) -> list[str]:
+def _widths(wanted: list[int], room: int) -> list[int]:
+    """Widths of as many columns as there is room for: the widest give way first, down to NARROWEST."""
+    names, rest = wanted[0], list(wanted[1:])
+    left = room - names
+    while rest and sum(min(width, NARROWEST) + len(GAP) for width in rest) > left:
+        rest.pop()
+    while sum(rest) + len(GAP) * len(rest) > left:
+        rest[rest.index(max(rest))] -= 1
+    return [names, *rest]
+
+
+def _markdown(header: Sequence[str], rows: list[list[str]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

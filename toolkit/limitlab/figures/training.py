@@ -24,7 +24,7 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
     """Loss against step, log scale, one line a model, the range over seeds as a band.
 
     log: variables (model, step) or (model, seed, step), NaN where a model has no value; without `variable`, the sum of
-    all but those whose attribute `kind` is "metric", which is what was minimised.
+    all but those whose attribute `kind` is "metric", which is what was minimised. An empty log says that it is.
 
     >>> log = ll.labels.labelled(
     ...     mse=("model step", [[1.0, 0.5, 0.3]], "squared error"),
@@ -48,6 +48,11 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
         figure.update_yaxes(**log_ticks(numbers(total)))
     figure.update_xaxes(title_text=across, rangemode="tozero")
     figure.update_yaxes(title_text=up, type="log")
+    if not figure.data:
+        # numbers on the axes of nothing would be plotly's own
+        figure.update_xaxes(showticklabels=False)
+        figure.update_yaxes(showticklabels=False)
+        figure.add_annotation(text="no loss yet", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     return figure.update_layout(**heading(title), height=380, showlegend=True)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument, check_number, one_of
 
 if TYPE_CHECKING:
     import xarray
 
 Kind = Literal["pde", "ode", "sde", "integral"]
+Facts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem(ABC):
+class Problem(Shown):
     """An equation with everything that decides the numbers it generates.
 
     equation: text of the grammar. values: current parameter values (the defaults when left out).
@@ -95,6 +97,18 @@ class Problem(ABC):
     @abstractmethod
     def latex(self) -> str:
         """The equation as LaTeX."""
+
+    def card(self) -> Card:
+        """The equation, its parameters with their ranges, its unknowns, and where they are looked for."""
+        numbers = ((p, with_unit(f"{self.values[p.name]:g}", p.unit)) for p in self.parameters)
+        shown = ", ".join(f"{p.name}={number} [{p.low:g}, {p.high:g}]" for p, number in numbers)
+        parameters = (("parameters", shown),) if shown else ()
+        title = f"{type(self).__name__} {self.name}: {self.title}"
+        return Card(title, (("equation", self.equation), *parameters, *self.facts()))
+
+    def facts(self) -> Facts:
+        """What the card says of problems of its kind."""
+        return ()
 
     def spec(self) -> dict[str, Any]:
         """Everything that decides the numbers, as JSON: the cache's key is a hash of it."""
@@ -140,3 +154,8 @@ class GenerativeProblem(Problem):
     def provenance_of(self, seed: int, first: int, **made: Any) -> dict[str, Any]:
         """Attributes of samples first, first + 1, ... of the family `seed`."""
         return self.provenance(parameters=json.dumps(dict(self.values)), seed=seed, first=first, **made)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """The text with its unit behind, where it has one."""
+    return text if unit == "1" else f"{text} {unit}"

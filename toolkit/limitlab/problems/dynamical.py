@@ -20,7 +20,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
-from limitlab.problems.base import Field, GenerativeProblem
+from limitlab.problems.base import Facts, Field, GenerativeProblem, with_unit
 from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Layout, Values, VectorField, evaluator, vector_field
 from limitlab.problems.laws import Nearby, StateLaw, streams
 from limitlab.problems.text.systems import Dynamics, parse_dynamics, parse_scalar
@@ -124,6 +124,12 @@ class DynamicalProblem(GenerativeProblem):
     def times(self) -> Times:
         """The stored times: `frames` of them on [0, span]."""
         return np.linspace(0.0, self.span, self.frames)
+
+    def facts(self) -> Facts:
+        sites = f"[1 .. {self.sites}]" if self.sites else ""
+        states = ", ".join(with_unit(f"{state.name}{sites}", state.unit) for state in self.states)
+        times = with_unit(f"{self.frames} on [0, {self.span:g}]", self.time_unit)
+        return (("states", states), ("times", times))
 
     @property
     def initial_value(self) -> Float[Tensor, " state"]:

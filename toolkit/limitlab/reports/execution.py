@@ -91,7 +91,8 @@ def report(
     values = complete(parameters or {}, read_parameters(source, path.name))
     overrides = {name: values[name] for name in parameters or {}}
     target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
-    done = execute(json.dumps(source), values, overrides, name=path.stem, folder=str(path.parent), progress=progress)
+    cells = notebooks.run_folder(path)
+    done = execute(json.dumps(source), values, overrides, name=path.stem, folder=cells, progress=progress)
     return write(done, path, values, target, pages="html" in to)
 
 
@@ -106,7 +107,8 @@ def execute(
 ) -> Execution:
     """Run a notebook given as text; needs nothing of the machine that asked, so it can run on a worker.
 
-    values: all parameters, for the record. overrides: those that replace defaults. folder: where the cells run.
+    values: all parameters, for the record. overrides: those that replace defaults. folder: where the cells run; a
+    scratch folder when left out, or when it is not there.
     """
     import nbformat
     import papermill

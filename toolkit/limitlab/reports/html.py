@@ -102,7 +102,10 @@ def _without_kernel(data: Mapping[str, Any]) -> dict[str, Any]:
         is_progress_bar = "%|" in data.get("text/plain", "")
         return {} if is_progress_bar else {"text/html": LIVE_ONLY}
     if "text/latex" in data:
-        return {"text/html": _formula(data["text/latex"])}
+        # a card holds its formula as the page of a notebook would typeset it
+        formula, written = _formula(data["text/latex"]), html.escape(data["text/latex"])
+        shown = data.get("text/html", "")
+        return {"text/html": shown.replace(written, formula) if written in shown else formula}
     return {kind: data[kind] for kind in data if not kind.startswith("application/")}
 
 

@@ -1,7 +1,8 @@
-"""Notebooks of the course by name: `01-fourier-neural-operator`, `operators/01-fourier-neural-operator`, or a path.
+"""Notebooks of the course by name: `operators/01-fourier-neural-operator`, any part that fits no other, or a path.
 
 They are looked for in the folder named by LIMITLAB_NOTEBOOKS, else in `notebooks/` of the current directory or of one
-above it, else in the checkout that this package runs from.
+above it, else in the checkout that this package runs from, and at last among those inside of the installed package,
+which are only read: JupyterLab opens a copy of them, and their cells run elsewhere.
 
 What a notebook says of itself stands in its metadata under `limitlab`: the parameters of a quick run (`smoke`, of the
 notebook), and the code that answers an exercise (`answer`, of the cell that a reader fills in).
@@ -9,10 +10,13 @@ notebook), and the code that answers an exercise (`answer`, of the cell that a r
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +25,14 @@ from limitlab.errors import InvalidArgument, unknown_name
 LONGEST_NAME = 1000
 LARGEST_NOTEBOOK = 100_000_000
 NOT_ANSWERED = "not answered yet"
+INSTALLED = Path(__file__).resolve().parents[1] / "notebooks"
+"""Where a wheel has the course; a checkout has it elsewhere."""
 
 
 def find(name: str | os.PathLike[str]) -> Path:
-    """Absolute path of a notebook given by path, by name, or by name without its number.
+    """Absolute path of a notebook given by path, by name, or by any part of a name that fits no other.
 
-    Raises UnknownName with the nearest name, InvalidArgument where a short name fits several.
+    Raises UnknownName with the nearest name, InvalidArgument with the candidates where a part fits several.
     """
     text = os.fspath(name)
     if not text or len(text) > LONGEST_NAME or not text.isprintable():
@@ -34,39 +40,57 @@ def find(name: str | os.PathLike[str]) -> Path:
     if text.endswith(".ipynb") and Path(text).is_file():
         return Path(text).resolve()
     known = catalogue()
-    wanted = text.removesuffix(".ipynb").removeprefix("notebooks/")
-    fitting = [full for full in known if wanted in _names_of(full)]
-    if len(fitting) > 1:
-        raise InvalidArgument(f"notebook {wanted!r} could be any of {', '.join(fitting)}")
     if not known:
         raise InvalidArgument(f"no file {text!r} and no folder of notebooks here; LIMITLAB_NOTEBOOKS can name one")
+    wanted = text.removesuffix(".ipynb").removeprefix("notebooks/")
+    # a whole name first: it may be a part of a longer one
+    fitting = [full for full in known if wanted in _names_of(full)]
+    fitting = fitting or [full for full in known if wanted.lower() in full.lower()]
+    if len(fitting) > 1:
+        raise InvalidArgument(f"notebook {wanted!r} could be any of {', '.join(fitting)}")
     if not fitting:
-        raise unknown_name("notebook", wanted, {short for full in known for short in (full, _names_of(full)[-1])})
+        spoken = sorted({part for full in known for part in (*_names_of(full), *re.split(r"[-_/]", full))})
+        nearest = difflib.get_close_matches(wanted[:60], spoken, n=1, cutoff=0.5)
+        raise unknown_name("notebook", wanted, {*known, *nearest})
     return known[fitting[0]]
 
 
 def catalogue() -> dict[str, Path]:
     """All notebooks: name below the notebooks' folder, without suffix -> absolute path; sorted."""
-    root = folder()
-    if root is None:
-        return {}
-    paths = sorted(path for path in root.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-    return {path.relative_to(root).with_suffix("").as_posix(): path.resolve() for path in paths}
+    found: dict[str, Path] = {}
+    # the nearest folder last, so that a copy comes before what it is of
+    for root in (folder.resolve() for folder in reversed(_folders())):
+        paths = (path for path in root.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+        # the path below the folder, not what a link there leads to: an installer may link to its cache
+        found |= {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
+    return dict(sorted(found.items()))
 
 
 def folder() -> Path | None:
     """The folder that holds the course's notebooks, or None where there is none."""
-    named = os.environ.get("LIMITLAB_NOTEBOOKS")
-    if named:
-        if not Path(named).is_dir():
-            raise InvalidArgument(f"LIMITLAB_NOTEBOOKS names {named!r}, which is not a folder")
-        return Path(named)
-    checkout = Path(__file__).resolve().parents[3]
-    here = Path.cwd()
-    for candidate in (here, *here.parents, checkout):
-        if (candidate / "notebooks").is_dir() and any((candidate / "notebooks").rglob("*.ipynb")):
-            return candidate / "notebooks"
-    return None
+    return next(iter(_folders()), None)
+
+
+def working_copy(path: Path) -> Path:
+    """Where a reader may change the notebook: its own path, or one below `notebooks/` here if it is an installed one.
+
+    The whole course is copied then; a file that is there stays as it is.
+    """
+    if not path.is_relative_to(INSTALLED):
+        return path
+    target = Path.cwd() / "notebooks"
+    for original in sorted(file for file in INSTALLED.rglob("*") if file.is_file()):
+        copy = target / original.relative_to(INSTALLED)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            # without its mode: an installed file may be read-only
+            shutil.copyfile(original, copy)
+    return target / path.relative_to(INSTALLED)
+
+
+def run_folder(path: Path) -> str | None:
+    """Where the cells of a notebook run: beside it, for the files it reads; None (a scratch folder) if installed."""
+    return None if path.is_relative_to(INSTALLED) else str(path.parent)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -127,6 +151,20 @@ def printed(cell: Mapping[str, Any]) -> str:
 def _metadata(part: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a notebook or a cell says under `limitlab`."""
     return part.get("metadata", {}).get("limitlab", {})
+
+
+def _folders() -> tuple[Path, ...]:
+    """Where notebooks are, the nearest folder first."""
+    named = os.environ.get("LIMITLAB_NOTEBOOKS")
+    if named:
+        if not Path(named).is_dir():
+            raise InvalidArgument(f"LIMITLAB_NOTEBOOKS names {named!r}, which is not a folder")
+        return (Path(named),)
+    checkout = Path(__file__).resolve().parents[3]
+    here = Path.cwd()
+    candidates = (above / "notebooks" for above in (here, *here.parents, checkout))
+    nearest = (candidate for candidate in candidates if candidate.is_dir() and any(candidate.rglob("*.ipynb")))
+    return (*islice(nearest, 1), *([INSTALLED] if INSTALLED.is_dir() else []))
 
 
 def _names_of(full: str) -> tuple[str, str, str]:

@@ -75,7 +75,7 @@ def sweep(
     with dask_client(min(workers, len(combinations)), scheduler) as client:
         futures = {}
         for index, (overrides, values) in enumerate(zip(combinations, completed, strict=True)):
-            options = {"name": path.stem, "folder": str(path.parent), "progress": False}
+            options = {"name": path.stem, "folder": notebooks.run_folder(path), "progress": False}
             futures[client.submit(execute, text, values, overrides, **options, pure=False)] = index
         for future in _as_completed(futures, client.loop, path.stem, progress):
             index = futures[future]

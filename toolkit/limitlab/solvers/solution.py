@@ -15,11 +15,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument
 from limitlab.labels import labelled
 
 if TYPE_CHECKING:
     import xarray
+
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Solution:
+class Solution(Shown):
     """States of all samples at all asked times, and what they cost.
 
     t: (time,), or (batch, time) where every sample has times of its own. y: (batch, time, *state), or a tree of such
@@ -133,6 +136,36 @@ class Solution:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         return (
             f"Solution({self.method}: {batch} samples at {time} times, y {shapes}; {counts}, {calls} a sample{failed})"
+        )
+
+    def card(self) -> Card:
+        """Its shapes, times, tolerances, costs, and what failed."""
+        shapes = ", ".join(str(tuple(leaf.shape)) for leaf in pytree.tree_leaves(self.y))
+        ends = f"{float(self.t.min()):g} to {float(self.t.max()):g}" if self.t.numel() else "none"
+        tolerances = [f"{name}={value:g}" for name, value in (("rtol", self.rtol), ("atol", self.atol)) if value]
+        costs, batch = self.evaluations, self.log.time.shape[0]
+        counts = [
+            f"{_range(count)} {name}"
+            for name, count in (
+                ("steps", self.log.steps),
+                ("rejected", self.log.rejected),
+                ("field calls", costs.function),
+                ("Jacobians", costs.jacobian),
+                ("factorisations", costs.factorization),
+            )
+        ]
+        first = "; ".join(f"sample {f.sample}: {f.kind} at t = {f.time:.6g}" for f in self.failures[:MOST_SHOWN])
+        success = (
+            f"{len(self.failures)} of {batch} samples failed: {first}" if first else "every sample reached its end"
+        )
+        return Card(
+            f"Solution by {self.method}",
+            (
+                ("y", f"{shapes}: sample, time, state; t from {ends}"),
+                ("each sample", ", ".join([*counts, *tolerances])),
+                *((("events", f"{len(self.events)} kinds"),) if self.events else ()),
+                ("success", success),
+            ),
         )
 
     def to_xarray(self, names: Sequence[str] | None = None) -> xarray.Dataset:

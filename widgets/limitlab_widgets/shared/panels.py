@@ -120,12 +120,16 @@ class StaleNote(widgets.HBox):
 
     def __init__(self, state: StudioState, figures: widgets.DOMWidget) -> None:
         self._state, self._figures = state, figures
-        self.text, self.error = widgets.HTML(layout=widgets.Layout(flex="1 1 auto")), widgets.HTML()
+        self.text, self.error, self.warning = (
+            widgets.HTML(layout=widgets.Layout(flex="1 1 auto")),
+            widgets.HTML(),
+            widgets.HTML(),
+        )
         self.stop = button("Stop", "stop", "give up what is computed now; the next change begins anew")
         self.stop.on_click(lambda _button: state.stop())
-        super().__init__([self.text, self.error, self.stop], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__([self.text, self.error, self.warning, self.stop], layout=widgets.Layout(flex_flow="row wrap"))
         state.observe(self._follow, ["stale", "phase", "activity"])
-        state.observe(self._show_error, "error")
+        state.observe(self._show_error, ["error", "warning"])
         self._follow()
         self._show_error()
 
@@ -141,8 +145,9 @@ class StaleNote(widgets.HBox):
             self._figures.remove_class("limitlab-stale")
 
     def _show_error(self, _change: dict[str, Any] | None = None) -> None:
-        self.error.value = error_text(self._state.error)
+        self.error.value, self.warning.value = error_text(self._state.error), warning_text(self._state.warning)
         display(self.error, bool(self._state.error))
+        display(self.warning, bool(self._state.warning))
 
 
 class TrainingPanel(widgets.VBox):
@@ -171,13 +176,13 @@ class TrainingPanel(widgets.VBox):
             control.on_click(lambda _button, command=command: getattr(self._state, command)())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
         self.status = widgets.Label("no data yet", layout=widgets.Layout(width="auto"))
-        self.error = widgets.HTML()
+        self.error, self.warning = widgets.HTML(), widgets.HTML()
         self.curve = FigurePanel(height=280, label="the loss as it falls")
         rows = [("prepare", "train"), ("pause", "resume", "stop")]
         commands = widgets.VBox([widgets.HBox([self.buttons[command] for command in row]) for row in rows])
-        super().__init__([commands, self.bar, self.status, self.error, self.curve])
+        super().__init__([commands, self.bar, self.status, self.error, self.warning, self.curve])
         state.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left"])
-        state.observe(self._show_error, "error")
+        state.observe(self._show_error, ["error", "warning"])
         state.observe(self._draw_curve, "logged")
         self._follow()
         self._draw_curve()
@@ -192,8 +197,8 @@ class TrainingPanel(widgets.VBox):
         ending = " (stopping)" if state.phase == "stopping" else ""
         self.status.value = f"{state.activity or 'no data yet'}{left}{ending}"
 
-    def _show_error(self, change: dict[str, Any]) -> None:
-        self.error.value = error_text(change["new"])
+    def _show_error(self, _change: dict[str, Any]) -> None:
+        self.error.value, self.warning.value = error_text(self._state.error), warning_text(self._state.warning)
 
     def _draw_curve(self, _change: dict[str, Any] | None = None) -> None:
         self.curve.show(figures.training_curves(curves_of(self._state.logs)))
@@ -202,3 +207,8 @@ class TrainingPanel(widgets.VBox):
 def error_text(message: str) -> str:
     """A message in red, as HTML that shows any text as it is; nothing for an empty one."""
     return f'<div class="limitlab-error" role="alert">{html.escape(message)}</div>' if message else ""
+
+
+def warning_text(message: str) -> str:
+    """What a reader should know of the numbers, as HTML that shows any text as it is; nothing for an empty one."""
+    return f'<div class="limitlab-note" role="status">{html.escape(message)}</div>' if message else ""

@@ -15,7 +15,7 @@
             self.revision += 1                          # views redraw
 
 A view observes the deciding traits to move its controls, `revision` (or what the subclass calls it) to redraw, `stale`
-to mark figures that answer an older question, `phase`, `activity` and `error` to say what goes on.
+to mark figures that answer an older question, `phase`, `activity`, `error` and `warning` to say what goes on.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from traitlets import Bool, Enum, HasTraits, Int, Unicode
 from traitlets import Float as FloatTrait
 
 from limitlab.errors import LimitlabError
+from limitlab_widgets.shared.warned import collected, summary
 from limitlab_widgets.shared.worker import Check, Job, Superseded, Worker
 
 NAP = 0.02
@@ -55,6 +56,7 @@ class StudioState(HasTraits):
     seconds_left = FloatTrait(None, allow_none=True, help="estimate, None where there is nothing to estimate from")
     stale = Bool(False, help="whether what can be looked at answers an older question than the traits ask")
     error = Unicode("", help="what went wrong last, for the reader; empty when all is well")
+    warning = Unicode("", help="what the last work warned of, for the reader; empty when all is well")
 
     def __init__(self, *, pause: float = 0.0) -> None:
         super().__init__()
@@ -141,6 +143,7 @@ class StudioState(HasTraits):
         with self.lock:
             self._drop()
             self.phase, self.activity, self.seconds_left, self.stale = "idle", "", None, False
+            self.warning = ""
 
     def stop(self) -> None:
         """Give up what is under way; figures stay as they are, and stale."""
@@ -199,16 +202,18 @@ class StudioState(HasTraits):
 
     def _guarded(self, job: Job, check: Check) -> None:
         message = ""
-        try:
-            job(check)
-        except Superseded:
-            raise
-        except LimitlabError as error:
-            message = str(error)
-        except Exception as error:
-            message = f"{type(error).__name__}: {error}"
+        with collected() as heard:
+            try:
+                job(check)
+            except Superseded:
+                raise
+            except LimitlabError as error:
+                message = str(error)
+            except Exception as error:
+                message = f"{type(error).__name__}: {error}"
         with self.lock:
             check()
+            self.warning = summary(heard)
             # after `answered`, the end of the job makes nothing stale
             late = self._ended.is_set()
             self._end()

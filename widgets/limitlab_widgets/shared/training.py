@@ -19,6 +19,7 @@ from traitlets import Enum, Float, HasTraits, Int, Unicode
 
 from limitlab.errors import LimitlabError
 from limitlab.interruption import interruptible
+from limitlab_widgets.shared.warned import collected, summary
 
 if TYPE_CHECKING:
     from limitlab.experiments import Experiment, Prepared, Result, Settings, Stage, Training
@@ -61,6 +62,7 @@ class TrainingState(HasTraits):
     seconds_left = Float(None, allow_none=True, help="estimate, None where there is nothing to estimate from")
     logged = Int(0, help="raised when `logs` have grown")
     error = Unicode("", help="what went wrong last, for the reader; empty when all is well")
+    warning = Unicode("", help="what the last work warned of, for the reader; empty when all is well")
 
     def __init__(self, plan: Plan, take_data: TakeData, take_models: TakeModels) -> None:
         super().__init__()
@@ -136,14 +138,16 @@ class TrainingState(HasTraits):
             self._thread.start()
 
     def _work(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        except _Stopped:
-            self.activity = "stopped"
-        except LimitlabError as error:
-            self._fail(str(error))
-        except Exception as error:
-            self._fail(f"{type(error).__name__}: {error}")
+        with collected() as heard:
+            try:
+                job()
+            except _Stopped:
+                self.activity = "stopped"
+            except LimitlabError as error:
+                self._fail(str(error))
+            except Exception as error:
+                self._fail(f"{type(error).__name__}: {error}")
+        self.warning = summary(heard)
         with self._lock:
             self.seconds_left = None
             self.phase = "empty" if self.prepared is None else "ready"

@@ -40,14 +40,15 @@ def ode_reference(problem: ODEProblem, y0: Float[Tensor, "1 state"], times: Time
     moments = torch.from_numpy(times)
     if problem.solution is not None:
         return problem.solution_at(moments, y0).numpy()
+    method = problem.default_method
     solution = solve_ode(
         watched(problem.field(), check),
         y0,
         moments,
-        method="rodas5" if problem.stiff else "dopri8",
+        method=method,
         rtol=rtol,
         atol=1e-3 * rtol,
-        jacobian=problem.jacobian() if problem.stiff else None,
+        jacobian=problem.jacobian() if method == "rodas5" else None,
         max_steps=MOST_STEPS,
         on_failure="mask",
     )

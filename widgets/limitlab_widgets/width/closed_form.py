@@ -5,7 +5,6 @@ Kernels of some activations are integrals, which take a second: the figures say 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from limitlab.experiments import Prepared
 from limitlab.experiments.infinite_width.ntk_circle import CircleData, CircleSettings
-from limitlab.infinite_width import IllConditioned, WidthStudy
+from limitlab.infinite_width import WidthStudy
 from limitlab_widgets.shared.state import StudioState
+from limitlab_widgets.shared.warned import collected
 from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.width.regression import EXPERIMENT, Regression
 from limitlab_widgets.width.training import on_closed_circle
@@ -61,11 +61,11 @@ class ClosedFormSearch(StudioState):
 
 def closed_form(regression: Regression) -> ClosedForm:
     """The limit of a regression. Raises LimitlabError."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", IllConditioned)
+    # what it warns of stands in the note, in the reader's words
+    with collected():
         settings = regression.settings
         prepared = EXPERIMENT.prepare(settings, False)
-    shaky = any(issubclass(warning.category, IllConditioned) for warning in caught)
+    shaky = prepared.data.study.dynamics.ill_conditioned
     limit = on_closed_circle(prepared.data.limit)
     return ClosedForm(regression, settings, prepared, limit, _note(regression, shaky))
 

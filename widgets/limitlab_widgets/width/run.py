@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from traitlets import Bool
 
 from limitlab_widgets.shared.controls import button, seconds_text
-from limitlab_widgets.shared.panels import error_text
+from limitlab_widgets.shared.panels import error_text, warning_text
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Job
 
@@ -60,10 +60,10 @@ class RunPanel(widgets.VBox):
         self.halt.on_click(lambda _button: state.stop())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
         self.status = widgets.Label(layout=widgets.Layout(width="auto"))
-        self.error = widgets.HTML()
-        super().__init__([widgets.HBox([self.start, self.halt]), self.bar, self.status, self.error])
+        self.error, self.warning = widgets.HTML(), widgets.HTML()
+        super().__init__([widgets.HBox([self.start, self.halt]), self.bar, self.status, self.error, self.warning])
         state.observe(self._show_progress, ["phase", "activity", "done", "total", "seconds_left"])
-        state.observe(self._show_error, "error")
+        state.observe(self._show_error, ["error", "warning"])
         self._show_progress()
         self._show_error()
 
@@ -76,4 +76,4 @@ class RunPanel(widgets.VBox):
         self.status.value = f"{state.activity}{left}" or "nothing was trained yet"
 
     def _show_error(self, _change: dict[str, Any] | None = None) -> None:
-        self.error.value = error_text(self._state.error)
+        self.error.value, self.warning.value = error_text(self._state.error), warning_text(self._state.warning)

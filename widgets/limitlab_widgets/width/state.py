@@ -16,6 +16,7 @@ from traitlets import Float as FloatTrait
 
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, one_of
 from limitlab.infinite_width import WidthStudy, empirical_ntk
+from limitlab_widgets.shared.warned import collected, summary
 from limitlab_widgets.shared.worker import Check, Job, Worker
 from limitlab_widgets.width.closed_form import ClosedForm, ClosedFormSearch, closed_form
 from limitlab_widgets.width.regression import ENDS, NONLINEARITIES, TARGETS, WHOLE, WIDTHS, Regression
@@ -191,13 +192,18 @@ class WidthState(RunState):
     def _find_kernel(self, form: ClosedForm, width: int, check: Check) -> None:
         try:
             require_room(form.settings.hidden, width)
-            kernel = empirical_ntk(form.study.network(width, 0), form.study.x, outputs="trace").numpy()
+            with collected() as heard:
+                kernel = empirical_ntk(form.study.network(width, 0), form.study.x, outputs="trace").numpy()
         except LimitlabError as error:
             with self.lock:
                 check()
                 self.error, self.activity = str(error), "failed"
             return
         self._store(check, self._kernels, width, kernel)
+        if heard:
+            with self.lock:
+                check()
+                self.warning = summary(heard)
 
     def _train(self, form: ClosedForm, width: int, seeds: int, check: Check) -> None:
         pairs = [(width, seed) for seed in range(seeds)]

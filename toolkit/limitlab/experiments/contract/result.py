@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import nn
 
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.contract.settings import Settings
+from limitlab.experiments.contract.settings import Settings, differences
 from limitlab.labels import labelled
 from limitlab.training import runs
 
@@ -26,7 +27,7 @@ Pair = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Result(Generic[S, D]):
+class Result(Shown, Generic[S, D]):
     """Trained models by (name, seed), and the metrics with the dims (model, seed, ...).
 
     >>> squared = lambda model, batch: {"squared": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
@@ -50,6 +51,25 @@ class Result(Generic[S, D]):
     metrics: xr.Dataset
     curves: xr.Dataset
     run: runs.Run | None = None
+
+    def card(self) -> Card:
+        """The experiment, how its settings differ from those of the nearest size, its models, and its metrics."""
+        experiment = self.experiment
+        # the nearest size needs the fewest words
+        size, changed = min(
+            ((name, differences(self.settings, base)) for name, base in experiment.sizes.items()),
+            key=lambda pair: len(pair[1]),
+        )
+        names, seeds = (list(dict.fromkeys(part)) for part in zip(*self.models, strict=True))
+        return Card(
+            f"Result of {experiment.name or experiment.system}: {experiment.title}",
+            (
+                ("settings", f"{size}{f', {changed}' if changed else ''}"),
+                ("models", f"{', '.join(names)}; seeds {', '.join(map(str, seeds))}"),
+                ("metrics", "; ".join(_metric(name, values) for name, values in self.metrics.data_vars.items())),
+                ("run", str(self.run.folder) if self.run is not None else "not stored"),
+            ),
+        )
 
     @property
     def data(self) -> D:
@@ -90,6 +110,13 @@ class Result(Generic[S, D]):
         # metrics that none of the chosen trials has are NaN throughout
         empty = [name for name, values in grid.data_vars.items() if values.dtype.kind == "f" and values.isnull().all()]
         return grid.drop_vars(empty).transpose(*axes, *(["seed"] if "seed" in grid.dims else []), ...)
+
+
+def _metric(name: object, values: xr.DataArray) -> str:
+    """A metric with its dims and its unit."""
+    dims = ", ".join(f"{dim} {size}" for dim, size in values.sizes.items())
+    unit = values.attrs.get("units", "1")
+    return f"{name} ({dims})" if unit == "1" else f"{name} ({dims}) in {unit}"
 
 
 def collect(trials: Sequence[Trial], seeds: Sequence[int], metrics: Mapping[Pair, xr.Dataset]) -> xr.Dataset:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
+from limitlab.cards import Card, Shown, wrapped
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.training.device import DEVICES, PRECISIONS
 from limitlab.training.streams import seeds
@@ -48,11 +49,11 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Shown):
     """Base of every experiment's settings: `with_options` changes fields, from values or from text.
 
-    >>> ll.experiments.Trained(steps=100).with_options(steps="250").steps
-    250
+    >>> ll.experiments.Trained(steps=100).with_options(steps="250")
+    Trained(steps=250)
     """
 
     def __post_init__(self) -> None:
@@ -77,6 +78,15 @@ class Settings:
                 raise unknown_name("setting", name, known)
         read = {name: _read(known[name], value) for name, value in changes.items()}
         return replace(self, **read)
+
+    def __repr__(self) -> str:
+        # what a reader would type
+        return wrapped(f"{type(self).__name__}({differences(self)})")
+
+    def card(self) -> Card:
+        """Every option with its meaning."""
+        options = tuple((o.name, f"{getattr(self, o.name)}, {o.help}") for o in self.options())
+        return Card(type(self).__name__, options)
 
     @property
     def seed_range(self) -> tuple[int, ...]:
@@ -159,6 +169,13 @@ def sizes(course: S, *, smoke: Mapping[str, Any], paper: Mapping[str, Any]) -> d
     5
     """
     return {"smoke": replace(course, **smoke), "course": course, "paper": replace(course, **paper)}
+
+
+def differences(settings: Settings, base: Settings | None = None) -> str:
+    """The fields that differ from those of `base`, else from their defaults, as `name=value, name=value`."""
+    before = {o.name: o.default if base is None else getattr(base, o.name) for o in settings.options()}
+    now = {name: getattr(settings, name) for name in before}
+    return ", ".join(f"{name}={value!r}" for name, value in now.items() if value != before[name])
 
 
 def _read(spec: Option, value: Any) -> Any:

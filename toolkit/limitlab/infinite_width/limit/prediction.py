@@ -99,6 +99,11 @@ class KernelDynamics:
         largest = float(self.eigenvalues[-1])
         return self._divisor * 2 * (1 + momentum) / largest if largest > 0 else math.inf
 
+    @property
+    def ill_conditioned(self) -> bool:
+        """Whether the smallest eigenvalue is lost in the rounding of the largest."""
+        return _is_lost(float(self.eigenvalues[0]), float(self.eigenvalues[-1]))
+
     def decay(self, t: Times) -> Float[Tensor, "*time modes"]:
         """D_t: what is left of the residual along each eigenvector, eigenvalues ascending."""
         # by the gain: a mode that rounding has made negative must stay, not grow
@@ -283,8 +288,12 @@ def _factored(kernel: Tensor, diag_reg: float) -> Tensor:
     return factor
 
 
+def _is_lost(smallest: float, largest: float) -> bool:
+    return smallest < 1e-10 * largest
+
+
 def _warn_of_condition(smallest: float, largest: float, diag_reg: float) -> None:
-    if smallest < 1e-10 * largest:
+    if _is_lost(smallest, largest):
         warnings.warn(
             f"the kernel's eigenvalues reach from {smallest:.2g} to {largest:.2g}: what depends on the smallest is "
             f"rounding (equal or opposite points?); diag_reg = {diag_reg:g}, take 1e-6 or so",

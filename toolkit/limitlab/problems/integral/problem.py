@@ -21,7 +21,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.labels import labelled
-from limitlab.problems.base import Kind, Problem
+from limitlab.problems.base import Facts, Kind, Problem
 from limitlab.problems.compiled.vector_field import Layout, evaluator
 from limitlab.problems.text.systems import parse_scalar
 
@@ -67,6 +67,10 @@ class IntegralProblem(Problem):
         right = f"{integral} = {self.forcing}" if self.form == "first kind" else f"{self.forcing} + {integral}"
         # a frozen dataclass whose text is made of its parts
         object.__setattr__(self, "equation", left + right)
+
+    def facts(self) -> Facts:
+        known = "known" if self.solution is not None else "not known"
+        return (("unknown", f"u at {self.default_resolution} points of [0, {self.end:g}]; its formula is {known}"),)
 
     def kernel_at(self, x: Tensor, t: Tensor) -> Tensor:
         """K(x, t) without the factor of Abel; x and t broadcast."""

@@ -5,8 +5,10 @@ Solutions of two solvers part after a few Lyapunov times (Lorenz: 1/0.906), so p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from limitlab.problems.base import Field, Parameter
-from limitlab.problems.laws import Box
+from limitlab.problems.laws import Box, Nearby
 from limitlab.problems.ode.problem import ODEProblem, Reference
 
 UVW = tuple(Field(name, f"coordinate {name}") for name in "uvw")
@@ -14,11 +16,14 @@ XYZ = tuple(Field(name, f"coordinate {name}") for name in "xyz")
 NEAR = Box(-2.0, 2.0)
 
 
-def _parameters(**centers: float) -> tuple[Parameter, ...]:
-    """Parameters from half to one and a half times a centre; Greek names have Greek letters."""
+def _parameters(ends: Mapping[str, tuple[float, float]] | None = None, **centers: float) -> tuple[Parameter, ...]:
+    """Parameters from half to one and a half times a centre, or between their `ends`; Greek names as Greek letters.
+
+    ends: where half or one and a half of the centre, alone or with the others at their ends, throws trajectories out.
+    """
     greek = {name: rf"\{name}" for name in ("alpha", "beta", "gamma", "delta", "omega", "rho", "sigma")}
     # a negative centre turns its ends round
-    ranges = {name: sorted((0.5 * center, 1.5 * center)) for name, center in centers.items()}
+    ranges = {name: sorted((0.5 * center, 1.5 * center)) for name, center in centers.items()} | dict(ends or {})
     return tuple(
         Parameter(name, centers[name], low, high, f"parameter {name}", latex=greek.get(name))
         for name, (low, high) in ranges.items()
@@ -72,7 +77,8 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         title="Aizawa attractor, modified",
         equation="u' = (w - b)*u - d*v; v' = d*u + (w - b)*v; w' = c + a*w - w^3/3 - u^2 + f*w*u^3",
         states=UVW,
-        parameters=_parameters(a=0.95, b=0.7, c=0.6, d=3.5, f=0.1),
+        # f w u^3 is what can throw a trajectory out: where it is strong and the rotation slow
+        parameters=_parameters({"d": (2.5, 5.25), "f": (0.05, 0.11)}, a=0.95, b=0.7, c=0.6, d=3.5, f=0.1),
         initial=(0.1, 0.0, 0.0),
         law=NEAR,
         span=50.0,
@@ -108,7 +114,8 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         title="Halvorsen attractor, at a quarter of its speed",
         equation="u' = a*u - v - w - v^2/4; v' = a*v - w - u - w^2/4; w' = a*w - u - v - u^2/4",
         states=UVW,
-        parameters=_parameters(a=-0.35),
+        # with less damping every trajectory leaves; Sprott's 1.27, a quarter of it here, is just beyond for this law
+        parameters=_parameters({"a": (-0.525, -0.33)}, a=-0.35),
         initial=(-1.0, 0.5, 0.0),
         law=NEAR,
         span=50.0,
@@ -122,7 +129,8 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         states=UVW,
         parameters=_parameters(alpha=0.98, gamma=0.1),
         initial=(-1.0, 0.0, 0.5),
-        law=NEAR,
+        # most starts in a box about the origin blow up before t = 1
+        law=Box((-1.1, -0.1, 0.4), (-0.9, 0.1, 0.6)),
         span=50.0,
         frames=2001,
         source="Rabinovich & Fabrikant 1979",
@@ -144,9 +152,10 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         title="Sprott-Linz F",
         equation="u' = v + w; v' = -u + a*v; w' = u^2 - w",
         states=UVW,
-        parameters=_parameters(a=0.5),
+        # the attractor ends between 0.5 and 0.55, and starts from farther out leave it sooner
+        parameters=_parameters({"a": (0.25, 0.5)}, a=0.5),
         initial=(0.1, 0.1, 0.1),
-        law=NEAR,
+        law=Box(-0.1, 0.3),
         span=100.0,
         frames=2001,
         source="Sprott & Linz 2000",
@@ -206,6 +215,8 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         law=Box((-1.5, -6.0, 2.5), (1.0, 0.0, 3.5)),
         span=1000.0,
         frames=4001,
+        # a cell that fires without a pause takes twelve steps in a unit of time
+        max_steps=100_000,
         source="Hindmarsh & Rose 1984",
     ),
     ODEProblem(
@@ -214,10 +225,11 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         equation="x' = alpha*(y - x - m1*x - (m0 - m1)/2*(abs(x + 1) - abs(x - 1))); y' = x - y + z; z' = -beta*y",
         states=XYZ,
         parameters=(
-            Parameter("alpha", 15.6, 5.0, 20.0, "ratio of capacitances", latex=r"\alpha"),
-            Parameter("beta", 28.0, 15.0, 50.0, "inductance", latex=r"\beta"),
-            Parameter("m0", -1.143, -1.5, -0.9, "inner slope of the diode", latex="m_{0}"),
-            Parameter("m1", -0.714, -0.9, -0.5, "outer slope of the diode", latex="m_{1}"),
+            # beyond these trajectories grow without end, where the diode of a circuit saturates
+            Parameter("alpha", 15.6, 8.0, 16.0, "ratio of capacitances", latex=r"\alpha"),
+            Parameter("beta", 28.0, 28.0, 50.0, "inductance", latex=r"\beta"),
+            Parameter("m0", -1.143, -1.25, -1.1, "inner slope of the diode", latex="m_{0}"),
+            Parameter("m1", -0.714, -0.75, -0.65, "outer slope of the diode", latex="m_{1}"),
         ),
         initial=(0.7, 0.0, 0.0),
         law=Box(-0.5, 0.5),
@@ -230,8 +242,12 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         title="Roessler's hyperchaos",
         equation="x' = -y - z; y' = x + a*y + w; z' = b + x*z; w' = -c*z + d*w",
         states=(*XYZ, Field("w", "coordinate w")),
-        parameters=_parameters(a=0.25, b=3.0, c=0.5, d=0.05),
+        # the basin is small: Roessler gives one point, and a tenth off it w grows without end
+        parameters=_parameters(
+            {"a": (0.22, 0.25), "b": (2.5, 3.2), "c": (0.45, 0.5), "d": (0.05, 0.055)}, a=0.25, b=3.0, c=0.5, d=0.05
+        ),
         initial=(-10.0, -6.0, 0.0, 10.0),
+        law=Nearby(0.02),
         span=100.0,
         frames=2001,
         source="Roessler 1979",

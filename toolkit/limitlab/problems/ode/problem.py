@@ -44,6 +44,7 @@ class ODEProblem(DynamicalProblem):
     solution: one text a state, in t, parameters and initial values ("x0" for the state x), or "linear" for y' = A y,
     whose solution is exp(A t) y0, or a function (t (time,), y0 (batch, state), values) -> (batch, time, state).
     rtol, atol: tolerances of its data. bound: samples that reach it, or fail, are drawn again.
+    stiff_from: values of parameters from which on a stiff problem is stiff. max_steps: of `solve`, and of its data.
 
     >>> decay = ll.problems.ODEProblem(name="decay", title="Decay", equation="x' = -x", initial=(1.0,),
     ...     states=(ll.problems.Field("x", "amount"),), solution=("x0*exp(-t)",))
@@ -52,15 +53,28 @@ class ODEProblem(DynamicalProblem):
     """
 
     kind: ClassVar[Kind] = "ode"
-    descriptive: ClassVar[frozenset[str]] = DynamicalProblem.descriptive | {"solution", "references"}
+    descriptive: ClassVar[frozenset[str]] = DynamicalProblem.descriptive | {
+        "solution",
+        "references",
+        "stiff_from",
+        "max_steps",
+    }
     solver_options: ClassVar[tuple[str, ...]] = ("method", "rtol", "atol")
 
     stiff: bool = False
+    stiff_from: Mapping[str, float] = field(default_factory=dict, hash=False)
+    max_steps: int = 10_000
     rtol: float = 1e-8
     atol: float = 1e-10
     bound: float | None = None
     solution: tuple[str, ...] | Literal["linear"] | Formula | None = None
     references: tuple[Reference, ...] = ()
+
+    @property
+    def default_method(self) -> str:
+        """What solves it at its parameters: "rodas5" where it is stiff there, else "dopri8"."""
+        mild = any(self.values[name] < value for name, value in self.stiff_from.items())
+        return "rodas5" if self.stiff and not mild else "dopri8"
 
     def jacobian(self, values: Values | None = None) -> MatrixField:
         """jacobian(t, y): y (..., state) to df/dy (..., state, state), analytic; `values` as for `field`."""
@@ -83,15 +97,15 @@ class ODEProblem(DynamicalProblem):
     ) -> Solution:
         """`limitlab.solvers.solve_ode` of this problem, from its initial value and at its stored times when left out.
 
-        method: "rodas5" for stiff problems and "dopri8" for others when left out. options: of `solve_ode`.
+        method: `default_method` when left out. options: of `solve_ode`.
         """
         from limitlab.solvers.methods.catalogue import method_named
         from limitlab.solvers.ode.solve import solve_ode
 
-        chosen = method or ("rodas5" if self.stiff else "dopri8")
+        chosen = method or self.default_method
         y0 = self.start(self.merged(values)).reshape(-1, self.dimension) if initial is None else initial
         moments = resolved("times", self.stored_times(None, times), y0)
-        defaults: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
+        defaults: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol, "max_steps": self.max_steps}
         if hasattr(method_named(chosen), "jacobian"):
             # analytic: n reverse products a step are what costs otherwise
             defaults["jacobian"] = self.jacobian(values)

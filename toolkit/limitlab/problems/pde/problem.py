@@ -19,7 +19,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.labels import labelled
-from limitlab.problems.base import Field, GenerativeProblem, Kind, Parameter
+from limitlab.problems.base import Facts, Field, GenerativeProblem, Kind, Parameter, with_unit
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.spaces.differences import block_average
 from limitlab.spaces.grid import Grid
@@ -71,6 +71,21 @@ class PDEProblem(GenerativeProblem):
     def dimension(self) -> int:
         """Number of space axes."""
         return len(self.lengths)
+
+    def facts(self) -> Facts:
+        fields = ", ".join(with_unit(field.name, field.unit) for field in self.fields)
+        size = " x ".join([str(self.default_resolution)] * self.dimension)
+        box = " x ".join(
+            f"[{start:g}, {start + length:g}]" for start, length in zip(self.starts, self.lengths, strict=True)
+        )
+        points = "points" if self.axis_kind == "periodic" else self.axis_kind
+        times = (("times", f"{self.frames} on [0, {self.span:g}]"),) if self.span else ()
+        operator = " -> ".join(self.operator)
+        return (
+            ("fields", f"{fields}; to learn: {operator}"),
+            ("domain", f"{size} {points} of {box}, boundary {self.boundary}"),
+            *times,
+        )
 
     @property
     def times(self) -> Float[np.ndarray, " time"]:

@@ -21,7 +21,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
 from limitlab.numbers import resolved
-from limitlab.problems.base import Kind
+from limitlab.problems.base import Facts, Kind
 from limitlab.problems.compiled.vector_field import MatrixField, Values, VectorField, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 from limitlab.problems.text.systems import Dynamics, parse_scalar
@@ -108,6 +108,9 @@ class SDEProblem(DynamicalProblem):
             return torch.stack(entries, -1).unflatten(-1, shape)
 
         return function
+
+    def facts(self) -> Facts:
+        return (*super().facts(), ("calculus", {"ito": "Ito", "stratonovich": "Stratonovich"}[self.calculus]))
 
     def latex(self) -> str:
         """The system as an array of aligned equations; a circle marks Stratonovich noise."""
