@@ -28,9 +28,9 @@ report: setup
 test: setup
 	$(PYTEST) --nbval-lax tests notebooks
 
-# the unit tests alone, in under five minutes on two idle cores
+# the unit tests alone, without walks through studios and copies of the house
 quick: setup
-	$(PYTEST) --ignore tests/notebooks --ignore tests/browser tests
+	$(PYTEST) --ignore tests/notebooks --ignore tests/browser -m "not slow" tests
 
 # the claims of every notebook at five seeds: an hour or so
 claims: setup

@@ -172,6 +172,7 @@ def checkout(tmp_path_factory, system):
     return folder
 
 
+@pytest.mark.slow
 def test_the_commit_of_a_system_is_five_new_files_and_a_row(checkout):
     changed = git(checkout, "show", "--numstat", "--format=").splitlines()
     added = git(checkout, "show", "--diff-filter=A", "--name-only", "--format=").splitlines()
@@ -180,6 +181,7 @@ def test_the_commit_of_a_system_is_five_new_files_and_a_row(checkout):
     assert row == ["1", "1", "toolkit/limitlab/systems.py"]
 
 
+@pytest.mark.slow
 def test_the_system_shows_in_every_list_and_in_the_picker_of_the_studio(checkout, system):
     parts = run(checkout, sys.executable, "-c", LOOK).split("TABLE ")[1:]
     shown = {part.split("\n")[0]: part for part in parts}
@@ -192,6 +194,7 @@ def test_the_system_shows_in_every_list_and_in_the_picker_of_the_studio(checkout
     assert "toy_blend" in shown["picker"].split()
 
 
+@pytest.mark.slow
 def test_the_table_of_the_readme_takes_it_up(checkout, system):
     run(checkout, sys.executable, "-m", "limitlab.cli", "list", "systems", "--into", "README.md")
     (line,) = (line for line in git(checkout, "diff", "--unified=0").splitlines() if line.startswith("+|"))
@@ -199,6 +202,7 @@ def test_the_table_of_the_readme_takes_it_up(checkout, system):
     assert line.endswith("| **works**: `darcy_toy` |")
 
 
+@pytest.mark.slow
 def test_its_tests_those_of_all_operators_and_the_smoke_tests_of_notebooks_hold(checkout):
     run(checkout, sys.executable, "-m", "limitlab.cli", "list", "systems", "--into", "README.md")
     tests = ("tests/operators", "tests/experiments/operators", "tests/notebooks", "tests/test_systems.py")

@@ -32,6 +32,7 @@ def notebook(tmp_path):
     return written
 
 
+@pytest.mark.slow
 def test_what_holds_at_its_own_seed_only_fails(notebook, tmp_path):
     held = reports.replicate(notebook(), [0, 1, 2], workers=2, folder=tmp_path, progress=False)
     assert held.failing == {"luck": (1, 2), "stated at some seeds": (2,)}
@@ -43,6 +44,7 @@ def test_what_holds_at_its_own_seed_only_fails(notebook, tmp_path):
     assert "a line without a criterion" not in rows
 
 
+@pytest.mark.slow
 def test_command_counts_seeds_from_the_notebooks_own_and_says_by_its_exit_code_what_holds(
     notebook, tmp_path, monkeypatch, capsys
 ):
@@ -54,6 +56,7 @@ def test_command_counts_seeds_from_the_notebooks_own_and_says_by_its_exit_code_w
     assert "--seeds must be a number, or seeds separated by commas" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_no_claim_that_holds(notebook, tmp_path):
     path = notebook("if seed == 1:\n    raise ValueError('unlucky')\n" + LUCKY)
     held = reports.replicate(path, [0, 1], folder=tmp_path, progress=False)

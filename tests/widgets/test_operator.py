@@ -58,6 +58,7 @@ def agree(studio, action):
         assert ("limitlab-stale" in studio.drawn._dom_classes) == state.stale, action
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_state_controls_and_figures_agree_after_every_action(studio, walk, seed):
     fast = {studio.problem.chooser: PROBLEMS}

@@ -53,6 +53,7 @@ def assert_figures_show_the_state(studio, action):
             assert any(np.isclose(line[-1], y[-1], rtol=1e-5, atol=1e-5) for line in drawn), action
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_state_controls_and_figures_agree_after_every_action(walk, seed):
     before = set(_instances)

@@ -73,6 +73,7 @@ def agree(studio, action, anew):
 
 
 @pytest.mark.filterwarnings("ignore::limitlab.infinite_width.IllConditioned")
+@pytest.mark.slow
 def test_state_controls_and_figures_agree_after_every_action(studio, walk):
     counted = iter(range(ACTIONS))
     # what is slow with wide networks is as right with narrow ones
