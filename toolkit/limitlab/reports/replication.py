@@ -34,8 +34,8 @@ class Replication:
 
     >>> Verdict = ll.reports.replication.Verdict
     >>> held = ll.reports.Replication((0, 7), {"slope": {0: Verdict(True, "-1.0"), 7: Verdict(False, "-0.6")}})
-    >>> held.failing, held.holds
-    ({'slope': (7,)}, False)
+    >>> list(held.failing), held.holds
+    (['slope'], False)
     """
 
     seeds: tuple[int, ...]
@@ -128,5 +128,5 @@ def _chosen(seeds: int | Sequence[int], first: Any) -> tuple[int, ...]:
         return tuple(range(int(first), int(first) + int(check_number("seeds", seeds, low=1, high=1000, integer=True))))
     chosen = tuple(int(check_number("seeds", seed, low=0, integer=True)) for seed in seeds)
     if not chosen or len(set(chosen)) < len(chosen):
-        raise InvalidArgument(f"seeds must be different; got {list(seeds)}")
+        raise InvalidArgument(f"seeds must be different; got {list(chosen)}")
     return chosen
