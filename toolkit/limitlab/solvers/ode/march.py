@@ -51,7 +51,8 @@ class March:
     @cached_property
     def integrator(self) -> Integrator:
         control = self.control
-        careful = may_pass(self.times[:, :1], self.times[:, -1:])
+        # a compiled loop serves all spans
+        careful = self.compile or may_pass(self.times[:, :1], self.times[:, -1:])
         return Integrator(self.field, self.method, control.controller, control.shared_steps, control.max_step, careful)
 
     def run(
