@@ -29,8 +29,9 @@ class StepEnds:
     def added_to(self, solution: xr.Dataset) -> xr.Dataset:
         """The solution with the ends of its accepted steps among its times."""
         accepted = solution["accepted"].values[0]
-        # the first call is at the start, before any attempt
-        seen = [end for end, kept in zip(self._seen[1:], accepted, strict=True) if kept]
+        # the first call is at the start; then each attempt looks at its end first, and at as many fractions of its step
+        stride = max(1, (len(self._seen) - 1) // max(1, len(accepted)))
+        seen = [end for end, kept in zip(self._seen[1::stride], accepted, strict=True) if kept]
         if not seen:
             return solution
         times = np.concatenate([solution["time"].values, *(t.numpy().ravel() for t, _ in seen)])

@@ -52,7 +52,8 @@ class March:
     def integrator(self) -> Integrator:
         control = self.control
         shared = control.shared_steps and control.step_size is None
-        careful = may_pass(self.times[:, :1], self.times[:, -1:])
+        # a compiled loop serves all spans
+        careful = self.compile or may_pass(self.times[:, :1], self.times[:, -1:])
         return Integrator(self.field, self.method, control.controller, shared, control.max_step, careful)
 
     def run(

@@ -130,7 +130,7 @@ class BrownianPath:
 
         An interval without length has increments of zero; no time, and a single one, have no intervals.
         """
-        moments = np.asarray(times, dtype=np.float64)
+        moments = np.array(times, dtype=np.float64, order="C")
         if moments.ndim != 1 or not bool((np.diff(moments) >= 0).all()):
             raise InvalidArgument(f"times must be (steps + 1,) and not decrease; got {moments.flat[:4].tolist()} ...")
         moments = inside(moments, self.span)
