@@ -257,10 +257,9 @@ class BrownianPath:
         cell = torch.tensor(cells, device=self.device)[:, None]
         w = self._scattered_cells(cell, INCREMENTS).to(self.dtype)
         h = self._scattered_cells(cell, AREAS).to(self.dtype) if area else w
-        whole = (moments[:-1] == self._grid[cells]) & (moments[1:] == self._grid[cells + 1])
-        if whole.all():
+        part = np.flatnonzero((moments[:-1] != self._grid[cells]) | (moments[1:] != self._grid[cells + 1]))
+        if not len(part):
             return w, h
-        part = torch.tensor(np.flatnonzero(~whole), device=self.device)
         t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
         cell, start, end = cell[part], t[:-1][part], t[1:][part]
         fractions = [(moment - self._starts[cell]) / self._widths[cell] for moment in (start, end)]
