@@ -156,6 +156,13 @@ def test_long_spans_with_tiny_steps_need_no_recursion():
     assert math.isfinite(float(deep.increment(0.1, 0.1 + 1e-7)))
 
 
+def test_one_time_beside_many_cells_leaves_their_increments_alone():
+    path = paths(256, 4, grid=GRID)
+    refined = path.increments(np.union1d(GRID, [0.013]), area=True)
+    for many, whole in zip(refined, path.increments(GRID, area=True), strict=True):
+        assert torch.equal(many[2:], whole[1:])
+
+
 class LargestTensor(TorchDispatchMode):
     """Bytes of the largest tensor that any operation returns."""
 

@@ -130,7 +130,8 @@ def _retraced(log: StepLog, last: Float[Tensor, "batch 1"]) -> Itinerary:
 
 def _replayed(ctx: Any, number: int) -> tuple[list[Tensor], Tensor, Any, Recorder, tuple[int, int]]:
     """Leaves, end, what is carried there, records and columns of the segment that starts at a checkpoint."""
-    march, checkpoints = ctx.march, ctx.checkpoints
+    # a compiled backward pass may let its buffers go, and is refused by torch where the graph is retained
+    march, checkpoints = replace(ctx.march, compile=False), ctx.checkpoints
     stride = checkpoints.stride * checkpoints.unit
     first, stop = number * stride, min((number + 1) * stride, ctx.itinerary.time.shape[1])
     state, carry, drawn = checkpoints.starts[number]

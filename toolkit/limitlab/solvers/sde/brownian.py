@@ -251,13 +251,13 @@ class BrownianPath:
 
     def _off_grid(self, moments: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
         """W and H of intervals some of which climb the tree."""
-        cell, steps = np.searchsorted(self._grid, moments[:-1], side="right") - 1, len(moments) - 1
+        cell = np.searchsorted(self._grid, moments[:-1], side="right") - 1
         inside = bool((moments[1:] <= self._grid[cell + 1]).all())
         # every number of the result takes some dozens of the tree: only few intervals climb at a time
         most = max(1, BLOCK_NUMBERS // (len(self._nodes_in_level) * self.shape[0] * self.shape[1]))
-        w = torch.empty(steps, *self.shape, dtype=self.dtype, device=self.device)
+        w = torch.empty(len(cell), *self.shape, dtype=self.dtype, device=self.device)
         h = torch.empty_like(w) if area else w
-        for low in range(0, steps, most):
+        for low in range(0, len(cell), most):
             part = slice(low, low + most)
             piece = moments[low : low + most + 1]
             w[part], h[part] = self._inside_cells(cell[part], piece, area) if inside else self._crossing(piece, area)
@@ -275,8 +275,9 @@ class BrownianPath:
         cell = torch.tensor(cells, device=self.device)[:, None]
         w = self._scattered_cells(cell, INCREMENTS).to(self.dtype)
         h = self._scattered_cells(cell, AREAS).to(self.dtype) if area else w
-        whole = (moments[:-1] == self._grid[cells]) & (moments[1:] == self._grid[cells + 1])
-        part = torch.tensor(np.flatnonzero(~whole), device=self.device)
+        part = np.flatnonzero((moments[:-1] != self._grid[cells]) | (moments[1:] != self._grid[cells + 1]))
+        if not len(part):
+            return w, h
         t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
         cell, start, end = cell[part], t[:-1][part], t[1:][part]
         fractions = [(moment - self._starts[cell]) / self._widths[cell] for moment in (start, end)]
@@ -325,8 +326,7 @@ class BrownianPath:
         index, y, right = node_at(x, self._nodes_in_level)
         keys = mixed(index_keys(cell, NODES)[..., None] + (self._nodes_in_level + index).long())
         normals = normal_pairs(keys[:, :, None] + self._lanes[..., None], torch.float32).double()
-        node = y, right, self._nodes_in_level
-        return bridged(w, h, normals, x=x, width=self._widths[cell], node=node, area=area)
+        return bridged(w, h, normals, x=x, width=self._widths[cell], node=(y, right, self._nodes_in_level), area=area)
 
     def _of_cells(self, cell: Int[Tensor, "steps lane"]) -> tuple[Tensor, Tensor]:
         """W and H of cells in double precision, (steps, batch, noise); those of a single cell are kept."""
