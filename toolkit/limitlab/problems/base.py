@@ -101,7 +101,7 @@ class Problem(ABC):
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
         try:
             # through JSON, so that a spec equals the one that a manifest gives back
-            return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+            return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=_as_json))
         except TypeError as problem:
             raise InvalidArgument(
                 f"{self.name} must be made of data, so that its cache can be found again: laws are dataclasses of "
@@ -140,3 +140,8 @@ class GenerativeProblem(Problem):
     def provenance_of(self, seed: int, first: int, **made: Any) -> dict[str, Any]:
         """Attributes of samples first, first + 1, ... of the family `seed`."""
         return self.provenance(parameters=json.dumps(dict(self.values)), seed=seed, first=first, **made)
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON lacks: dataclasses, and the numbers of NumPy that a law may hold."""
+    return value.item() if getattr(value, "ndim", None) == 0 else dataclasses.asdict(value)
