@@ -69,7 +69,7 @@ class UNet(nn.Module):
 
     def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch out_channels *grid"]:
         check_field("u", u, self.in_channels, self.dimension)
-        require_dtype("u", u, self.exit.weight)
+        require_dtype("u", u, next(self.exit.parameters()))
         v = self.entry(u)
         skips = []
         for encoder, halving in zip(self.encoders, self.halvings, strict=True):

@@ -72,7 +72,7 @@ class Network(nn.Module):
             raise InvalidArgument(
                 f"x must have shape (batch, {', '.join(map(str, self.inputs))}); got {tuple(x.shape)}"
             )
-        require_dtype("x", x, self.readout.weight)
+        require_dtype("x", x, next(self.readout.parameters()))
         return self.readout(self.body(x))
 
 

@@ -70,7 +70,7 @@ class ABCMLP(nn.Module):
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise InvalidArgument(f"x must have shape (batch, {self.inputs}); got {tuple(x.shape)}")
-        require_dtype("x", x, self.get_submodule("output").weight)
+        require_dtype("x", x, next(self.get_submodule("output").parameters()))
         return self.get_submodule("output")(self.features(x))
 
     def features(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch width"]:
