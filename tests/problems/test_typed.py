@@ -137,6 +137,12 @@ def test_an_initial_law_of_a_partial_equation_is_taken_as_it_is():
     assert problems.parse("u_t = u_xx", initial=law).initial == law
 
 
+def test_a_law_may_hold_numbers_of_numpy():
+    laws = (Box(np.float32(2.0), np.int64(3)), Box(2.0, 3))
+    specs = [problems.parse("x' = -x", initial=law).spec() for law in laws]
+    assert json.dumps(specs[0]) == json.dumps(specs[1])
+
+
 class PlainLaw:
     """A law that is no data."""
 

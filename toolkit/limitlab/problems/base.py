@@ -115,7 +115,7 @@ class Problem(Shown):
         decisive = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self.descriptive}
         try:
             # through JSON, so that a spec equals the one that a manifest gives back
-            return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=dataclasses.asdict))
+            return json.loads(json.dumps({"generator": type(self).__name__, **decisive}, default=_as_json))
         except TypeError as problem:
             raise InvalidArgument(
                 f"{self.name} must be made of data, so that its cache can be found again: laws are dataclasses of "
@@ -159,3 +159,8 @@ class GenerativeProblem(Problem):
 def with_unit(text: str, unit: str) -> str:
     """The text with its unit behind, where it has one."""
     return text if unit == "1" else f"{text} {unit}"
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON lacks: dataclasses, and the numbers of NumPy that a law may hold."""
+    return value.item() if getattr(value, "ndim", None) == 0 else dataclasses.asdict(value)
