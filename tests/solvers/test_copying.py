@@ -10,7 +10,6 @@ from limitlab import problems
 from limitlab.solvers import method_names, solve_cde, solve_ode, solve_sde
 from limitlab.solvers.copying import first_call
 from limitlab.solvers.methods.catalogue import METHODS
-from limitlab.solvers.methods.rosenbrock import Rosenbrock
 from limitlab.solvers.sde.schemes import SCHEMES
 from limitlab.spaces import control_path
 
@@ -73,8 +72,8 @@ def jacobian(t, y):
 
 
 WRITERS = [on_the_state, on_the_time, behind_the_count, IntoABuffer(), IntoAnArray()]
-# a Rosenbrock method needs the slope in time, which torch cannot take of a field under no_grad
-PAIRS = [(m, w) for m in method_names() for w in (WRITERS[:3] if isinstance(METHODS[m], Rosenbrock) else WRITERS)]
+# some methods need the slope in time, which torch cannot take of a field under no_grad
+PAIRS = [(m, w) for m in method_names() for w in (WRITERS[:3] if METHODS[m].time_derivative else WRITERS)]
 
 
 @pytest.mark.parametrize(("method", "writer"), PAIRS)
