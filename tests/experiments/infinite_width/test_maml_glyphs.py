@@ -4,7 +4,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.infinite_width.maml_glyphs import glyph_sheet
+from limitlab.experiments.infinite_width.maml_glyphs import glyph_sheet, nearest_drawing
 
 
 def smoke(**options):
@@ -34,6 +34,16 @@ def test_what_is_learned_is_to_look_past_the_clutter(result):
     assert gain["infinite"] < 0.7
     fresh = result.prepared.trial(limit="infinite").build(0)
     assert float(result.prepared.measure(fresh, fresh)["clutter_gain"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_statistics_look_past_the_clutter_better_than_what_is_learned(result):
+    rivals, learned = (
+        nearest_drawing(result).to_series(),
+        float(result.metrics["accuracy"].sel(model="infinite").item()),
+    )
+    assert rivals["as drawn"] < 0.35
+    assert rivals["components dropped"] > learned + 0.05
+    assert rivals["whitened within classes"] > learned + 0.05
 
 
 def test_the_readout_stays_near_zero_since_labels_are_permuted(result):

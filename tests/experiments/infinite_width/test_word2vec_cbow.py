@@ -54,6 +54,14 @@ def test_maps_show_the_kernel_a_finite_width_and_the_limit(hard):
     np.testing.assert_allclose((data["embedding"] ** 2).sum("dimension"), 1, rtol=1e-5)
 
 
+def test_maps_show_the_networks_of_any_seed():
+    experiment, settings = smoke(seed=7, widths=(4,), limits=("infinite",))
+    done = experiment.train(settings).finish()
+    vectors = embedding_dataset(done, ("width-4",))["embedding"].isel(model=0, dimension=slice(4))
+    trained = done.models["width-4", 7000].u.detach()[:72]
+    np.testing.assert_allclose(vectors, torch.nn.functional.normalize(trained, dim=1), rtol=1e-6)
+
+
 def test_every_width_sees_the_same_batches():
     experiment, settings = smoke()
     every = [trial.recipe.batches for trial in experiment.prepare(settings).trials]

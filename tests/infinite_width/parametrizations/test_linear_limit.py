@@ -80,10 +80,17 @@ def test_without_an_initial_readout_its_columns_can_be_dropped():
 
 
 def test_trained_networks_approach_the_limit_like_a_tenth_of_the_root_of_the_width():
-    distance = linear_convergence(X, Y, [64, 256, 1024, 4096], seeds=4)["distance"].mean("seed")
+    distance = linear_convergence(X, Y, [64, 256, 1024, 4096], seeds=range(4))["distance"].mean("seed")
     assert slope(distance["width"].values, distance.values) == pytest.approx(-0.5, abs=0.15)
     scaled = distance * np.sqrt(distance["width"])
     assert bool(((scaled > 0.03) & (scaled < 0.3)).all())
+
+
+def test_distances_are_those_of_the_seeds_that_were_asked_for():
+    every = linear_convergence(X, Y, [64], seeds=(0, 7))["distance"]
+    assert every["seed"].values.tolist() == [0, 7]
+    assert float(linear_convergence(X, Y, [64], seeds=(7,))["distance"].item()) == float(every.sel(seed=7).item())
+    assert float(every.sel(seed=0).item()) != float(every.sel(seed=7).item())
 
 
 @pytest.mark.parametrize("bias", [0.0, 1.0])
@@ -135,7 +142,8 @@ def test_training_goes_on_from_a_sample_as_from_the_limit():
             lambda: relative_distance(LinearLimit(D, OUT), LinearLimit(D, OUT, sigma_2=0.0), X.float()),
             "outputs are zero",
         ),
-        (lambda: linear_convergence(X, Y, []), "widths must not be empty"),
+        (lambda: linear_convergence(X, Y, []), "widths and seeds must not be empty"),
+        (lambda: linear_convergence(X, Y, [4], seeds=()), "widths and seeds must not be empty"),
         (lambda: linear_convergence(X, Y[:5], [4]), "x and y must have as many points"),
         (lambda: linear_convergence(X, Y, [4], rate=1e4), "diverged"),
     ],

@@ -40,6 +40,7 @@ from limitlab.infinite_width.finite.networks import (
 )
 from limitlab.infinite_width.finite.proof import SlowerMethod
 from limitlab.infinite_width.finite.width_study import WidthStudy, decay_fit, slope
+from limitlab.infinite_width.fixed_metrics import nearest_accuracy, within_class_whitening, without_components
 from limitlab.infinite_width.limit.activations import ACTIVATIONS, Activation, activation, from_function
 from limitlab.infinite_width.limit.architecture import (
     Chain,

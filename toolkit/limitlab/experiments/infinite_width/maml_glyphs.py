@@ -34,6 +34,7 @@ from limitlab.infinite_width.few_shot import (
     kernel_features,
     repository_hyperparameters,
 )
+from limitlab.infinite_width.fixed_metrics import nearest_accuracy, within_class_whitening, without_components
 from limitlab.infinite_width.parametrizations.linear_limit import LinearLimit, LinearNetwork
 from limitlab.labels import labelled
 from limitlab.training import Recipe, deferred, descent
@@ -188,6 +189,25 @@ def measure_adapted(tables: Mapping[str | None, FeatureTable], model: nn.Module,
         width=("", float(model.width), "width"),  # type: ignore[arg-type]
     )
     return measured.set_coords("width")
+
+
+def nearest_drawing(result: Result[MamlSettings, Glyphs]) -> xr.DataArray:
+    """Accuracy (metric) on the same test tasks of the nearest drawing, in metrics set by statistics alone.
+
+    The rivals of what is learned: drawings as they are, without as many principal components as the clutter has
+    patterns, and whitened within classes; the statistics are those of the training drawings.
+    """
+    drawn, tasks = result.data, FeatureTable(result.settings, result.data).test_tasks()
+    metrics = {
+        "as drawn": None,
+        "components dropped": without_components(drawn.train, min(len(drawn.patterns), result.settings.pixels)),
+        "whitened within classes": within_class_whitening(drawn.train),
+    }
+    accuracies = [float(nearest_accuracy(tasks, metric).mean()) for metric in metrics.values()]
+    return labelled(
+        accuracy=("metric", accuracies, "accuracy on new classes of the nearest drawing"),
+        metric=("metric", list(metrics), "metric"),
+    )["accuracy"]
 
 
 def glyph_sheet(drawn: Glyphs, *, clutter: bool, classes: int = 6, drawings: int = 4) -> xr.DataArray:

@@ -168,7 +168,7 @@ def embeddings_of(model: CBOW) -> Float[Tensor, "word dimension"]:
 
 def embedding_dataset(result: Result[Word2VecSettings, Word2VecData], models: tuple[str, ...]) -> xr.Dataset:
     """The target words' unit vectors of these models (model, word, dimension), NaN beyond a model's dimensions."""
-    data, seed = result.data, result.settings.seed
+    data, seed = result.data, result.settings.seed_range[0]
     targets = len(data.corpus.factors)
     tables = [embeddings_of(cast(CBOW, result.models[name, seed])) for name in models]
     vectors = [nn.functional.normalize(table[:targets], dim=1).cpu() for table in tables]

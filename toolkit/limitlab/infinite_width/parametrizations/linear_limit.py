@@ -151,7 +151,7 @@ def linear_convergence(
     y: Float[Tensor, "n outputs"],
     widths: Sequence[int],
     *,
-    seeds: int = 5,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
     steps: int = 40,
     rate: float = 0.05,
     sigma_1: float = 1.0,
@@ -159,16 +159,16 @@ def linear_convergence(
 ) -> xarray.Dataset:
     """`distance` (width, seed) of trained finite networks from the trained limit: |f - f_limit|/|f_limit| over x.
 
-    All take `steps` full-batch steps of `rate` on half the mean over the points of |f - y|^2, in float64.
+    seeds: those of the networks. All take `steps` full-batch steps of `rate` on half the mean over the points of
+    |f - y|^2, in float64.
     Raises InvalidArgument; TrainingDiverged where the rate is too high.
 
     >>> x = torch.eye(4)
-    >>> ll.infinite_width.linear_convergence(x, x, [16, 64], seeds=2, steps=5)["distance"].dims
+    >>> ll.infinite_width.linear_convergence(x, x, [16, 64], seeds=(0, 1), steps=5)["distance"].dims
     ('width', 'seed')
     """
-    if not widths:
-        raise InvalidArgument("widths must not be empty")
-    count = int(check_number("seeds", seeds, low=1, integer=True))
+    if not widths or not seeds:
+        raise InvalidArgument("widths and seeds must not be empty")
     x, y = x.double(), y.double()
     shape = (x.shape[1], y.shape[1])
     spreads: dict[str, Any] = {"sigma_1": sigma_1, "sigma_2": sigma_2}
@@ -180,10 +180,10 @@ def linear_convergence(
         return network
 
     limit = trained(LinearLimit(*shape, dtype=torch.float64, **spreads))
-    networks = [[LinearNetwork(*shape, n, seed=s, **spreads).double() for s in range(count)] for n in widths]
+    networks = [[LinearNetwork(*shape, n, seed=s, **spreads).double() for s in seeds] for n in widths]
     distances = [[relative_distance(trained(network), limit, x) for network in row] for row in networks]
     return labelled(
         distance=("width seed", distances, "relative distance from the limit"),
         width=("width", list(widths), "width"),
-        seed=("seed", range(count), "seed"),
+        seed=("seed", list(seeds), "seed"),
     )
