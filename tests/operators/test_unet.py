@@ -1,13 +1,17 @@
 """The U-Net baseline: any grid, as many parameters as asked, and boundaries as stated."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from limitlab.data import ChannelStatistics
 from limitlab.errors import InvalidArgument
-from limitlab.operators import FNO, UNet, count_parameters, unet_with_parameters
+from limitlab.operators import FNO, OPERATORS, Task, UNet, count_parameters, unet_with_parameters
+from limitlab.spaces import Grid
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +38,29 @@ def test_periodic_network_commutes_with_translations_by_its_coarsest_cell() -> N
         model = UNet(1, 1, 2, width=4, levels=2, padding=padding).double()
         difference = (model(u.roll((4, -8), (2, 3))) - model(u).roll((4, -8), (2, 3))).abs().max()
         assert (difference < 1e-12) == commutes
+
+
+def built_for(grid: Grid) -> torch.nn.Module:
+    """The U-Net of an experiment on this grid, in double precision."""
+    statistics = ChannelStatistics(torch.zeros(1), torch.ones(1))
+    task = Task(1, 1, grid, (statistics, statistics), torch.zeros(1, *grid.shape))
+    sizes = SimpleNamespace(modes=4, width=8, layers=2, padding=0.0, norm="none")
+    return OPERATORS["unet"].build(task, sizes).double()
+
+
+def test_baseline_of_a_periodic_problem_has_no_ends() -> None:
+    u = torch.randn(1, 1, 32, dtype=torch.float64)
+    model = built_for(Grid.uniform(32))
+    assert torch.allclose(model(u.roll(8, 2)), model(u).roll(8, 2), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["cells", "nodes"])
+def test_baseline_of_a_problem_with_walls_is_padded_with_zeros(kind: str) -> None:
+    u = torch.randn(1, 1, 16, 16, dtype=torch.float64)
+    model = built_for(Grid.uniform((16, 16), kind=kind))
+    zeros = UNet(1, 1, 2, model.width, padding="zeros").double()
+    zeros.load_state_dict(model.state_dict())
+    assert torch.equal(model(u), zeros(u))
 
 
 @pytest.mark.parametrize(("dimension", "width"), [(1, 32), (2, 16), (2, 24), (3, 12)])

@@ -30,6 +30,13 @@ def test_smoke_size_trains_measures_and_draws(name):
     assert result.curves["relative_l2"].sizes["step"] == settings.steps
 
 
+def test_figures_of_another_seed_show_its_first_network():
+    experiment, settings = smoke("burgers_fno", seed=7, models=("fno",))
+    result = experiment.train(settings).finish()
+    assert ("fno", 7000) in result.models
+    assert result.figures()["sample"].data
+
+
 def test_baselines_have_as_many_parameters_as_the_operator():
     experiment, settings = smoke("darcy_fno", width=24, modes=8, layers=4)
     prepared = experiment.prepare(settings)

@@ -144,10 +144,10 @@ def _group_norm(channels: int) -> nn.GroupNorm:
 
 
 def unet(task: Task, settings: Sizes) -> UNet:
-    """The U-Net with as many parameters as the FNO of these settings."""
-    return unet_with_parameters(
-        count_parameters(fno(task, settings)), task.in_channels, task.out_channels, task.dimension
-    )
+    """The U-Net with as many parameters as the FNO of these settings, padded as the task's grid goes on at its ends."""
+    size = count_parameters(fno(task, settings))
+    padding = "periodic" if task.grid.is_periodic else "zeros"
+    return unet_with_parameters(size, task.in_channels, task.out_channels, task.dimension, padding=padding)
 
 
 ROWS = (Operator("unet", "U-Net of as many parameters", UNet, unet, ("modes", "width", "layers"), tied=True),)

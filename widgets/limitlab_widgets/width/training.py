@@ -65,14 +65,14 @@ def recorded_training(
 
     watch(step) is called after every step. Raises TrainingDiverged.
     """
-    study = prepared.data.study
-    training = EXPERIMENT.train(dataclasses.replace(settings, seed=seed), prepared=prepared, only={"width": width})
-    records = [_outputs(study.network(width, seed), study.x_test)]
+    study, one = prepared.data.study, dataclasses.replace(settings, seed=seed, seeds=1)
+    training = EXPERIMENT.train(one, prepared=prepared, only={"width": width})
+    records = [_outputs(study.network(width, one.seed_range[0]), study.x_test)]
     with closing(training):
         for stage in training:
             watch(stage.progress.step)
             if stage.progress.step in study.steps:
-                records.append(_outputs(training.models[stage.model, seed], study.x_test))
+                records.append(_outputs(training.models[stage.model, stage.seed], study.x_test))
     assert training.result is not None
     metrics = training.result.metrics.isel(model=0, seed=0)
     network = labelled(network=("step x", torch.stack(records), "network"), step=("step", study.steps, "step"))

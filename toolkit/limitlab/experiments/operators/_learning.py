@@ -284,7 +284,7 @@ def draw_operator(result: Result[OperatorSettings, OperatorData]) -> dict[str, g
     settings, data = result.settings, result.data
     trials = result.prepared.trials
     name = next((trial.name for trial in trials if trial.recipe is not None), trials[0].name)
-    seed = settings.seed
+    seed = settings.seed_range[0]
     finest = max(data.test)
     predicted = predict(result.models[name, seed], data.test[finest])
     errors = result.metrics["relative_l2"].sel(model=name, seed=seed, resolution=finest)
