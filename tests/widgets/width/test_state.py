@@ -20,7 +20,7 @@ from limitlab.infinite_width import (
     width_exponents,
 )
 from limitlab.infinite_width.circle import on_circle
-from limitlab.training import TrainingDiverged
+from limitlab.training import TrainingDiverged, seeds
 from limitlab_widgets import WidthState
 from limitlab_widgets.width import closed_form
 from limitlab_widgets.width import state as width_state
@@ -131,7 +131,7 @@ def test_networks_descend_on_half_the_squared_error(opened):
     eta = 1 / float(torch.linalg.eigvalsh(kernels(mlp(2, "relu", 2.0, 0.01), x).ntk)[-1])
     assert list(state.ensemble) == [0, 1]
     for seed, run in state.ensemble.items():
-        network = Network(mlp(2, "relu", 2.0, 0.01), 2, 16, seed=seed)
+        network = Network(mlp(2, "relu", 2.0, 0.01), 2, 16, seed=seeds(seed, 1)[0])
         for step in range(21):
             if step in run["step"]:
                 np.testing.assert_allclose(run["network"].sel(step=step), network(there)[:, 0].detach(), atol=1e-9)
