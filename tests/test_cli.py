@@ -290,7 +290,7 @@ def test_run_trains_stores_and_prints_metrics(line_experiment, tmp_path, monkeyp
     *_, folder = capsys.readouterr().out.splitlines()
     run = runs.open(folder)
     assert (run.settings, run.seed) == ({"seeds": 1, "seed": 3, "steps": 7}, 3)
-    assert len(run.child("line/seed-3").log) == 7
+    assert len(run.child("line/seed-3000").log) == 7
 
 
 def test_finished_run_is_refused_without_resume_and_taken_up_with_it(line_experiment, tmp_path, monkeypatch, capsys):
