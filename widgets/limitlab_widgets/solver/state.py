@@ -161,7 +161,7 @@ class SolverState(StudioState):
         """
         options: dict[str, Any] = {"calculus": calculus} if kind_of(text) == "sde" else {}
         try:
-            parsed: Any = problems.parse(text, parameters, initial=dict(initial), span=span, **options)
+            parsed: Any = problems.parse(text, parameters, initial=dict(initial) or None, span=span, **options)
             self.choose(parsed)
         except LimitlabError as error:
             self.complaint = str(error)
