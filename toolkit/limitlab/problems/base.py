@@ -59,6 +59,16 @@ class Field:
     latex: str | None = None
 
 
+@dataclass(frozen=True)
+class Invariant:
+    """A quantity that solutions keep, as text in states and parameters; where `only_if_zero` parameters are 0."""
+
+    name: str
+    text: str
+    meaning: str
+    only_if_zero: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem(Shown):
     """An equation with everything that decides the numbers it generates.

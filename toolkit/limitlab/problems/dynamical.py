@@ -20,7 +20,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
-from limitlab.problems.base import Facts, Field, GenerativeProblem, with_unit
+from limitlab.problems.base import Facts, Field, GenerativeProblem, Invariant, with_unit
 from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Layout, Values, VectorField, evaluator, vector_field
 from limitlab.problems.laws import Nearby, StateLaw, streams
 from limitlab.problems.text.systems import Dynamics, parse_dynamics, parse_scalar
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
 NEARBY = Nearby()
 LABELS = ("sample", "time", "state", "unit", "y")
 Times = Float[np.ndarray, " time"]
-
-
-@dataclass(frozen=True)
-class Invariant:
-    """A quantity that solutions keep, as text in states and parameters; where `only_if_zero` parameters are 0."""
-
-    name: str
-    text: str
-    meaning: str
-    only_if_zero: tuple[str, ...] = ()
 
 
 class Draws(NamedTuple):

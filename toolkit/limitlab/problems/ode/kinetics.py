@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from limitlab.problems.base import Field, Parameter
-from limitlab.problems.dynamical import Invariant
+from limitlab.problems.base import Field, Invariant, Parameter
 from limitlab.problems.laws import Box, Draw, Drawn
 from limitlab.problems.ode.problem import ODEProblem, Reference
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from limitlab.problems.base import Field, Parameter
-from limitlab.problems.dynamical import Invariant
+from limitlab.problems.base import Field, Invariant, Parameter
 from limitlab.problems.laws import Box, Draw, Drawn, Gaussian
 from limitlab.problems.ode.problem import ODEProblem
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from limitlab.errors import InvalidArgument
-from limitlab.problems.base import Field, Parameter
-from limitlab.problems.dynamical import Invariant
+from limitlab.problems.base import Field, Invariant, Parameter
 from limitlab.problems.laws import Box, Draw, Drawn, Gaussian
 from limitlab.problems.ode.growth import PROBLEMS as GROWTH
 from limitlab.problems.sde.problem import Density, SDEProblem
