@@ -1,8 +1,8 @@
 """limitlab: a laboratory for the limits of depth, resolution and width.
 
-The pieces in the order of their use: `problems` (equations), `data` (labelled, cached samples), `operators` (models),
-`training` (one loop), `experiments` (all of it together, at three sizes), `figures` (xarray to plotly), `reports`.
-They load when they are first touched.
+The pieces in the order of their use: `problems` (equations), `data` (labelled, cached samples), `operators` and
+`discovery` (models), `training` (one loop), `experiments` (all of it together, at three sizes), `figures` (xarray to
+plotly), `reports`. They load when they are first touched.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _PIECES = (
     "atomic",
     "cards",
     "data",
+    "discovery",
     "errors",
     "experiments",
     "figures",

@@ -1,0 +1,1 @@
+"""Variational problems: energies that networks minimise, descent whose iterates are networks, Barron norms."""
