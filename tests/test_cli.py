@@ -207,7 +207,8 @@ def test_the_table_of_systems_is_written_between_the_markers_of_a_file(course, c
     capsys.readouterr()
     readme.write_text("no markers")
     assert "has no markers" in refusal(capsys, "list", "systems", "--into", str(readme))
-    assert "table of systems" in refusal(capsys, "list", "problems", "--into", str(readme))
+    assert "tables systems and lessons" in refusal(capsys, "list", "problems", "--into", str(readme))
+    assert "no notebooks" in refusal(capsys, "list", "lessons", "--into", str(readme))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """The table of systems is whole, and everything that is made from it says the same."""
 
+import posixpath
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from limitlab import systems
 from limitlab.errors import UnknownName
+from limitlab.reports import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 TAUGHT = [system for system in systems.SYSTEMS if system.notebooks]
@@ -54,8 +57,8 @@ def test_notebooks_of_a_system_are_in_the_folder_of_its_family(system):
 
 
 def test_no_two_systems_share_a_notebook():
-    notebooks = [notebook for system in systems.SYSTEMS for notebook in system.notebooks]
-    assert len(set(notebooks)) == len(notebooks)
+    lessons = [lesson for system in systems.SYSTEMS for lesson in system.notebooks]
+    assert len(set(lessons)) == len(lessons)
 
 
 def test_the_course_has_every_notebook_but_its_door_in_the_order_of_the_files():
@@ -70,6 +73,35 @@ def test_the_course_names_a_lesson_by_its_heading():
     text = repr(systems.course())
     assert "| [The neural tangent kernel](infinite_width/02-neural-tangent-kernel.ipynb) |" in text
     assert "| Discovery (laws in data) | in preparation |" in text
+
+
+LESSONS = sorted(path.relative_to(ROOT / "notebooks").as_posix() for path in ROOT.glob("notebooks/**/*.ipynb"))
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_head_of_a_lesson_says_what_it_takes_and_links_its_neighbours(lesson):
+    head = notebooks.source(notebooks.read(ROOT / "notebooks" / lesson)["cells"][0])
+    assert head.endswith(f"\n\n{systems.neighbours(lesson)}"), "run: limitlab list lessons --into notebooks"
+    assert re.search(r"\*Assumes\*.*\*About \d+ minutes\.\*.*(Afterwards|After it)\*? you can", head, re.DOTALL)
+
+
+def test_the_chain_of_lessons_leads_from_the_door_through_the_whole_course():
+    walked = [systems.DOOR]
+    while following := re.search(r"Next: \[.*?\]\((.*?)\)", systems.neighbours(walked[-1])):
+        walked.append(posixpath.normpath(posixpath.join(posixpath.dirname(walked[-1]), following[1])))
+    assert walked == [systems.DOOR, *re.findall(r"\]\((.*?)\)", repr(systems.course()))]
+    assert sorted(walked) == LESSONS
+
+
+def test_links_are_written_once_however_often(tmp_path):
+    folder = shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    systems.write_neighbours(folder)
+    assert all((folder / lesson).read_bytes() == (ROOT / "notebooks" / lesson).read_bytes() for lesson in LESSONS)
+
+
+def test_unknown_lesson_is_answered_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean 'neural_des/02-stiffness"):
+        systems.neighbours("neural_des/02-stifness.ipynb")
 
 
 def test_every_experiment_belongs_to_a_system():

@@ -75,6 +75,10 @@ def test_the_toy_is_compared_with_the_mean():
     result = experiment.train(experiment.configure("smoke")).finish()
     assert list(result.metrics["model"].values) == ["toy_blend", "mean"]
 """
+HEAD = """# A field and its mean
+
+*Assumes* nothing. *About 5 minutes.* *Afterwards you can* add a system.
+"""
 NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
@@ -83,7 +87,7 @@ NOTEBOOK = {
         "limitlab": {"smoke": {"points": 8}},
     },
     "cells": [
-        {"id": "toy0", "cell_type": "markdown", "metadata": {}, "source": ["# A field and its mean"]},
+        {"id": "toy0", "cell_type": "markdown", "metadata": {}, "source": HEAD.splitlines(True)},
         {
             "id": "toy1",
             "cell_type": "code",
@@ -204,7 +208,8 @@ def test_the_table_of_the_readme_takes_it_up(checkout, system):
 
 @pytest.mark.slow
 def test_its_tests_those_of_all_operators_and_the_smoke_tests_of_notebooks_hold(checkout):
-    run(checkout, sys.executable, "-m", "limitlab.cli", "list", "systems", "--into", "README.md")
+    for derived in (("systems", "--into", "README.md"), ("lessons", "--into", "notebooks")):
+        run(checkout, sys.executable, "-m", "limitlab.cli", "list", *derived)
     tests = ("tests/operators", "tests/experiments/operators", "tests/notebooks", "tests/test_systems.py")
     command = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *tests, "-k", "toy or test_systems")
     held = run(checkout, *command)

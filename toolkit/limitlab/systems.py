@@ -6,6 +6,9 @@ latter exist.
 
 from __future__ import annotations
 
+import json
+import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -23,6 +26,10 @@ FAMILIES: dict[Family, str] = {
     "discovery": "Discovery (laws in data)",
     "infinite_width": "Infinite width (kernels and features)",
 }
+
+
+DOOR = "00-start-here.ipynb"
+"""Where the course begins."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,18 @@ def write_table(readme: Path) -> None:
     write_atomically(readme, f"{before}{begin}\n\n{markdown_table()}\n\n{end}{after}")
 
 
+def lessons(family: Family) -> list[tuple[str, System]]:
+    """The lessons of a part (paths below notebooks/) in the order in which they are read, each with its system.
+
+    >>> ll.systems.lessons("infinite_width")[0][0]
+    'infinite_width/01-networks-as-gaussian-processes.ipynb'
+    """
+    return sorted(
+        ((lesson, system) for system in SYSTEMS if system.family == family for lesson in system.notebooks),
+        key=lambda pair: pair[0],
+    )
+
+
 def course() -> Table:
     """The lessons that work, part by part in the order in which they are read, with the systems that they are about.
 
@@ -128,13 +147,60 @@ def course() -> Table:
     >>> ll.systems.course().header
     ['part', 'lesson', 'about']
     """
-    lessons = sorted((notebook, system) for system in SYSTEMS for notebook in system.notebooks)
     rows = []
     for family, part in FAMILIES.items():
-        read = [(notebook, system) for notebook, system in lessons if system.family == family]
+        read = lessons(family)
         rows += [[part, f"[{_title(notebook)}]({notebook})", system.title] for notebook, system in read]
         rows += [] if read else [[part, "in preparation", ""]]
     return Table(["part", "lesson", "about"], rows)
+
+
+def neighbours(notebook: str) -> str:
+    """The lessons before and after one (a path below notebooks/), as the line of Markdown that ends a lesson's head.
+
+    Links are relative to the notebook. Raises UnknownName.
+
+    >>> ll.systems.neighbours("00-start-here.ipynb")
+    'Next: [Steps and their control](neural_des/01-steps-and-their-control.ipynb).'
+    """
+    order = [DOOR, *(lesson for family in FAMILIES for lesson, _ in lessons(family))]
+    if notebook not in order:
+        raise unknown_name("lesson", notebook, order)
+    index = order.index(notebook)
+    beside = {"Previous": order[index - 1] if index else None, "Next": (*order, None)[index + 1]}
+    links = {name: _relative(lesson, notebook) for name, lesson in beside.items() if lesson}
+    return " ".join(f"{name}: [{_title(beside[name] or '')}]({link})." for name, link in links.items())
+
+
+def write_neighbours(folder: Path) -> None:
+    """Put the line of `neighbours` at the end of the first cell of every lesson below a folder of notebooks.
+
+    Raises InvalidArgument where there are none, and UnknownName for a notebook that no system names.
+
+    >>> from pathlib import Path
+    >>> lesson = Path("course/00-start-here.ipynb")
+    >>> lesson.parent.mkdir()
+    >>> size = lesson.write_text('{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": ["# Start"]}]}')
+    >>> ll.systems.write_neighbours(lesson.parent)
+    >>> "Next: [Steps and their control]" in lesson.read_text()
+    True
+    """
+    paths = sorted(folder.glob("*.ipynb")) + sorted(folder.glob("*/*.ipynb"))
+    if not paths:
+        raise InvalidArgument(f"no notebooks in {folder}")
+    for path in paths:
+        notebook = notebooks.read(path)
+        head = notebook["cells"][0]
+        before = re.sub(r"\s*^(Previous|Next): .*\Z", "", notebooks.source(head), flags=re.MULTILINE)
+        text = f"{before.rstrip()}\n\n{neighbours(path.relative_to(folder).as_posix())}"
+        if text != notebooks.source(head):
+            head["source"] = text.splitlines(keepends=True)
+            write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+
+
+def _relative(lesson: str, notebook: str) -> str:
+    """The path from one notebook's folder to another notebook."""
+    return posixpath.relpath(lesson, posixpath.dirname(notebook) or ".")
 
 
 def _title(notebook: str) -> str:

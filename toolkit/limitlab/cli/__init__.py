@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--wide", action="store_true", help="whole lines, however narrow the terminal is")
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
     form.add_argument("--json", action="store_true", help="for machines: a list of objects")
-    lists.add_argument("--into", metavar="FILE", help="put the table of systems between the markers of a file")
+    lists.add_argument("--into", metavar="PATH", help="systems: into the README; lessons: links into their heads")
 
     lab = commands.add_parser("lab", help="open JupyterLab")
     lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")

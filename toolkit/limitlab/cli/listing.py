@@ -22,15 +22,16 @@ def show(options: argparse.Namespace) -> int:
     """Print one catalogue."""
     if options.table not in TABLES:
         raise unknown_name("table", options.table, TABLES)
-    if options.into is not None and options.table != "systems":
-        raise InvalidArgument(f"--into writes the table of systems; got {options.table!r}")
-    if options.table == "systems" and (options.markdown or options.into):
-        from limitlab import systems
+    from limitlab import systems
 
-        if options.into:
-            systems.write_table(Path(options.into))
-        else:
-            print(systems.markdown_table())
+    if options.into is not None:
+        writers = {"systems": systems.write_table, "lessons": systems.write_neighbours}
+        if options.table not in writers:
+            raise InvalidArgument(f"--into writes the tables {' and '.join(writers)}; got {options.table!r}")
+        writers[options.table](Path(options.into))
+        return 0
+    if options.table == "systems" and options.markdown:
+        print(systems.markdown_table())
         return 0
     header, rows = TABLES[options.table]()
     if options.json:
@@ -87,6 +88,18 @@ def notebooks() -> Table:
     return ("name", "title", "parameters"), rows
 
 
+def lessons() -> Table:
+    """Lessons in the order in which they are read: path, part of the course, the system that it is about."""
+    from limitlab import systems
+
+    rows: list[Sequence[Any]] = [
+        (lesson, system.family, system.title)
+        for family in systems.FAMILIES
+        for lesson, system in systems.lessons(family)
+    ]
+    return ("lesson", "family", "about"), rows
+
+
 def systems() -> Table:
     """Systems: name, number, family, state, experiments."""
     from limitlab import systems
@@ -103,6 +116,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "operators": operators,
     "experiments": experiments,
     "notebooks": notebooks,
+    "lessons": lessons,
     "systems": systems,
 }
 
