@@ -68,7 +68,7 @@ def test_an_empty_interval_is_refused():
 
 @pytest.fixture
 def claims():
-    claims = Claims()
+    claims = Claims(paper="Euler 1768")
     claims.add("exponent of the drift", theory="-1", holds=within(-0.74, -1.3, -0.7), publish="drift", form=".2f")
     claims.add("error at the end", paper="0.01", here=0.2, baseline={"U-Net": 0.3}, holds=below(0.2, 0.1))
     claims.add("evaluations", here=1610, publish={"evaluations": 1610, "steps": 268})
@@ -77,12 +77,17 @@ def claims():
 
 def test_the_table_shows_each_number_and_threshold_and_marks_what_fails(claims):
     assert claims._repr_markdown_().splitlines() == [
-        "| claim | theory | paper | criterion | here | baseline | holds |",
+        "| claim | theory | paper (Euler 1768) | criterion | here | baseline | holds |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         "| exponent of the drift | -1 |  | -1.3 to -0.7 | -0.74 |  | yes |",
         "| error at the end |  | 0.01 | below 0.1 | 0.2 | U-Net 0.3 | **no** |",
         "| evaluations |  |  |  | 1610 |  |  |",
     ]
+
+
+def test_a_figure_of_a_paper_without_its_source_is_refused():
+    with pytest.raises(InvalidArgument, match=r"'error' quotes a paper.*Claims\(paper="):
+        Claims().add("error", paper=0.0, here=0.1)
 
 
 def test_a_column_that_nothing_fills_is_left_out():

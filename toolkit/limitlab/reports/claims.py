@@ -56,13 +56,16 @@ class Claim:
 class Claims:
     """The claims of a notebook in the order in which they were added; one that is added again replaces the old one.
 
+    paper: where the figures of the column "paper" stand, such as "Li et al. 2021, table 3"; its head names it.
+
     >>> claims = ll.reports.Claims()
     >>> claims.add("order of Euler's method", theory="1", holds=ll.reports.near(0.98, 1.0, 0.15))
     >>> claims.check()
     order of Euler's method: True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, paper: str = "") -> None:
+        self._paper = paper
         self._claims: dict[str, Claim] = {}
 
     def add(
@@ -80,10 +83,13 @@ class Claims:
         """State a claim: what theory and paper say, what this run has found, what the best baseline of this run has.
 
         here: the criterion's value where it is left out. publish: the name under which that value is recorded, or a
-        mapping of several names to values. form: format of all numbers of the line. Raises InvalidArgument.
+        mapping of several names to values. form: format of all numbers of the line. Raises InvalidArgument, also for a
+        figure of the paper where nothing says which paper it is.
         """
         if not isinstance(what, str) or not what.strip() or not what.isprintable():
             raise InvalidArgument(f"a claim is one line of text; got {what!r}")
+        if paper is not None and not self._paper:
+            raise InvalidArgument(f"{what!r} quotes a paper: say where its figures stand, Claims(paper=...)")
         # a criterion that fails is false: it is asked for its type, never for its truth
         measured, threshold = (holds.value, holds.text) if isinstance(holds, Criterion) else (here, "")
         value = measured if here is None else here
@@ -123,7 +129,8 @@ class Claims:
         columns = [name for name in COLUMNS if any(claim.cells[name] for claim in claims)]
         verdicts = {None: "", True: HOLDS, False: FAILS}
         rows = [[claim.what, *(claim.cells[name] for name in columns), verdicts[claim.holds]] for claim in claims]
-        return Table(["claim", *columns, "holds"], rows)
+        heads = [f"paper ({self._paper})" if name == "paper" else name for name in columns]
+        return Table(["claim", *heads, "holds"], rows)
 
     def __getitem__(self, what: str) -> Claim:
         if what not in self._claims:
