@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from limitlab.discovery.symbolic.expression import Expr
@@ -171,8 +171,8 @@ class Block(NamedTuple):
     length: Int[Tensor, " tree"]
 
 
-def assembled(blocks: Sequence[Block]) -> Population:
-    """Trees that are the blocks one after the other, cut off at the width of the first source."""
+def assembled(blocks: Sequence[Block]) -> tuple[Population, Bool[Tensor, " tree"]]:
+    """Trees that are the blocks one after the other, and whether they fit the width of the first source."""
     width = blocks[0].source.op.shape[1]
     column = torch.arange(width, device=blocks[0].start.device)
     end = torch.zeros_like(blocks[0].start)
@@ -187,36 +187,7 @@ def assembled(blocks: Sequence[Block]) -> Population:
         var = torch.where(inside, source.var[at], var)
         const = torch.where(inside, source.const[at], const)
         end = end + length
-    return Population(op, var, const)
-
-
-def random_trees(
-    generator: torch.Generator,
-    lengths: Int[Tensor, " tree"],
-    width: int,
-    *,
-    codes: Sequence[int],
-    variables: int,
-) -> Population:
-    """Trees of about these lengths from operations `codes`: a leaf is grown until it is there.
-
-    Leaves are variables and constants (standard normal) in equal parts. Sources: as in Cranmer, arXiv 2305.01582.
-    """
-    count, device = len(lengths), lengths.device
-    trees = random_leaves(generator, count, width, variables)
-    for _ in range(int(lengths.max())):
-        size = trees.lengths
-        growing = size < lengths
-        if not bool(growing.any()):
-            break
-        # an operation takes the place of a leaf, over that leaf and, if it has two arguments, a new one
-        grown = with_operation(generator, trees, random_leaves(generator, count, width, variables), codes)
-        fits = growing & (grown.lengths <= lengths) & (grown.lengths > 0)
-        if not bool(fits.any()) and not any(OPS[code].arity == 1 for code in codes):
-            break
-        trees = chosen(fits, grown, trees)
-    assert trees.op.device == device
-    return trees
+    return Population(op, var, const), end <= width
 
 
 def chosen(condition: Tensor, yes: Population, no: Population) -> Population:
@@ -234,30 +205,6 @@ def random_leaves(generator: torch.Generator, count: int, width: int, variables:
     var[:, 0] = torch.randint(0, variables, (count,), generator=generator, device=device)
     const[:, 0] = torch.randn(count, generator=generator, device=device, dtype=torch.float64)
     return Population(op, var, const)
-
-
-def with_operation(
-    generator: torch.Generator, trees: Population, leaves: Population, codes: Sequence[int]
-) -> Population:
-    """At a random leaf of every tree, an operation on it and, where it takes two, on another leaf."""
-    device = trees.op.device
-    leaf = random_column(generator, (trees.op == VARIABLE) | (trees.op == CONSTANT))
-    operation = Population(
-        torch.tensor(codes, device=device)[:, None],
-        torch.zeros(len(codes), 1, dtype=torch.long, device=device),
-        torch.zeros(len(codes), 1, dtype=torch.float64, device=device),
-    )
-    which = torch.randint(0, len(codes), (len(trees),), generator=generator, device=device)
-    two = (ARITY.to(device)[operation.op[which, 0]] == 2).long()
-    rows, one = torch.arange(len(trees), device=device), torch.ones_like(leaf)
-    return assembled(
-        [
-            Block(trees, rows, one * 0, leaf + 1),
-            Block(leaves, rows, one * 0, two),
-            Block(operation, which, one * 0, one),
-            Block(trees, rows, leaf + 1, trees.lengths - leaf - 1),
-        ]
-    )
 
 
 def random_column(generator: torch.Generator, allowed: Tensor) -> Int[Tensor, " tree"]:
