@@ -2,9 +2,9 @@
 
     r(c) = y - a(c) - b(c) f(x; c),     (J^T W J + lambda diag J^T W J) delta = J^T W r
 
-a and b are eliminated (variable projection, with Kaufman's Jacobian b (I - P) df/dc, P the projection on 1 and f), so that
-only the constants within f are searched. Every tree has its own damping; steps that do not lower its loss are undone.
-Sources: Marquardt 1963; Golub and Pereyra 1973; Kaufman, BIT 15 (1975).
+a and b are eliminated (variable projection, with Kaufman's Jacobian b (I - P) df/dc, P the projection on 1 and f), so
+that only the constants within f are searched. Every tree has its own damping; steps that do not lower its loss are
+undone. Sources: Marquardt 1963; Golub and Pereyra 1973; Kaufman, BIT 15 (1975).
 """
 
 from __future__ import annotations

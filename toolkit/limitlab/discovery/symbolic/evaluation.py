@@ -2,14 +2,15 @@
 
 Nodes of one operation and one height, of all trees, are computed together: their arguments are gathered, their values
 written to neighbouring rows of one buffer (row, point). Variables are rows that all trees share. A node has one parent,
-so the reverse sweep sets each adjoint once, and gives the slope of every point in every constant at about twice the cost
-of the values, however many constants there are. Trees are taken in chunks whose buffers fit the cache.
+so the reverse sweep sets each adjoint once, and gives the slope of every point in every constant at about twice the
+cost of the values, however many constants there are. Trees are taken in chunks whose buffers fit the cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -81,18 +82,13 @@ def plan_of(trees: Population, variables: int) -> Plan:
 def _groups(key: Int[Tensor, " row"], begin: int) -> Iterator[Group]:
     """The runs of equal keys, those of one operation and height joined."""
     keys, counts = torch.unique_consecutive(key, return_counts=True)
-    current: Group | None = None
-    for name, count in zip(keys.tolist(), counts.tolist(), strict=True):
-        fixed, operation = name & 1, name >> 1
-        if fixed and current is not None and operation == last:
-            current = current._replace(end=begin + count)
-        else:
-            if current is not None:
-                yield current
-            current = Group(operation % len(OPS), begin, begin if fixed else begin + count, begin + count)
-        last, begin = operation, begin + count
-    if current is not None:
-        yield current
+    runs = zip(keys.tolist(), counts.tolist(), strict=True)
+    for operation, parts in groupby(runs, key=lambda run: run[0] >> 1):
+        # those that a constant moves come first
+        moved = {name & 1: count for name, count in parts}
+        end = begin + sum(moved.values())
+        yield Group(operation % len(OPS), begin, begin + moved.get(0, 0), end)
+        begin = end
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.discovery.symbolic.constants import optimised
@@ -93,7 +92,8 @@ class State:
         children = chosen(taken, children, self.trees[parents])
         fit = Fit(*(torch.where(taken, new, old) for new, old in zip(fit, before, strict=True)))
         within = (self.oldest + torch.arange(e.children, device=self.y.device)) % e.members
-        self._replace((torch.arange(e.islands, device=self.y.device)[:, None] * e.members + within).flatten(), children, fit)
+        first = torch.arange(e.islands, device=self.y.device)[:, None] * e.members
+        self._replace((first + within).flatten(), children, fit)
         self.oldest = (self.oldest + e.children) % e.members
 
     def migrate(self) -> None:
@@ -190,7 +190,8 @@ class Hall:
 def alphabet_of(settings: Settings, variables: int) -> Alphabet:
     """What trees are made of, with the costs of `COMPLEXITY`."""
     costs = {**COMPLEXITY, **settings.costs}
-    return Alphabet(require_codes(settings.ops), variables, tuple(costs[op.name] for op in OPS), settings.max_complexity)
+    costs_of_codes = tuple(costs[op.name] for op in OPS)
+    return Alphabet(require_codes(settings.ops), variables, costs_of_codes, settings.max_complexity)
 
 
 def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | None = None) -> Iterator[Progress]:

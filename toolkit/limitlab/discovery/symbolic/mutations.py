@@ -1,7 +1,7 @@
 """How trees change in evolution: every mutation cuts the postfix of many trees into blocks and joins them anew.
 
-Rows of `MUTATIONS` have the weights with which they are drawn; those are the defaults of SymbolicRegression.jl (Cranmer,
-arXiv 2305.01582, and its settings of 2026), but for its simplification, which is done on the front.
+Rows of `MUTATIONS` have the weights with which they are drawn; those are the defaults of SymbolicRegression.jl
+(Cranmer, arXiv 2305.01582, and its settings of 2026), but for its simplification, which is done on the front.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _rotated(cut: Cut, alphabet: Alphabet) -> Changed:
     takes_right = cut.coin() | (left.length == 0)
     single = torch.ones_like(root)
     outer_before, outer_behind = cut.around(root)
-    inner = cut.block(torch.where(takes_right, right.start, left.start), torch.where(takes_right, right.length, left.length))
+    inner = _either(takes_right, right, left)
     children, whole = assembled(
         [
             outer_before,
@@ -221,10 +221,7 @@ def _deleted(cut: Cut, alphabet: Alphabet) -> Changed:
     column = random_column(cut.generator, inner)
     (before, behind), (first, second) = cut.around(column), cut.arguments(column)
     takes_first = cut.coin() & (first.length > 0)
-    kept = cut.block(
-        torch.where(takes_first, first.start, second.start), torch.where(takes_first, first.length, second.length)
-    )
-    children, whole = assembled([before, kept, behind])
+    children, whole = assembled([before, _either(takes_first, first, second), behind])
     return children, whole & inner.any(1)
 
 
@@ -272,6 +269,12 @@ def _with_operation(cut: Cut, alphabet: Alphabet, column: Int[Tensor, " tree"]) 
             behind,
         ]
     )
+
+
+def _either(condition: Tensor, one: Block, other: Block) -> Block:
+    """The one block where the condition holds, else the other; of one source."""
+    start = torch.where(condition, one.start, other.start)
+    return one._replace(start=start, length=torch.where(condition, one.length, other.length))
 
 
 def _leaves(cut: Cut) -> Bool[Tensor, "tree column"]:

@@ -4,8 +4,8 @@
     var (P, L)     which variable a leaf of it is
     const (P, L)   the value of a leaf that is a constant
 
-The tree that ends at column j is a block of `size` columns. Its last argument ends at j - 1, and the one before that where
-the last one begins: cutting, swapping and joining trees is cutting and joining blocks (`assembled`).
+The tree that ends at column j is a block of `size` columns. Its last argument ends at j - 1, and the one before that
+where the last one begins: cutting, swapping and joining trees is cutting and joining blocks (`assembled`).
 """
 
 from __future__ import annotations
