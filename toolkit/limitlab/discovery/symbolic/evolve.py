@@ -9,7 +9,7 @@ searches shapes. Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Kei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from limitlab.discovery.symbolic.constants import optimised
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
-from limitlab.discovery.symbolic.evaluation import Fit, fits
+from limitlab.discovery.symbolic.evaluation import Fit, fits, formulas_of
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.mutations import Alphabet, mutated, random_trees
 from limitlab.discovery.symbolic.population import (
@@ -30,7 +30,6 @@ from limitlab.discovery.symbolic.population import (
     joined,
     require_codes,
 )
-from limitlab.errors import InvalidArgument
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,11 @@ class State:
         first = torch.arange(e.islands, device=self.y.device)[:, None] * e.members
         self._replace((first + within).flatten(), children, fit)
         self.oldest = (self.oldest + e.children) % e.members
+
+    def news(self, names: Sequence[str]) -> list[Expr]:
+        """What is new in the hall of fame."""
+        size = float(self.y.abs().max())
+        return [formula for entry in self.hall.changed() for formula in formulas_of(*entry, names, size)]
 
     def migrate(self) -> None:
         """The hall of fame, and the best of the islands, in the places of a few members anywhere."""
@@ -206,23 +210,12 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
     """
     evolution = evolution or Evolution()
     state = State(data, settings, seed, evolution)
-    yield Progress(_formulas(state, data), state.evaluations)
+    yield Progress(state.news(data.names), state.evaluations)
     while settings.evaluations is None or state.evaluations < settings.evaluations:
         for cycle in range(evolution.cycles):
             state.cycle(1 - cycle / max(evolution.cycles - 1, 1))
         state.migrate()
-        yield Progress(_formulas(state, data), state.evaluations)
-
-
-def _formulas(state: State, data: Data) -> list[Expr]:
-    """What is new in the hall of fame; trees that sympy takes for complex or infinite are none."""
-    formulas = []
-    for trees, fit in state.hall.changed():
-        try:
-            formulas.append(trees.expr(0, data.names, (float(fit.a), float(fit.b))))
-        except InvalidArgument:
-            continue
-    return formulas
+        yield Progress(state.news(data.names), state.evaluations)
 
 
 ROWS = (Engine("evolve", "Regularised evolution", evolve, OPERATOR_NAMES),)

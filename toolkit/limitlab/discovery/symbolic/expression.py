@@ -206,7 +206,10 @@ class Expr(Shown):
         def number(value: float) -> sympy.Float:
             return sympy.Float(value if digits is None else float(f"{value:.{digits}g}"))
 
-        return self.sympy.xreplace({sympy.Symbol(n, real=True): number(v) for n, v in self.parameters.items()})
+        constants = {sympy.Symbol(name, real=True): number(value) for name, value in self.parameters.items()}
+        if digits is not None:
+            constants |= {literal: number(float(literal)) for literal in self.sympy.atoms(sympy.Float)}
+        return self.sympy.xreplace(constants)
 
 
 @lru_cache(maxsize=4096)

@@ -64,10 +64,10 @@ def search(
     what it has, with a warning. Raises InvalidArgument, UnknownName.
 
     >>> from limitlab.discovery.symbolic import search
-    >>> x = torch.linspace(-1, 1, 20)
-    >>> front = search(x, 3 * x**2 - x, ops=("+", "*"), engine="brute", evaluations=3000)
+    >>> x = torch.linspace(0, 2, 20, dtype=torch.float64)
+    >>> front = search(x, 2 * x / (1 + x), ops=("+", "/"), engine="brute", evaluations=3000)
     >>> str(front.select("bic").expr)
-    '3.0*x^2 - 1.0*x'
+    '2.0*x/(x + 1.0)'
     """
     table = engines()
     row = table[one_of("engine", engine, table)]
