@@ -30,7 +30,7 @@ class System(NamedTuple):
             equation=self.equation,
             states=tuple(Field(name, f"state {name}") for name in STATES[: len(initial)]),
             parameters=tuple(
-                Parameter(name, value, *sorted((value / 2, 2 * value)), f"constant {name}")
+                Parameter(name, value, min(value / 2, 2 * value), max(value / 2, 2 * value), f"constant {name}")
                 for name, value in self.constants.items()
             ),
             initial=initial,
