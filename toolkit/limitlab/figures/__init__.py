@@ -6,6 +6,7 @@ imported from here too.
 
 from limitlab.figures.fields.fields import field_2d, profiles, space_time, triptych
 from limitlab.figures.fields.spectra import error_spectrum, spectrum
+from limitlab.figures.fronts import pareto_front
 from limitlab.figures.lines import lines
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
@@ -37,6 +38,7 @@ __all__ = [
     "kernel_heatmaps",
     "lines",
     "marginals",
+    "pareto_front",
     "phase_plane",
     "phase_space",
     "profiles",
