@@ -8,20 +8,26 @@ from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
 from limitlab.discovery.symbolic.search import SearchInterrupted, scored, search
+from limitlab.discovery.symbolic.sparse.dynamics import CollinearTerms, SparseDynamics, sparse_dynamics
+from limitlab.discovery.symbolic.sparse.library import Library
 from limitlab.discovery.symbolic.units import Units
 
 __all__ = [
     "COMPLEXITY",
     "Candidate",
+    "CollinearTerms",
     "Data",
     "Engine",
     "Expr",
+    "Library",
     "ParetoFront",
     "Progress",
     "SearchInterrupted",
     "Settings",
+    "SparseDynamics",
     "Units",
     "engines",
     "scored",
     "search",
+    "sparse_dynamics",
 ]
