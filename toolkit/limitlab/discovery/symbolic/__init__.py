@@ -7,6 +7,8 @@ from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
+from limitlab.discovery.symbolic.refit.forward import Holed
+from limitlab.discovery.symbolic.refit.refit import Completed, Refits, refit
 from limitlab.discovery.symbolic.search import SearchInterrupted, scored, search
 from limitlab.discovery.symbolic.sparse.dynamics import CollinearTerms, SparseDynamics, sparse_dynamics
 from limitlab.discovery.symbolic.sparse.library import Library
@@ -16,17 +18,21 @@ __all__ = [
     "COMPLEXITY",
     "Candidate",
     "CollinearTerms",
+    "Completed",
     "Data",
     "Engine",
     "Expr",
+    "Holed",
     "Library",
     "ParetoFront",
     "Progress",
+    "Refits",
     "SearchInterrupted",
     "Settings",
     "SparseDynamics",
     "Units",
     "engines",
+    "refit",
     "scored",
     "search",
     "sparse_dynamics",
