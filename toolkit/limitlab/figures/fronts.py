@@ -19,7 +19,7 @@ def pareto_front(
 ) -> go.Figure:
     """Loss against complexity, log scale, and the loss on held-out points where there is one; hover shows formulas.
 
-    table: complexity, loss, validation_loss and formula (candidate); attribute `floor`: losses below it are drawn there.
+    table: complexity, loss, validation_loss and formula (candidate); losses below its attribute `floor` are drawn there.
     chosen: rows that rules choose, by the rule's name. truncate: longest formula under the pointer.
 
     >>> from limitlab.discovery.symbolic import Candidate, Expr, ParetoFront

@@ -6,8 +6,8 @@
     BIC    n ln l + q ln n
 
 for n points, q constants and complexity C. Losses below `floor` are rounding, and enter logarithms as the floor. BIC
-and MDL take the n points as independent: those of a smooth network's output are not. Source: Schwarz 1978; Rissanen 1978;
-the score and the rule `best`: Cranmer, arXiv 2305.01582.
+and MDL take the n points as independent: those of a smooth network's output are not. Source: Schwarz 1978; Rissanen
+1978; the score and the rule `best`: Cranmer, arXiv 2305.01582.
 """
 
 from __future__ import annotations

@@ -1,0 +1,196 @@
+"""Values of many trees at many points, and the slopes of each in its constants, by a few large operations of torch.
+
+Nodes of one operation and one height, of all trees, are computed together: their arguments are gathered, their values
+written to neighbouring rows of one buffer (row, point). Variables are rows that all trees share. A node has one parent,
+so the reverse sweep sets each adjoint once, and gives the slope of every point in every constant at about twice the
+cost of the values, however many constants there are. Trees are taken in chunks whose buffers fit the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from limitlab.discovery.symbolic.population import ARITY, CONSTANT, OPS, PAD, VARIABLE, Population, shape_of
+
+CHUNK = {"cpu": 2**22, "cuda": 2**30}
+"""Numbers in the buffer of a chunk."""
+
+LARGEST = 1e10
+"""A tree with a larger value at some point is no formula for the data."""
+
+
+class Group(NamedTuple):
+    """Rows begin ... end - 1 hold one operation; those before `active` depend on a constant."""
+
+    code: int
+    begin: int
+    active: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which row computes what; rows 0 ... k - 1 are the variables, row k is zero.
+
+    first, second: rows of the arguments of row k + 1 + i. row: of every node.
+    """
+
+    variables: int
+    groups: tuple[Group, ...]
+    first: Int[Tensor, " row"]
+    second: Int[Tensor, " row"]
+    row: Int[Tensor, "tree column"]
+    roots: Int[Tensor, " tree"]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the buffer."""
+        return self.variables + 1 + len(self.first)
+
+
+def plan_of(trees: Population, variables: int) -> Plan:
+    """Rows by height, then operation, then whether a constant is below."""
+    op, (size, height) = trees.op, shape_of(trees.op)
+    begin = variables + 1
+    counted = (op == CONSTANT).cumsum(1)
+    before = torch.arange(op.shape[1], device=op.device) - size
+    fixed = counted == torch.where(before >= 0, counted.gather(1, before.clamp(min=0)), 0)
+    flat = op.flatten()
+    kept = ((flat != PAD) & (flat != VARIABLE)).nonzero()[:, 0]
+    key = ((height.flatten()[kept] * len(OPS) + flat[kept]) << 1) + fixed.flatten()[kept]
+    key, order = torch.sort(key, stable=True)
+    nodes = kept[order]
+    row = torch.where(op == VARIABLE, trees.var, variables).flatten()
+    row[nodes] = torch.arange(begin, begin + len(nodes), device=op.device)
+    # the last argument ends a column before, the one before it where the last one begins
+    end = (nodes - 1).clamp(min=0)
+    second = row[end]
+    start = (end - size.flatten()[end]).clamp(min=0)
+    first = torch.where(ARITY.to(op.device)[flat[nodes]] == 2, row[start], second)
+    row = row.view_as(op)
+    roots = row.gather(1, (trees.lengths - 1)[:, None])[:, 0]
+    return Plan(variables, tuple(_groups(key, begin)), first, second, row, roots)
+
+
+def _groups(key: Int[Tensor, " row"], begin: int) -> Iterator[Group]:
+    """The runs of equal keys, those of one operation and height joined."""
+    keys, counts = torch.unique_consecutive(key, return_counts=True)
+    runs = zip(keys.tolist(), counts.tolist(), strict=True)
+    for operation, parts in groupby(runs, key=lambda run: run[0] >> 1):
+        # those that a constant moves come first
+        moved = {name & 1: count for name, count in parts}
+        end = begin + sum(moved.values())
+        yield Group(operation % len(OPS), begin, begin + moved.get(0, 0), end)
+        begin = end
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values of all nodes, a row each."""
+
+    plan: Plan
+    buffer: Float[Tensor, "row point"]
+
+    @property
+    def roots(self) -> Float[Tensor, "tree point"]:
+        """Values of the trees."""
+        return self.buffer.index_select(0, self.plan.roots)
+
+
+def values_of(trees: Population, X: Float[Tensor, "variable point"], plan: Plan) -> Values:  # noqa: N803
+    """Values of the trees at the points."""
+    variables, points = X.shape
+    buffer = X.new_empty(plan.rows, points)
+    buffer[:variables], buffer[variables] = X, 0.0
+    for code, begin, _, end in plan.groups:
+        out = buffer[begin:end]
+        if code == CONSTANT:
+            # the stable sort kept the order of trees and columns
+            out.copy_(trees.const[trees.op == CONSTANT].to(X.dtype)[:, None].expand(-1, points))
+        else:
+            OPS[code].value(*_arguments(plan, buffer, code, begin, end), out=out)
+    return Values(plan, buffer)
+
+
+def _arguments(plan: Plan, buffer: Tensor, code: int, begin: int, end: int) -> list[Tensor]:
+    before = plan.variables + 1
+    rows = (plan.first, plan.second)[: OPS[code].arity]
+    return [buffer.index_select(0, row[begin - before : end - before]) for row in rows]
+
+
+def slopes_of(
+    trees: Population, values: Values
+) -> tuple[Float[Tensor, "tree constant point"], Int[Tensor, "tree constant"], Bool[Tensor, "tree constant"]]:
+    """Slopes of the trees in their constants, the columns of these, and which of them there are.
+
+    Trees with fewer constants than others have slopes of zero behind them.
+    """
+    plan, buffer = values.plan, values.buffer
+    before = plan.variables + 1
+    adjoint = torch.empty_like(buffer)
+    adjoint[plan.variables] = 0.0
+    adjoint[plan.roots] = 1.0
+    for code, begin, active, _ in reversed(plan.groups):
+        if code == CONSTANT or active == begin:
+            continue
+        arguments = _arguments(plan, buffer, code, begin, active)
+        # a copy, since a sum hands on its adjoint as it is, and rows are not written onto themselves
+        slopes = OPS[code].slopes(adjoint[begin:active].clone(), buffer[begin:active], *arguments)
+        # what goes to rows that no constant moves, the shared ones of variables among them, is not read
+        for slope, row in zip(slopes, (plan.first, plan.second), strict=False):
+            adjoint.index_copy_(0, row[begin - before : active - before], slope)
+    held = trees.op == CONSTANT
+    most = int(held.sum(1).max())
+    columns = torch.sort((~held).long(), stable=True, dim=1).indices[:, :most]
+    there = held.gather(1, columns)
+    rows = torch.where(there, plan.row.gather(1, columns), plan.variables)
+    # a variable's row is written to by all its parents, the row of zeros by none
+    return adjoint[rows], columns, there
+
+
+class Fit(NamedTuple):
+    """a + b*tree, fitted to y by least squares: mean squared residual (inf where a value is not finite), a and b."""
+
+    loss: Float[Tensor, " tree"]
+    a: Float[Tensor, " tree"]
+    b: Float[Tensor, " tree"]
+
+
+def scaled(z: Float[Tensor, "tree point"], y: Float[Tensor, " point"], weights: Float[Tensor, " point"]) -> Fit:
+    """Linear scaling: the best a + b*z for y, with weights of sum one. Source: Keijzer, EuroGP 2003."""
+    middle, target = (z @ weights)[:, None], y @ weights
+    centred, left = z - middle, y - target
+    spread = centred.square() @ weights
+    # a tree without spread is a constant, up to rounding of its mean
+    flat = spread <= (4 * torch.finfo(z.dtype).eps * middle[:, 0]) ** 2
+    b = torch.where(flat, 0.0, (centred @ (weights * left)) / torch.where(flat, 1.0, spread))
+    loss = (left - b[:, None] * centred).square_() @ weights
+    usable = (z.abs().amax(1) <= LARGEST) & loss.isfinite()
+    return Fit(torch.where(usable, loss, torch.inf), target - b * middle[:, 0], b)
+
+
+def fits(
+    trees: Population,
+    X: Float[Tensor, "variable point"],  # noqa: N803
+    y: Float[Tensor, " point"],
+    weights: Float[Tensor, " point"],
+) -> Fit:
+    """Linear scaling of all trees, chunk by chunk."""
+    parts = [scaled(values_of(part, X, plan_of(part, len(X))).roots, y, weights) for part in chunks(trees, X)]
+    return Fit(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+
+def chunks(trees: Population, X: Float[Tensor, "variable point"]) -> Iterator[Population]:  # noqa: N803
+    """The trees in parts whose values fit the cache."""
+    nodes = max(int(trees.lengths.sum()), 1)
+    share = CHUNK[X.device.type] / (nodes * X.shape[1])
+    length = max(int(share * len(trees)), 1)
+    for start in range(0, len(trees), length):
+        yield trees[start : start + length]

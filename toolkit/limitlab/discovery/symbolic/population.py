@@ -1,0 +1,220 @@
+"""Many formulas as arrays: trees in postfix, one row a tree, so that one operation of torch changes or computes all.
+
+    op (P, L)      row of `OPS`, or PAD behind the end of the tree
+    var (P, L)     which variable a leaf of it is
+    const (P, L)   the value of a leaf that is a constant
+
+The tree that ends at column j is a block of `size` columns. Its last argument ends at j - 1, and the one before that
+where the last one begins: cutting, swapping and joining trees is cutting and joining blocks (`assembled`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from limitlab.discovery.symbolic.expression import Expr
+from limitlab.errors import InvalidArgument, one_of
+
+if TYPE_CHECKING:
+    import sympy
+
+
+class Op(NamedTuple):
+    """An operation: `value(*arguments, out=)`, its slopes (adjoint, value, *arguments) -> adjoints, its sympy node."""
+
+    name: str
+    arity: int
+    value: Callable[..., Tensor]
+    slopes: Callable[..., tuple[Tensor, ...]]
+    node: Callable[..., Any]
+
+
+def _of_sympy(name: str) -> Callable[[Any], Any]:
+    def node(argument: sympy.Expr) -> sympy.Expr:
+        import sympy
+
+        return getattr(sympy, name)(argument)
+
+    return node
+
+
+PAD, VARIABLE, CONSTANT = -1, 0, 1
+OPS: tuple[Op, ...] = (
+    Op("variable", 0, torch.clone, tuple, tuple),
+    Op("constant", 0, torch.clone, tuple, tuple),
+    Op("+", 2, torch.add, lambda g, v, a, b: (g, g), lambda a, b: a + b),
+    Op("-", 2, torch.sub, lambda g, v, a, b: (g, -g), lambda a, b: a - b),
+    Op("*", 2, torch.mul, lambda g, v, a, b: (g * b, g * a), lambda a, b: a * b),
+    Op("/", 2, torch.div, lambda g, v, a, b: ((h := g / b), -h * v), lambda a, b: a / b),
+    Op("sin", 1, torch.sin, lambda g, v, a: (g * a.cos(),), _of_sympy("sin")),
+    Op("cos", 1, torch.cos, lambda g, v, a: (-g * a.sin(),), _of_sympy("cos")),
+    Op("tan", 1, torch.tan, lambda g, v, a: (g * (1 + v * v),), _of_sympy("tan")),
+    Op("exp", 1, torch.exp, lambda g, v, a: (g * v,), _of_sympy("exp")),
+    Op("log", 1, torch.log, lambda g, v, a: (g / a,), _of_sympy("log")),
+    Op("sqrt", 1, torch.sqrt, lambda g, v, a: (0.5 * g / v,), _of_sympy("sqrt")),
+    Op("square", 1, torch.square, lambda g, v, a: (2 * g * a,), lambda a: a**2),
+    Op("tanh", 1, torch.tanh, lambda g, v, a: (g * (1 - v * v),), _of_sympy("tanh")),
+    Op("abs", 1, torch.abs, lambda g, v, a: (g * a.sign(),), _of_sympy("Abs")),
+)
+"""Leaves first; the place of a row is its code."""
+
+CODES: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}
+OPERATOR_NAMES: tuple[str, ...] = tuple(op.name for op in OPS if op.arity)
+ARITY = torch.tensor([op.arity for op in OPS] + [0])
+"""By code; the last entry is that of PAD."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Trees in postfix, see above; all arrays are on one device.
+
+    >>> from limitlab.discovery.symbolic.population import Population
+    >>> trees = Population.of([[("x", 0), 2.0, "*", "sin"]])
+    >>> str(trees.expr(0, ("x",)))
+    'sin(2.0*x)'
+    """
+
+    op: Int[Tensor, "tree column"]
+    var: Int[Tensor, "tree column"]
+    const: Float[Tensor, "tree column"]
+
+    @classmethod
+    def of(cls, trees: Sequence[Sequence[Any]], width: int | None = None) -> Population:
+        """Trees as lists in postfix: ("x", i) for variable i, a number for a constant, the name of an operation."""
+        count, width = len(trees), width or max(map(len, trees))
+        op, var = torch.full((count, width), PAD), torch.zeros(count, width, dtype=torch.long)
+        const = torch.zeros(count, width, dtype=torch.float64)
+        for row, tree in enumerate(trees):
+            for column, token in enumerate(tree):
+                if isinstance(token, str):
+                    op[row, column] = CODES[one_of("operation", token, OPERATOR_NAMES)]
+                elif isinstance(token, tuple):
+                    op[row, column], var[row, column] = VARIABLE, token[1]
+                else:
+                    op[row, column], const[row, column] = CONSTANT, token
+        return cls(op, var, const)
+
+    def __len__(self) -> int:
+        return len(self.op)
+
+    def __getitem__(self, rows: Any) -> Population:
+        return Population(self.op[rows], self.var[rows], self.const[rows])
+
+    @property
+    def lengths(self) -> Int[Tensor, " tree"]:
+        """Nodes of every tree."""
+        return (self.op != PAD).sum(1)
+
+    def with_constants(self, const: Float[Tensor, "tree column"]) -> Population:
+        """The same trees with other values at their constants."""
+        return Population(self.op, self.var, const)
+
+    def expr(self, row: int, variables: Sequence[str], scale: tuple[float, float] = (0.0, 1.0)) -> Expr:
+        """Formula of a tree, as a + b*tree where `scale` is (a, b)."""
+        import sympy
+
+        symbols = [sympy.Symbol(name, real=True) for name in variables]
+        stack: list[Any] = []
+        columns = zip(self.op[row].tolist(), self.var[row].tolist(), self.const[row].tolist(), strict=True)
+        for code, var, const in columns:
+            if code == PAD:
+                break
+            arity = OPS[code].arity
+            arguments, stack = stack[len(stack) - arity :], stack[: len(stack) - arity]
+            leaf = symbols[var] if code == VARIABLE else sympy.Float(const)
+            stack.append(OPS[code].node(*arguments) if arity else leaf)
+        (tree,) = stack
+        a, b = scale
+        tree = tree if b == 1 else sympy.Float(b) * tree
+        return Expr.of(tree if a == 0 else sympy.Float(a) + tree, variables)
+
+
+def joined(populations: Sequence[Population]) -> Population:
+    """All of their trees, one under the other; of one width."""
+    return Population(*(torch.cat([getattr(p, name) for p in populations]) for name in ("op", "var", "const")))
+
+
+class Shape(NamedTuple):
+    """Of the tree that ends at each column: its nodes, and its height (0 at leaves)."""
+
+    size: Int[Tensor, "tree column"]
+    height: Int[Tensor, "tree column"]
+
+
+def shape_of(op: Int[Tensor, "tree column"]) -> Shape:
+    """Sizes and heights of all trees and their parts, in one pass over the columns."""
+    arity = ARITY.to(op.device)[op]
+    size, height = torch.ones_like(arity), torch.zeros_like(arity)
+    for column in range(1, op.shape[1]):
+        last, order = size[:, column - 1], arity[:, column]
+        first = (column - 1 - last).clamp(min=0)[:, None]
+        two = order == 2
+        before = size.gather(1, first)[:, 0]
+        size[:, column] = 1 + last * (order > 0) + before * two
+        tallest = torch.maximum(height[:, column - 1], height.gather(1, first)[:, 0] * two)
+        height[:, column] = (tallest + 1) * (order > 0)
+    return Shape(size, height)
+
+
+class Block(NamedTuple):
+    """Columns start ... start + length - 1 of a row of `source`, for every tree that is made."""
+
+    source: Population
+    rows: Int[Tensor, " tree"]
+    start: Int[Tensor, " tree"]
+    length: Int[Tensor, " tree"]
+
+
+def assembled(blocks: Sequence[Block]) -> tuple[Population, Bool[Tensor, " tree"]]:
+    """Trees that are the blocks one after the other, and whether they fit the width of the first source."""
+    width = blocks[0].source.op.shape[1]
+    column = torch.arange(width, device=blocks[0].start.device)
+    end = torch.zeros_like(blocks[0].start)
+    op = torch.full((len(end), width), PAD, dtype=blocks[0].source.op.dtype, device=end.device)
+    var, const = torch.zeros_like(op), blocks[0].source.const.new_zeros(len(end), width)
+    for source, rows, start, length in blocks:
+        offset = column - end[:, None]
+        inside = (offset >= 0) & (offset < length[:, None])
+        place = (start[:, None] + offset).clamp(0, source.op.shape[1] - 1)
+        at = (rows[:, None], place)
+        op = torch.where(inside, source.op[at], op)
+        var = torch.where(inside, source.var[at], var)
+        const = torch.where(inside, source.const[at], const)
+        end = end + length
+    return Population(op, var, const), end <= width
+
+
+def chosen(condition: Tensor, yes: Population, no: Population) -> Population:
+    """Trees of the one where the condition holds (tree,), of the other elsewhere."""
+    at = condition[:, None]
+    return Population(*(torch.where(at, getattr(yes, n), getattr(no, n)) for n in ("op", "var", "const")))
+
+
+def random_leaves(generator: torch.Generator, count: int, width: int, variables: int) -> Population:
+    """Trees of one leaf: a variable or a constant."""
+    device = generator.device
+    op, var = (torch.full((count, width), fill, device=device) for fill in (PAD, 0))
+    const = torch.zeros(count, width, dtype=torch.float64, device=device)
+    op[:, 0] = torch.randint(0, 2, (count,), generator=generator, device=device)
+    var[:, 0] = torch.randint(0, variables, (count,), generator=generator, device=device)
+    const[:, 0] = torch.randn(count, generator=generator, device=device, dtype=torch.float64)
+    return Population(op, var, const)
+
+
+def random_column(generator: torch.Generator, allowed: Tensor) -> Int[Tensor, " tree"]:
+    """A column of every row where `allowed` (tree, column), each as likely; 0 where none is."""
+    chance = torch.rand(allowed.shape, generator=generator, device=allowed.device)
+    return torch.where(allowed, chance, -1.0).argmax(1)
+
+
+def require_codes(names: Sequence[str]) -> tuple[int, ...]:
+    """Codes of operations by name. Raises UnknownName, InvalidArgument where there are none."""
+    if not names:
+        raise InvalidArgument(f"ops must name at least one of {', '.join(OPERATOR_NAMES)}")
+    return tuple(CODES[one_of("operation", name, OPERATOR_NAMES)] for name in names)
