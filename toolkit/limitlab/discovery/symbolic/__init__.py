@@ -3,6 +3,8 @@
 `search` is the face; `engines` is the table of those who search.
 """
 
+from typing import Any
+
 from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
@@ -30,6 +32,7 @@ __all__ = [
     "SearchInterrupted",
     "Settings",
     "SparseDynamics",
+    "SymbolicRegressor",
     "Units",
     "engines",
     "refit",
@@ -37,3 +40,12 @@ __all__ = [
     "search",
     "sparse_dynamics",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # scikit-learn takes a second to load, and need not be there
+    if name == "SymbolicRegressor":
+        from limitlab.discovery.symbolic.bridges.estimator import SymbolicRegressor
+
+        return SymbolicRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

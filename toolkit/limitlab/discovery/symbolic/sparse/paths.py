@@ -7,6 +7,7 @@ on the way is a formula.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -57,6 +58,8 @@ def _libraries(data: Data, settings: Settings) -> Iterator[Library]:
     )
     degrees = DEGREES if ops & {"*", "square"} else DEGREES[:1]
     for degree in degrees:
+        if math.comb(len(data.names) + degree, degree) > MOST_COEFFICIENTS:
+            return
         yield Library(data.names, degree)
         if waves:
             yield Library(data.names, degree, waves)
