@@ -20,8 +20,19 @@ def test_digits_are_1797_images_of_ten_classes():
     assert np.bincount(digits.label).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
-def test_card_states_the_checksum_that_is_tested():
-    assert re.search(r"`([0-9a-f]{64})`", (DATASETS / "digits" / "card.md").read_text()).group(1) == shipped._DIGITS
+def test_lynx_follow_hares_for_21_years():
+    pelts = data.hudson_bay()
+    assert pelts.year.values.tolist() == list(range(1900, 1921))
+    # the means that are published with the table
+    assert (round(float(pelts.hare.mean()), 2), round(float(pelts.lynx.mean()), 2)) == (34.08, 20.17)
+    assert pelts.hare.idxmax() == 1903
+    assert pelts.lynx.idxmax() == 1904
+    assert pelts.hare.attrs["units"] == "thousand"
+
+
+@pytest.mark.parametrize(("name", "checksum"), [("digits", shipped._DIGITS), ("hudson_bay", shipped._HUDSON_BAY)])
+def test_card_states_the_checksum_that_is_tested(name, checksum):
+    assert re.search(r"`([0-9a-f]{64})`", (DATASETS / name / "card.md").read_text()).group(1) == checksum
 
 
 def test_every_data_set_has_a_card():

@@ -2,7 +2,7 @@
 
 from limitlab.data.batches import Batches, batches
 from limitlab.data.generation import NonFiniteSample, generate
-from limitlab.data.sources.shipped import DataMissing, digits
+from limitlab.data.sources.shipped import DataMissing, digits, hudson_bay
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
 from limitlab.data.workers import dask_client
@@ -19,4 +19,5 @@ __all__ = [
     "digits",
     "generate",
     "home",
+    "hudson_bay",
 ]

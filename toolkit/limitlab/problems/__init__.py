@@ -17,6 +17,7 @@ from limitlab.problems.integral import catalogue as integral_catalogue
 from limitlab.problems.integral.problem import IntegralProblem
 from limitlab.problems.laws import Box, Draw, Drawn, Gaussian, Nearby
 from limitlab.problems.ode import chaos, growth, kinetics, mechanics
+from limitlab.problems.ode.odebench.benchmark import odebench
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
 from limitlab.problems.pde import elliptic, navier_stokes, periodic_catalogue
@@ -49,6 +50,7 @@ __all__ = [
     "get",
     "linear_sde",
     "names",
+    "odebench",
     "parse",
     "prose_family",
     "prose_rules",

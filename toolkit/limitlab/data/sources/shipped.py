@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _DIGITS = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
 
+_HUDSON_BAY = "d141dbc79f620b1cd943c8387949959dce7c20801b1a9b50377eeee07e444a63"
+
 
 class DataMissing(LimitlabError):
     """A file that ships is not there, or is not the one that its card describes."""
@@ -39,6 +41,23 @@ def digits() -> xr.Dataset:
         image=("sample y x", table[:, :64].reshape(-1, 8, 8), "black pixels of a block"),
         label=("sample", table[:, 64].astype(np.int64), "digit"),
         sample=("sample", np.arange(len(table)), "sample"),
+    )
+
+
+def hudson_bay() -> xr.Dataset:
+    """Pelts of hares and lynx that the Hudson's Bay Company took: hare (year) and lynx (year), 1900 to 1920, thousands.
+
+    Source: Hewitt 1921, by Howard, Modeling basics, Texas A&M University, 2009. Raises DataMissing.
+
+    >>> float(ll.data.hudson_bay()["lynx"].sel(year=1904))
+    59.4
+    """
+    table = np.loadtxt(_checked("hudson_bay/hudson_bay.csv", _HUDSON_BAY), delimiter=",", skiprows=1)
+    return labelled(
+        {"title": "Hares and lynx of Hudson Bay", "licence": "facts"},
+        hare=("year", table[:, 1], "pelts of hares", "thousand"),
+        lynx=("year", table[:, 2], "pelts of lynx", "thousand"),
+        year=("year", table[:, 0].astype(np.int64), "year"),
     )
 
 

@@ -3,25 +3,49 @@
 `search` is the face; `engines` is the table of those who search.
 """
 
+from typing import Any
+
 from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
+from limitlab.discovery.symbolic.refit.forward import Holed
+from limitlab.discovery.symbolic.refit.refit import Completed, Refits, refit
 from limitlab.discovery.symbolic.search import SearchInterrupted, scored, search
+from limitlab.discovery.symbolic.sparse.dynamics import CollinearTerms, SparseDynamics, sparse_dynamics
+from limitlab.discovery.symbolic.sparse.library import Library
 from limitlab.discovery.symbolic.units import Units
 
 __all__ = [
     "COMPLEXITY",
     "Candidate",
+    "CollinearTerms",
+    "Completed",
     "Data",
     "Engine",
     "Expr",
+    "Holed",
+    "Library",
     "ParetoFront",
     "Progress",
+    "Refits",
     "SearchInterrupted",
     "Settings",
+    "SparseDynamics",
+    "SymbolicRegressor",
     "Units",
     "engines",
+    "refit",
     "scored",
     "search",
+    "sparse_dynamics",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # scikit-learn takes a second to load, and need not be there
+    if name == "SymbolicRegressor":
+        from limitlab.discovery.symbolic.bridges.estimator import SymbolicRegressor
+
+        return SymbolicRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

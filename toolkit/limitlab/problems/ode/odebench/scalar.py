@@ -1,0 +1,152 @@
+"""ODEBench 1 to 23: one state. Pages are those of Strogatz, Nonlinear Dynamics and Chaos, that the list names."""
+
+from __future__ import annotations
+
+from limitlab.problems.ode.odebench.system import System
+
+SYSTEMS: tuple[System, ...] = (
+    System(
+        "Capacitor charged through a resistor",
+        "x' = (a - x/b)/c",
+        {"a": 0.7, "b": 1.2, "c": 2.31},
+        ((10.0,), (3.54,)),
+        "Strogatz p. 20",
+    ),
+    System("Unlimited growth", "x' = a*x", {"a": 0.23}, ((4.78,), (0.87,)), "Strogatz p. 22"),
+    System(
+        "Growth up to a capacity",
+        "x' = a*x*(1 - x/b)",
+        {"a": 0.79, "b": 74.3},
+        ((7.3,), (21.0,)),
+        "Strogatz p. 22",
+    ),
+    System(
+        "Capacitor behind a nonlinear resistor",
+        "x' = 1/(1 + exp(a - x/b)) - 0.5",
+        {"a": 0.5, "b": 0.96},
+        ((0.8,), (0.02,)),
+        "Strogatz p. 38",
+    ),
+    System(
+        "Fall against the drag of air",
+        "x' = a - b*x^2",
+        {"a": 9.81, "b": 0.0021175},
+        ((0.5,), (73.0,)),
+        "Strogatz p. 38",
+    ),
+    System(
+        "Autocatalysis with an abundant chemical",
+        "x' = a*x - b*x^2",
+        {"a": 2.1, "b": 0.5},
+        ((0.13,), (2.24,)),
+        "Strogatz p. 39",
+    ),
+    System(
+        "Gompertz growth of a tumour",
+        "x' = a*x*log(b*x)",
+        {"a": 0.032, "b": 2.29},
+        ((1.73,), (9.5,)),
+        "Strogatz p. 39",
+    ),
+    System(
+        "Logistic growth with an Allee effect",
+        "x' = a*x*(1 - x/b)*(x/c - 1)",
+        {"a": 0.14, "b": 130.0, "c": 4.4},
+        ((6.123,), (2.1,)),
+        "Strogatz p. 39",
+    ),
+    System(
+        "Two languages, one dying",
+        "x' = a*(1 - x) - b*x",
+        {"a": 0.32, "b": 0.28},
+        ((0.14,), (0.55,)),
+        "Strogatz p. 40",
+    ),
+    System(
+        "Two languages, chosen by their status",
+        # the exponent is a constant of the list; the grammar takes numbers alone there
+        "x' = a*(1 - x)*x^1.2 - (1 - a)*x*(1 - x)^1.2",
+        {"a": 0.2},
+        ((0.83,), (0.34,)),
+        "Strogatz p. 40",
+    ),
+    System("Critical slowing down", "x' = -x^3", {}, ((3.4,), (1.6,)), "Strogatz p. 41"),
+    System(
+        "Photons in a laser",
+        "x' = a*x - b*x^2",
+        {"a": 1.8, "b": 0.1107},
+        ((11.0,), (1.3,)),
+        "Strogatz p. 55",
+    ),
+    System(
+        "Overdamped bead on a rotating hoop",
+        "x' = a*sin(x)*(b*cos(x) - 1)",
+        {"a": 0.0981, "b": 9.7},
+        ((3.1,), (2.4,)),
+        "Strogatz p. 63",
+    ),
+    System(
+        "Outbreak of budworms under predation",
+        "x' = a*x*(1 - x/b) - d*x^2/(c^2 + x^2)",
+        {"a": 0.78, "b": 81.0, "c": 21.2, "d": 0.9},
+        ((2.76,), (23.3,)),
+        "Strogatz p. 75",
+    ),
+    System(
+        "Outbreak of budworms, without dimensions",
+        "x' = a*x*(1 - x/b) - x^2/(1 + x^2)",
+        {"a": 0.4, "b": 95.0},
+        ((44.3,), (4.5,)),
+        "Strogatz p. 76",
+    ),
+    System(
+        "Landau equation",
+        "x' = a*x - b*x^3 - c*x^5",
+        {"a": 0.1, "b": -0.04, "c": 0.001},
+        ((0.94,), (1.65,)),
+        "Strogatz p. 87",
+    ),
+    System(
+        "Logistic growth with constant fishing",
+        "x' = a*x*(1 - x/b) - c",
+        {"a": 0.4, "b": 100.0, "c": 0.3},
+        ((14.3,), (34.2,)),
+        "Strogatz p. 89",
+    ),
+    System(
+        "Logistic growth with fishing that saturates",
+        "x' = a*x*(1 - x/b) - c*x/(d + x)",
+        {"a": 0.4, "b": 100.0, "c": 0.24, "d": 50.0},
+        ((21.1,), (44.1,)),
+        "Strogatz p. 90",
+    ),
+    System(
+        "Growth with fishing that saturates, without dimensions",
+        "x' = x*(1 - x) - a*x/(b + x)",
+        {"a": 0.08, "b": 0.8},
+        ((0.13,), (0.03,)),
+        "Strogatz p. 90",
+    ),
+    System(
+        "Autocatalytic switch of a gene",
+        "x' = a - b*x + x^2/(1 + x^2)",
+        {"a": 0.1, "b": 0.55},
+        ((0.002,), (0.25,)),
+        "Strogatz p. 91",
+    ),
+    System(
+        "SIR epidemic reduced to its dead",
+        "x' = a - b*x - exp(-x)",
+        {"a": 1.2, "b": 0.2},
+        ((0.0,), (0.8,)),
+        "Strogatz p. 92",
+    ),
+    System(
+        "Protein that activates itself, with hysteresis",
+        "x' = a + b*x^5/(c + x^5) - d*x",
+        {"a": 1.4, "b": 0.4, "c": 123.0, "d": 0.89},
+        ((3.1,), (6.3,)),
+        "Strogatz p. 93",
+    ),
+    System("Overdamped driven pendulum", "x' = a - sin(x)", {"a": 0.21}, ((-2.74,), (1.65,)), "Strogatz p. 104"),
+)
