@@ -1,1 +1,43 @@
 """Physics-informed networks: a network as the solution, the residual of its equation as the loss."""
+
+from limitlab.discovery.pinn.conditions import Ansatz, Soft, evolution, free, initial_value
+from limitlab.discovery.pinn.hidden_terms import UPINN, HiddenTerms
+from limitlab.discovery.pinn.identifiability import Unidentifiable, condition_number, identifiability, library
+from limitlab.discovery.pinn.networks import Architecture, JetNetwork
+from limitlab.discovery.pinn.points import Measurements, PointBatches, adaptive, batches, collocation, domain
+from limitlab.discovery.pinn.residual import Derivative, Equations, equations_of
+from limitlab.discovery.pinn.solve import PINN, Unknown, loss
+from limitlab.discovery.pinn.surrogate import Surrogate
+from limitlab.discovery.pinn.weighting import CausalWeightsPatented, Weighting, causal_weights
+
+__all__ = [
+    "PINN",
+    "UPINN",
+    "Ansatz",
+    "Architecture",
+    "CausalWeightsPatented",
+    "Derivative",
+    "Equations",
+    "HiddenTerms",
+    "JetNetwork",
+    "Measurements",
+    "PointBatches",
+    "Soft",
+    "Surrogate",
+    "Unidentifiable",
+    "Unknown",
+    "Weighting",
+    "adaptive",
+    "batches",
+    "causal_weights",
+    "collocation",
+    "condition_number",
+    "domain",
+    "equations_of",
+    "evolution",
+    "free",
+    "identifiability",
+    "initial_value",
+    "library",
+    "loss",
+]

@@ -131,6 +131,9 @@ class JetNetwork(nn.Module):
 class Features(nn.Module):
     """Inputs of the first layer: every one is f(k z + c) with f the identity, the sine or the exponential function."""
 
+    rates: Float[Tensor, "axis feature"]
+    shifts: Float[Tensor, " feature"]
+
     def __init__(
         self,
         low: Sequence[float],
