@@ -157,7 +157,7 @@ class UPINN(PINN):
         features, values, truths, numbers = [], [], [], []
         for trajectory, every in enumerate(sets):
             inside = every[((every >= low + margin) & (every <= high - margin)).all(-1)]
-            fields = self.surrogates[trajectory].fields(inside)
+            fields = self.surrogate(trajectory).fields(inside)
             features.append(self.features(inside, fields))
             values.append(self.hidden_term(features[-1]))
             truths.append(self.truth(inside, fields) if known else values[-1])

@@ -23,6 +23,7 @@ from limitlab.errors import check_number
 from limitlab.labels import labelled
 
 if TYPE_CHECKING:
+    import sympy
     import xarray as xr
 
     from limitlab.discovery.pinn.hidden_terms import UPINN
@@ -130,13 +131,13 @@ def require_identifiable(
 
 
 @torch.no_grad()
-def _along(model: UPINN, points: Tensor, expression: object) -> Tensor:
+def _along(model: UPINN, points: Tensor, expression: sympy.Expr) -> Tensor:
     """An expression of the equation's symbols along all trajectories."""
     values = []
-    for surrogate in model.surrogates:
-        fields = surrogate.fields(points)
+    for trajectory in range(len(model.surrogates)):
+        fields = model.surrogate(trajectory).fields(points)
         numbers = {n: float(v) for n, v in model.parameters_of_equation.items()}
-        values.append(model.equations.evaluate(points, fields, numbers, [expression])[0])  # type: ignore[list-item]
+        values.append(model.equations.evaluate(points, fields, numbers, [expression])[0])
     return torch.cat(values)
 
 

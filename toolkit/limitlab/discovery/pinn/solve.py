@@ -115,6 +115,12 @@ class PINN(nn.Module):
 
     scale: Float[Tensor, " unknown"]
 
+    def surrogate(self, trajectory: int) -> Surrogate:
+        """The network of a trajectory."""
+        chosen = self.surrogates[trajectory]
+        assert isinstance(chosen, Surrogate)
+        return chosen
+
     def wanted(self) -> tuple[Derivative, ...]:
         """Derivatives that the surrogates hand on: those of the equations and of the soft conditions."""
         extra = [
@@ -132,11 +138,11 @@ class PINN(nn.Module):
 
     def forward(self, points: Float[Tensor, "point axis"], trajectory: int = 0) -> Float[Tensor, "point unknown"]:
         """The unknowns of a trajectory."""
-        return self.surrogates[trajectory](points)
+        return self.surrogate(trajectory)(points)
 
     def residuals(self, points: Float[Tensor, "point axis"], trajectory: int = 0) -> Float[Tensor, "equation point"]:
         """Left minus right side of each equation, in its own units."""
-        return self.residuals_of(points, self.surrogates[trajectory].fields(points))
+        return self.residuals_of(points, self.surrogate(trajectory).fields(points))
 
     def residuals_of(self, points: Tensor, fields: Mapping[str, Tensor]) -> Float[Tensor, "equation point"]:
         """The same where the unknowns and their derivatives have these values."""
@@ -144,16 +150,21 @@ class PINN(nn.Module):
 
     def rows(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """What the loss squares, by term and about 1: data, conditions flat, the residual (trajectory, row, point)."""
-        rows: dict[str, Tensor] = {}
-        if "data_points" in batch:
-            pairs = zip(self.surrogates, batch["data_points"], batch["data_values"], strict=True)
-            difference = torch.stack([(surrogate(z) - y) / self.scale for surrogate, z, y in pairs])
+        points, count = batch["points"], batch["points"].shape[1]
+        measured = batch.get("data_points", points[:, :0])
+        residuals, values = [], []
+        for trajectory, asked in enumerate(torch.cat([points, measured], 1)):
+            # one pass for both: on a few hundred points the number of calls is what costs
+            fields = self.surrogate(trajectory).fields(asked)
+            values.append(torch.stack([fields[name][count:] for name in self.equations.unknowns], -1))
+            inside = {name: field[:count] for name, field in fields.items()}
+            residuals.append(self.residuals_of(asked[:count], inside))
+        rows = {"residual": torch.stack(residuals) / (self.rate * self.scale[:, None])}
+        if "data_values" in batch:
+            difference = (torch.stack(values) - batch["data_values"]) / self.scale
             rows["data"] = difference[torch.isfinite(batch["data_values"])]
         if self.soft:
             rows["condition"] = torch.cat([self._condition(condition) for condition in self.soft])
-        points = batch["points"]
-        residuals = [self.residuals(z, k) for k, z in enumerate(points)]
-        rows["residual"] = torch.stack(residuals) / (self.rate * self.scale[:, None])
         return rows
 
     def losses(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -165,7 +176,7 @@ class PINN(nn.Module):
 
     def _condition(self, condition: Soft) -> Tensor:
         points, values = condition.points.to(self.scale), condition.values.to(self.scale)
-        fields = self.surrogates[condition.trajectory].fields(points)
+        fields = self.surrogate(condition.trajectory).fields(points)
         axes = tuple(sorted(condition.axes, key=self.equations.coordinates.index))
         names = [Derivative(name, axes).name for name in self.equations.unknowns]
         size = self.scale * self.rate if axes else self.scale
