@@ -1,5 +1,6 @@
 """Physics-informed networks: a network as the solution, the residual of its equation as the loss."""
 
+from limitlab.discovery.pinn.burgers import burgers_from_sine, burgers_solution
 from limitlab.discovery.pinn.conditions import Ansatz, Soft, evolution, free, initial_value
 from limitlab.discovery.pinn.hidden_terms import UPINN, HiddenTerms
 from limitlab.discovery.pinn.identifiability import Unidentifiable, condition_number, identifiability, library
@@ -8,6 +9,7 @@ from limitlab.discovery.pinn.points import Measurements, PointBatches, adaptive,
 from limitlab.discovery.pinn.residual import Derivative, Equations, equations_of
 from limitlab.discovery.pinn.solve import PINN, Unknown, loss
 from limitlab.discovery.pinn.surrogate import Surrogate
+from limitlab.discovery.pinn.ude import UniversalODE, ude_loss
 from limitlab.discovery.pinn.weighting import CausalWeightsPatented, Weighting, causal_weights
 
 __all__ = [
@@ -15,29 +17,24 @@ __all__ = [
     "UPINN",
     "Ansatz",
     "Architecture",
-    "CausalWeightsPatented",
-    "Derivative",
     "Equations",
     "HiddenTerms",
-    "JetNetwork",
     "Measurements",
-    "PointBatches",
     "Soft",
-    "Surrogate",
     "Unidentifiable",
+    "UniversalODE",
     "Unknown",
     "Weighting",
     "adaptive",
     "batches",
+    "burgers_from_sine",
+    "burgers_solution",
     "causal_weights",
     "collocation",
-    "condition_number",
-    "domain",
     "equations_of",
     "evolution",
     "free",
     "identifiability",
     "initial_value",
-    "library",
     "loss",
 ]

@@ -98,7 +98,8 @@ def free(scale: Sequence[float], middle: Sequence[float]) -> Ansatz:
     >>> ll.discovery.pinn.free([2.0], [1.0]).base
     ('1.0',)
     """
-    return Ansatz(tuple(map(_text, middle)), tuple(map(_text, scale)))
+    middles = check_numbers("middle", middle)
+    return Ansatz(tuple(map(_text, middles)), tuple(map(_text, check_numbers("scale", scale, len(middles)))))
 
 
 def evolution(

@@ -94,7 +94,7 @@ class UPINN(PINN):
     ) -> None:
         for name in hidden.equations:
             one_of("equation", name, equations.unknowns)
-        self.inputs, self.whole, self.hidden = _inputs(equations, hidden), equations, hidden
+        self.inputs, self.whole, self.hidden = read_inputs(equations, hidden), equations, hidden
         scale = options.pop("scale", None) or measurements.scale.tolist()
         taken = {name: text for name, text in hidden.terms.items() if text is not None}
         super().__init__(equations.without(taken), forms, scale=scale, **options)
@@ -105,10 +105,7 @@ class UPINN(PINN):
             )
         self.places = [equations.unknowns.index(name) for name in hidden.equations]
         require_identifiable(self.equations, self.inputs, hidden.equations, tuple(self.guesses))
-        ends = [self._ends(index, measurements) for index in range(len(self.inputs))]
-        seed = int(options.get("seed", 0)) + TERM_SEED
-        low, high = zip(*ends, strict=True)
-        self.term = JetNetwork(low, high, len(self.places), hidden.architecture, seed=seed)
+        self.term = term_network(equations, self.inputs, hidden, measurements, seed=int(options.get("seed", 0)))
 
     @property
     def term_scale(self) -> Float[Tensor, " term"]:
@@ -189,25 +186,9 @@ class UPINN(PINN):
             term=("term", held["term"].values, "equation"),
         )
 
-    def _ends(self, index: int, measurements: Measurements) -> tuple[float, float]:
-        """Where an input of G is scaled to [-1, 1]: a standard deviation about its mean."""
-        entry = self.inputs[index]
-        low, high = domain(self.equations.problem)
-        lengths = dict(zip(self.equations.coordinates, zip(low, high, strict=True), strict=True))
-        if not isinstance(entry, Derivative):
-            return lengths[entry]
-        row = self.equations.unknowns.index(entry.unknown)
-        spread = float(self.scale[row])
-        for axis in entry.axes:
-            # a wave over the axis; the data hold no derivative
-            spread *= 2 * math.pi / (lengths[axis][1] - lengths[axis][0])
-        if self.hidden.scales:
-            spread = self.hidden.scales[index]
-        middle = 0.0 if entry.axes else float(measurements.mean[row])
-        return middle - spread, middle + spread
 
-
-def _inputs(equations: Equations, hidden: HiddenTerms) -> tuple[Derivative | str, ...]:
+def read_inputs(equations: Equations, hidden: HiddenTerms) -> tuple[Derivative | str, ...]:
+    """The inputs of G as derivatives, or coordinates where they are a forcing's. Raises InvalidArgument."""
     inputs: list[Derivative | str] = []
     for name in hidden.inputs:
         if name in equations.coordinates and name not in equations.unknowns:
@@ -220,6 +201,34 @@ def _inputs(equations: Equations, hidden: HiddenTerms) -> tuple[Derivative | str
         else:
             inputs.append(equations.derivative(name))
     return tuple(inputs)
+
+
+def term_network(
+    equations: Equations,
+    inputs: Sequence[Derivative | str],
+    hidden: HiddenTerms,
+    measurements: Measurements,
+    *,
+    seed: int,
+) -> JetNetwork:
+    """G before it is scaled: every input is standardised by the data."""
+    pairs = zip(*domain(equations.problem), strict=True)
+    lengths = dict(zip(equations.coordinates, pairs, strict=True))
+    ends: list[tuple[float, float]] = []
+    for index, entry in enumerate(inputs):
+        if not isinstance(entry, Derivative):
+            ends.append(lengths[entry])
+            continue
+        row = equations.unknowns.index(entry.unknown)
+        spread = float(measurements.scale[row])
+        for axis in entry.axes:
+            # a wave over the axis, since the data hold no derivative
+            spread *= 2 * math.pi / (lengths[axis][1] - lengths[axis][0])
+        spread = hidden.scales[index] if hidden.scales else spread
+        middle = 0.0 if entry.axes else float(measurements.mean[row])
+        ends.append((middle - spread, middle + spread))
+    low, high = zip(*ends, strict=True)
+    return JetNetwork(low, high, len(hidden.terms), hidden.architecture, seed=seed + TERM_SEED)
 
 
 def _derivatives(inputs: Sequence[Derivative | str]) -> list[Derivative]:
