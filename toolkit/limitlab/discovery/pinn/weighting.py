@@ -120,7 +120,7 @@ def causal_weights(losses: Float[Tensor, " chunk"], strictness: float | Tensor) 
     >>> ll.discovery.pinn.causal_weights(torch.tensor([1.0, 1.0, 1.0]), 0.0)
     tensor([1., 1., 1.])
     """
-    before = torch.cumsum(losses, 0) - losses
+    before = torch.cat([losses.new_zeros(1), torch.cumsum(losses, 0)[:-1]])
     return torch.exp(-strictness * before).detach()
 
 
