@@ -2,10 +2,12 @@
 
 from limitlab.discovery.pinn.burgers import burgers_from_sine, burgers_solution
 from limitlab.discovery.pinn.conditions import Ansatz, Soft, evolution, free, initial_value
+from limitlab.discovery.pinn.discrepancy import DiscrepancyNotMet, discrepancy
 from limitlab.discovery.pinn.hidden_terms import UPINN, HiddenTerms
 from limitlab.discovery.pinn.identifiability import Unidentifiable, condition_number, identifiability, library
 from limitlab.discovery.pinn.networks import Architecture, JetNetwork
 from limitlab.discovery.pinn.points import Measurements, PointBatches, adaptive, batches, collocation, domain
+from limitlab.discovery.pinn.recipes import redrawn, two_phases
 from limitlab.discovery.pinn.residual import Derivative, Equations, equations_of
 from limitlab.discovery.pinn.solve import PINN, Unknown, loss
 from limitlab.discovery.pinn.surrogate import Surrogate
@@ -31,10 +33,13 @@ __all__ = [
     "burgers_solution",
     "causal_weights",
     "collocation",
+    "discrepancy",
     "equations_of",
     "evolution",
     "free",
     "identifiability",
     "initial_value",
     "loss",
+    "redrawn",
+    "two_phases",
 ]

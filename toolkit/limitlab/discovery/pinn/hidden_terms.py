@@ -147,12 +147,12 @@ class UPINN(PINN):
         either end, where derivatives rest on one side only and most of the error is. `truth` (sample, term) is there
         where the terms are known.
         """
-        low, high = (torch.tensor(ends, dtype=torch.float64) for ends in domain(self.equations.problem))
+        low, high = (torch.tensor(ends).to(self.scale) for ends in domain(self.equations.problem))
         margin = check_number("excluded", excluded, low=0.0, high=0.49) * (high - low)
-        sets = [points] * len(self.surrogates) if isinstance(points, Tensor) else list(points)
+        sets = [points] * len(self.surrogates) if isinstance(points, Tensor) else points
         known = all(text is not None for text in self.hidden.terms.values())
         features, values, truths, numbers = [], [], [], []
-        for trajectory, every in enumerate(sets):
+        for trajectory, every in enumerate(points_of.to(self.scale) for points_of in sets):
             inside = every[((every >= low + margin) & (every <= high - margin)).all(-1)]
             fields = self.surrogate(trajectory).fields(inside)
             features.append(self.features(inside, fields))
