@@ -28,7 +28,7 @@ def two_phases(
     measurements: Measurements | None = None,
     *,
     steps: tuple[int, int] = (700, 1000),
-    learning_rate: float = 3e-3,
+    learning_rate: float = 1e-2,
     optimizers: tuple[str, str] = ("adam", "lbfgs"),
     candidates: Float[Tensor, "candidate axis"] | None = None,
     loss: Loss = loss,

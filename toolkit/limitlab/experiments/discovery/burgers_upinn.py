@@ -75,7 +75,7 @@ class BurgersSettings(Ensemble, OnDevice):
     first: str = option("adam", "optimiser of the first phase", choices=("adam", "soap"))
     quasi_newton: int = option(800, "steps of the quasi-Newton method", low=0, high=1_000_000)
     method: str = option("lbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
-    learning_rate: float = option(3e-3, "rate of the first phase", low=1e-7, high=1.0)
+    learning_rate: float = option(1e-2, "rate of the first phase", low=1e-7, high=1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
