@@ -45,6 +45,15 @@ def test_the_loss_is_the_sum_of_its_terms(log):
     np.testing.assert_allclose(named(only, "fno").y, 2 * log["l2"][0].mean("seed"), rtol=1e-6)
 
 
+def test_model_without_a_term_has_the_sum_of_its_others(log):
+    other = log["l2"].copy(data=np.full(log["l2"].shape, 0.5))
+    other[0] = np.nan
+    both = log.assign(penalty=other)
+    figure = figures.training_curves(both)
+    np.testing.assert_allclose(named(figure, "fno").y, log["l2"].sel(model="fno").mean("seed"), rtol=1e-6)
+    np.testing.assert_allclose(named(figure, "unet").y, log["l2"].sel(model="unet").mean("seed") + 0.5, rtol=1e-6)
+
+
 def test_training_curves_of_nothing_trained_are_labelled_axes():
     figure = figures.training_curves(xr.Dataset())
     assert len(figure.data) == 0

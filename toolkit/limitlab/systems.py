@@ -282,7 +282,9 @@ SYSTEMS: tuple[System, ...] = (
         "Cao, Brarda, Li, Xi", "ICLR", 2025, "2405.17211")),
     System(18, "pinn-symbolic-discovery", "Universal PINNs", "discovery", Paper(
         "A PINN Approach to Symbolic Differential Operator Discovery with Sparse Data",
-        "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630")),
+        "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630"),
+        experiments=("burgers_upinn", "lotka_volterra_upinn"),
+        remark="hidden terms work; the apoptosis and chemotherapy models are to come"),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
         "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",
         "Marwah, Lipton, Lu, Risteski", "ICML", 2023, "2210.12101")),

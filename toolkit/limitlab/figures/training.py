@@ -41,7 +41,10 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
         require_dims(term, "model", "step")
     across, up = "training step", "loss"
     if terms:
-        total = sum(terms[1:], start=terms[0])
+        # a model without one of the terms has the sum of its others
+        held = [term.notnull() for term in terms]
+        total = sum((term.fillna(0.0) for term in terms[1:]), start=terms[0].fillna(0.0))
+        total = total.where(sum(held[1:], start=held[0]))
         for position, name in enumerate(labels(total, "model")):
             _line_with_band(figure, total.isel(model=position), "step", name, colour(position))
         across, up = axis_title(total, "step"), _loss_title(terms)

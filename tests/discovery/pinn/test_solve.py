@@ -1,0 +1,155 @@
+"""Networks that solve equations: their rows, their gradients, their conditions, and unknown parameters."""
+
+import math
+
+import pytest
+import torch
+
+import limitlab as ll
+from limitlab.discovery import pinn
+from limitlab.errors import InvalidArgument, UnknownName
+
+
+def polished(model, batch, steps):
+    """L-BFGS, its own loop: an oracle for what a recipe does."""
+    trained = list(model.parameters())
+    optimizer = torch.optim.LBFGS(trained, max_iter=steps, history_size=50, line_search_fn="strong_wolfe",
+                                  tolerance_grad=1e-12, tolerance_change=1e-15)  # fmt: skip
+
+    def closure():
+        optimizer.zero_grad()
+        total = sum(pinn.loss(model, batch).values())
+        total.backward()
+        return total
+
+    optimizer.step(closure)
+    return model
+
+
+def test_forward_solution_and_its_start_are_exact_after_training():
+    problem = ll.problems.get("logistic", span=4.0)
+    model = pinn.PINN(pinn.equations_of(problem), architecture=pinn.Architecture(width=12, layers=2), seed=0)
+    points = pinn.collocation(problem, 48)
+    polished(model, pinn.batches(points).batch(0), 200)
+    exact = problem.solution_at(points[:, 0])[0]
+    assert (model(points) - exact).norm() / exact.norm() < 1e-4
+    assert (model(points[:1])[0] - problem.initial_value).abs().max() < 1e-14
+
+
+def test_unknown_parameter_is_found_from_clean_data():
+    problem = ll.problems.get("logistic", span=4.0)
+    (first, *_) = problem.values
+    exact = problem.values[first]
+    points = pinn.collocation(problem, 48)
+    seen = pinn.Measurements(points[None, ::6], problem.solution_at(points[::6, 0]))
+    model = pinn.PINN(pinn.equations_of(problem), architecture=pinn.Architecture(width=12, layers=2),
+                      scale=seen.scale.tolist(), unknown={first: 3 * exact}, seed=0)  # fmt: skip
+    assert float(model.parameters_of_equation[first]) == pytest.approx(3 * exact)
+    polished(model, pinn.batches(points, seen).batch(0), 250)
+    assert float(model.parameters_of_equation[first]) == pytest.approx(exact, rel=1e-3)
+
+
+def test_rows_are_scaled_by_the_size_of_the_unknowns_and_the_span(predators, seen, small):
+    equations = pinn.equations_of(predators)
+    model = pinn.PINN(equations, architecture=small, scale=[2.0, 5.0], seed=0)
+    points = pinn.collocation(predators, 9)
+    rows = model.rows(pinn.batches(points, seen).batch(0))
+    expected = model.residuals(points) * 3.0 / torch.tensor([[2.0], [5.0]])
+    assert torch.allclose(rows["residual"][0], expected)
+    difference = (model(seen.points[0]) - seen.values[0]) / torch.tensor([2.0, 5.0])
+    assert torch.allclose(rows["data"], difference.flatten())
+
+
+def test_values_that_were_not_observed_count_for_nothing(predators, seen, small):
+    values = seen.values.clone()
+    values[0, 3:, 1] = float("nan")
+    model = pinn.PINN(pinn.equations_of(predators), architecture=small, seed=0)
+    batch = pinn.batches(pinn.collocation(predators, 9), pinn.Measurements(seen.points, values)).batch(0)
+    assert model.rows(batch)["data"].shape == (12 + 3,)
+    total = sum(pinn.loss(model, batch).values())
+    total.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_soft_conditions_are_terms_of_the_loss(predators, small):
+    start = torch.zeros(1, 1, dtype=torch.float64)
+    rest = pinn.Soft(start, torch.tensor([[1.0, math.nan]]), axes="t")
+    place = pinn.Soft(start, torch.tensor([[0.5, 2.0]]))
+    form = pinn.free([1.0, 1.0], [0.0, 0.0])
+    model = pinn.PINN(
+        pinn.equations_of(predators), form, architecture=small, scale=[2.0, 4.0], soft=(rest, place), seed=0
+    )
+    rows = model.rows(pinn.batches(pinn.collocation(predators, 5)).batch(0))["condition"]
+    x, y = model(start)[0]
+    t = start.clone().requires_grad_()
+    slope = torch.autograd.grad(model(t)[0, 0], t)[0][0, 0]
+    assert rows.tolist() == pytest.approx([(slope - 1).item() * 3 / 2, (x - 0.5).item() / 2, (y - 2).item() / 4])
+
+
+def test_gradient_of_the_whole_loss_is_that_of_central_differences(upinn, seen, predators):
+    batch = pinn.batches(pinn.collocation(predators, 9), seen).batch(0)
+    trained = list(upinn.parameters())
+    gradients = torch.autograd.grad(sum(pinn.loss(upinn, batch).values()), trained)
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in trained]
+    ends = []
+    with torch.no_grad():
+        for step in (1e-5, -2e-5):
+            for parameter, d in zip(trained, direction, strict=True):
+                parameter.add_(step * d)
+            ends.append(sum(pinn.loss(upinn, batch).values()))
+    slope = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True))
+    assert ((ends[0] - ends[1]) / 2e-5).item() == pytest.approx(slope.item(), rel=1e-6)
+
+
+def test_gradient_in_unknown_parameters_is_that_of_central_differences(predators, seen, small):
+    unknown = {"alpha": pinn.Unknown(1.0), "gamma": pinn.Unknown(2.0, positive=False)}
+    model = pinn.PINN(pinn.equations_of(predators), architecture=small, unknown=unknown, seed=0)
+    batch = pinn.batches(pinn.collocation(predators, 9), seen).batch(0)
+    for name in unknown:
+        raw = model.raw[name]
+        (slope,) = torch.autograd.grad(sum(pinn.loss(model, batch).values()), raw)
+        ends = []
+        with torch.no_grad():
+            for step in (1e-5, -2e-5, 1e-5):
+                raw.add_(step)
+                ends.append(sum(pinn.loss(model, batch).values()).item())
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(slope.item(), rel=1e-6)
+
+
+def test_positive_unknowns_keep_their_sign():
+    below = torch.tensor(-50.0, dtype=torch.float64)
+    assert 0 < pinn.Unknown(2.0).value(below) < 1e-10
+    assert pinn.Unknown(-2.0).value(below) < 0
+    assert pinn.Unknown(7.8e8).value(torch.zeros((), dtype=torch.float64)).item() == pytest.approx(7.8e8)
+
+
+def test_periodic_problem_with_a_text_needs_no_form():
+    problem = ll.problems.parse("u_t = D*u_xx", {"D": 0.1}, initial="sin(2*pi*x)")
+    model = pinn.PINN(pinn.equations_of(problem), architecture=pinn.Architecture(width=8, layers=1), seed=0)
+    z = torch.tensor([[0.4, 0.0], [0.4, 1.0], [0.0, 0.25]], dtype=torch.float64)
+    u = model(z)[:, 0]
+    assert (u[0] - u[1]).abs() < 1e-12
+    assert u[2].item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"unknown": {"alfa": 1.0}}, UnknownName, "did you mean 'alpha'"),
+        ({"scale": [1.0]}, InvalidArgument, "scale"),
+        ({"seed": -1}, InvalidArgument, "seed"),
+    ],
+)
+def test_bad_arguments_are_named(options, error, message, predators):
+    with pytest.raises(error, match=message):
+        pinn.PINN(pinn.equations_of(predators), **options)
+
+
+def test_what_a_pinn_needs_is_named(predators):
+    with pytest.raises(InvalidArgument, match="forms must be an Ansatz"):
+        pinn.PINN(pinn.equations_of(ll.problems.get("burgers")))
+    with pytest.raises(InvalidArgument, match="no known term"):
+        pinn.PINN(pinn.equations_of(predators).without({"x": "-beta*x*y"}), unknown={"beta": 1.0})
+    with pytest.raises(InvalidArgument, match="must not be 0"):
+        pinn.Unknown(0.0)

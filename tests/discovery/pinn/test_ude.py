@@ -1,0 +1,60 @@
+"""The rival: a hidden term in the field of a solver."""
+
+import pytest
+import torch
+
+from limitlab.discovery import pinn
+from limitlab.errors import InvalidArgument
+
+
+@pytest.fixture
+def rival(predators, seen, hidden):
+    initial = predators.initial_value[None]
+    return pinn.UniversalODE(pinn.equations_of(predators), hidden, seen, initial, seed=0)
+
+
+def test_field_is_the_known_part_and_the_network(rival, predators):
+    y = torch.rand(4, 2, dtype=torch.float64) + 0.5
+    known = torch.stack([1.3 * y[:, 0], -1.8 * y[:, 1]], -1)
+    assert torch.allclose(rival.field(torch.zeros(4, 1), y), known + rival.hidden_term(y), atol=1e-12)
+
+
+def test_network_is_that_of_the_surrogate_model(rival, upinn):
+    for name, value in upinn.term.state_dict().items():
+        assert torch.equal(value, rival.term.state_dict()[name]), name
+    features = torch.rand(3, 2, dtype=torch.float64)
+    assert torch.allclose(rival.hidden_term(features), upinn.hidden_term(features))
+
+
+def test_gradient_goes_through_the_solver(rival, seen):
+    batch = {"data_points": seen.points, "data_values": seen.values}
+    loss = pinn.ude_loss(rival, batch)["data"]
+    trained = list(rival.parameters())
+    gradients = torch.autograd.grad(loss, trained)
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in trained]
+    ends = []
+    with torch.no_grad():
+        for step in (1e-4, -2e-4):
+            for parameter, d in zip(trained, direction, strict=True):
+                parameter.add_(step * d)
+            ends.append(pinn.ude_loss(rival, batch)["data"].item())
+    slope = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True)).item()
+    assert (ends[0] - ends[1]) / 2e-4 == pytest.approx(slope, rel=1e-3)
+
+
+def test_true_field_has_no_loss(rival, seen, predators):
+    rival.hidden_term = lambda y: torch.stack([-0.9 * y[:, 0] * y[:, 1], 0.8 * y[:, 0] * y[:, 1]], -1)
+    loss = rival.losses({"data_points": seen.points, "data_values": seen.values})["data"]
+    assert loss.item() < 1e-9
+    assert torch.allclose(rival(seen.points[0, :, 0]), seen.values, atol=1e-4)
+
+
+def test_fields_and_derivatives_are_refused_by_name(predators, seen):
+    problem = pinn.burgers_from_sine(0.05)
+    with pytest.raises(InvalidArgument, match="ordinary"):
+        pinn.UniversalODE(pinn.equations_of(problem), pinn.HiddenTerms({"u": None}, ("u",)), seen, seen.values[:, 0])
+    with pytest.raises(InvalidArgument, match="must be states"):
+        pinn.UniversalODE(
+            pinn.equations_of(predators), pinn.HiddenTerms({"x": None}, ("x_t",)), seen, seen.values[:, 0]
+        )

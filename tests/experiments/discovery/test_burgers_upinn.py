@@ -1,0 +1,59 @@
+"""The hidden term of Burgers' equation at smoke size: what is measured, and of what."""
+
+import numpy as np
+import pytest
+import torch
+
+from limitlab import experiments
+from limitlab.discovery.pinn import burgers_solution
+from limitlab.errors import InvalidArgument
+from limitlab.experiments.discovery.burgers_upinn import TRAININGS, measured
+
+
+@pytest.fixture(scope="module")
+def result():
+    experiment = experiments.get("burgers_upinn")
+    return experiment.train(experiment.configure("smoke", seeds=1)).finish()
+
+
+def test_every_training_has_its_errors(result):
+    grid = result.grid("training")
+    assert grid["training"].values.tolist() == list(TRAININGS)
+    assert np.isfinite(grid["relative_l2"]).all()
+    # a network that knows the whole equation has no hidden term
+    assert np.isfinite(grid["term_error"]).values.ravel().tolist() == [True, True, False]
+    assert set(result.figures()) == {"training", "solution", "last"}
+
+
+def test_field_keeps_start_and_walls(result):
+    grid = result.grid("training").isel(seed=0)
+    np.testing.assert_allclose(grid["solution"].isel(time=0), grid["exact"].isel(time=0), atol=1e-14)
+    for wall in (0, -1):
+        np.testing.assert_allclose(grid["solution"].isel(x=wall), 0, atol=1e-14)
+
+
+def test_error_is_that_of_the_shown_field(result):
+    grid = result.grid("training").isel(seed=0, training=0)
+    difference = (grid["solution"] - grid["exact"]).values
+    expected = np.linalg.norm(difference) / np.linalg.norm(grid["exact"].values)
+    assert float(grid["relative_l2"]) == pytest.approx(expected)
+
+
+def test_measurements_are_the_solution_with_noise_of_its_deviation():
+    experiment = experiments.get("burgers_upinn")
+    clean = measured(experiment.configure("smoke", points=2000))
+    noisy = measured(experiment.configure("smoke", points=2000, noise=0.1))
+    exact = burgers_solution(clean.seen.points[0], 0.05)
+    assert torch.equal(clean.seen.values[0, :, 0], exact)
+    assert (noisy.seen.values - clean.seen.values).std().item() == pytest.approx(0.1 * exact.std().item(), rel=0.05)
+
+
+def test_second_phase_may_draw_its_points():
+    experiment = experiments.get("burgers_upinn")
+    settings = experiment.configure("smoke", seeds=1, candidates=200, trainings=("forward",))
+    assert np.isfinite(experiment.train(settings).finish().metrics["relative_l2"]).all()
+
+
+def test_bad_settings_get_one_clear_error():
+    with pytest.raises(InvalidArgument, match="trainings must hold different names"):
+        experiments.get("burgers_upinn").configure("smoke", trainings=())
