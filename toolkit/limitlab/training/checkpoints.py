@@ -36,18 +36,26 @@ class DamagedFile(LimitlabError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training after `step` steps; tensors on the CPU, named `model.*` and `optimizer.<parameter>.*`."""
+    """The state of a training after `step` steps; tensors on the CPU, named `model.*` and `optimizer.<parameter>.*`.
+
+    Where its batches were made from the model, `start.*` and `start_random` are what they were made from.
+    """
 
     step: int
     seconds: float
     recipe: dict[str, Any]
     random_state: dict[str, Any]
     tensors: dict[str, Tensor]
+    start_random: dict[str, Any] | None = None
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Put weights and optimiser state back, on the model's device. Raises InvalidArgument for another model."""
-        weights = {name.removeprefix("model."): t for name, t in self.tensors.items() if name.startswith("model.")}
+    def restore_model(self, model: nn.Module, *, start: bool = False) -> None:
+        """Put weights back, or those at the start of the phase. Raises InvalidArgument for another model."""
+        prefix = "start." if start else "model."
+        weights = {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
         load_weights(model, weights, f"checkpoint of step {self.step}")
+
+    def restore_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Put the optimiser's state back, on the device of its parameters."""
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in self.tensors.items():
             if name.startswith("optimizer."):
@@ -55,6 +63,14 @@ class Checkpoint:
                 state.setdefault(int(index), {})[quantity] = tensor
         # rates belong to the schedule, not to the file
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a phase began with: weights, and the random state."""
+
+    weights: dict[str, Tensor]
+    random_state: dict[str, Any]
 
 
 def save(
@@ -65,14 +81,19 @@ def save(
     recipe: Mapping[str, Any],
     *,
     seconds: float = 0.0,
+    start: Start | None = None,
 ) -> Path:
     """Write the checkpoint of `step` into `folder`, then drop all but the two newest. Returns its path."""
     tensors = {f"model.{name}": tensor for name, tensor in weights_of(model).items()}
+    if start is not None:
+        tensors |= {f"start.{name}": tensor for name, tensor in start.weights.items()}
     for index, quantities in optimizer.state_dict()["state"].items():
         # some versions of SGD store None for the momentum that they lack
         present = {name: value for name, value in quantities.items() if value is not None}
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in present.items()}
     header = {"step": step, "seconds": seconds, "recipe": dict(recipe), "random_state": random_state()}
+    if start is not None:
+        header["start_random"] = start.random_state
     path = folder / f"step-{step:08d}.safetensors"
     write_tensors(path, tensors, header)
     # only after the new one is complete: a good one exists at any moment

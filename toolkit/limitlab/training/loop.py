@@ -3,6 +3,8 @@
 A step takes batch b = batches.batch(step), the named terms loss(model, b) and their sum L, then
     g = gradient of L, averaged over processes, scaled to norm <= clip;    weights <- optimiser(weights, g, rate(step)).
 Everything in it is a function of the step and of the stored state, so a resumed training repeats an uninterrupted one.
+A recipe's phases follow each other; a quasi-Newton optimiser evaluates the loss as often as its line search asks, and
+where it says that no step helps, the phase ends with the warning PhaseEndedEarly and the step count goes to its end.
 
 Losses are brought to the host and looked at every `log_every` steps: at each on a CPU, where it is free, else every
 20, since a float of a loss makes the host wait for the device. The log has every step all the same. The price: on a
@@ -24,11 +26,14 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.training import checkpoints
+from limitlab.training.batches import Batches
 from limitlab.training.device import PRECISIONS, accelerator, is_main_process, prepared
 from limitlab.training.device import device as torch_device
 from limitlab.training.divergence import TrainingDiverged, require_finite_losses, require_finite_weights
+from limitlab.training.phases import Phase, identity, make_optimizer, plan, require_same
 from limitlab.training.progress import Progress
-from limitlab.training.recipe import OPTIMIZERS, Recipe
+from limitlab.training.quasi_newton import QuasiNewton
+from limitlab.training.recipe import Recipe, require_batches
 
 if TYPE_CHECKING:
     from limitlab.training.runs import Run
@@ -55,8 +60,9 @@ def fit(
     nothing. In several processes each takes its shard of the batch, and the model that `loss` gets averages the
     gradients. The model is left on the device, in eval mode.
 
-    Raises InvalidArgument for bad arguments (at once) or a checkpoint of another training, and TrainingDiverged (on a
-    CPU before the weights are touched); the last good checkpoint stays.
+    Raises InvalidArgument for bad arguments (at once), a checkpoint of another training or a quasi-Newton phase whose
+    loss is not fixed or not float64, and TrainingDiverged (on a CPU before the weights are touched); the last good
+    checkpoint stays. Warns PhaseEndedEarly where a quasi-Newton phase ends before its last step.
 
     >>> line, x = torch.nn.Linear(1, 1), torch.linspace(0, 1, 8)[:, None]
     >>> loss = lambda model, batch: {"mse": (model(batch["x"]) - 2 * batch["x"]).square().mean()}
@@ -88,9 +94,9 @@ class _Training:
 
     def __init__(self, model: nn.Module, recipe: Recipe, run: Run | None, checkpoint_every: int) -> None:
         self.model, self.recipe, self.run, self.checkpoint_every = model, recipe, run, checkpoint_every
-        self.factor = recipe.factor
         self.evaluate_every = recipe.evaluate_every or recipe.steps
         self.step, self.stored, self.seconds = 0, 0, 0.0
+        self.start: checkpoints.Start | None = None
         self.pending: list[Progress] = []
         self.norms: list[float] = []
 
@@ -103,8 +109,11 @@ class _Training:
         self.model.train()
         try:
             with prepared(self.face, self.model) as network:
-                while self.step < self.recipe.steps:
-                    yield self._advance(network)
+                for phase in plan(self.recipe):
+                    if self.step < phase.end:
+                        self._enter(phase, network)
+                    while self.step < phase.end:
+                        yield self._advance(network)
         except TrainingDiverged as diverged:
             self._write_log(before=diverged.step)
             raise
@@ -124,36 +133,81 @@ class _Training:
         self.model.to(self.face.device)
         # before the weights of a checkpoint come: a resumed training compares with the same start
         self.fresh = copy.deepcopy(self.model).eval() if self.recipe.evaluate is not None else None
-        self.optimizer = _optimizer(self.model, self.recipe)
-        self.identity = _identity(self.recipe, seed, precision, self.face.num_processes, self.optimizer)
-        rank, processes, batches = self.face.process_index, self.face.num_processes, self.recipe.batches
-        latest = checkpoints.latest(self.run.checkpoints) if self.run is not None and resume else None
-        if latest is not None:
-            self.step, self.seconds = latest.step, latest.seconds
+        phases = plan(self.recipe)
+        self.optimizers = [make_optimizer(self.model, phase.recipe) for phase in phases]
+        rank, processes = self.face.process_index, self.face.num_processes
+        for phase, optimizer in zip(phases, self.optimizers, strict=True):
+            if isinstance(optimizer, QuasiNewton):
+                phase.require_one_process(processes, precision)
+        self.identity = identity(phases, self.optimizers, seed, precision, processes)
+        self.latest = checkpoints.latest(self.run.checkpoints) if self.run is not None and resume else None
+        if self.latest is not None:
+            self.step, self.seconds = self.latest.step, self.latest.seconds
         # every process draws for itself; the stored random state is that of the main one
         checkpoints.seed_everything(seed + rank + (self.step if rank else 0))
-        if latest is not None:
-            _require_same(self.identity, latest)
-            latest.restore(self.model, self.optimizer)
-            if rank == 0:
-                checkpoints.set_random_state(latest.random_state)
+        if self.latest is not None:
+            require_same(self.identity, self.latest)
+            self._restore_random(self.latest.random_state)
+            self.latest.restore_model(self.model)
         if self.run is not None:
             self.run.truncate_log(self.step)
-        self.shard = batches.shard(rank, processes) if processes > 1 else batches
         self.stored = self.step
+
+    def _enter(self, phase: Phase, network: nn.Module) -> None:
+        """Begin a phase, or go on in the middle of one after the checkpoint `latest`."""
+        self.phase, self.optimizer = phase, self.optimizers[phase.number]
+        # a dense inverse Hessian is as large as all else together
+        for done in self.optimizers[: phase.number]:
+            done.state.clear()
+        self.factor = phase.recipe.factor
+        self.norms.clear()
+        latest, self.latest = self.latest if self.step > phase.first else None, None
+        batches = self._batches(phase, latest)
+        processes = self.face.num_processes
+        self.shard = batches.shard(self.face.process_index, processes) if processes > 1 else batches
+        if latest is not None:
+            latest.restore_optimizer(self.optimizer)
+        if isinstance(self.optimizer, QuasiNewton):
+            phase.require_fixed(self.model, self.shard.batch, lambda: self._terms(network))
+
+    def _batches(self, phase: Phase, latest: checkpoints.Checkpoint | None) -> Batches:
+        """The phase's batches; where a function makes them, from the weights and the random state of its beginning."""
+        make, self.start = phase.recipe.batches, None
+        if not callable(make) or hasattr(make, "batch"):
+            return require_batches(make)
+        if latest is not None:
+            latest.restore_model(self.model, start=True)
+            self._restore_random(latest.start_random)
+        weights = {name: tensor.clone() for name, tensor in checkpoints.weights_of(self.model).items()}
+        self.start = checkpoints.Start(weights, checkpoints.random_state())
+        batches = require_batches(make(self.model))
+        if latest is not None:
+            latest.restore_model(self.model)
+            self._restore_random(latest.random_state)
+        return batches
+
+    def _restore_random(self, state: Mapping[str, Any] | None) -> None:
+        if state is not None and self.face.process_index == 0:
+            checkpoints.set_random_state(state)
 
     def _advance(self, network: nn.Module) -> Progress:
         """One step: gradient, checks, weights; then what is due of metrics, log and checkpoint."""
         began = time.perf_counter()
-        progress = self._gradient(network)
+        searching = isinstance(self.optimizer, QuasiNewton)
+        progress = self._search(network) if searching else self._gradient(network)
         self.step = progress.step
         self.pending.append(progress)
+        # a line search has its losses on the host
+        if searching:
+            require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
+            self._end_early()
         evaluating, storing = self._due(self.evaluate_every), self._due(self.checkpoint_every)
         looking = evaluating or storing or self._due(self.log_every)
-        # before the optimiser: on a CPU, which looks at every step, a bad gradient never reaches the weights
-        if looking:
-            require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
-        self.optimizer.step()
+        if not searching:
+            # before the optimiser: on a CPU, which looks at every step, a bad gradient never reaches the weights
+            if looking:
+                require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
+            self.optimizer.step()
         if evaluating and self.recipe.evaluate is not None:
             progress.metrics = self._metrics()
         # before the checkpoint is written: the disk's time is not the training's
@@ -167,21 +221,62 @@ class _Training:
 
     def _gradient(self, network: nn.Module) -> Progress:
         """The gradient of the step's loss, clipped, in the parameters."""
-        batch = _to_device(self.shard.batch(self.step), self.face.device)
-        learning_rate = self.recipe.learning_rate * self.factor(self.step)
+        learning_rate = self.phase.recipe.learning_rate * self.factor(self.step - self.phase.first)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["rate"]
-        # None, not zero: weight decay must not move a parameter that no loss reaches
-        self.optimizer.zero_grad(set_to_none=True)
-        terms = _required_terms(self.recipe.loss(network, batch))
-        torch.stack(list(terms.values())).sum().backward()
-        norm = _clipped_gradient_norm(self.model, self.recipe.clip)
+        terms = self._backward(network)
+        norm = _clipped_gradient_norm(self.model, self.phase.recipe.clip)
         # no float() here, which would wait for the device at every step
         losses = {name: term.detach() for name, term in terms.items()}
         if self.face.num_processes > 1:
             means = self.face.reduce(torch.stack(list(losses.values())), "mean")
             losses = dict(zip(losses, means.unbind(), strict=True))
-        return Progress(self.step + 1, self.recipe.steps, losses, learning_rate=learning_rate, gradient_norm=norm)
+        return self._progress(losses, learning_rate, norm)
+
+    def _search(self, network: nn.Module) -> Progress:
+        """A step of a quasi-Newton optimiser: weights, losses and gradient are those that its line search accepted."""
+        assert isinstance(self.optimizer, QuasiNewton)
+        losses: dict[str, Tensor] = {}
+
+        def closure() -> Tensor:
+            # the accepted trial is the last one evaluated
+            losses.update((name, term.detach()) for name, term in self._backward(network).items())
+            return torch.stack(list(losses.values())).sum()
+
+        self.optimizer.step(closure)
+        return self._progress(losses, self.optimizer.length, _clipped_gradient_norm(self.model, None))
+
+    def _backward(self, network: nn.Module) -> dict[str, Tensor]:
+        """The named terms of the step's loss, with the gradient of their sum in the parameters."""
+        # None, not zero: weight decay must not move a parameter that no loss reaches
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = self._terms(network)
+        torch.stack(list(terms.values())).sum().backward()
+        return terms
+
+    def _terms(self, network: nn.Module) -> dict[str, Tensor]:
+        # the first batch of a quasi-Newton phase, which was found to be the batch of all
+        step = self.phase.first if isinstance(self.optimizer, QuasiNewton) else self.step
+        batch = _to_device(self.shard.batch(step), self.face.device)
+        return _required_terms(self.phase.recipe.loss(network, batch))
+
+    def _progress(self, losses: dict[str, Tensor], learning_rate: float, norm: Tensor) -> Progress:
+        return Progress(
+            self.step + 1,
+            self.recipe.steps,
+            losses,
+            learning_rate=learning_rate,
+            gradient_norm=norm,
+            phase=self.phase.number,
+        )
+
+    def _end_early(self) -> None:
+        """Go to the end of a phase whose optimiser says that no step helps."""
+        assert isinstance(self.optimizer, QuasiNewton)
+        if self.optimizer.ended is not None:
+            if self.step < self.phase.end:
+                self.phase.warn_of_end(self.step, self.optimizer.ended)
+            self.step = self.phase.end
 
     def _metrics(self) -> dict[str, float]:
         """What `evaluate` measures, without a trace in the training."""
@@ -211,52 +306,10 @@ class _Training:
             if self.step == self.recipe.steps:  # before the checkpoint that says the training is finished
                 self.run.write_model(self.model)
             folder = self.run.checkpoints
-            checkpoints.save(folder, self.step, self.model, self.optimizer, self.identity, seconds=self.seconds)
+            checkpoints.save(
+                folder, self.step, self.model, self.optimizer, self.identity, seconds=self.seconds, start=self.start
+            )
         self.stored = self.step
-
-
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    chosen = [{"params": list(model.parameters())}] if recipe.groups is None else map(dict, recipe.groups(model))
-    groups = [{"rate": 1.0, **group, "params": list(group["params"])} for group in chosen]
-    for group in groups:
-        group["rate"] = check_number("rate of a group", group["rate"], low=0)
-    grouped = {id(parameter) for group in groups for parameter in group["params"]}
-    trained = {id(parameter): name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    missing = [name for key, name in trained.items() if key not in grouped]
-    if missing:
-        raise InvalidArgument(f"groups must hold every trained parameter of the model; {', '.join(missing)} missing")
-    return OPTIMIZERS[recipe.optimizer](groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-
-
-def _identity(
-    recipe: Recipe, seed: int, precision: str, processes: int, optimizer: torch.optim.Optimizer
-) -> dict[str, Any]:
-    """What a training shares with the checkpoint it goes on from; a schedule is known by five of its rates."""
-    factor = recipe.factor
-    numbers = {name: getattr(recipe, name) for name in ("steps", "learning_rate", "weight_decay", "optimizer", "clip")}
-    return numbers | {
-        "seed": int(seed),
-        "precision": precision,
-        "schedule": recipe.schedule if isinstance(recipe.schedule, str) else "custom",
-        "rates": [recipe.learning_rate * factor(recipe.steps * i // 5) for i in range(5)],
-        "processes": processes,
-        "groups": [_group_settings(group) for group in optimizer.param_groups],
-    }
-
-
-def _group_settings(group: Mapping[str, Any]) -> dict[str, Any]:
-    """What a group has besides parameters and rate, as a checkpoint's JSON holds it: numbers and lists of them."""
-    settings = {key: value for key, value in group.items() if key not in ("params", "lr") and value is not None}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in sorted(settings.items())}
-
-
-def _require_same(identity: Mapping[str, Any], latest: checkpoints.Checkpoint) -> None:
-    differing = [name for name in identity if identity[name] != latest.recipe.get(name)]
-    if differing:
-        changes = ", ".join(f"{name} was {latest.recipe.get(name)}, is {identity[name]}" for name in differing)
-        raise InvalidArgument(
-            f"cannot resume: the checkpoint of step {latest.step} belongs to another training ({changes})"
-        )
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:

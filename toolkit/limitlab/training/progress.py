@@ -18,7 +18,8 @@ class Progress:
     """State after `step` of `steps` steps: losses by name (at the weights before it), metrics, training seconds.
 
     `metrics` is empty except at evaluated steps. Reading `losses`, `loss` (their sum) or `gradient_norm` (before
-    clipping) waits for the device, once.
+    clipping) waits for the device, once. `phase` counts a recipe's phases from 0. Where a line search made the step,
+    losses and gradient are those at the point that it accepted, and `learning_rate` is its step length.
 
     >>> ll.training.Progress(3, 10, {"mse": torch.tensor(0.25)}, seconds=1.5)
     step 3/10  mse 0.25  1.5 s
@@ -34,8 +35,10 @@ class Progress:
         *,
         learning_rate: float = math.nan,
         gradient_norm: float | Tensor = math.nan,
+        phase: int = 0,
     ) -> None:
         self.step, self.steps, self.seconds, self.learning_rate = step, steps, seconds, learning_rate
+        self.phase = phase
         self.metrics = dict(metrics or {})
         self._names = tuple(losses)
         self._values: list[float | Tensor] = [*losses.values(), gradient_norm]
@@ -58,6 +61,7 @@ class Progress:
         """The step's line in a log."""
         return {
             "step": self.step,
+            "phase": self.phase,
             "losses": self.losses,
             "metrics": self.metrics,
             "learning_rate": self.learning_rate,
