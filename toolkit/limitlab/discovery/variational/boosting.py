@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from limitlab.discovery.variational.descent import StepTooLarge
 from limitlab.discovery.variational.energies import Energy, Target, manufactured
 from limitlab.discovery.variational.networks import Pair, Points, TwoLayer
 from limitlab.discovery.variational.ritz import CubePoints, ritz_errors, ritz_recipe
@@ -90,7 +91,9 @@ def boosted(
     batch_size: int = 1000,
     seed: int = 0,
 ) -> tuple[Sum, list[dict[str, float]]]:
-    """The sum after so many stages, and relative L2 and gradient errors and the number of units after each.
+    """The sum after so many stages, and relative L2 and gradient errors, the energy and the units after each.
+
+    Raises StepTooLarge where a stage makes the energy rise, at fixed points.
 
     >>> v = ll.discovery.variational
     >>> u, history = v.boosted(v.instance("V1"), v.cosines(1), stages=1, steps=100)
@@ -100,6 +103,7 @@ def boosted(
     step = check_number("step", step, low=1e-6)
     iterate, history = Sum(target.dimension), []
     source = manufactured(energy, target)
+    before = float(ritz_errors(iterate, energy, target)["energy"])
     for stage in seeds(seed, stages):
         network = TwoLayer(target.dimension, width, seed=stage)
         points = CubePoints(target.dimension, batch_size, seed=stage)
@@ -109,6 +113,13 @@ def boosted(
             pass
         iterate.add(network, step)
         errors = ritz_errors(iterate, energy, target)
-        history.append({"l2": float(errors["l2"]), "gradient": float(errors["gradient"])})
-        history[-1]["units"] = width * len(iterate.stages)
+        row = {name: float(errors[name]) for name in ("l2", "gradient", "energy")}
+        history.append(row | {"units": width * len(iterate.stages)})
+        # half of what was gained may be lost to a network that fits badly; not more
+        if not row["energy"] <= before + 0.5 * abs(before):
+            raise StepTooLarge(
+                f"step {step:g} makes the energy rise from {before:.4g} to {row['energy']:.4g} at stage "
+                f"{len(history)}; take a step below 2/M, with M of energy.bounds(max |u|)"
+            )
+        before = row["energy"]
     return iterate, history

@@ -14,6 +14,7 @@ about them, with period 2. Source: Marwah, Lipton, Lu, Risteski, arXiv 2210.1210
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 Walls = Literal["periodic", "neumann"]
 Values = Float[Tensor, "*grid"]
 HALVINGS = 40
+STEEPEST = 0.5
+"""How fast the energy may climb where a halved step ends, as a part of how fast it fell (Hager, Zhang 2005)."""
 ROUNDING = 1e-10
 """By how much of itself an energy may rise from rounding alone."""
 
@@ -131,10 +134,10 @@ class GridProblem:
         """Relative error in H^1; not a number where the solution is not known."""
         return self.band.norm(u - self.exact) / self.band.norm(self.exact) if self.exact is not None else math.nan
 
-    def step(self, u: Values, size: float, preconditioned: bool = True) -> Values:
-        """u - eta (I - Lap)^(-1) (DE(u) - f), or without the inverse."""
+    def direction(self, u: Values, preconditioned: bool = True) -> Values:
+        """(I - Lap)^(-1) (DE(u) - f), the gradient of E in H^1, or that in L2, without the inverse."""
         residual = self.operator(u) - self.source
-        return u - size * inverse_fourier(residual / self.band.weight if preconditioned else residual, self.band.grid)
+        return inverse_fourier(residual / self.band.weight if preconditioned else residual, self.band.grid)
 
 
 def grid_problem(energy: Energy, target: Target, band: Band) -> GridProblem:
@@ -181,8 +184,8 @@ def descend(
 ) -> Descent:
     """Descent from zero until the relative H^1 error, or the step where no solution is known, is below tolerance.
 
-    step: left out, 2/(m + M), or 1/(M (1 + |k|^2_max)) without preconditioner. backtracking: halve a step that would
-    raise the energy. Raises StepTooLarge where a step does so without it, InvalidArgument where M is infinite.
+    step: left out, 2/(m + M), or 1/(M (1 + |k|^2_max)) without preconditioner. backtracking: halve a step that goes too
+    far. Raises StepTooLarge where one makes the energy rise without it, InvalidArgument where M is infinite.
 
     >>> v = ll.discovery.variational
     >>> problem = v.grid_problem(v.instance("V3"), v.cosines(2, half_waves=2), v.Band(16, 2))
@@ -195,16 +198,15 @@ def descend(
     u = torch.zeros(band.grid.shape, dtype=torch.float64) if start is None else band.projected(start)
     rows = [_row(problem, u, size)]
     while len(rows) <= limit and not rows[-1][0] < tolerance:
-        trial, tried = problem.step(u, size, preconditioned), size
-        row = _row(problem, trial, tried)
-        for _ in range(HALVINGS if backtracking else 0):
-            if not _rises(rows[-1], row):
+        downhill, tried = problem.direction(u, preconditioned), size
+        for _ in range(HALVINGS if backtracking else 1):
+            trial = u - tried * downhill
+            row = _row(problem, trial, tried)
+            if not backtracking or not (_rises(rows[-1], row) or _overshoots(problem, u, trial, downhill)):
                 break
             tried /= 2
-            trial = problem.step(u, tried, preconditioned)
-            row = _row(problem, trial, tried)
         if _rises(rows[-1], row):
-            raise _too_large(problem, u, tried, len(rows), preconditioned)
+            raise _too_large(problem, u, row[-1], len(rows), preconditioned)
         moved = band.norm(trial - u) / max(band.norm(trial), 1e-300)
         u = trial
         rows.append(row)
@@ -264,13 +266,22 @@ def _operator(energy: Energy, band: Band, u: Values) -> Complex[Tensor, "*modes"
     return coefficients * band.mask
 
 
-def _row(problem: GridProblem, u: Values, size: float) -> tuple[float, float, float, float]:
+def _row(problem: GridProblem, u: Values, size: float) -> tuple[float, ...]:
     return problem.error(u), problem.value(u), barron_norm(u, problem.band.grid), size
 
 
 def _rises(before: tuple[float, ...], after: tuple[float, ...]) -> bool:
     # not "<=": an energy that is not a number has risen too
     return not after[1] <= before[1] + ROUNDING * max(abs(before[1]), abs(after[1]))
+
+
+def _overshoots(problem: GridProblem, u: Values, trial: Values, downhill: Values) -> bool:
+    """Whether E climbs at the trial, half as fast as it fell: energies near the minimum differ by rounding alone."""
+    fell, falls = (
+        float((inverse_fourier(problem.operator(at) - problem.source, problem.band.grid) * downhill).mean())
+        for at in (u, trial)
+    )
+    return -falls > STEEPEST * fell
 
 
 def _too_large(problem: GridProblem, u: Values, size: float, iteration: int, preconditioned: bool) -> StepTooLarge:
@@ -282,7 +293,7 @@ def _too_large(problem: GridProblem, u: Values, size: float, iteration: int, pre
     )
 
 
-def _history(rows: list[tuple[float, float, float, float]]) -> xr.Dataset:
+def _history(rows: Sequence[tuple[float, ...]]) -> xr.Dataset:
     error, energy, barron, size = zip(*rows, strict=True)
     return labelled(
         error=("iteration", error, "relative error in H1"),

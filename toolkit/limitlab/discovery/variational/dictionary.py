@@ -64,7 +64,7 @@ class Dictionary:
     @property
     def multiplicity(self) -> Float[Tensor, " mode"]:
         """2 for a wave, 1 for the constant."""
-        return 1.0 + (self.rows != 0).any(1)
+        return 1 + (self.rows != 0).any(1).double()
 
     @property
     def size(self) -> Float[Tensor, " mode"]:
