@@ -35,6 +35,7 @@ PHASES = {
     "soap, lbfgs, bfgs": descent(misfit, FUNCTION, 6, 1e-2, optimizer="soap")
     .then(5, optimizer="lbfgs")
     .then(5, optimizer="bfgs"),
+    "renewed": descent(misfit, worst_points, 9, 1e-2, optimizer="adam", renew_every=3).then(4, optimizer="lbfgs"),
     "made from the model": ADAM.then(6, batches=worst_points)
     .then(5, optimizer="lbfgs")
     .then(4, 1e-2, optimizer="adam"),
@@ -62,6 +63,23 @@ def test_a_training_resumed_at_any_step_repeats_an_uninterrupted_one(tmp_path, r
         list(fit(resumed, recipe, device="cpu", run=run, seed=3, resume=True))
         assert torch.equal(weights(resumed), weights(model)), stop
         assert [r["losses"] for r in run.log] == [r["losses"] for r in whole.log], stop
+
+
+def test_renewed_batches_follow_the_model_and_the_optimiser_goes_on():
+    made, steps = [], []
+
+    def batches(model):
+        made.append(weights(model))
+        return FUNCTION
+
+    model, plain = network(), network()
+    for progress in fit(model, descent(misfit, batches, 9, 1e-2, optimizer="adam", renew_every=4), device="cpu"):
+        steps.append(weights(model))
+        assert len(made) == 1 + (progress.step - 1) // 4
+    assert torch.equal(made[1], steps[3])
+    assert torch.equal(made[2], steps[7])
+    list(fit(plain, descent(misfit, FUNCTION, 9, 1e-2, optimizer="adam"), device="cpu"))
+    assert torch.equal(weights(plain), weights(model))
 
 
 def test_two_phases_reach_what_adam_alone_does_not():
@@ -169,6 +187,7 @@ def rounding(model, batch):
         (ADAM.then(9, batches=Drifting(14)), "'x' of steps 6 and 14 differ"),
         (ADAM.then(9, loss=dropping), "'misfit' is .* at the same weights and batch"),
         (ADAM.then(9, loss=rounding), "term 'misfit' is float32"),
+        (ADAM.then(9, optimizer="adam", batches=lambda model: 3), r"batches must have \.batch"),
         (ADAM.then(9, batches=lambda model: 3), r"batches must have \.batch"),
         (ADAM.then(9, optimizer=lambda groups, lr: 3), "optimizer must be a name or a function .* gave a int"),
         (
