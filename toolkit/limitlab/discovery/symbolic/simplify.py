@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from limitlab.discovery.symbolic.engine import Data
+from limitlab.discovery.symbolic.engine import Data, Settings
 from limitlab.discovery.symbolic.expression import Expr
 from limitlab.discovery.symbolic.fitting import Fitted, fitted
 from limitlab.discovery.symbolic.front import ParetoFront
 from limitlab.discovery.symbolic.patience import within
+from limitlab.discovery.symbolic.scoring import rounding_of, scored
 from limitlab.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ ROUNDED_ONE = 1e-9
 
 ROUNDS = 30
 PATIENCE_S = 5.0
-ROUNDING = 1e-13
-"""Losses below this part of the mean square of y are one to BIC."""
 
 
 def simplified(expr: Expr, data: Data) -> Fitted:
@@ -58,7 +57,7 @@ def simplified(expr: Expr, data: Data) -> Fitted:
     >>> str(simplified(Expr.parse("10*sin(0.03*x) + 0.001*cos(x)", ("x",)), Data.of(x, 0.3 * x)).expr)
     '0.3*x'
     """
-    floor = ROUNDING * float(np.mean(data.y**2))
+    floor = rounding_of(data)
     best = fitted(folded(_freed(expr)), data)
     if not math.isfinite(best.loss):
         return fitted(expr, data)
@@ -75,7 +74,7 @@ def simplified(expr: Expr, data: Data) -> Fitted:
     return min(forms, key=lambda form: (not math.isfinite(form.loss), form.expr.complexity()))
 
 
-def simplify_front(front: ParetoFront, data: Data, *, engine: str | None = None) -> ParetoFront:
+def simplify_front(front: ParetoFront, data: Data, settings: Settings | None = None) -> ParetoFront:
     """The front with what becomes of each of its candidates, where that is on the front.
 
     >>> from limitlab.discovery.symbolic import Data, Expr, ParetoFront, scored
@@ -86,15 +85,12 @@ def simplify_front(front: ParetoFront, data: Data, *, engine: str | None = None)
     >>> [str(candidate.expr) for candidate in simplify_front(front, data)]
     ['0.3*x']
     """
-    from dataclasses import replace
-
-    from limitlab.discovery.symbolic.search import scored
-
+    settings = settings or Settings()
     for candidate in front:
         result = simplified(candidate.expr, data)
+        new = scored(result.expr, data, engine=candidate.engine, costs=settings.costs)
         allowed = data.units is None or data.units.allow(result.expr)
-        if allowed:
-            new = scored(result.expr, data, engine=candidate.engine if engine is None else engine)
+        if allowed and new.complexity <= settings.max_complexity:
             front.add(replace(new, errors=result.errors))
     return front
 
