@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import least_squares
 
 from limitlab.discovery.symbolic.constants import optimised
-from limitlab.discovery.symbolic.evaluation import fits
+from limitlab.discovery.symbolic.evaluation import fits, plan_of, values_of
 from limitlab.discovery.symbolic.population import CODES, OPS, Population
 
 WEIGHTS = torch.full((50,), 1 / 50, dtype=torch.float64)
@@ -23,25 +23,28 @@ def model(tree, constants, points):
     return (constants[0] + constants[1] * value(tree)).numpy()
 
 
-def test_losses_are_those_of_least_squares_from_the_same_start(trees, points, tokens):
-    y = points[0] * points[1] + 0.5 * (2 * points[2]).sin()
-    start = fits(trees, points, y, WEIGHTS)
+def test_losses_are_those_of_least_squares_for_noisy_data_of_each_tree(trees, points, tokens):
+    generator = torch.Generator().manual_seed(1)
+    clean = values_of(trees, points, plan_of(trees, 3)).roots
     counts = (trees.op == 1).sum(1)
-    rows = ((counts > 0) & (counts < 5) & (start.loss < 1.2)).nonzero()[:50, 0]
-    _, fit = optimised(trees[rows], points, y, WEIGHTS, steps=100)
+    rows = ((counts > 0) & (counts < 5) & (clean.abs().amax(1) < 20) & (clean.std(1) > 0.1)).nonzero()[:50, 0]
     ratios = []
-    for place, row in enumerate(rows.tolist()):
-        tree = tokens(trees, row)
-        constants = trees.const[row, trees.op[row] == 1].tolist()
+    for row in rows.tolist():
+        noise = torch.randn(points.shape[1], generator=generator, dtype=torch.float64)
+        y = 1 + 2 * clean[row] + 0.1 * clean[row].std() * noise
+        held = trees.op[[row]] == 1
+        shift = 0.1 * torch.randn(held.shape, generator=generator, dtype=torch.float64) * held
+        start = trees[[row]].with_constants(trees.const[[row]] * (1 + shift))
+        before, (_, fit) = fits(start, points, y, WEIGHTS), optimised(start, points, y, WEIGHTS, steps=60)
+        tree, first = tokens(start, 0), [float(before.a), float(before.b), *start.const[held].tolist()]
 
-        def residual(values, tree=tree):
+        def residual(values, tree=tree, y=y):
             return np.nan_to_num(y.numpy() - model(tree, values, points), nan=1e6, posinf=1e6, neginf=-1e6)
 
-        first = [float(start.a[row]), float(start.b[row]), *constants]
-        solved = least_squares(residual, first, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=3000)
-        ratios.append(float(fit.loss[place]) / (2 * solved.cost / 50))
+        solved = least_squares(residual, first, method="lm", xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=200)
+        ratios.append(float(fit.loss) / (2 * solved.cost / 50))
     assert len(ratios) == 50
-    assert np.mean(np.array(ratios) < 1 + 1e-6) >= 0.95
+    assert np.mean(np.array(ratios) < 1 + 1e-6) >= 0.95, sorted(ratios)[-8:]
 
 
 def test_a_loss_never_rises_and_what_has_no_constant_stays(trees, points):

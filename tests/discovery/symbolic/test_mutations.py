@@ -15,11 +15,15 @@ def changed(name, trees, alphabet, seed=0):
 
 
 def leaves(tree):
-    return [tree] if isinstance(tree, float) or tree[0] == "x" else sorted(sum(map(leaves, tree[1:]), []), key=str)
+    if isinstance(tree, float) or tree[0] == "x":
+        return [tree]
+    return sorted((leaf for part in tree[1:] for leaf in leaves(part)), key=str)
 
 
 def inner(tree):
-    return [] if isinstance(tree, float) or tree[0] == "x" else sorted([tree[0], *sum(map(inner, tree[1:]), [])])
+    if isinstance(tree, float) or tree[0] == "x":
+        return []
+    return sorted([tree[0], *(name for part in tree[1:] for name in inner(part))])
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -56,10 +60,8 @@ def test_adding_deleting_and_replacing_change_the_number_of_operations(trees, al
 
 
 def test_children_are_drawn_by_the_seed_and_stay_within_the_limit(trees, alphabet, tokens):
-    draws = [
-        mutated(torch.Generator().manual_seed(5), trees, trees.__getitem__(slice(None, None, -1)), alphabet)
-        for _ in "ab"
-    ]
+    others = trees[torch.arange(len(trees) - 1, -1, -1)]
+    draws = [mutated(torch.Generator().manual_seed(5), trees, others, alphabet) for _ in "ab"]
     (one, differs), (other, _) = draws
     assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("op", "var", "const"))
     assert (alphabet.complexity(one) <= alphabet.limit).all()

@@ -38,21 +38,22 @@ class Evolution:
 
     islands, members, children: of an island; of an island in a cycle. winner: probability that the best of a tournament
     wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. optimise:
-    part of the children whose constants are optimised, by so many steps. migration: part of the members that comes from
-    the hall of fame, and from the best of other islands, at the end of an iteration.
+    part of the children whose constants are optimised, by so many steps. hall, migration: parts of the members that
+    come from the hall of fame, and from the best of all islands, at the end of an iteration.
     """
 
     islands: int = 16
     members: int = 128
     children: int = 64
-    cycles: int = 12
+    cycles: int = 24
     tournament: int = 15
     winner: float = 0.982
     parsimony: float = 20.0
     coolness: float = 3.17
     optimise: float = 0.14
     steps: int = 8
-    migration: float = 0.05
+    hall: float = 0.02
+    migration: float = 0.002
     width: int = 32
     first_size: int = 7
 
@@ -103,11 +104,11 @@ class State:
     def migrate(self) -> None:
         """The hall of fame, and the best of the islands, in the places of a few members anywhere."""
         e, device = self.evolution, self.y.device
-        count = max(int(e.migration * len(self.trees)), 1)
         best = self.fit.loss.view(e.islands, e.members).topk(min(12, e.members), largest=False).indices
         best = (best + torch.arange(e.islands, device=device)[:, None] * e.members).flatten()
-        for trees, fit in (self.hall.members(), (self.trees[best], Fit(*(column[best] for column in self.fit)))):
-            if len(trees):
+        sources = (self.hall.members(), (self.trees[best], Fit(*(column[best] for column in self.fit))))
+        for (trees, fit), part in zip(sources, (e.hall, e.migration), strict=True):
+            if count := int(part * len(self.trees)):
                 whose = torch.randint(0, len(trees), (count,), generator=self.generator, device=device)
                 where = torch.randperm(len(self.trees), generator=self.generator, device=device)[:count]
                 self._replace(where, trees[whose], Fit(*(column[whose] for column in fit)))
@@ -214,6 +215,8 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
     while settings.evaluations is None or state.evaluations < settings.evaluations:
         for cycle in range(evolution.cycles):
             state.cycle(1 - cycle / max(evolution.cycles - 1, 1))
+            if settings.evaluations is not None and state.evaluations >= settings.evaluations:
+                break
         state.migrate()
         yield Progress(state.news(data.names), state.evaluations)
 

@@ -58,8 +58,8 @@ def search(
     The budget is seconds (10 where nothing is said) or, for a search that repeats itself, evaluations of formulas.
     sigma: standard deviation of the noise in y. units: of the variables and y; formulas that violate them are refused.
     validation: part of the points that is held out, for the rules `holdout` and `one_se`. simplify: in the end take out
-    of the formulas what the data do not need. run_file: the front on disk, as the search goes on. watch: called with the
-    front after every step. An interrupt ends the search, which returns what it has, with a warning.
+    of the formulas what the data do not need. run_file: the front on disk, as the search goes on. watch: called with
+    the front after every step. An interrupt ends the search, which returns what it has, with a warning.
     Raises InvalidArgument, UnknownName.
 
     >>> from limitlab.discovery.symbolic import search
