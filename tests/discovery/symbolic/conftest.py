@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from limitlab.discovery.symbolic.mutations import Alphabet, random_trees
-from limitlab.discovery.symbolic.population import OPS, require_codes
+from limitlab.discovery.symbolic.trees.mutations import Alphabet, random_trees
+from limitlab.discovery.symbolic.trees.population import OPS, require_codes
 
 EVERY = ("+", "-", "*", "/", "sin", "cos", "tan", "exp", "log", "sqrt", "square", "tanh", "abs")
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from limitlab.discovery.symbolic import Settings, mutations
+from limitlab.discovery.symbolic import Settings
 from limitlab.discovery.symbolic.evolve import Evolution, State, evolve
 from limitlab.discovery.symbolic.testbed import CASES
+from limitlab.discovery.symbolic.trees import mutations
 
 SMALL = Evolution(islands=4, members=32, children=8, cycles=8)
 

@@ -7,9 +7,9 @@ from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
+from limitlab.discovery.symbolic.rewriting.simplify import simplified
 from limitlab.discovery.symbolic.scoring import scored
 from limitlab.discovery.symbolic.search import SearchInterrupted, search
-from limitlab.discovery.symbolic.simplify import simplified
 from limitlab.discovery.symbolic.units import Units
 
 __all__ = [

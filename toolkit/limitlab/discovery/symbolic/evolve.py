@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from limitlab.discovery.symbolic.constants import optimised
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
-from limitlab.discovery.symbolic.evaluation import Fit, fits, formulas_of
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
-from limitlab.discovery.symbolic.mutations import Alphabet, mutated, random_trees
-from limitlab.discovery.symbolic.population import (
+from limitlab.discovery.symbolic.trees.constants import optimised
+from limitlab.discovery.symbolic.trees.evaluation import Fit, fits, formulas_of
+from limitlab.discovery.symbolic.trees.mutations import Alphabet, mutated, random_trees
+from limitlab.discovery.symbolic.trees.population import (
     CONSTANT,
     OPERATOR_NAMES,
     OPS,

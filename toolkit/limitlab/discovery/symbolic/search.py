@@ -17,8 +17,8 @@ from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import OPERATORS, Data, Engine, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import ParetoFront
+from limitlab.discovery.symbolic.rewriting.simplify import simplify_front
 from limitlab.discovery.symbolic.scoring import empty_front, scored
-from limitlab.discovery.symbolic.simplify import simplify_front
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import ask_to_go_on
 
@@ -71,7 +71,7 @@ def search(
     table = engines()
     row = table[one_of("engine", engine, table)]
     data = Data.of(X, y, names=names, weights=weights, sigma=sigma, units=units, validation=validation, seed=seed)
-    settings = _settings(row, ops, budget_s, evaluations, max_complexity, costs)
+    settings = _checked(Settings(ops, budget_s, evaluations, max_complexity, dict(costs or {})), row)
     front = empty_front(data, settings)
     try:
         _run(row, data, settings, seed, front, run_file=run_file, watch=watch)
@@ -117,27 +117,21 @@ def _enter(expr: Expr, data: Data, settings: Settings, front: ParetoFront, engin
     return candidate.complexity <= settings.max_complexity and front.add(candidate)
 
 
-def _settings(
-    row: Engine,
-    ops: Sequence[str],
-    budget_s: float | None,
-    evaluations: int | None,
-    max_complexity: float,
-    costs: Mapping[str, float] | None,
-) -> Settings:
+def _checked(settings: Settings, row: Engine) -> Settings:
+    """The settings, where the engine can work with them; with a budget of time where they have none."""
+    ops, costs, evaluations = settings.ops, settings.costs, settings.evaluations
     if isinstance(ops, str) or not ops:
         raise InvalidArgument(f"ops must be a list of names, such as ('+', '*', 'sin'); got {ops!r:.60}")
     for op in ops:
         one_of(f"operator of {row.name}", op, row.operators)
-    for name, cost in (costs or {}).items():
+    for name, cost in costs.items():
         one_of("cost", name, COMPLEXITY)
         check_number(f"costs[{name!r}]", cost, low=0.0)
-    if budget_s is None and evaluations is None:
-        budget_s = SECONDS
+    budget_s = SECONDS if settings.budget_s is None and evaluations is None else settings.budget_s
     return Settings(
         tuple(dict.fromkeys(ops)),
         None if budget_s is None else check_number("budget_s", budget_s, low=0.0),
         None if evaluations is None else int(check_number("evaluations", evaluations, low=1, integer=True)),
-        check_number("max_complexity", max_complexity, low=1),
-        dict(costs or {}),
+        check_number("max_complexity", settings.max_complexity, low=1),
+        costs,
     )

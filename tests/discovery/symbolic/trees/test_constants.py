@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from scipy.optimize import least_squares
 
-from limitlab.discovery.symbolic.constants import optimised
-from limitlab.discovery.symbolic.evaluation import fits, plan_of, values_of
-from limitlab.discovery.symbolic.population import CODES, OPS, Population
+from limitlab.discovery.symbolic.trees.constants import optimised
+from limitlab.discovery.symbolic.trees.evaluation import fits, plan_of, values_of
+from limitlab.discovery.symbolic.trees.population import CODES, OPS, Population
 
 WEIGHTS = torch.full((50,), 1 / 50, dtype=torch.float64)
 

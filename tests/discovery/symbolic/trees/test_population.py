@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from limitlab.discovery.symbolic.population import OPERATOR_NAMES, Block, Population, assembled, require_codes, shape_of
+from limitlab.discovery.symbolic.trees.population import (
+    OPERATOR_NAMES,
+    Block,
+    Population,
+    assembled,
+    require_codes,
+    shape_of,
+)
 from limitlab.errors import InvalidArgument, UnknownName
 
 TREE = [("x", 0), 2.0, "*", ("x", 1), "sin", "+"]

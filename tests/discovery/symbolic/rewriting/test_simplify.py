@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from limitlab.discovery.symbolic import Data, Expr, ParetoFront, scored, simplified
-from limitlab.discovery.symbolic.fitting import Fitted
-from limitlab.discovery.symbolic.simplify import same, simplify_front, snapped
+from limitlab.discovery.symbolic.rewriting.least_squares import Fitted
+from limitlab.discovery.symbolic.rewriting.simplify import same, simplify_front, snapped
 from limitlab.discovery.symbolic.testbed import CASES
 
 

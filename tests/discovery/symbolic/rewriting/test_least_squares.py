@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import curve_fit
 
 from limitlab.discovery.symbolic import Data, Expr
-from limitlab.discovery.symbolic.fitting import fitted
+from limitlab.discovery.symbolic.rewriting.least_squares import fitted
 
 X = np.linspace(0.1, 3, 40)
 NOISE = 0.05 * np.random.default_rng(0).standard_normal(40)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from limitlab.discovery.symbolic.mutations import MUTATIONS, Cut, mutated, random_trees
-from limitlab.discovery.symbolic.population import Population, shape_of
+from limitlab.discovery.symbolic.trees.mutations import MUTATIONS, Cut, mutated, random_trees
+from limitlab.discovery.symbolic.trees.population import Population, shape_of
 
 BY_NAME = {row.name: row.change for row in MUTATIONS}
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from limitlab.discovery.symbolic.engine import Data, Settings
 from limitlab.discovery.symbolic.expression import Expr
-from limitlab.discovery.symbolic.fitting import Fitted, fitted
 from limitlab.discovery.symbolic.front import ParetoFront
-from limitlab.discovery.symbolic.patience import within
+from limitlab.discovery.symbolic.rewriting.least_squares import Fitted, fitted
+from limitlab.discovery.symbolic.rewriting.patience import within
 from limitlab.discovery.symbolic.scoring import rounding_of, scored
 from limitlab.errors import InvalidArgument
 
@@ -52,7 +52,7 @@ def simplified(expr: Expr, data: Data) -> Fitted:
     """The formula after steps a to d, with its constants fitted to the data.
 
     >>> from limitlab.discovery.symbolic import Data, Expr
-    >>> from limitlab.discovery.symbolic.simplify import simplified
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import simplified
     >>> x = torch.linspace(-2, 2, 40, dtype=torch.float64)
     >>> str(simplified(Expr.parse("10*sin(0.03*x) + 0.001*cos(x)", ("x",)), Data.of(x, 0.3 * x)).expr)
     '0.3*x'
@@ -78,7 +78,7 @@ def simplify_front(front: ParetoFront, data: Data, settings: Settings | None = N
     """The front with what becomes of each of its candidates, where that is on the front.
 
     >>> from limitlab.discovery.symbolic import Data, Expr, ParetoFront, scored
-    >>> from limitlab.discovery.symbolic.simplify import simplify_front
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import simplify_front
     >>> x = torch.linspace(-2, 2, 40, dtype=torch.float64)
     >>> data = Data.of(x, 0.3 * x)
     >>> front = ParetoFront([scored(Expr.parse("10*sin(0.03*x)", ("x",)), data)])
@@ -232,8 +232,8 @@ def snapped(result: Fitted, *, widest: int = 12) -> list[Offer]:
     widest: largest denominator. A constant whose error is as large as itself has none.
 
     >>> from limitlab.discovery.symbolic import Expr
-    >>> from limitlab.discovery.symbolic.fitting import Fitted
-    >>> from limitlab.discovery.symbolic.simplify import snapped
+    >>> from limitlab.discovery.symbolic.rewriting.least_squares import Fitted
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import snapped
     >>> fit = Fitted(Expr.parse("a*x", ("x",), parameters={"a": 1.5003}), loss=0.1, errors=(0.001,))
     >>> [offer.text for offer in snapped(fit)]
     ['3/2']
@@ -262,7 +262,7 @@ def same(
     Constants count: fit them first.
 
     >>> from limitlab.discovery.symbolic import Expr
-    >>> from limitlab.discovery.symbolic.simplify import same
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import same
     >>> same(Expr.parse("sin(x)^2", ("x",)), Expr.parse("1 - cos(x)^2", ("x",)), [(-1, 1)])
     True
     """

@@ -4,9 +4,9 @@ import numpy as np
 import sympy
 import torch
 
-from limitlab.discovery.symbolic import evaluation
-from limitlab.discovery.symbolic.evaluation import fits, formulas_of, plan_of, scaled, slopes_of, values_of
-from limitlab.discovery.symbolic.population import CODES, OPS, Population
+from limitlab.discovery.symbolic.trees import evaluation
+from limitlab.discovery.symbolic.trees.evaluation import fits, formulas_of, plan_of, scaled, slopes_of, values_of
+from limitlab.discovery.symbolic.trees.population import CODES, OPS, Population
 
 SYMBOLS = sympy.symbols("x0 x1 x2", real=True)
 

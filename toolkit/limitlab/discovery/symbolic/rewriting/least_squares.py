@@ -44,7 +44,7 @@ def fitted(expr: Expr, data: Data, steps: int = STEPS) -> Fitted:
     """The formula with constants of least squares, from those that it has; never worse than these.
 
     >>> from limitlab.discovery.symbolic import Data, Expr
-    >>> from limitlab.discovery.symbolic.fitting import fitted
+    >>> from limitlab.discovery.symbolic.rewriting.least_squares import fitted
     >>> x = torch.linspace(0, 2, 20, dtype=torch.float64)
     >>> line = Expr.parse("a*x + b", ("x",), parameters={"a": 1.0, "b": 0.0})
     >>> [round(value, 6) for value in fitted(line, Data.of(x, 3 * x - 1)).expr.values]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from limitlab.discovery.symbolic.patience import within
+from limitlab.discovery.symbolic.rewriting.patience import within
 
 
 def test_a_loop_without_end_ends_in_the_default():
