@@ -29,6 +29,7 @@ def with_(array, index, value):
         ((with_(GOOD, (slice(None), 1), 2.0), Y, {}), "'x2' is 2 throughout"),
         ((GOOD, Y, {"weights": -np.ones(12)}), "weights must be 12 numbers >= 0"),
         ((GOOD, Y, {"weights": np.zeros(12)}), "not all zero"),
+        ((GOOD, Y, {"weights": np.eye(12)[0]}), "y must vary"),
         ((GOOD, Y, {"sigma": -1.0}), "sigma must be a number >= 0"),
         ((GOOD, Y, {"names": ("a",)}), "names must be 2 names"),
         ((GOOD, Y, {"names": ("a", "sin")}), "taken already"),

@@ -42,5 +42,6 @@ def scored(expr: Expr, data: Data, *, engine: str = "", costs: Mapping[str, floa
 
 
 def _squares(expr: Expr, X: np.ndarray, y: np.ndarray) -> np.ndarray:  # noqa: N803
-    squares = (y - expr(X)) ** 2
+    with np.errstate(over="ignore"):
+        squares = (y - expr(X)) ** 2
     return np.where(np.isfinite(squares), squares, np.inf)

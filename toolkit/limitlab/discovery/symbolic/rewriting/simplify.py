@@ -57,21 +57,21 @@ def simplified(expr: Expr, data: Data) -> Fitted:
     >>> str(simplified(Expr.parse("10*sin(0.03*x) + 0.001*cos(x)", ("x",)), Data.of(x, 0.3 * x)).expr)
     '0.3*x'
     """
-    floor = rounding_of(data)
+    n, floor = len(data.y), rounding_of(data)
     best = fitted(folded(_freed(expr)), data)
     if not math.isfinite(best.loss):
         return fitted(expr, data)
-    score = best.bic(len(data.y), floor)
+    least = best.bic(n, floor)
     for _ in range(ROUNDS):
-        for simpler in _simpler(best.expr, data):
-            attempt = fitted(simpler, data)
-            if attempt.bic(len(data.y), floor) <= score + TOLERANCE:
-                best, score = attempt, attempt.bic(len(data.y), floor)
-                break
-        else:
+        attempts = (fitted(simpler, data) for simpler in _simpler(best.expr, data))
+        simpler = next((attempt for attempt in attempts if attempt.bic(n, floor) <= least + TOLERANCE), None)
+        if simpler is None:
             break
-    forms = (fitted(form, data) for form in _forms(_without_ones(best.expr)))
-    return min(forms, key=lambda form: (not math.isfinite(form.loss), form.expr.complexity()))
+        # against the least so far, or many small rises would add up
+        best, least = simpler, min(least, simpler.bic(n, floor))
+    forms = [best, *(fitted(form, data) for form in _forms(_without_ones(best.expr)))]
+    as_good = [form for form in forms if form.bic(n, floor) <= least + TOLERANCE]
+    return min(as_good, key=lambda form: form.expr.complexity())
 
 
 def simplify_front(front: ParetoFront, data: Data, settings: Settings | None = None) -> ParetoFront:
@@ -97,7 +97,11 @@ def simplify_front(front: ParetoFront, data: Data, settings: Settings | None = N
 
 def folded(expr: Expr) -> Expr:
     """The formula multiplied out, with one constant a term; as it was where that takes too long."""
-    return within(PATIENCE_S, lambda: Expr.of(_expanded(expr.numeric), expr.variables), default=expr)
+    try:
+        return within(PATIENCE_S, lambda: Expr.of(_expanded(expr.numeric), expr.variables), default=expr)
+    except InvalidArgument:
+        # multiplied out, a power is larger than a formula may have
+        return expr
 
 
 def _expanded(expression: sympy.Expr) -> sympy.Expr:
@@ -134,7 +138,7 @@ def _without_ones(expr: Expr) -> Expr:
 
 
 def _forms(expr: Expr) -> list[Expr]:
-    """Other ways to write the formula: collected by each variable, or with common factors before sums."""
+    """Ways to write the formula: as it is, collected by each variable, with common factors before sums."""
     import sympy
 
     numeric = expr.numeric
@@ -156,7 +160,9 @@ def _simpler(expr: Expr, data: Data) -> Iterator[Expr]:
         except InvalidArgument:
             # a sum that was an argument is gone, and its function has no value there
             continue
-        difference = math.sqrt(float(np.mean((simpler(data.X) - values) ** 2)))
+        with np.errstate(all="ignore"):
+            difference = math.sqrt(float(np.mean((simpler(data.X) - values) ** 2)))
+        # NaN is not small
         if difference <= SMALL_TERM * size and simpler.complexity() < expr.complexity():
             ranked.append((difference, simpler))
     yield from (simpler for _, simpler in sorted(ranked, key=lambda pair: pair[0]))
