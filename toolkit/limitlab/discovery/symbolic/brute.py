@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limitlab.discovery.symbolic.constants import optimised
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
-from limitlab.discovery.symbolic.evaluation import LARGEST, Fit, formulas_of, scaled
 from limitlab.discovery.symbolic.evolve import alphabet_of
 from limitlab.discovery.symbolic.expression import Expr
-from limitlab.discovery.symbolic.population import (
+from limitlab.discovery.symbolic.trees.constants import optimised
+from limitlab.discovery.symbolic.trees.evaluation import LARGEST, Fit, formulas_of, scaled
+from limitlab.discovery.symbolic.trees.population import (
     CONSTANT,
     OPERATOR_NAMES,
     OPS,

@@ -74,14 +74,15 @@ class Data:
         names = _variable_names(names, k)
         if n < max(FEWEST_POINTS, k + 2):
             raise InvalidArgument(f"X must have at least {max(FEWEST_POINTS, k + 2)} points for {k} variables; got {n}")
-        if np.ptp(values) == 0:
-            raise InvalidArgument(f"y must vary; it is {values[0]:g} at every point")
         for name, column in zip(names, points.T, strict=True):
             if np.ptp(column) == 0:
                 raise InvalidArgument(f"columns of X must vary; {name!r} is {column[0]:g} throughout: leave it out")
         weight = np.ones(n) if weights is None else _array("weights", weights)
         if weight.shape != (n,) or (weight < 0).any() or not weight.any():
             raise InvalidArgument(f"weights must be {n} numbers >= 0, not all zero; got the shape {weight.shape}")
+        counted = values[weight > 0]
+        if np.ptp(counted) == 0:
+            raise InvalidArgument(f"y must vary; it is {counted[0]:g} at every point that counts")
         sigma = None if sigma is None else check_number("sigma", sigma, low=0.0)
         if units is not None:
             units.require(names)
@@ -105,7 +106,7 @@ class Settings:
     30
     """
 
-    ops: tuple[str, ...] = OPERATORS
+    ops: Sequence[str] = OPERATORS
     budget_s: float | None = None
     evaluations: int | None = None
     max_complexity: float = 30

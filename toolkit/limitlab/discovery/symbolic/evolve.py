@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from limitlab.discovery.symbolic.constants import optimised
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
-from limitlab.discovery.symbolic.evaluation import Fit, fits, formulas_of
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
-from limitlab.discovery.symbolic.mutations import Alphabet, mutated, random_trees
-from limitlab.discovery.symbolic.population import (
+from limitlab.discovery.symbolic.trees.constants import optimised
+from limitlab.discovery.symbolic.trees.evaluation import Fit, fits, formulas_of
+from limitlab.discovery.symbolic.trees.mutations import Alphabet, mutated, random_trees
+from limitlab.discovery.symbolic.trees.population import (
     CONSTANT,
     OPERATOR_NAMES,
     OPS,
@@ -30,6 +30,10 @@ from limitlab.discovery.symbolic.population import (
     joined,
     require_codes,
 )
+from limitlab.errors import check_number
+
+WIDEST = 64
+"""Most nodes of a tree."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +42,40 @@ class Evolution:
 
     islands, members, children: of an island; of an island in a cycle. winner: probability that the best of a tournament
     wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. optimise:
-    part of the children whose constants are optimised, by so many steps. migration: part of the members that comes from
-    the hall of fame, and from the best of other islands, at the end of an iteration.
+    part of the children whose constants are optimised, by so many steps. hall, migration: parts of the members that
+    come from the hall of fame, and from the best of all islands, at the end of an iteration. first_size: most
+    nodes of a tree at the start. device: where it runs; on a GPU, more islands and children make its batches large.
+    Raises InvalidArgument for more children than members.
+
+    >>> from limitlab.discovery.symbolic.evolve import Evolution
+    >>> Evolution(islands=31, members=27, children=2).tournament
+    15
     """
 
     islands: int = 16
     members: int = 128
     children: int = 64
-    cycles: int = 12
+    cycles: int = 24
     tournament: int = 15
     winner: float = 0.982
     parsimony: float = 20.0
     coolness: float = 3.17
     optimise: float = 0.14
     steps: int = 8
-    migration: float = 0.05
-    width: int = 32
+    hall: float = 0.02
+    migration: float = 0.002
     first_size: int = 7
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_number("children", self.children, low=1, high=self.members, integer=True)
 
 
 class State:
     """The islands as one population, island after island; `oldest` is the member that is replaced next in each."""
 
-    def __init__(self, data: Data, settings: Settings, seed: int, evolution: Evolution, device: str = "cpu") -> None:
-        self.evolution = evolution
+    def __init__(self, data: Data, settings: Settings, seed: int, evolution: Evolution) -> None:
+        self.evolution, device = evolution, evolution.device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.X = torch.tensor(np.ascontiguousarray(data.X.T), device=device)
         self.y = torch.tensor(data.y, device=device)
@@ -69,7 +83,9 @@ class State:
         self.alphabet = alphabet_of(settings, self.X.shape[0])
         count = evolution.islands * evolution.members
         sizes = torch.randint(1, evolution.first_size + 1, (count,), generator=self.generator, device=device)
-        self.trees = random_trees(self.generator, sizes, evolution.width, self.alphabet)
+        # no node costs less than one unless somebody says so
+        width = min(int(settings.max_complexity) + 1, WIDEST)
+        self.trees = random_trees(self.generator, sizes, width, self.alphabet)
         self.fit = fits(self.trees, self.X, self.y, self.weights)
         self.evaluations, self.oldest = count, 0
         self.baseline = float(self.weights @ (self.y - self.y @ self.weights) ** 2)
@@ -103,11 +119,11 @@ class State:
     def migrate(self) -> None:
         """The hall of fame, and the best of the islands, in the places of a few members anywhere."""
         e, device = self.evolution, self.y.device
-        count = max(int(e.migration * len(self.trees)), 1)
         best = self.fit.loss.view(e.islands, e.members).topk(min(12, e.members), largest=False).indices
         best = (best + torch.arange(e.islands, device=device)[:, None] * e.members).flatten()
-        for trees, fit in (self.hall.members(), (self.trees[best], Fit(*(column[best] for column in self.fit)))):
-            if len(trees):
+        sources = (self.hall.members(), (self.trees[best], Fit(*(column[best] for column in self.fit))))
+        for (trees, fit), part in zip(sources, (e.hall, e.migration), strict=True):
+            if count := int(part * len(self.trees)):
                 whose = torch.randint(0, len(trees), (count,), generator=self.generator, device=device)
                 where = torch.randperm(len(self.trees), generator=self.generator, device=device)[:count]
                 self._replace(where, trees[whose], Fit(*(column[whose] for column in fit)))
@@ -126,7 +142,7 @@ class State:
         )
         drawn = drawn + torch.arange(e.islands, device=device)[:, None, None] * e.members
         sizes = self.trees.lengths
-        frequency = torch.bincount(sizes, minlength=e.width + 1) / len(sizes)
+        frequency = torch.bincount(sizes, minlength=self.trees.op.shape[1] + 1) / len(sizes)
         cost = self.fit.loss / self.baseline * (e.parsimony * frequency[sizes]).exp()
         ranked = torch.sort(cost[drawn], dim=2).indices
         # the rank that wins has the chances p, p(1-p), p(1-p)^2, ...
@@ -214,6 +230,8 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
     while settings.evaluations is None or state.evaluations < settings.evaluations:
         for cycle in range(evolution.cycles):
             state.cycle(1 - cycle / max(evolution.cycles - 1, 1))
+            if settings.evaluations is not None and state.evaluations >= settings.evaluations:
+                break
         state.migrate()
         yield Progress(state.news(data.names), state.evaluations)
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from jaxtyping import Float
 from limitlab.discovery.symbolic.engine import Data
 from limitlab.discovery.symbolic.expression import Expr
 from limitlab.problems.compiled.program import Program
+
+if TYPE_CHECKING:
+    import sympy
 
 STEPS = 60
 CONVERGED = 1e-14
@@ -44,12 +48,17 @@ def fitted(expr: Expr, data: Data, steps: int = STEPS) -> Fitted:
     """The formula with constants of least squares, from those that it has; never worse than these.
 
     >>> from limitlab.discovery.symbolic import Data, Expr
-    >>> from limitlab.discovery.symbolic.fitting import fitted
+    >>> from limitlab.discovery.symbolic.rewriting.least_squares import fitted
     >>> x = torch.linspace(0, 2, 20, dtype=torch.float64)
     >>> line = Expr.parse("a*x + b", ("x",), parameters={"a": 1.0, "b": 0.0})
     >>> [round(value, 6) for value in fitted(line, Data.of(x, 3 * x - 1)).expr.values]
     [3.0, -1.0]
     """
+    with np.errstate(all="ignore"):
+        return _fitted(expr, data, steps)
+
+
+def _fitted(expr: Expr, data: Data, steps: int) -> Fitted:
     run = _with_slopes(expr, data)
     values, damping = np.array(expr.values), 1e-3
     residual, slopes = run(values)
@@ -73,34 +82,29 @@ def fitted(expr: Expr, data: Data, steps: int = STEPS) -> Fitted:
 
 def _with_slopes(expr: Expr, data: Data) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Function of the constants to residuals and their slopes, times the roots of the weights (of sum one)."""
-    program = _program(expr)
+    program = _program(expr.sympy, expr.variables, expr.names)
     X, root = torch.from_numpy(data.X), np.sqrt(data.weights / data.weights.sum())  # noqa: N806
     columns = X.unbind(1)
 
     def run(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         constants = {name: torch.tensor(value) for name, value in zip(expr.names, values, strict=True)}
-        with np.errstate(all="ignore"):
-            outputs = [
-                torch.as_tensor(output, dtype=X.dtype).expand(len(X)).numpy()
-                for output in program.bind(constants)(*columns)
-            ]
-            slopes = np.stack([root * slope for slope in outputs[1:]], 1) if outputs[1:] else np.zeros((len(X), 0))
-            return root * (data.y - outputs[0]), slopes
+        outputs = [
+            torch.as_tensor(output, dtype=X.dtype).expand(len(X)).numpy()
+            for output in program.bind(constants)(*columns)
+        ]
+        slopes = np.stack([root * slope for slope in outputs[1:]], 1) if outputs[1:] else np.zeros((len(X), 0))
+        return root * (data.y - outputs[0]), slopes
 
     return run
 
 
 @lru_cache(maxsize=1024)
-def _program_of(expr_key: tuple) -> Program:
-    expression, variables, names = expr_key
+def _program(expression: sympy.Expr, variables: tuple[str, ...], names: tuple[str, ...]) -> Program:
+    """The formula and its slopes in its constants."""
     import sympy
 
     slopes = [sympy.diff(expression, sympy.Symbol(name, real=True)) for name in names]
     return Program([expression, *slopes], variables, names)
-
-
-def _program(expr: Expr) -> Program:
-    return _program_of((expr.sympy, expr.variables, expr.names))
 
 
 def _step(

@@ -20,7 +20,7 @@ def within(seconds: float, function: Callable[..., Result], *arguments: Any, def
     The function runs in a thread of its own, into which an exception is thrown: it ends there at the next instruction
     of Python, so one that computes in C alone is waited for.
 
-    >>> from limitlab.discovery.symbolic.patience import within
+    >>> from limitlab.discovery.symbolic.rewriting.patience import within
     >>> within(5.0, max, 1, 2, default=0)
     2
     """

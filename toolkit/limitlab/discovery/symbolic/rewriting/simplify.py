@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from limitlab.discovery.symbolic.engine import Data
+from limitlab.discovery.symbolic.engine import Data, Settings
 from limitlab.discovery.symbolic.expression import Expr
-from limitlab.discovery.symbolic.fitting import Fitted, fitted
 from limitlab.discovery.symbolic.front import ParetoFront
-from limitlab.discovery.symbolic.patience import within
+from limitlab.discovery.symbolic.rewriting.least_squares import Fitted, fitted
+from limitlab.discovery.symbolic.rewriting.patience import within
+from limitlab.discovery.symbolic.scoring import rounding_of, scored
 from limitlab.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -45,63 +46,62 @@ ROUNDED_ONE = 1e-9
 
 ROUNDS = 30
 PATIENCE_S = 5.0
-ROUNDING = 1e-13
-"""Losses below this part of the mean square of y are one to BIC."""
 
 
 def simplified(expr: Expr, data: Data) -> Fitted:
     """The formula after steps a to d, with its constants fitted to the data.
 
     >>> from limitlab.discovery.symbolic import Data, Expr
-    >>> from limitlab.discovery.symbolic.simplify import simplified
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import simplified
     >>> x = torch.linspace(-2, 2, 40, dtype=torch.float64)
     >>> str(simplified(Expr.parse("10*sin(0.03*x) + 0.001*cos(x)", ("x",)), Data.of(x, 0.3 * x)).expr)
     '0.3*x'
     """
-    floor = ROUNDING * float(np.mean(data.y**2))
+    n, floor = len(data.y), rounding_of(data)
     best = fitted(folded(_freed(expr)), data)
     if not math.isfinite(best.loss):
         return fitted(expr, data)
-    score = best.bic(len(data.y), floor)
+    least = best.bic(n, floor)
     for _ in range(ROUNDS):
-        for simpler in _simpler(best.expr, data):
-            attempt = fitted(simpler, data)
-            if attempt.bic(len(data.y), floor) <= score + TOLERANCE:
-                best, score = attempt, attempt.bic(len(data.y), floor)
-                break
-        else:
+        attempts = (fitted(simpler, data) for simpler in _simpler(best.expr, data))
+        simpler = next((attempt for attempt in attempts if attempt.bic(n, floor) <= least + TOLERANCE), None)
+        if simpler is None:
             break
-    forms = (fitted(form, data) for form in _forms(_without_ones(best.expr)))
-    return min(forms, key=lambda form: (not math.isfinite(form.loss), form.expr.complexity()))
+        # against the least so far, or many small rises would add up
+        best, least = simpler, min(least, simpler.bic(n, floor))
+    forms = [best, *(fitted(form, data) for form in _forms(_without_ones(best.expr)))]
+    as_good = [form for form in forms if form.bic(n, floor) <= least + TOLERANCE]
+    return min(as_good, key=lambda form: form.expr.complexity())
 
 
-def simplify_front(front: ParetoFront, data: Data, *, engine: str | None = None) -> ParetoFront:
+def simplify_front(front: ParetoFront, data: Data, settings: Settings | None = None) -> ParetoFront:
     """The front with what becomes of each of its candidates, where that is on the front.
 
     >>> from limitlab.discovery.symbolic import Data, Expr, ParetoFront, scored
-    >>> from limitlab.discovery.symbolic.simplify import simplify_front
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import simplify_front
     >>> x = torch.linspace(-2, 2, 40, dtype=torch.float64)
     >>> data = Data.of(x, 0.3 * x)
     >>> front = ParetoFront([scored(Expr.parse("10*sin(0.03*x)", ("x",)), data)])
     >>> [str(candidate.expr) for candidate in simplify_front(front, data)]
     ['0.3*x']
     """
-    from dataclasses import replace
-
-    from limitlab.discovery.symbolic.search import scored
-
+    settings = settings or Settings()
     for candidate in front:
         result = simplified(candidate.expr, data)
+        new = scored(result.expr, data, engine=candidate.engine, costs=settings.costs)
         allowed = data.units is None or data.units.allow(result.expr)
-        if allowed:
-            new = scored(result.expr, data, engine=candidate.engine if engine is None else engine)
+        if allowed and new.complexity <= settings.max_complexity:
             front.add(replace(new, errors=result.errors))
     return front
 
 
 def folded(expr: Expr) -> Expr:
     """The formula multiplied out, with one constant a term; as it was where that takes too long."""
-    return within(PATIENCE_S, lambda: Expr.of(_expanded(expr.numeric), expr.variables), default=expr)
+    try:
+        return within(PATIENCE_S, lambda: Expr.of(_expanded(expr.numeric), expr.variables), default=expr)
+    except InvalidArgument:
+        # multiplied out, a power is larger than a formula may have
+        return expr
 
 
 def _expanded(expression: sympy.Expr) -> sympy.Expr:
@@ -138,7 +138,7 @@ def _without_ones(expr: Expr) -> Expr:
 
 
 def _forms(expr: Expr) -> list[Expr]:
-    """Other ways to write the formula: collected by each variable, or with common factors before sums."""
+    """Ways to write the formula: as it is, collected by each variable, with common factors before sums."""
     import sympy
 
     numeric = expr.numeric
@@ -160,7 +160,9 @@ def _simpler(expr: Expr, data: Data) -> Iterator[Expr]:
         except InvalidArgument:
             # a sum that was an argument is gone, and its function has no value there
             continue
-        difference = math.sqrt(float(np.mean((simpler(data.X) - values) ** 2)))
+        with np.errstate(all="ignore"):
+            difference = math.sqrt(float(np.mean((simpler(data.X) - values) ** 2)))
+        # NaN is not small
         if difference <= SMALL_TERM * size and simpler.complexity() < expr.complexity():
             ranked.append((difference, simpler))
     yield from (simpler for _, simpler in sorted(ranked, key=lambda pair: pair[0]))
@@ -236,8 +238,8 @@ def snapped(result: Fitted, *, widest: int = 12) -> list[Offer]:
     widest: largest denominator. A constant whose error is as large as itself has none.
 
     >>> from limitlab.discovery.symbolic import Expr
-    >>> from limitlab.discovery.symbolic.fitting import Fitted
-    >>> from limitlab.discovery.symbolic.simplify import snapped
+    >>> from limitlab.discovery.symbolic.rewriting.least_squares import Fitted
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import snapped
     >>> fit = Fitted(Expr.parse("a*x", ("x",), parameters={"a": 1.5003}), loss=0.1, errors=(0.001,))
     >>> [offer.text for offer in snapped(fit)]
     ['3/2']
@@ -266,7 +268,7 @@ def same(
     Constants count: fit them first.
 
     >>> from limitlab.discovery.symbolic import Expr
-    >>> from limitlab.discovery.symbolic.simplify import same
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import same
     >>> same(Expr.parse("sin(x)^2", ("x",)), Expr.parse("1 - cos(x)^2", ("x",)), [(-1, 1)])
     True
     """

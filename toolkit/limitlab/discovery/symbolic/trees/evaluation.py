@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from limitlab.discovery.symbolic.expression import Expr
-from limitlab.discovery.symbolic.population import ARITY, CONSTANT, OPS, PAD, VARIABLE, Population, shape_of
+from limitlab.discovery.symbolic.trees.population import ARITY, CONSTANT, OPS, PAD, VARIABLE, Population, shape_of
 from limitlab.errors import InvalidArgument
 
 CHUNK = {"cpu": 2**22, "cuda": 2**30}
