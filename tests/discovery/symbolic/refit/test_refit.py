@@ -76,16 +76,15 @@ def test_a_parameter_of_the_known_part_is_fitted_with_the_rest(clean):
     assert best.free_errors["a"] > 0
 
 
-def test_fronts_give_the_candidates_of_the_greatest_fall():
+def test_long_fronts_give_the_candidates_at_their_corners(clean):
     texts = {"a": 1.0, "a*x": 0.9, "a*x*y": 0.01, "a*x*y + b*x": 0.009, "a*x*y + b*x + c*y": 0.0089}
     rows = [
         Candidate(e, e.complexity(), loss, 30)
         for text, loss in texts.items()
         for e in [candidate(text, **dict.fromkeys(sorted(set(text) & set("abc")), 0.5))]
     ]
-    from limitlab.discovery.symbolic.refit.refit import _chosen
-
-    assert [str(e.sympy) for e in _chosen("F", ParetoFront(rows), 2)] == ["a*x", "a*x*y"]
+    refits = refit({"F": ParetoFront(rows), "G": [candidate("0.8*x*y")]}, HOLED, TIMES, clean, sigma=0.0, most=1)
+    assert [str(row.formulas[0].sympy) for row in refits.rows] == ["a*x*y"]
 
 
 def test_time_may_stand_in_a_candidate():

@@ -20,8 +20,10 @@ Array = np.ndarray
 SHIFT = 1e-5
 SMALLEST_SHIFT = 1e-2
 MOST_ITERATIONS = 40
-ENOUGH = 1e-5
+ENOUGH = 1e-4
 """A fit ends when the sum of squares falls by less than this part of itself."""
+PATIENCE, FAR = 8, 1e4
+"""After so many steps a fit ends whose sum of squares is so many times the least of all."""
 FLOOR = (10 * RTOL) ** 2
 """Mean squares below this are the solver's error."""
 
@@ -71,8 +73,10 @@ def fitted(fills: Fills, samples: Samples, measured: Measured) -> Fit:
     damping = np.full(count, 1e-3)
     active = np.isfinite(squares)
     enough = FLOOR * measured.seen.sum() / 100
-    for _ in range(MOST_ITERATIONS):
+    for iteration in range(MOST_ITERATIONS):
         active &= squares > enough
+        if iteration >= PATIENCE:
+            active &= squares < FAR * max(squares.min(), enough)
         some = np.flatnonzero(active)
         if not len(some):
             break

@@ -136,15 +136,17 @@ class Fills(NamedTuple):
         values: dict[str, float | Tensor] = dict(self.holed.values)
         values.update(zip(self.holed.free, numbers[:, len(numbers[0]) - count :].unbind(1), strict=True))
         outer = self.holed.program.bind(values)
-        places = {name: place for place, name in enumerate((TIME, *states))}
-        inputs = [(hole, rows, run, [places[name] for name in expr.variables]) for hole, rows, run, expr in groups]
+        place_of = {name: place for place, name in enumerate((TIME, *states))}
+        inputs = [(hole, rows, run, [place_of[name] for name in expr.variables]) for hole, rows, run, expr in groups]
 
         def right_side(t: Tensor, y: Tensor) -> Tensor:
-            whole = torch.cat([t.expand(len(y), 1), y], 1)
+            columns = (t[:, 0], *y.unbind(1))
             values_of = y.new_empty(len(self.formulas), len(y))
-            for hole, rows, run, columns in inputs:
-                values_of[hole, rows] = torch.as_tensor(run(*whole[rows][:, columns].unbind(1))[0], dtype=y.dtype)
-            sides = outer(*whole.unbind(1), *values_of.unbind(0))
+            for hole, rows, run, places in inputs:
+                # one formula for all rows needs no selection
+                chosen = [columns[k] if len(rows) == len(y) else columns[k].index_select(0, rows) for k in places]
+                values_of[hole].index_copy_(0, rows, torch.as_tensor(run(*chosen)[0], dtype=y.dtype).expand(len(rows)))
+            sides = outer(*columns, *values_of.unbind(0))
             return torch.stack([torch.as_tensor(side, dtype=y.dtype).expand(len(y)) for side in sides], 1)
 
         return right_side
