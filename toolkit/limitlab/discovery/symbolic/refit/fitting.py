@@ -139,9 +139,14 @@ def _linearised(
     residual = entries(np.broadcast_to(target, y[:count].shape)) - base
     return _Linear(
         np.where(np.isfinite(residual), residual, np.inf),
-        np.nan_to_num(slopes, posinf=0.0, neginf=0.0),
-        np.zeros((*base.shape, 0)) if start_slopes is None else np.nan_to_num(start_slopes, posinf=0.0, neginf=0.0),
+        _bounded(slopes),
+        np.zeros((*base.shape, 0)) if start_slopes is None else _bounded(start_slopes),
     )
+
+
+def _bounded(slopes: Array) -> Array:
+    """Slopes whose squares and sums are numbers; 0 where a shifted solve failed."""
+    return np.clip(np.nan_to_num(slopes, posinf=0.0, neginf=0.0), -1e100, 1e100)
 
 
 def _squares(linear: _Linear) -> Float[Array, " fill"]:

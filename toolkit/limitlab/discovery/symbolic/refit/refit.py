@@ -136,7 +136,8 @@ def refit(
     noise = _noise(sigma, len(holed.states))
     measured = _measured(y, noise, starts)
     most = int(check_number("most", most, low=1, integer=True))
-    samples = Samples(moments, *_box(y), method, max_steps=2000)
+    # a healthy solve makes two or three steps from one time to the next
+    samples = Samples(moments, *_box(y), method, max_steps=200 + 10 * moments.shape[1])
     chosen = _combinations(candidates, holed, most)
     known = noise is not None and bool((noise > 0).all())
     rows = _fit_all(chosen, holed, samples, measured, known)
