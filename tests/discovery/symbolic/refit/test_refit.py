@@ -23,15 +23,13 @@ CANDIDATES = {
         candidate("a*x", a=-1.0),
         candidate("a*x*y", a=-0.8),
         candidate("a*x*y + b*x", a=-0.85, b=0.05),
-        candidate("a*y + b*x*y", a=0.02, b=-0.9),
         candidate("a*x*y + b*x^2 + c", a=-0.93, b=0.02, c=0.01),
     ],
     "G": [
-        candidate("a*y", a=0.3),
+        candidate("a*y^3/b", a=5.0, b=0.01),
         candidate("a*x*y + b*x", a=0.75, b=0.1),
         candidate("a*x*y + b*y^2", a=0.85, b=0.01),
         candidate("a*x^2 + b", a=0.5, b=0.1),
-        candidate("a*y^3/b", a=5.0, b=0.01),
     ],
 }
 """Wrong ones, superfluous terms, the true one for F alone, and one that blows up."""
@@ -50,14 +48,14 @@ def test_hidden_terms_from_clean_points(clean):
     assert best.formulas[1].values == pytest.approx((0.8,), rel=1e-5)
     # what blows up is there, and last
     assert math.isinf(refits[len(refits) - 1].bic)
-    assert len(refits) > 25
+    assert len(refits) > 16
 
 
 @pytest.mark.parametrize("sigma", [None, 0.01])
 def test_hidden_terms_at_one_percent_of_noise(clean, sigma):
     spread = clean.std(0)
     noisy = clean + 0.01 * spread * np.random.default_rng(0).normal(size=clean.shape)
-    best = refit(CANDIDATES, HOLED, TIMES, noisy, sigma=None if sigma is None else sigma * spread, most=16).best
+    best = refit(CANDIDATES, HOLED, TIMES, noisy, sigma=None if sigma is None else sigma * spread).best
     assert [str(formula.sympy) for formula in best.formulas] == ["a*x*y", "a*x*y"]
     assert best.formulas[0].values == pytest.approx((-0.9,), rel=0.03)
     assert best.formulas[1].values == pytest.approx((0.8,), rel=0.03)
@@ -76,16 +74,15 @@ def test_a_parameter_of_the_known_part_is_fitted_with_the_rest(clean):
     assert best.free_errors["a"] > 0
 
 
-def test_fronts_give_the_candidates_of_the_greatest_fall():
+def test_long_fronts_give_the_candidates_at_their_corners(clean):
     texts = {"a": 1.0, "a*x": 0.9, "a*x*y": 0.01, "a*x*y + b*x": 0.009, "a*x*y + b*x + c*y": 0.0089}
     rows = [
         Candidate(e, e.complexity(), loss, 30)
         for text, loss in texts.items()
         for e in [candidate(text, **dict.fromkeys(sorted(set(text) & set("abc")), 0.5))]
     ]
-    from limitlab.discovery.symbolic.refit.refit import _chosen
-
-    assert [str(e.sympy) for e in _chosen("F", ParetoFront(rows), 2)] == ["a*x", "a*x*y"]
+    refits = refit({"F": ParetoFront(rows), "G": [candidate("0.8*x*y")]}, HOLED, TIMES, clean, sigma=0.0, most=1)
+    assert [str(row.formulas[0].sympy) for row in refits.rows] == ["a*x*y"]
 
 
 def test_time_may_stand_in_a_candidate():
@@ -97,10 +94,10 @@ def test_time_may_stand_in_a_candidate():
     )
 
 
-def test_where_nothing_can_be_solved_there_is_no_choice(clean):
-    refits = refit(
-        {"F": [candidate("a*x^3", a=50.0)], "G": [candidate("a*y^3", a=50.0)]}, HOLED, TIMES, clean, sigma=0.0
-    )
+@pytest.mark.parametrize("bad", ["a*x^3", "a*log(-x)", "a/(y - 4.6280594)", "a*exp(a*y^3)"])
+def test_where_nothing_can_be_solved_there_is_no_choice_and_no_exception(clean, bad):
+    refits = refit({"F": [candidate(bad, a=50.0)], "G": [candidate("0.8*x*y")]}, HOLED, TIMES, clean, sigma=0.0)
+    assert math.isinf(refits[0].loss)
     with pytest.raises(InvalidArgument, match="no candidate"):
         _ = refits.best
 

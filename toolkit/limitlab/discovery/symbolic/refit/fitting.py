@@ -20,8 +20,10 @@ Array = np.ndarray
 SHIFT = 1e-5
 SMALLEST_SHIFT = 1e-2
 MOST_ITERATIONS = 40
-ENOUGH = 1e-5
+ENOUGH = 1e-4
 """A fit ends when the sum of squares falls by less than this part of itself."""
+PATIENCE, FAR = 8, 1e4
+"""After so many steps a fit ends whose sum of squares is so many times the least of all."""
 FLOOR = (10 * RTOL) ** 2
 """Mean squares below this are the solver's error."""
 
@@ -71,8 +73,10 @@ def fitted(fills: Fills, samples: Samples, measured: Measured) -> Fit:
     damping = np.full(count, 1e-3)
     active = np.isfinite(squares)
     enough = FLOOR * measured.seen.sum() / 100
-    for _ in range(MOST_ITERATIONS):
+    for iteration in range(MOST_ITERATIONS):
         active &= squares > enough
+        if iteration >= PATIENCE:
+            active &= squares < FAR * max(squares.min(), enough)
         some = np.flatnonzero(active)
         if not len(some):
             break
@@ -135,9 +139,14 @@ def _linearised(
     residual = entries(np.broadcast_to(target, y[:count].shape)) - base
     return _Linear(
         np.where(np.isfinite(residual), residual, np.inf),
-        np.nan_to_num(slopes, posinf=0.0, neginf=0.0),
-        np.zeros((*base.shape, 0)) if start_slopes is None else np.nan_to_num(start_slopes, posinf=0.0, neginf=0.0),
+        _bounded(slopes),
+        np.zeros((*base.shape, 0)) if start_slopes is None else _bounded(start_slopes),
     )
+
+
+def _bounded(slopes: Array) -> Array:
+    """Slopes whose squares and sums are numbers; 0 where a shifted solve failed."""
+    return np.clip(np.nan_to_num(slopes, posinf=0.0, neginf=0.0), -1e100, 1e100)
 
 
 def _squares(linear: _Linear) -> Float[Array, " fill"]:

@@ -117,7 +117,7 @@ class Fills(NamedTuple):
         return values, there
 
     def blocks(self) -> list[tuple[int, int]]:
-        """First and last-but-one constant of each hole."""
+        """Where the block of each hole begins, and where the next one does."""
         ends = np.cumsum(self.widths).tolist()
         return list(zip([0, *ends[:-1]], ends, strict=True))
 
@@ -136,15 +136,17 @@ class Fills(NamedTuple):
         values: dict[str, float | Tensor] = dict(self.holed.values)
         values.update(zip(self.holed.free, numbers[:, len(numbers[0]) - count :].unbind(1), strict=True))
         outer = self.holed.program.bind(values)
-        places = {name: place for place, name in enumerate((TIME, *states))}
-        inputs = [(hole, rows, run, [places[name] for name in expr.variables]) for hole, rows, run, expr in groups]
+        column_of = {name: column for column, name in enumerate((TIME, *states))}
+        inputs = [(hole, rows, run, [column_of[name] for name in expr.variables]) for hole, rows, run, expr in groups]
 
         def right_side(t: Tensor, y: Tensor) -> Tensor:
-            whole = torch.cat([t.expand(len(y), 1), y], 1)
+            columns = (t[:, 0], *y.unbind(1))
             values_of = y.new_empty(len(self.formulas), len(y))
-            for hole, rows, run, columns in inputs:
-                values_of[hole, rows] = torch.as_tensor(run(*whole[rows][:, columns].unbind(1))[0], dtype=y.dtype)
-            sides = outer(*whole.unbind(1), *values_of.unbind(0))
+            for hole, rows, run, numbers_of in inputs:
+                # one formula for all rows needs no selection
+                chosen = [columns[k] if len(rows) == len(y) else columns[k].index_select(0, rows) for k in numbers_of]
+                values_of[hole].index_copy_(0, rows, torch.as_tensor(run(*chosen)[0], dtype=y.dtype).expand(len(rows)))
+            sides = outer(*columns, *values_of.unbind(0))
             return torch.stack([torch.as_tensor(side, dtype=y.dtype).expand(len(y)) for side in sides], 1)
 
         return right_side
@@ -169,27 +171,34 @@ def trajectories(
 ) -> Float[Array, "row sample time state"]:
     """States of every row and sample; NaN where a solve fails or leaves the box."""
     rows, count, dimension = starts.shape
-    repeated = np.repeat(np.arange(rows), count)
-    inner = fills.field(fill[repeated], constants[repeated])
+    times = np.tile(samples.times, (rows, 1))
+    y0 = torch.from_numpy(starts.reshape(-1, dimension))
+    fill, constants = np.repeat(fill, count), np.repeat(constants, count, axis=0)
     middle, far = torch.from_numpy(samples.middle), torch.from_numpy(FROZEN_AT * samples.spread)
-
-    def held(t: Tensor, y: Tensor) -> Tensor:
-        inside = ((y - middle).abs() < far).all(1, keepdim=True)
-        # what has left costs no more steps
-        return torch.where(inside, inner(t, torch.where(inside, y, middle)), 0.0)
-
+    y = torch.full((len(y0), times.shape[1], dimension), torch.nan, dtype=y0.dtype)
     with torch.no_grad():
-        solution = solve_ode(
+        slopes = fills.field(fill, constants)(torch.from_numpy(times[:, :1]), y0)
+        # a solver takes no start at which the field is no number
+        begun = np.flatnonzero((slopes.isfinite() & y0.isfinite()).all(1).numpy())
+        if not len(begun):
+            return y.reshape(rows, count, -1, dimension).numpy()
+        inner = fills.field(fill[begun], constants[begun])
+
+        def held(t: Tensor, state: Tensor) -> Tensor:
+            inside = ((state - middle).abs() < far).all(1, keepdim=True)
+            # what has left costs no more steps
+            return torch.where(inside, inner(t, torch.where(inside, state, middle)), 0.0)
+
+        y[begun] = solve_ode(
             held,
-            torch.from_numpy(starts.reshape(-1, dimension)),
-            torch.from_numpy(np.tile(samples.times, (rows, 1))),
+            y0[begun],
+            torch.from_numpy(times[begun]),
             method=samples.method,
             rtol=RTOL,
             atol=RTOL * float(samples.spread.min()),
             max_steps=samples.max_steps,
             on_failure="mask",
-        )
-    y = solution.y
+        ).y
     y = torch.where(((y - middle).abs() < far).all(-1, keepdim=True), y, torch.nan)
     return y.reshape(rows, count, -1, dimension).numpy()
 

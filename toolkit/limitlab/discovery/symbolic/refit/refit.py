@@ -32,6 +32,8 @@ Candidates = ParetoFront | Iterable[Expr | Candidate]
 TIE = 2.0
 """Differences of BIC below this are no evidence: the fewer constants win."""
 MOST_ROUNDS = 12
+WORTHLESS = 20.0
+"""A constant stays without a trial where the linear forecast says that BIC would rise by more than this."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,7 +115,7 @@ def refit(
     *,
     sigma: float | Sequence[float] | None = None,
     starts: Any = None,
-    most: int = 25,
+    most: int = 27,
     method: str = "dopri8",
 ) -> Refits:
     """Every combination of candidates, `most` at most, fitted to measurements through the equation that it completes.
@@ -134,13 +136,16 @@ def refit(
     noise = _noise(sigma, len(holed.states))
     measured = _measured(y, noise, starts)
     most = int(check_number("most", most, low=1, integer=True))
-    samples = Samples(moments, *_box(y), method, max_steps=2000)
+    # a healthy solve makes two or three steps from one time to the next
+    samples = Samples(moments, *_box(y), method, max_steps=200 + 10 * moments.shape[1])
     chosen = _combinations(candidates, holed, most)
     known = noise is not None and bool((noise > 0).all())
     rows = _fit_all(chosen, holed, samples, measured, known)
     fits = dict(rows)
     for _ in range(MOST_ROUNDS):
-        shorter = {_structure(fewer): (fewer, row.bic) for row in rows.values() if (fewer := _without_weakest(row))}
+        shorter = {
+            _structure(fewer): (fewer, row.bic) for row in rows.values() if (fewer := _without_weakest(row, known))
+        }
         fresh = {key: pair for key, pair in shorter.items() if key not in fits}
         if not fresh:
             break
@@ -190,7 +195,7 @@ def _fit_all(
     return rows
 
 
-def _without_weakest(row: Completed) -> tuple[Expr, ...] | None:
+def _without_weakest(row: Completed, known: bool) -> tuple[Expr, ...] | None:
     """The formulas without the constant that is smallest beside its standard error; None where all must stay."""
     import sympy
 
@@ -201,7 +206,15 @@ def _without_weakest(row: Completed) -> tuple[Expr, ...] | None:
         for hole, (formula, errors) in enumerate(zip(row.formulas, row.errors, strict=True))
         for (name, value), error in zip(formula.parameters.items(), errors, strict=True)
     )
-    for _, hole, name in scores:
+    for score, hole, name in scores:
+        # t^2 is the rise of the sum of squares, in units of the variance, once the others have been fitted again
+        rise = (
+            score**2
+            if known
+            else row.n * math.log(max(row.loss * (1 + score**2 / row.n), FLOOR) / max(row.loss, FLOOR))
+        )
+        if rise - math.log(row.n) > WORTHLESS:
+            return None
         formula = row.formulas[hole]
         rest = formula.sympy.xreplace({sympy.Symbol(name, real=True): sympy.Integer(0)})
         used = {symbol.name for symbol in rest.free_symbols}
@@ -245,10 +258,9 @@ def _combinations(candidates: Mapping[str, Candidates], holed: Holed, most: int)
 
 
 def _chosen(hole: str, candidates: Candidates, each: int) -> list[Expr]:
-    """The formulas of a hole; of a front that is too long those with the greatest fall of loss for their length."""
+    """The formulas of a hole; of a front that is too long those at its sharpest corners."""
     if isinstance(candidates, ParetoFront) and len(candidates) > each:
-        scores = candidates.scores(floor=(candidates.sigma or 0.0) ** 2)
-        order = np.argsort(-scores, kind="stable")[:each]
+        order = np.argsort(-_corners(candidates), kind="stable")[:each]
         return [candidates[int(index)].expr for index in sorted(order)]
     formulas = [row.expr if isinstance(row, Candidate) else row for row in candidates]
     if not formulas or not all(isinstance(row, Expr) for row in formulas):
@@ -256,6 +268,18 @@ def _chosen(hole: str, candidates: Candidates, each: int) -> list[Expr]:
             f"the candidates for {hole} must be a front, or one formula or more; got {formulas!r:.80}"
         )
     return formulas[:each]
+
+
+def _corners(front: ParetoFront) -> np.ndarray:
+    """How much faster the logarithm of the loss falls up to each candidate than it can be made to fall behind it."""
+    complexity = np.array([row.complexity for row in front])
+    floor = max(front.floor, (front.sigma or 0.0) ** 2)
+    logs = np.log(np.maximum([row.loss for row in front], floor))
+    steps = np.subtract.outer(complexity, complexity)
+    slopes = np.divide(np.subtract.outer(logs, logs), -steps, out=np.zeros_like(steps), where=steps != 0)
+    before = np.where(steps > 0, slopes, np.inf).min(1)
+    behind = np.where(steps < 0, slopes, -np.inf).max(1, initial=0.0)
+    return np.where(np.isfinite(before), before, 0.0) - behind
 
 
 def _read(times: Any, states: Any, dimension: int) -> tuple[np.ndarray, np.ndarray]:

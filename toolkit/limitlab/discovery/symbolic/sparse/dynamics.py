@@ -128,15 +128,20 @@ def sparse_dynamics(
     if resamples:
         parts = [inclusion(*group, resamples=resamples, seed=seed, threshold=threshold) for group in groups]
         shares = np.vstack(parts)
-        found = [least_squares(*group, part >= LIKELY) for group, part in zip(groups, parts, strict=True)]
+        solved = [least_squares(*group, part >= LIKELY) for group, part in zip(groups, parts, strict=True)]
     else:
-        found = [thresholded(*group, threshold=threshold) for group in groups]
-    errors = [standard_errors(*group, xi) for group, xi in zip(groups, found, strict=True)]
-    rows = list(zip(np.vstack(found), np.vstack(errors), strict=True))
+        solved = [thresholded(*group, threshold=threshold) for group in groups]
+    errors = [standard_errors(*group, xi) for group, xi in zip(groups, solved, strict=True)]
+    rows = list(zip(np.vstack(solved), np.vstack(errors), strict=True))
+    formulas = tuple(library.formula(xi) for xi, _ in rows)
     return SparseDynamics(
         library,
-        tuple(library.formula(xi) for xi, _ in rows),
-        tuple(tuple(map(float, error[xi != 0])) for xi, error in rows),
+        formulas,
+        # nothing over something is nothing, and has no constants
+        tuple(
+            tuple(map(float, error[xi != 0]))[: len(formula.names)]
+            for formula, (xi, error) in zip(formulas, rows, strict=True)
+        ),
         state.number,
         collinear,
         shares,

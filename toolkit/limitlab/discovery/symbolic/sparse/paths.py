@@ -61,12 +61,12 @@ def _libraries(data: Data, settings: Settings) -> Iterator[Library]:
         if math.comb(len(data.names) + degree, degree) > MOST_COEFFICIENTS:
             return
         yield Library(data.names, degree)
+        if "/" in ops:
+            yield Library(data.names, degree, rational=True)
         if waves:
             yield Library(data.names, degree, waves)
         for function in functions:
             yield Library(data.names, degree, terms=(function,))
-        if "/" in ops:
-            yield Library(data.names, degree, rational=True)
 
 
 ROWS = (
