@@ -127,6 +127,17 @@ def test_tensors_come_back_as_they_were(tmp_path, dtype):
     assert all(found[name].dtype == dtype and torch.equal(found[name], tensors[name]) for name in tensors)
 
 
+def test_one_number_out_of_a_row_is_stored(tmp_path):
+    """Its stride is that of the row, which makes it no less contiguous."""
+    column = torch.arange(6.0).reshape(3, 2)[:1, 1:]
+    turned = torch.arange(2.0).reshape(1, 2).T[1:]
+    assert turned.is_contiguous()
+    checkpoints.write_tensors(tmp_path / "row.safetensors", {"column": column, "turned": turned}, {})
+    stored, _ = checkpoints.read_tensors(tmp_path / "row.safetensors")
+    assert torch.equal(stored["column"], column)
+    assert torch.equal(stored["turned"], turned)
+
+
 def test_checkpoints_hold_no_pickle(uninterrupted):
     content = checkpoints.paths(uninterrupted.checkpoints)[-1].read_bytes()
     length = int.from_bytes(content[:8], "little")

@@ -65,3 +65,16 @@ def test_data_come_from_the_seed_and_trajectories_from_streams_of_their_own():
 def test_bad_settings_get_one_clear_error(options, error, message):
     with pytest.raises(error, match=message):
         experiments.get("lotka_volterra_upinn").configure("smoke", **options)
+
+
+def test_a_killed_training_goes_on_in_its_second_phase_as_if_it_was_not(result, tmp_path):
+    experiment = experiments.get("lotka_volterra_upinn")
+    settings = experiment.configure("smoke", seeds=1, trainings=("two_phases",))
+    training = experiment.train(settings, tmp_path / "run")
+    for _ in range(settings.adam + 17):
+        next(training)
+    training.close()
+    resumed = experiment.train(settings, tmp_path / "run", resume=True).finish()
+    np.testing.assert_array_equal(
+        resumed.metrics["hidden"].sel(model="two_phases"), result.metrics["hidden"].sel(model="two_phases")
+    )

@@ -233,8 +233,11 @@ def _checksum(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> int:
     value = zlib.crc32(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         value = zlib.crc32(name.encode(), value)
+        flat = tensors[name].reshape(-1)
+        # one number out of a row counts as contiguous whatever its stride, which a view of its bytes refuses
+        flat = flat if flat.stride(0) == 1 else flat.clone(memory_format=torch.contiguous_format)
         # bytes, since numpy has no bfloat16
-        value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, value)
+        value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
     return value
 
 
