@@ -1,0 +1,1 @@
+"""Experiments of the discovery family: hidden terms, and the equations that are read off them."""
