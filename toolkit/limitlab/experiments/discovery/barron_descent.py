@@ -49,7 +49,7 @@ class DescentSettings(Settings):
 
     alphas: tuple[float, ...] = option((0.0, 1.0, 4.0), "strengths of the quasilinear term", low=0.0, high=100.0)
     resolutions: tuple[int, ...] = option((16, 32, 64, 128), "modes an axis of the grids", low=8, high=512)
-    plain_iterations: int = option(200, "steps without preconditioner", low=1, high=100_000)
+    iterations: int = option(200, "most steps of a descent", low=10, high=100_000)
     dimensions: tuple[int, ...] = option((2, 5, 10, 20), "dimensions of the sparse networks", low=1, high=100)
     beta: float = option(1.0, "strength of the cubic term", low=0.0, high=10.0)
     step: float = option(1.0, "step of the sparse networks", low=0.01, high=1.0)
@@ -102,11 +102,10 @@ def on_grid(settings: DescentSettings, scheme: str, alpha: float, resolution: in
     problem = grid_problem(energy, from_function(two_waves, 2), Band(resolution, 2))
     preconditioned = scheme == "preconditioned"
     # the theory's step 2/(m + M) is the one that `descend` takes by itself
-    most = 500 if preconditioned else settings.plain_iterations
-    run = descend(problem, preconditioned=preconditioned, iterations=most, tolerance=GRID_TOLERANCE)
+    run = descend(problem, preconditioned=preconditioned, iterations=settings.iterations, tolerance=GRID_TOLERANCE)
     low, high = energy.bounds()
     bound = (high - low) / (high + low) if preconditioned else 1 - low * plain_step(problem)
-    return run.history[["error", "barron"]].merge(
+    return _padded(run.history[["error", "barron"]], settings).merge(
         labelled(
             iterations=("", run.iterations if run.converged else math.nan, "iterations to a relative H1 error of 1e-8"),
             factor=("", run.factor, "factor by which the error falls"),
@@ -125,12 +124,13 @@ def with_networks(settings: DescentSettings, dimension: int) -> xr.Dataset:
         beta=settings.beta,
         step=settings.step,
         keep=settings.keep,
+        iterations=settings.iterations,
         tolerance=settings.tolerance,
         exact=u,
     )
     history = run.history
     rival = grid_rival(dimension, settings.budget, settings.beta) if settings.budget >= 2**dimension else None
-    return history[["error", "barron", "units", "discarded", "bar"]].merge(
+    return _padded(history[["error", "barron", "units", "discarded", "bar"]], settings).merge(
         labelled(
             iterations=(
                 "",
@@ -146,6 +146,11 @@ def with_networks(settings: DescentSettings, dimension: int) -> xr.Dataset:
     )
 
 
+def _padded(history: xr.Dataset, settings: DescentSettings) -> xr.Dataset:
+    """The history on the iterations that all descents have in common; NaN after its end."""
+    return history.reindex(iteration=range(settings.iterations + 1))
+
+
 def draw(result: Result[DescentSettings, None]) -> dict[str, go.Figure]:
     """Errors on grids with and without preconditioner, and the networks beside the grid's cost by dimension."""
     from limitlab import figures
@@ -159,7 +164,7 @@ def draw(result: Result[DescentSettings, None]) -> dict[str, go.Figure]:
 
 SIZES = sizes(
     course=DescentSettings(),
-    smoke={"alphas": (1.0,), "resolutions": (8, 16), "plain_iterations": 30, "dimensions": (2, 5), "budget": 4096},
+    smoke={"alphas": (1.0,), "resolutions": (8, 16), "iterations": 30, "dimensions": (2, 5), "budget": 4096},
     paper={"resolutions": (16, 32, 64, 128, 256), "dimensions": (2, 5, 10, 20, 50), "keep": 2000, "budget": 10**8},
 )
 EXPERIMENT = Experiment(

@@ -149,6 +149,8 @@ def energies(result: Result[RitzSettings, RitzData], points: str) -> tuple[xr.Da
 
     at = {"dimension": result.settings.compared, "points": points}
     curves = result.grid("dimension", "points", of=result.curves).sel(at).isel(seed=0)
+    # another network of the run may have been trained for longer
+    curves = curves.dropna("step", subset=["energy"])
     drawn = labelled(
         train=("step", curves["energy"].values, "training sample"),
         test=("step", curves["test_energy"].values, "fresh points"),
