@@ -72,6 +72,8 @@ def test_the_course_has_every_notebook_but_its_door_in_the_order_of_the_files():
 def test_the_course_names_a_lesson_by_its_heading():
     text = repr(systems.course())
     assert "| [The neural tangent kernel](infinite_width/02-neural-tangent-kernel.ipynb) |" in text
+    lesson = "[Variational problems and Barron functions](discovery/05-variational-problems-and-barron-functions.ipynb)"
+    assert f"| Discovery (laws in data) | {lesson} |" in text
 
 
 def test_a_part_without_a_lesson_is_in_preparation(monkeypatch):

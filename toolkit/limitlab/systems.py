@@ -288,7 +288,9 @@ SYSTEMS: tuple[System, ...] = (
         remark="hidden terms work; the apoptosis and chemotherapy models are to come"),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
         "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",
-        "Marwah, Lipton, Lu, Risteski", "ICML", 2023, "2210.12101")),
+        "Marwah, Lipton, Lu, Risteski", "ICML", 2023, "2210.12101"),
+        experiments=("barron_descent", "deep_ritz"),
+        notebooks=("discovery/05-variational-problems-and-barron-functions.ipynb",)),
     System(20, "sinenet", "SineNet", "operators", Paper(
         "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
         "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507")),

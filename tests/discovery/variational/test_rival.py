@@ -19,6 +19,12 @@ def test_a_budget_dies_with_the_dimension():
     assert errors[-1] > 0.05
 
 
+def test_ten_dimensions_have_three_points_an_axis():
+    solve = v.grid_rival(10, 60_000)
+    assert (solve.resolution, solve.points) == (3, 3**10)
+    assert solve.error > 0.1
+
+
 def test_a_budget_below_two_points_an_axis_is_refused():
     with pytest.raises(InvalidArgument, match="budget must be a whole number >= 1024"):
         v.grid_rival(10, 1000)

@@ -18,6 +18,7 @@ from limitlab.figures.solves.steps import step_errors, step_ladder, step_sizes, 
 from limitlab.figures.solves.trajectories import trajectories
 from limitlab.figures.template import DARK, LIGHT, axis_title, register
 from limitlab.figures.training import error_against_resolution, error_distribution, training_curves
+from limitlab.figures.variational.descent import dimension_costs, mesh_independence, sample_energies
 from limitlab.figures.widths.embeddings import accuracy_against_width, embedding_map
 from limitlab.figures.widths.kernels import eigenvalue_decay, kernel_heatmaps, pinn_spectra
 from limitlab.figures.widths.parametrization import coordinate_fan, learning_rate_curves, regime_plane

@@ -26,13 +26,15 @@ from torch import Tensor
 from limitlab.discovery.variational.descent import StepTooLarge
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.labels import labelled
+from limitlab.memory import require_memory
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Rows = Int[Tensor, "mode d"]
 Coefficients = Complex[Tensor, " mode"]
-MOST_PAIRS = 60_000_000
+BYTES_OF_A_PAIR = 100
+"""Hash, order, class, coefficient and row of a pair while a product is merged."""
 DRAWS = 20
 
 
@@ -226,8 +228,8 @@ def _product(a: Dictionary, b: Dictionary) -> Dictionary:
     waves = (b.rows != 0).any(1)
     rows_b = torch.cat([b.rows, -b.rows[waves]])
     coefficients_b = torch.cat([b.coefficients, b.coefficients[waves].conj()])
-    if len(a.rows) * len(rows_b) > MOST_PAIRS:
-        raise InvalidArgument(f"a product of {len(a.rows)} by {len(rows_b)} modes is too large; keep fewer")
+    purpose = f"a product of {len(a.rows)} by {len(rows_b)} modes"
+    require_memory(len(a.rows) * len(rows_b) * BYTES_OF_A_PAIR, purpose, a.rows.device, advice="keep fewer")
     merge = _proved(
         lambda weights: ((a.rows @ weights)[:, None] + rows_b @ weights).flatten(),
         lambda axis: (a.rows[:, axis, None] + rows_b[:, axis]).flatten(),

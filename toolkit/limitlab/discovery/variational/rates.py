@@ -23,7 +23,7 @@ COUNTS = (16, 64, 256, 1024, 4096)
 
 
 def random_feature_errors(
-    dimension: int, counts: Sequence[int] = COUNTS, *, trials: int = 8, points: int = 1000, seed: int = 0
+    dimension: int, counts: Sequence[int] = COUNTS, *, trials: int = 64, points: int = 256, seed: int = 0
 ) -> xr.Dataset:
     """RMS error in the unit cube of n random cosines for exp(-s^2 |x|^2 / 2), s = 1.5 d^(-1/2): error (units).
 

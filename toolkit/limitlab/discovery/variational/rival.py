@@ -53,8 +53,14 @@ def _descend(shape: tuple[int, ...], f: Tensor, beta: float, energy: Energy, lar
     step = 2 / sum(energy.bounds(largest))
     u = torch.zeros(shape, dtype=torch.float64)
     for _ in range(500):
-        residual = torch.fft.rfftn(f - beta * u**3) / (1 + symbol)
-        following = (1 - step) * u + step * torch.fft.irfftn(residual, s=shape)
+        coefficients = torch.fft.rfft(f - beta * u**3)
+        # axis by axis: transforms of many axes at once are refused above seven
+        for axis in range(len(shape) - 1):
+            coefficients = torch.fft.fft(coefficients, dim=axis)
+        coefficients = coefficients / (1 + symbol)
+        for axis in range(len(shape) - 1):
+            coefficients = torch.fft.ifft(coefficients, dim=axis)
+        following = (1 - step) * u + step * torch.fft.irfft(coefficients, n=shape[-1])
         if bool((following - u).norm() <= 1e-12 * following.norm()):
             return following
         u = following

@@ -1,0 +1,189 @@
+"""Deep Ritz in several dimensions: a two-layer network minimises an energy over random points of the cube.
+
+-Lap u - alpha div tanh(grad u) + pi^2 u + beta u^3 = f with Neumann walls, the natural ones of an energy, and
+u* = d^(-1/2) sum cos pi x_i. In every dimension: fresh points at each step. In one of them also: a few points that are
+renewed at each step, as many that stay, whose energy dives below the true minimum, and quasi-Newton steps after the
+training, on a sample of twenty points a weight. Source: E, Yu, The deep Ritz method (2018).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from limitlab.discovery.variational import (
+    CubePoints,
+    Energy,
+    Target,
+    TwoLayer,
+    conduction,
+    cosines,
+    evaluation,
+    log_cosh,
+    manufactured,
+    quartic,
+    reaction,
+    ritz_errors,
+    ritz_loss,
+    ritz_recipe,
+)
+from limitlab.discovery.variational.networks import ACTIVATIONS
+from limitlab.errors import InvalidArgument
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
+from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
+from limitlab.training import Recipe, fixed
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    import xarray as xr
+
+POINTS_A_WEIGHT = 20
+EVALUATIONS = 50
+
+
+@dataclass(frozen=True)
+class RitzSettings(Ensemble, Batched):
+    """The dimensions, the network, the nonlinearities, and the comparison of samples; 0 leaves a part of it out."""
+
+    dimensions: tuple[int, ...] = option((1, 2, 5, 10), "dimensions", low=1, high=1000)
+    width: int = option(128, "units of the network", low=1, high=65_536)
+    activation: str = option("tanh", "activation", choices=tuple(ACTIVATIONS))
+    alpha: float = option(0.0, "strength of the quasilinear term", low=0.0, high=10.0)
+    beta: float = option(0.0, "strength of the cubic term", low=0.0, high=10.0)
+    learning_rate: float = option(5e-3, "rate of Adam at the start", low=1e-6, high=1.0)
+    compared: int = option(5, "dimension in which samples are compared, 0 for none", low=0, high=1000)
+    few: int = option(200, "points of a small sample", low=1, high=1_000_000)
+    polish: int = option(0, "quasi-Newton steps after the training, 0 for none", low=0, high=100_000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):
+            raise InvalidArgument(f"dimensions must hold different numbers, one or more; got {self.dimensions}")
+        if self.polish and not self.compared:
+            raise InvalidArgument("polish needs compared, the dimension in which it is done")
+
+
+@dataclass(frozen=True)
+class RitzData:
+    """The energy; targets belong to a dimension."""
+
+    energy: Energy
+
+
+def energy_of(settings: RitzSettings) -> Energy:
+    """The terms that the settings switch on."""
+    energy = Energy((conduction(), reaction(math.pi**2)))
+    if settings.alpha:
+        energy = energy.plus(log_cosh(settings.alpha))
+    return energy.plus(quartic(settings.beta)) if settings.beta else energy
+
+
+def prepare(settings: RitzSettings, progress: ReportProgress = False) -> Prepared[RitzData]:
+    """A network with fresh points for every dimension, and the samples that are compared in one."""
+    energy = energy_of(settings)
+    plans = [(d, "fresh") for d in settings.dimensions]
+    if settings.compared:
+        plans += [(settings.compared, "renewed"), (settings.compared, "fixed")]
+    if settings.polish:
+        plans.append((settings.compared, "polished"))
+    trials = tuple(
+        Trial(
+            {"dimension": d, "points": points},
+            partial(_network, settings, d, points),
+            _recipe(settings, energy, d, points),
+        )
+        for d, points in plans
+    )
+    return Prepared(trials, partial(measure, energy), RitzData(energy))
+
+
+class RitzNetwork(TwoLayer):
+    """The network that knows its dimension's target."""
+
+    def __init__(self, dimension: int, width: int, activation: str, **rest: object) -> None:
+        super().__init__(dimension, width, activation, **rest)  # type: ignore[arg-type]
+        self.target: Target = cosines(dimension)
+
+
+def _network(settings: RitzSettings, dimension: int, points: str, seed: int) -> nn.Module:
+    # a line search sees the differences of losses near the minimum in float64 only
+    dtype = torch.float64 if points == "polished" else torch.float32
+    return RitzNetwork(dimension, settings.width, settings.activation, seed=seed, dtype=dtype)
+
+
+def _recipe(settings: RitzSettings, energy: Energy, dimension: int, points: str) -> Recipe:
+    target = cosines(dimension)
+    loss = ritz_loss(energy, manufactured(energy, target))
+    size = settings.few if points in ("renewed", "fixed") else settings.batch_size
+    sampling = "fixed" if points == "fixed" else "fresh"
+    dtype = torch.float64 if points == "polished" else torch.float32
+    every = max(1, (settings.steps + settings.polish) // EVALUATIONS)
+    recipe = ritz_recipe(
+        loss,
+        CubePoints(dimension, size, sampling, seed=settings.seed, dtype=dtype),
+        settings.steps,
+        settings.learning_rate,
+        evaluate=evaluation(energy, target),
+        evaluate_every=every,
+    )
+    if points != "polished":
+        return recipe
+    weights = settings.width * (dimension + 2) + 1
+    sample = CubePoints(dimension, POINTS_A_WEIGHT * weights, "sobol", seed=settings.seed, dtype=dtype).batch(0)
+    return recipe.then(settings.polish, optimizer="lbfgs", batches=fixed(**sample))
+
+
+def measure(energy: Energy, model: RitzNetwork, fresh: nn.Module) -> xr.Dataset:
+    """Relative L2 and gradient errors, and the energy at fresh points beside the true minimum."""
+    return ritz_errors(model, energy, model.target)
+
+
+def energies(result: Result[RitzSettings, RitzData], points: str) -> tuple[xr.Dataset, float]:
+    """Training and test energies of one sample (step), as `sample_energies` takes them, and the true minimum."""
+    from limitlab.labels import labelled
+
+    at = {"dimension": result.settings.compared, "points": points}
+    curves = result.grid("dimension", "points", of=result.curves).sel(at).isel(seed=0)
+    # another network of the run may have been trained for longer
+    curves = curves.dropna("step", subset=["energy"])
+    drawn = labelled(
+        train=("step", curves["energy"].values, "training sample"),
+        test=("step", curves["test_energy"].values, "fresh points"),
+        step=("step", curves["step"].values, "training step"),
+    )
+    return drawn, float(result.grid("dimension", "points")["exact_energy"].sel(at).isel(seed=0))
+
+
+def draw(result: Result[RitzSettings, RitzData]) -> dict[str, go.Figure]:
+    """Training curves, errors by dimension, and the energy of a fixed sample as it dives below the minimum."""
+    from limitlab import figures
+
+    grid = result.grid("dimension", "points")
+    fresh = (
+        grid[["l2", "gradient"]]
+        .sel(points="fresh", dimension=list(result.settings.dimensions))
+        .mean("seed", keep_attrs=True)
+    )
+    drawn = {"training": figures.training_curves(result.curves)}
+    drawn["dimensions"] = figures.lines({name: fresh[name] for name in ("l2", "gradient")}, log="xy", marks=True)
+    if result.settings.compared:
+        drawn["samples"] = figures.sample_energies(*energies(result, "fixed"))
+    return drawn
+
+
+SIZES = sizes(
+    course=RitzSettings(steps=1500, batch_size=1000, seeds=1),
+    smoke={"dimensions": (1, 2), "width": 16, "steps": 30, "batch_size": 100, "compared": 2, "few": 20},
+    paper={
+        **{"dimensions": (5, 10, 20, 50, 100), "width": 4096, "batch_size": 20_000, "steps": 100_000},
+        **{"alpha": 1.0, "beta": 1.0, "seeds": 3},
+    },
+)
+EXPERIMENT = Experiment(
+    "barron-variational-pde", "Deep Ritz in several dimensions, on fresh and on fixed points", SIZES, prepare, draw
+)
