@@ -7,6 +7,7 @@ from training.toy_training import GRID, ShiftBatches, ShiftNet
 
 from limitlab.errors import InvalidArgument
 from limitlab.training import PhaseEndedEarly, TrainingDiverged, checkpoints, descent, fit, fixed, operator_loss, runs
+from limitlab.training.phases import plan
 from limitlab.training.recipe import QUASI_NEWTON
 
 X = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None]
@@ -208,6 +209,13 @@ def test_weights_of_float32_are_refused_before_the_first_step():
         next(fit(ShiftNet(), recipe, device="cpu"))
     with pytest.raises(InvalidArgument, match="precision must be 'no' in a quasi-Newton phase"):
         next(fit(network(), ADAM.then(5), device="cpu", precision="bf16"))
+
+
+def test_several_processes_are_refused():
+    phase = plan(ADAM.then(5))[1]
+    phase.require_one_process(1, "no")
+    with pytest.raises(InvalidArgument, match="runs in one process; got 2"):
+        phase.require_one_process(2, "no")
 
 
 def test_looking_at_a_phase_leaves_no_trace():
