@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def pareto_front(
     table: xr.Dataset, *, chosen: dict[str, int] | None = None, truncate: int = 60, title: str | None = None
 ) -> go.Figure:
-    """Loss against complexity, log scale, and the loss on held-out points where there is one; hover shows formulas.
+    """Loss against complexity, log scale, of held-out points too where there are some; hover shows formulas.
 
-    table: complexity, loss, validation_loss and formula (candidate); losses below its attribute `floor` are drawn there.
+    table: complexity, loss, validation_loss and formula (candidate), from `ParetoFront.table`.
     chosen: rows that rules choose, by the rule's name. truncate: longest formula under the pointer.
 
     >>> from limitlab.discovery.symbolic import Candidate, Expr, ParetoFront

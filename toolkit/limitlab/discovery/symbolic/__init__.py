@@ -11,7 +11,9 @@ from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
 from limitlab.discovery.symbolic.refit.forward import Holed
 from limitlab.discovery.symbolic.refit.refit import Completed, Refits, refit
-from limitlab.discovery.symbolic.search import SearchInterrupted, scored, search
+from limitlab.discovery.symbolic.rewriting.simplify import simplified
+from limitlab.discovery.symbolic.scoring import scored
+from limitlab.discovery.symbolic.search import SearchInterrupted, search
 from limitlab.discovery.symbolic.sparse.dynamics import CollinearTerms, SparseDynamics, sparse_dynamics
 from limitlab.discovery.symbolic.sparse.library import Library
 from limitlab.discovery.symbolic.units import Units
@@ -38,6 +40,7 @@ __all__ = [
     "refit",
     "scored",
     "search",
+    "simplified",
     "sparse_dynamics",
 ]
 

@@ -105,7 +105,7 @@ class Settings:
     30
     """
 
-    ops: tuple[str, ...] = OPERATORS
+    ops: Sequence[str] = OPERATORS
     budget_s: float | None = None
     evaluations: int | None = None
     max_complexity: float = 30

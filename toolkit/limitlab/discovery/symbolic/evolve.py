@@ -9,19 +9,19 @@ searches shapes. Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Kei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from limitlab.discovery.symbolic.constants import optimised
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
-from limitlab.discovery.symbolic.evaluation import Fit, fits
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
-from limitlab.discovery.symbolic.mutations import Alphabet, mutated, random_trees
-from limitlab.discovery.symbolic.population import (
+from limitlab.discovery.symbolic.trees.constants import optimised
+from limitlab.discovery.symbolic.trees.evaluation import Fit, fits, formulas_of
+from limitlab.discovery.symbolic.trees.mutations import Alphabet, mutated, random_trees
+from limitlab.discovery.symbolic.trees.population import (
     CONSTANT,
     OPERATOR_NAMES,
     OPS,
@@ -30,7 +30,6 @@ from limitlab.discovery.symbolic.population import (
     joined,
     require_codes,
 )
-from limitlab.errors import InvalidArgument
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,22 @@ class Evolution:
 
     islands, members, children: of an island; of an island in a cycle. winner: probability that the best of a tournament
     wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. optimise:
-    part of the children whose constants are optimised, by so many steps. migration: part of the members that comes from
-    the hall of fame, and from the best of other islands, at the end of an iteration.
+    part of the children whose constants are optimised, by so many steps. hall, migration: parts of the members that
+    come from the hall of fame, and from the best of all islands, at the end of an iteration.
     """
 
     islands: int = 16
     members: int = 128
     children: int = 64
-    cycles: int = 12
+    cycles: int = 24
     tournament: int = 15
     winner: float = 0.982
     parsimony: float = 20.0
     coolness: float = 3.17
     optimise: float = 0.14
     steps: int = 8
-    migration: float = 0.05
+    hall: float = 0.02
+    migration: float = 0.002
     width: int = 32
     first_size: int = 7
 
@@ -96,14 +96,19 @@ class State:
         self._replace((first + within).flatten(), children, fit)
         self.oldest = (self.oldest + e.children) % e.members
 
+    def news(self, names: Sequence[str]) -> list[Expr]:
+        """What is new in the hall of fame."""
+        size = float(self.y.abs().max())
+        return [formula for entry in self.hall.changed() for formula in formulas_of(*entry, names, size)]
+
     def migrate(self) -> None:
         """The hall of fame, and the best of the islands, in the places of a few members anywhere."""
         e, device = self.evolution, self.y.device
-        count = max(int(e.migration * len(self.trees)), 1)
         best = self.fit.loss.view(e.islands, e.members).topk(min(12, e.members), largest=False).indices
         best = (best + torch.arange(e.islands, device=device)[:, None] * e.members).flatten()
-        for trees, fit in (self.hall.members(), (self.trees[best], Fit(*(column[best] for column in self.fit)))):
-            if len(trees):
+        sources = (self.hall.members(), (self.trees[best], Fit(*(column[best] for column in self.fit))))
+        for (trees, fit), part in zip(sources, (e.hall, e.migration), strict=True):
+            if count := int(part * len(self.trees)):
                 whose = torch.randint(0, len(trees), (count,), generator=self.generator, device=device)
                 where = torch.randperm(len(self.trees), generator=self.generator, device=device)[:count]
                 self._replace(where, trees[whose], Fit(*(column[whose] for column in fit)))
@@ -206,23 +211,14 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
     """
     evolution = evolution or Evolution()
     state = State(data, settings, seed, evolution)
-    yield Progress(_formulas(state, data), state.evaluations)
+    yield Progress(state.news(data.names), state.evaluations)
     while settings.evaluations is None or state.evaluations < settings.evaluations:
         for cycle in range(evolution.cycles):
             state.cycle(1 - cycle / max(evolution.cycles - 1, 1))
+            if settings.evaluations is not None and state.evaluations >= settings.evaluations:
+                break
         state.migrate()
-        yield Progress(_formulas(state, data), state.evaluations)
-
-
-def _formulas(state: State, data: Data) -> list[Expr]:
-    """What is new in the hall of fame; trees that sympy takes for complex or infinite are none."""
-    formulas = []
-    for trees, fit in state.hall.changed():
-        try:
-            formulas.append(trees.expr(0, data.names, (float(fit.a), float(fit.b))))
-        except InvalidArgument:
-            continue
-    return formulas
+        yield Progress(state.news(data.names), state.evaluations)
 
 
 ROWS = (Engine("evolve", "Regularised evolution", evolve, OPERATOR_NAMES),)

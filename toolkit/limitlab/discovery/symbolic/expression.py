@@ -25,7 +25,7 @@ from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.numbers import tensor_of
 from limitlab.problems.compiled.program import Program
 from limitlab.problems.text.functions import BY_SYMBOL, FUNCTIONS, NAME_OF
-from limitlab.problems.text.grammar import Parser
+from limitlab.problems.text.grammar import DEEPEST_NESTING, LARGEST_EXPONENT, Parser
 from limitlab.problems.text.notation import equation_text, ordered_latex
 
 if TYPE_CHECKING:
@@ -206,7 +206,10 @@ class Expr(Shown):
         def number(value: float) -> sympy.Float:
             return sympy.Float(value if digits is None else float(f"{value:.{digits}g}"))
 
-        return self.sympy.xreplace({sympy.Symbol(n, real=True): number(v) for n, v in self.parameters.items()})
+        constants = {sympy.Symbol(name, real=True): number(value) for name, value in self.parameters.items()}
+        if digits is not None:
+            constants |= {literal: number(float(literal)) for literal in self.sympy.atoms(sympy.Float)}
+        return self.sympy.xreplace(constants)
 
 
 @lru_cache(maxsize=4096)
@@ -229,15 +232,22 @@ def _exponent(number: sympy.Expr) -> sympy.Expr:
 
 
 def _require_computable(expression: sympy.Expr) -> None:
+    """Raise InvalidArgument for nodes that nothing computes, and for what the grammar could not read back."""
     import sympy
 
     for node in sympy.preorder_traversal(expression):
-        plain = node.is_Add or node.is_Mul or node.is_Pow or node.is_Symbol or node is sympy.pi
-        known = type(node).__name__ in BY_SYMBOL and len(node.args) == 1
-        if not (plain or known or (node.is_Number and node.is_finite)):
-            raise InvalidArgument(
-                f"a formula holds sums, products, powers and {', '.join(FUNCTIONS)}; got {node!s:.60}"
-            )
+        plain = node.is_Add or node.is_Mul or node.is_Symbol or node is sympy.pi
+        function = type(node).__name__ in BY_SYMBOL and len(node.args) == 1
+        power = node.is_Pow and node.exp.is_number and abs(node.exp) <= LARGEST_EXPONENT
+        if not (plain or function or power or (node.is_Number and node.is_finite)):
+            known = f"sums, products, powers up to {LARGEST_EXPONENT} and {', '.join(FUNCTIONS)}"
+            raise InvalidArgument(f"a formula holds {known}; got {node!s:.60}")
+    if _depth(expression) > DEEPEST_NESTING:
+        raise InvalidArgument(f"a formula may be {DEEPEST_NESTING} deep; got {_depth(expression)}")
+
+
+def _depth(node: sympy.Basic) -> int:
+    return 1 + max(map(_depth, node.args), default=-1)
 
 
 def _cost(node: sympy.Expr, costs: Mapping[str, float], variables: tuple[str, ...]) -> float:
@@ -261,7 +271,7 @@ def _cost_of_product(factors: Sequence[sympy.Expr], costs: Mapping[str, float], 
     for factor in factors:
         if factor == -1:
             total += costs["-"]
-        elif factor.is_Pow and not factor.is_number and factor.exp.is_number and factor.exp < 0:
+        elif factor.is_Pow and not factor.is_number and factor.exp < 0:
             total += _cost(1 / factor, costs, variables)
             below += 1
         else:
@@ -273,8 +283,7 @@ def _cost_of_product(factors: Sequence[sympy.Expr], costs: Mapping[str, float], 
 
 
 def _cost_of_power(base: sympy.Expr, exponent: sympy.Expr, costs: Mapping[str, float], variables: Any) -> float:
-    if exponent.is_number and exponent < 0:
+    if exponent < 0:
         return costs["constant"] + costs["/"] + _cost(base**-exponent, costs, variables)
-    known = {2: "square", 0.5: "sqrt"}.get(float(exponent)) if exponent.is_number else None
-    inner = _cost(base, costs, variables)
-    return inner + (costs[known] if known else costs["power"] + _cost(exponent, costs, variables))
+    known = {2.0: "square", 0.5: "sqrt"}.get(float(exponent))
+    return _cost(base, costs, variables) + (costs[known] if known else costs["power"] + costs["constant"])

@@ -13,20 +13,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import OPERATORS, Data, Engine, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
-from limitlab.discovery.symbolic.front import Candidate, ParetoFront
+from limitlab.discovery.symbolic.front import ParetoFront
+from limitlab.discovery.symbolic.rewriting.simplify import simplify_front
+from limitlab.discovery.symbolic.scoring import empty_front, scored
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import ask_to_go_on
 
 if TYPE_CHECKING:
     from limitlab.discovery.symbolic.units import Units
-
-ROUNDING = 1e-13
-"""Losses below this part of the mean square of y are rounding, of engines that count in single precision too."""
 
 SECONDS = 10.0
 """Budget of a search that names none."""
@@ -52,6 +49,7 @@ def search(
     max_complexity: float = 30,
     costs: Mapping[str, float] | None = None,
     validation: float = 0.0,
+    simplify: bool = True,
     run_file: Path | str | None = None,
     watch: Callable[[ParetoFront], object] | None = None,
 ) -> ParetoFront:
@@ -59,51 +57,31 @@ def search(
 
     The budget is seconds (10 where nothing is said) or, for a search that repeats itself, evaluations of formulas.
     sigma: standard deviation of the noise in y. units: of the variables and y; formulas that violate them are refused.
-    validation: part of the points that is held out, for the rules `holdout` and `one_se`. run_file: the front on disk,
-    as the search goes on. watch: called with the front after every step. An interrupt ends the search, which returns
-    what it has, with a warning. Raises InvalidArgument, UnknownName.
+    validation: part of the points that is held out, for the rules `holdout` and `one_se`. simplify: in the end take out
+    of the formulas what the data do not need. run_file: the front on disk, as the search goes on. watch: called with
+    the front after every step. An interrupt ends the search, which returns what it has, with a warning.
+    Raises InvalidArgument, UnknownName.
 
     >>> from limitlab.discovery.symbolic import search
-    >>> x = torch.linspace(-1, 1, 20)
-    >>> front = search(x, 3 * x**2 - x, ops=("+", "*"), engine="brute", evaluations=3000)
+    >>> x = torch.linspace(0, 2, 20, dtype=torch.float64)
+    >>> front = search(x, 2 * x / (1 + x), ops=("+", "/"), engine="brute", evaluations=3000)
     >>> str(front.select("bic").expr)
-    '3.0*x^2 - 1.0*x'
+    '2.0*x/(x + 1.0)'
     """
     table = engines()
     row = table[one_of("engine", engine, table)]
     data = Data.of(X, y, names=names, weights=weights, sigma=sigma, units=units, validation=validation, seed=seed)
-    settings = _settings(row, ops, budget_s, evaluations, max_complexity, costs)
+    settings = _checked(Settings(ops, budget_s, evaluations, max_complexity, dict(costs or {})), row)
     front = empty_front(data, settings)
-    _run(row, data, settings, seed, front, run_file=run_file, watch=watch)
+    try:
+        _run(row, data, settings, seed, front, run_file=run_file, watch=watch)
+        if simplify:
+            simplify_front(front, data, settings)
+    except KeyboardInterrupt:
+        warnings.warn("interrupted; the front is what was found", SearchInterrupted, stacklevel=2)
+    if run_file is not None:
+        front.save(run_file)
     return front
-
-
-def empty_front(data: Data, settings: Settings) -> ParetoFront:
-    """A front for these data: its floor, its noise and its alphabet."""
-    floor = max(ROUNDING * float(np.mean(data.y**2)), 1e-300)
-    return ParetoFront(floor=floor, sigma=data.sigma, symbols=len(settings.ops) + len(data.names) + 1)
-
-
-def scored(expr: Expr, data: Data, *, engine: str = "", costs: Mapping[str, float] | None = None) -> Candidate:
-    """The formula with its complexity and its losses on the data; inf where it is not finite at some point.
-
-    >>> from limitlab.discovery.symbolic import Data, Expr, scored
-    >>> scored(Expr.parse("2*x", ("x",)), Data.of([[1.0], [2.0], [3.0], [4.0]], [2.0, 4.0, 6.0, 9.0])).loss
-    0.25
-    """
-    loss = float(np.average(_squares(expr, data.X, data.y), weights=data.weights))
-    held, error = None, None
-    if data.held_out is not None:
-        squares = _squares(expr, *data.held_out)
-        held = float(squares.mean())
-        error = float(squares.std(ddof=1) / np.sqrt(len(squares))) if np.isfinite(held) and len(squares) > 1 else None
-        held = held if np.isfinite(held) else None
-    return Candidate(expr, expr.complexity(costs), loss, len(data.y), engine, held, error)
-
-
-def _squares(expr: Expr, X: np.ndarray, y: np.ndarray) -> np.ndarray:  # noqa: N803
-    squares = (y - expr(X)) ** 2
-    return np.where(np.isfinite(squares), squares, np.inf)
 
 
 def _run(
@@ -116,23 +94,19 @@ def _run(
     run_file: Path | str | None,
     watch: Callable[[ParetoFront], object] | None,
 ) -> None:
-    """Fill the front from the engine until its budget is spent, it has no more, or somebody interrupts."""
+    """Fill the front from the engine until its budget is spent or it has no more."""
     start, seen = time.monotonic(), set()
-    try:
-        with closing(row.search(data, settings, seed)) as steps:  # type: ignore[type-var]
-            for progress in steps:
-                fresh = [expr for expr in progress.formulas if expr not in seen]
-                seen.update(fresh)
-                if [expr for expr in fresh if _enter(expr, data, settings, front, row.name)] and run_file is not None:
-                    front.save(run_file)
-                if watch is not None:
-                    watch(front)
-                ask_to_go_on()
-                if settings.budget_s is not None and time.monotonic() - start > settings.budget_s:
-                    break
-    except KeyboardInterrupt:
-        spent = time.monotonic() - start
-        warnings.warn(f"interrupted after {spent:.1f} s; the front is what was found", SearchInterrupted, stacklevel=3)
+    with closing(row.search(data, settings, seed)) as steps:  # type: ignore[type-var]
+        for progress in steps:
+            fresh = [expr for expr in progress.formulas if expr not in seen]
+            seen.update(fresh)
+            if [expr for expr in fresh if _enter(expr, data, settings, front, row.name)] and run_file is not None:
+                front.save(run_file)
+            if watch is not None:
+                watch(front)
+            ask_to_go_on()
+            if settings.budget_s is not None and time.monotonic() - start > settings.budget_s:
+                break
 
 
 def _enter(expr: Expr, data: Data, settings: Settings, front: ParetoFront, engine: str) -> bool:
@@ -143,27 +117,21 @@ def _enter(expr: Expr, data: Data, settings: Settings, front: ParetoFront, engin
     return candidate.complexity <= settings.max_complexity and front.add(candidate)
 
 
-def _settings(
-    row: Engine,
-    ops: Sequence[str],
-    budget_s: float | None,
-    evaluations: int | None,
-    max_complexity: float,
-    costs: Mapping[str, float] | None,
-) -> Settings:
+def _checked(settings: Settings, row: Engine) -> Settings:
+    """The settings, where the engine can work with them; with a budget of time where they have none."""
+    ops, costs, evaluations = settings.ops, settings.costs, settings.evaluations
     if isinstance(ops, str) or not ops:
         raise InvalidArgument(f"ops must be a list of names, such as ('+', '*', 'sin'); got {ops!r:.60}")
     for op in ops:
         one_of(f"operator of {row.name}", op, row.operators)
-    for name, cost in (costs or {}).items():
+    for name, cost in costs.items():
         one_of("cost", name, COMPLEXITY)
         check_number(f"costs[{name!r}]", cost, low=0.0)
-    if budget_s is None and evaluations is None:
-        budget_s = SECONDS
+    budget_s = SECONDS if settings.budget_s is None and evaluations is None else settings.budget_s
     return Settings(
         tuple(dict.fromkeys(ops)),
         None if budget_s is None else check_number("budget_s", budget_s, low=0.0),
         None if evaluations is None else int(check_number("evaluations", evaluations, low=1, integer=True)),
-        check_number("max_complexity", max_complexity, low=1),
-        dict(costs or {}),
+        check_number("max_complexity", settings.max_complexity, low=1),
+        costs,
     )

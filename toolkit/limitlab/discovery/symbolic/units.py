@@ -139,7 +139,8 @@ def _unit(node: sympy.Expr, known: Mapping[str, Unit | None]) -> Unit | None:
     if node.is_number:
         return NONE
     if node.is_Pow:
-        return _unit_of_power(node, known)
+        base, ratio = _unit(node.base, known), Fraction(float(node.exp)).limit_denominator(60)
+        return None if base is None else tuple(ratio * part for part in base)
     parts = [_unit(argument, known) for argument in node.args]
     if node.is_Add:
         return _common(node, parts)
@@ -151,16 +152,6 @@ def _unit(node: sympy.Expr, known: Mapping[str, Unit | None]) -> Unit | None:
     if parts[0] not in (None, NONE) and type(node).__name__ not in BLIND:
         raise UnitMismatch(f"{node!s:.60} is a function of something with a unit")
     return NONE
-
-
-def _unit_of_power(node: sympy.Expr, known: Mapping[str, Unit | None]) -> Unit | None:
-    base, exponent = _unit(node.base, known), _unit(node.exp, known)
-    if base in (None, NONE) and exponent in (None, NONE):
-        return base
-    if not node.exp.is_number:
-        raise UnitMismatch(f"{node!s:.60} is a power of or to something with a unit")
-    ratio = Fraction(float(node.exp)).limit_denominator(60)
-    return None if base is None else tuple(ratio * part for part in base)
 
 
 def _common(node: sympy.Expr, parts: Sequence[Unit | None]) -> Unit | None:

@@ -74,7 +74,7 @@ ARITY = torch.tensor([op.arity for op in OPS] + [0])
 class Population:
     """Trees in postfix, see above; all arrays are on one device.
 
-    >>> from limitlab.discovery.symbolic.population import Population
+    >>> from limitlab.discovery.symbolic.trees.population import Population
     >>> trees = Population.of([[("x", 0), 2.0, "*", "sin"]])
     >>> str(trees.expr(0, ("x",)))
     'sin(2.0*x)'

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.discovery.symbolic.evaluation import (
+from limitlab.discovery.symbolic.trees.evaluation import (
     Fit,
     Values,
     chunks,
@@ -22,7 +22,7 @@ from limitlab.discovery.symbolic.evaluation import (
     slopes_of,
     values_of,
 )
-from limitlab.discovery.symbolic.population import CONSTANT, Population, joined
+from limitlab.discovery.symbolic.trees.population import CONSTANT, Population, joined
 
 DAMPING, EASED, RAISED = 1e-2, 0.2, 5.0
 LEAST_DAMPING, MOST_DAMPING = 1e-12, 1e12

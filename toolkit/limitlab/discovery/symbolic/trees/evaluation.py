@@ -8,7 +8,7 @@ cost of the values, however many constants there are. Trees are taken in chunks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -17,13 +17,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from limitlab.discovery.symbolic.population import ARITY, CONSTANT, OPS, PAD, VARIABLE, Population, shape_of
+from limitlab.discovery.symbolic.expression import Expr
+from limitlab.discovery.symbolic.trees.population import ARITY, CONSTANT, OPS, PAD, VARIABLE, Population, shape_of
+from limitlab.errors import InvalidArgument
 
 CHUNK = {"cpu": 2**22, "cuda": 2**30}
 """Numbers in the buffer of a chunk."""
 
 LARGEST = 1e10
 """A tree with a larger value at some point is no formula for the data."""
+
+ROUNDING = 1e-12
+"""Of a and b."""
 
 
 class Group(NamedTuple):
@@ -194,3 +199,19 @@ def chunks(trees: Population, X: Float[Tensor, "variable point"]) -> Iterator[Po
     length = max(int(share * len(trees)), 1)
     for start in range(0, len(trees), length):
         yield trees[start : start + length]
+
+
+def formulas_of(trees: Population, fit: Fit, names: Sequence[str], size: float) -> list[Expr]:
+    """a + b*tree of every tree, the best first, for values of y up to `size`; an a or b of rounding is left out.
+
+    Trees that sympy takes for complex or infinite are left out.
+    """
+    formulas = []
+    for row in torch.argsort(fit.loss, stable=True).tolist():
+        a, b = float(fit.a[row]), float(fit.b[row])
+        scale = (0.0 if abs(a) <= ROUNDING * size else a, 1.0 if abs(b - 1) <= ROUNDING else b)
+        try:
+            formulas.append(trees.expr(row, names, scale))
+        except InvalidArgument:
+            continue
+    return formulas

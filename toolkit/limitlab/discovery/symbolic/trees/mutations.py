@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from limitlab.discovery.symbolic.population import (
+from limitlab.discovery.symbolic.trees.population import (
     ARITY,
     CONSTANT,
     OPS,

@@ -1,0 +1,57 @@
+"""Evolution repeats itself, forgets the oldest, and finds short formulas."""
+
+import pytest
+import torch
+
+from limitlab.discovery.symbolic import Settings
+from limitlab.discovery.symbolic.evolve import Evolution, State, evolve
+from limitlab.discovery.symbolic.testbed import CASES
+from limitlab.discovery.symbolic.trees import mutations
+
+SMALL = Evolution(islands=4, members=32, children=8, cycles=8)
+
+
+def formulas(name, seed, evaluations, evolution=SMALL):
+    steps = evolve(CASES[name].data(seed=seed), Settings(evaluations=evaluations), seed, evolution)
+    return [formula for step in steps for formula in step.formulas]
+
+
+def test_the_same_seed_and_evaluations_give_the_same_formulas():
+    one, other, third = (formulas("pendulum", seed, 1500) for seed in (3, 3, 4))
+    assert [f.text for f in one] == [f.text for f in other]
+    assert [f.text for f in one] != [f.text for f in third]
+
+
+def test_without_mutation_nobody_lives_longer_than_a_turnover(monkeypatch):
+    monkeypatch.setattr(mutations, "MUTATIONS", [row for row in mutations.MUTATIONS if row.name == "nothing"])
+    monkeypatch.setattr(mutations, "CROSSOVER", 0.0)
+    state = State(CASES["pendulum"].data(), Settings(), 0, SMALL)
+    # a mark that copies carry and no fit depends on: whether a member was there before
+    born = torch.zeros(len(state.trees), dtype=torch.long)
+    replace, cycle = state._replace, 0
+
+    def marked(where, trees, fit):
+        born[where] = cycle
+        replace(where, trees, fit)
+
+    state._replace = marked
+    for cycle in range(1, 13):
+        state.cycle(0.5)
+        turnover = SMALL.members // SMALL.children
+        assert int(born.min()) >= cycle - turnover
+
+
+def test_the_best_of_every_complexity_is_kept():
+    state = State(CASES["pendulum"].data(), Settings(), 0, SMALL)
+    records = []
+    for _ in range(20):
+        state.cycle(0.5)
+        records.append(min(float(fit.loss) for _, fit in state.hall._best.values()))
+    assert records == sorted(records, reverse=True)
+    assert records[-1] <= float(state.fit.loss.min())
+
+
+@pytest.mark.parametrize(("name", "evaluations"), [("lotka", 3000), ("pendulum", 40000)])
+def test_a_short_formula_is_found(name, evaluations):
+    case = CASES[name]
+    assert min(case.error(f) for f in formulas(name, 0, evaluations, Evolution())) < 1e-3

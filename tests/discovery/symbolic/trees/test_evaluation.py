@@ -1,0 +1,134 @@
+"""Values and slopes of many trees at once are those of each by itself."""
+
+import numpy as np
+import sympy
+import torch
+
+from limitlab.discovery.symbolic.trees import evaluation
+from limitlab.discovery.symbolic.trees.evaluation import fits, formulas_of, plan_of, scaled, slopes_of, values_of
+from limitlab.discovery.symbolic.trees.population import CODES, OPS, Population
+
+SYMBOLS = sympy.symbols("x0 x1 x2", real=True)
+
+
+def lambdified(tree):
+    """The tree by sympy, with symbols for its constants, so that nothing is evaluated by sympy itself."""
+    constants = {}
+
+    def node(part):
+        if isinstance(part, float):
+            constants[symbol := sympy.Symbol(f"c{len(constants)}", real=True)] = part
+            return symbol
+        if part[0] == "x":
+            return SYMBOLS[part[1]]
+        return OPS[CODES[part[0]]].node(*map(node, part[1:]))
+
+    expression = node(tree)
+    function = sympy.lambdify((*SYMBOLS, *constants), expression, "numpy")
+    return lambda points: function(*points, *constants.values())
+
+
+def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens):
+    values, errors = values_of(trees, points, plan_of(trees, 3)).roots.numpy(), []
+    with np.errstate(all="ignore"):
+        for row in range(0, len(trees), 8):
+            expected = np.broadcast_to(lambdified(tokens(trees, row))(points.numpy()), values[row].shape)
+            both = np.isfinite(expected) & np.isfinite(values[row])
+            errors.append((np.abs(values[row] - expected) / np.maximum(np.abs(expected), 1e-300))[both])
+    errors = np.concatenate(errors)
+    assert len(errors) > 8000
+    # sympy writes sums in another order: some points of some trees cancel
+    assert np.quantile(errors, 0.98) < 1e-12
+
+
+def test_values_equal_those_of_a_loop_to_the_last_digit(trees, points, tokens):
+    values = values_of(trees, points, plan_of(trees, 3)).roots
+
+    def value(tree):
+        if isinstance(tree, float):
+            return torch.full((points.shape[1],), tree, dtype=torch.float64)
+        return points[tree[1]] if tree[0] == "x" else OPS[CODES[tree[0]]].value(*map(value, tree[1:]))
+
+    for row in range(len(trees)):
+        expected = value(tokens(trees, row))
+        assert torch.allclose(values[row], expected, rtol=1e-12, atol=0, equal_nan=True)
+
+
+def test_slopes_in_constants_are_those_of_autograd(trees, points, tokens):
+    columns_of = (trees.op == 1).sum(1)
+    plan = plan_of(trees, 3)
+    slopes, columns, there = slopes_of(trees, values_of(trees, points, plan))
+    assert (there.sum(1) == columns_of).all()
+    for row in range(0, len(trees), 10):
+        constants = trees.const[row, columns[row][there[row]]].requires_grad_()
+        if not len(constants):
+            continue
+        left = iter(constants)
+
+        def value(tree, left=left):
+            if isinstance(tree, float):
+                return next(left).expand(points.shape[1])
+            return points[tree[1]] if tree[0] == "x" else OPS[CODES[tree[0]]].value(*[value(p) for p in tree[1:]])
+
+        total = value(tokens(trees, row))
+        finite = total.isfinite()
+        for point in finite.nonzero()[:3, 0].tolist():
+            (expected,) = torch.autograd.grad(total[point], constants, retain_graph=True)
+            got = slopes[row, there[row], point]
+            both = expected.isfinite() & got.isfinite()
+            assert torch.allclose(got[both], expected[both], rtol=1e-9, atol=1e-12), tokens(trees, row)
+
+
+def test_slopes_are_differences_of_values(trees, points):
+    plan, step = plan_of(trees, 3), 1e-6
+    slopes, columns, there = slopes_of(trees, values_of(trees, points, plan))
+    rows, errors = torch.arange(len(trees)), []
+    for k in range(columns.shape[1]):
+        shift = torch.zeros_like(trees.const)
+        shift[rows, columns[:, k]] = step * there[:, k].double()
+        ahead, behind = (
+            values_of(trees.with_constants(trees.const + sign * shift), points, plan).roots for sign in (1, -1)
+        )
+        difference = (ahead - behind) / (2 * step)
+        tame = there[:, k, None] & (slopes[:, k].abs() < 100) & (ahead.abs() < 100) & difference.isfinite()
+        errors.append(((difference - slopes[:, k]).abs() / (1 + slopes[:, k].abs()))[tame])
+    # kinks, poles and third derivatives spoil some differences
+    assert float(torch.cat(errors).quantile(0.99)) < 1e-6
+
+
+def test_loss_does_not_depend_on_the_scale_of_y(trees, points):
+    y = points[0] * points[1] + points[2].sin()
+    weights = torch.full_like(y, 1 / len(y))
+    plain, moved = fits(trees, points, y, weights), fits(trees, points, 7 * y - 3, weights)
+    finite = plain.loss.isfinite()
+    assert torch.allclose(moved.loss[finite], 49 * plain.loss[finite], rtol=1e-10)
+
+
+def test_scale_is_the_weighted_regression_of_numpy():
+    generator = torch.Generator().manual_seed(0)
+    z, y, weights = (torch.rand(30, dtype=torch.float64, generator=generator) for _ in range(3))
+    fit = scaled(z[None], y, weights / weights.sum())
+    b, a = np.polyfit(z.numpy(), y.numpy(), 1, w=np.sqrt(weights.numpy()))
+    assert np.allclose([float(fit.a), float(fit.b)], [a, b])
+    assert np.isclose(float(fit.loss), np.average((y - a - b * z) ** 2, weights=weights))
+
+
+def test_trees_without_a_finite_value_or_without_spread():
+    trees = Population.of([[("x", 0), "log"], [("x", 0), "exp", "exp"], [2.0], [("x", 0)]])
+    X = torch.tensor([[-1.0, 1.0, 2.0, 5.0]], dtype=torch.float64)  # noqa: N806
+    y = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+    fit = fits(trees, X, y, torch.full_like(y, 0.25))
+    assert fit.loss[:2].isinf().all()
+    assert float(fit.loss[2]) == float(y.var(correction=0))
+    (formula,) = formulas_of(trees[2:3], scaled(2 * torch.ones_like(X), y, y / y.sum()), ("x",), 4.0)
+    assert str(formula) == "3.0"
+
+
+def test_chunks_change_nothing(trees, points, monkeypatch):
+    y, weights = points[0], torch.full((50,), 1 / 50, dtype=torch.float64)
+    whole = fits(trees, points, y, weights)
+    monkeypatch.setitem(evaluation.CHUNK, "cpu", 2**13)
+    parts = fits(trees, points, y, weights)
+    assert torch.equal(whole.loss.isinf(), parts.loss.isinf())
+    finite = whole.loss.isfinite()
+    assert torch.allclose(whole.loss[finite], parts.loss[finite], rtol=1e-10)
