@@ -5,9 +5,9 @@ import importlib.util
 import numpy as np
 import pytest
 
-from limitlab.discovery.symbolic import Data, Expr, engines, search
+from limitlab.discovery.symbolic import engines, search
 from limitlab.discovery.symbolic.bridges import operon
-from limitlab.discovery.symbolic.bridges.operon import EngineMissing, sharpened
+from limitlab.discovery.symbolic.bridges.operon import EngineMissing
 
 POINTS = np.random.default_rng(0).uniform(0.2, 5.0, size=(60, 2))
 
@@ -21,15 +21,6 @@ def test_the_same_budget_of_evaluations_gives_the_same_formulas():
     assert fronts[0][-1].loss < 1e-20 * np.mean(y**2)
     wider = POINTS * 3
     np.testing.assert_allclose(fronts[0][-1].expr(wider), -0.9e6 * wider[:, 0] * wider[:, 1], rtol=1e-9)
-
-
-def test_constants_are_fitted_again():
-    rough = Expr.parse("a*sin(b*x) + c", ("x", "y"), parameters={"a": 2.1, "b": 1.04, "c": 0.1})
-    y = 2 * np.sin(POINTS[:, 0]) + 0.25
-    data = Data.of(POINTS, y, names=("x", "y"), weights=np.where(POINTS[:, 0] > 1, 1.0, 0.0))
-    assert sharpened(rough, data).values == pytest.approx((2.0, 1.0, 0.25), abs=1e-8)
-    literal = Expr.parse("x + y", ("x", "y"))
-    assert sharpened(literal, data) is literal
 
 
 def test_without_its_package_the_engine_says_how_to_get_it(monkeypatch):

@@ -20,7 +20,7 @@ from limitlab.discovery.symbolic.sparse.paths import eliminated
 def test_what_a_library_holds_is_on_the_front(text, ops):
     points = np.random.default_rng(0).uniform(0.1, 2.0, size=(200, 3))
     truth = Expr.parse(text, ("x", "y", "z"))
-    front = search(points, truth(points), names=("x", "y", "z"), ops=ops, engine="sparse")
+    front = search(points, truth(points), names=("x", "y", "z"), ops=ops, engine="sparse", evaluations=150)
     # the constants of the truth are literals, and cost the same as those that are fitted
     exact = [row for row in front if row.loss < 1e-20 * np.mean(truth(points) ** 2) + 1e-24]
     assert exact
@@ -31,7 +31,7 @@ def test_what_a_library_holds_is_on_the_front(text, ops):
 def test_weights_decide_what_is_fitted():
     x = np.linspace(-1, 1, 60)
     y = np.where(x < 0, 2 * x, 5 * x)
-    front = search(x, y, engine="sparse", ops=("+",), weights=(x < 0).astype(float))
+    front = search(x, y, engine="sparse", ops=("+",), weights=(x < 0).astype(float), evaluations=20)
     assert front[-1].expr([[3.0]]) == pytest.approx(6.0, abs=1e-9)
 
 

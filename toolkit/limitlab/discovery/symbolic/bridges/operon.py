@@ -16,17 +16,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import Expr
+from limitlab.discovery.symbolic.rewriting.least_squares import fitted
 from limitlab.errors import InvalidArgument, LimitlabError
 
 POPULATION = 500
 OPTIMISER_STEPS = 5
 LONGEST = 50
 DECIMALS = 9
-STEP = 1e-5
 NO_LIMIT = 10**9
 SYMBOLS = {
     "+": "add",
@@ -92,35 +91,10 @@ def _formulas(model: Any, data: Data, scale: np.ndarray, top: float, seen: set[s
         seen.add(text)
         try:
             read = Expr.parse(text, data.names)
-            yield sharpened(Expr.of(top * read.sympy.xreplace(back), data.names), data)
+            yield fitted(Expr.of(top * read.sympy.xreplace(back), data.names), data).expr
         except InvalidArgument:
             # not finite, or longer than a text may be
             continue
-
-
-def sharpened(expr: Expr, data: Data) -> Expr:
-    """The formula with its constants fitted in double precision, from those that it has; as it is where none fit."""
-    from scipy.optimize import least_squares
-
-    if not expr.names or len(expr.names) > len(data.y):
-        return expr
-    root, points = np.sqrt(data.weights), torch.from_numpy(data.X)
-
-    def residuals(sets: np.ndarray) -> np.ndarray:
-        """(set, point) of several sets of constants at once."""
-        left = (expr.torch(points, torch.from_numpy(sets)).numpy() - data.y) * root
-        return np.where(np.isfinite(left), left, 1e150)
-
-    def slopes(values: np.ndarray) -> np.ndarray:
-        shifts = STEP * np.maximum(abs(values), STEP)
-        both = residuals(np.concatenate([values + np.diag(shifts), values - np.diag(shifts)]))
-        return ((both[: len(values)] - both[len(values) :]) / (2 * shifts[:, None])).T
-
-    begin = np.array(expr.values)
-    size = np.maximum(abs(begin), 1e-6)
-    fit = least_squares(lambda values: residuals(values[None])[0], begin, jac=slopes, x_scale=size, max_nfev=30)
-    better = fit.cost < 0.5 * np.sum(residuals(begin[None]) ** 2)
-    return expr.with_parameters(fit.x) if better else expr
 
 
 def _powers_of_two(data: Data) -> tuple[np.ndarray, float]:
