@@ -284,7 +284,7 @@ SYSTEMS: tuple[System, ...] = (
         "A PINN Approach to Symbolic Differential Operator Discovery with Sparse Data",
         "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630"),
         experiments=("burgers_upinn", "lotka_volterra_upinn"),
-        notebooks=("discovery/02-hidden-terms.ipynb",),
+        notebooks=("discovery/02-hidden-terms.ipynb", "discovery/04-from-trajectories-to-laws.ipynb"),
         remark="hidden terms work; the apoptosis and chemotherapy models are to come"),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
         "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",

@@ -165,7 +165,9 @@ class _Normal(NamedTuple):
 
 def _normal(linear: _Linear, there: Array, damping: Array) -> _Normal:
     """The damped normal equations; a constant that a fill lacks is a row of the identity."""
-    f, c, s = linear.residual, linear.constants, linear.starts
+    # a solve that failed has infinite residuals; its step is made from what is finite, and judged by the loss
+    f = np.where(np.isfinite(linear.residual), linear.residual, 0.0)
+    c, s = linear.constants, linear.starts
     top = np.einsum("psea,pseb->pab", c, c, optimize=True)
     within = np.einsum("psea,pseb->psab", s, s, optimize=True)
     for matrix, factor in ((top, damping[:, None]), (within, damping[:, None, None])):

@@ -175,7 +175,7 @@ def _fit_all(
         q = sum(len(e.names) for e in formulas)
         loss = float(fit.squares[k]) / count
         spent = q + len(holed.free) + (0 if measured.starts_known else measured.starts.size)
-        spread = 1.0 if known else math.sqrt(loss * count / max(count - spent, 1))
+        spread = 1.0 if known or not math.isfinite(loss) else math.sqrt(loss * count / max(count - spent, 1))
         clipped = max(loss, FLOOR)
         bic = (loss * count if known else count * math.log(clipped)) + q * math.log(count)
         free, free_errors = (
