@@ -9,18 +9,18 @@ from limitlab.discovery.symbolic.trees.population import OPS, require_codes
 EVERY = ("+", "-", "*", "/", "sin", "cos", "tan", "exp", "log", "sqrt", "square", "tanh", "abs")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def alphabet():
     return Alphabet(require_codes(EVERY), 3, tuple(1.0 for _ in OPS), 30)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trees(alphabet):
     generator = torch.Generator().manual_seed(7)
     return random_trees(generator, torch.randint(1, 22, (2000,), generator=generator), 30, alphabet)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def points():
     return torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
 

@@ -27,21 +27,24 @@ def test_losses_are_those_of_least_squares_for_noisy_data_of_each_tree(trees, po
     generator = torch.Generator().manual_seed(1)
     clean = values_of(trees, points, plan_of(trees, 3)).roots
     counts = (trees.op == 1).sum(1)
-    rows = ((counts > 0) & (counts < 5) & (clean.abs().amax(1) < 20) & (clean.std(1) > 0.1)).nonzero()[:50, 0]
+    rows = ((counts > 0) & (counts < 5) & (clean.abs().amax(1) < 20) & (clean.std(1) > 0.1)).nonzero()[:60, 0]
     ratios = []
     for row in rows.tolist():
         noise = torch.randn(points.shape[1], generator=generator, dtype=torch.float64)
         y = 1 + 2 * clean[row] + 0.1 * clean[row].std() * noise
         held = trees.op[[row]] == 1
-        shift = 0.1 * torch.randn(held.shape, generator=generator, dtype=torch.float64) * held
+        shift = 0.05 * torch.randn(held.shape, generator=generator, dtype=torch.float64) * held
         start = trees[[row]].with_constants(trees.const[[row]] * (1 + shift))
-        before, (_, fit) = fits(start, points, y, WEIGHTS), optimised(start, points, y, WEIGHTS, steps=60)
+        before = fits(start, points, y, WEIGHTS)
+        if not bool(before.loss.isfinite()) or len(ratios) == 50:
+            continue
+        _, fit = optimised(start, points, y, WEIGHTS, steps=40)
         tree, first = tokens(start, 0), [float(before.a), float(before.b), *start.const[held].tolist()]
 
         def residual(values, tree=tree, y=y):
             return np.nan_to_num(y.numpy() - model(tree, values, points), nan=1e6, posinf=1e6, neginf=-1e6)
 
-        solved = least_squares(residual, first, method="lm", xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=200)
+        solved = least_squares(residual, first, method="lm", xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=150)
         ratios.append(float(fit.loss) / (2 * solved.cost / 50))
     assert len(ratios) == 50
     assert np.mean(np.array(ratios) < 1 + 1e-6) >= 0.95, sorted(ratios)[-8:]

@@ -31,12 +31,12 @@ def lambdified(tree):
 def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens):
     values, errors = values_of(trees, points, plan_of(trees, 3)).roots.numpy(), []
     with np.errstate(all="ignore"):
-        for row in range(0, len(trees), 8):
+        for row in range(0, len(trees), 20):
             expected = np.broadcast_to(lambdified(tokens(trees, row))(points.numpy()), values[row].shape)
             both = np.isfinite(expected) & np.isfinite(values[row])
             errors.append((np.abs(values[row] - expected) / np.maximum(np.abs(expected), 1e-300))[both])
     errors = np.concatenate(errors)
-    assert len(errors) > 8000
+    assert len(errors) > 3000
     # sympy writes sums in another order: some points of some trees cancel
     assert np.quantile(errors, 0.98) < 1e-12
 
@@ -127,7 +127,7 @@ def test_trees_without_a_finite_value_or_without_spread():
 def test_chunks_change_nothing(trees, points, monkeypatch):
     y, weights = points[0], torch.full((50,), 1 / 50, dtype=torch.float64)
     whole = fits(trees, points, y, weights)
-    monkeypatch.setitem(evaluation.CHUNK, "cpu", 2**13)
+    monkeypatch.setitem(evaluation.CHUNK, "cpu", 2**16)
     parts = fits(trees, points, y, weights)
     assert torch.equal(whole.loss.isinf(), parts.loss.isinf())
     finite = whole.loss.isfinite()
