@@ -3,6 +3,8 @@
 `search` is the face; `engines` is the table of those who search.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from limitlab.discovery.symbolic.catalogue import engines
