@@ -35,6 +35,7 @@ PHASES = {
     "soap, lbfgs, bfgs": descent(misfit, FUNCTION, 6, 1e-2, optimizer="soap")
     .then(5, optimizer="lbfgs")
     .then(5, optimizer="bfgs"),
+    "renewed": descent(misfit, worst_points, 9, 1e-2, optimizer="adam", renew_every=3).then(4, optimizer="lbfgs"),
     "made from the model": ADAM.then(6, batches=worst_points)
     .then(5, optimizer="lbfgs")
     .then(4, 1e-2, optimizer="adam"),
@@ -64,13 +65,28 @@ def test_a_training_resumed_at_any_step_repeats_an_uninterrupted_one(tmp_path, r
         assert [r["losses"] for r in run.log] == [r["losses"] for r in whole.log], stop
 
 
+def test_renewed_batches_follow_the_model_and_the_optimiser_goes_on():
+    made, steps = [], []
+
+    def batches(model):
+        made.append(weights(model))
+        return FUNCTION
+
+    model, plain = network(), network()
+    for progress in fit(model, descent(misfit, batches, 9, 1e-2, optimizer="adam", renew_every=4), device="cpu"):
+        steps.append(weights(model))
+        assert len(made) == 1 + (progress.step - 1) // 4
+    assert torch.equal(made[1], steps[3])
+    assert torch.equal(made[2], steps[7])
+    list(fit(plain, descent(misfit, FUNCTION, 9, 1e-2, optimizer="adam"), device="cpu"))
+    assert torch.equal(weights(plain), weights(model))
+
+
 def test_two_phases_reach_what_adam_alone_does_not():
     alone, both = network(), network()
     last = list(fit(alone, descent(misfit, FUNCTION, 400, 1e-2, optimizer="adam"), device="cpu"))[-1]
-    assert (
-        list(fit(both, descent(misfit, FUNCTION, 200, 1e-2, optimizer="adam").then(200), device="cpu"))[-1].loss
-        < 1e-2 * last.loss
-    )
+    recipe = descent(misfit, FUNCTION, 200, 1e-2, optimizer="adam").then(200)
+    assert list(fit(both, recipe, device="cpu"))[-1].loss < 1e-2 * last.loss
 
 
 @pytest.mark.parametrize("optimizer", QUASI_NEWTON)
@@ -81,7 +97,8 @@ def test_losses_of_a_step_are_those_of_the_point_that_its_search_accepted(optimi
         if progress.phase == 1:
             loss = sum(misfit(model, FUNCTION.batch(0)).values())
             gradient = torch.autograd.grad(loss, list(model.parameters()))
-            assert progress.loss == pytest.approx(float(loss.detach()), rel=1e-12) < before
+            assert progress.loss == pytest.approx(float(loss.detach()), rel=1e-12)
+            assert progress.loss < before
             assert progress.gradient_norm == pytest.approx(float(nn.utils.get_total_norm(gradient)), rel=1e-9)
             before = progress.loss
 
@@ -170,6 +187,7 @@ def rounding(model, batch):
         (ADAM.then(9, batches=Drifting(14)), "'x' of steps 6 and 14 differ"),
         (ADAM.then(9, loss=dropping), "'misfit' is .* at the same weights and batch"),
         (ADAM.then(9, loss=rounding), "term 'misfit' is float32"),
+        (ADAM.then(9, optimizer="adam", batches=lambda model: 3), r"batches must have \.batch"),
         (ADAM.then(9, batches=lambda model: 3), r"batches must have \.batch"),
         (ADAM.then(9, optimizer=lambda groups, lr: 3), "optimizer must be a name or a function .* gave a int"),
         (

@@ -43,6 +43,8 @@ def test_the_schedule_of_a_phase_is_that_of_its_own_steps():
         (lambda: ADAM.then(5, optimizer="lbfgz"), "did you mean 'lbfgs'"),
         (lambda: ADAM.then(5, evaluate=lambda model, fresh: {}), "evaluate belongs to the whole training"),
         (lambda: ADAM.then(5, clip=1.0), "clip must be None with a quasi-Newton"),
+        (lambda: ADAM.then(5, batches=lambda model: BATCHES, renew_every=2), "renew_every must be None"),
+        (lambda: ADAM.then(5, optimizer="adam", renew_every=2), "renew_every needs batches that a function"),
         (lambda: ADAM.then(5, schedule="cosine"), "schedule must be 'constant'"),
         (lambda: Recipe(squared, BATCHES, 5, 1.0, "ssbfgs"), "schedule must be 'constant'"),
         (lambda: Recipe(squared, BATCHES, 5, 1.0, "lbfgs", schedule="constant"), "weight_decay must be 0"),

@@ -139,8 +139,8 @@ def deviation(computed, reference):
 
 @pytest.mark.parametrize(("name", "number"), REFERENCES)
 def test_reference_values_are_reproduced(name, number):
-    problem = problems.get(name)
-    reference = problem.references[number]
+    reference = problems.get(name).references[number]
+    problem = problems.get(name, **reference.values)
     rtol = 1e-7 if problem.stiff else 1e-10
     end = problem.solve(times=[0.0, reference.time], rtol=rtol, atol=problem.atol * 1e-2, max_steps=50_000).y[0, -1]
     assert deviation(end, reference) < max(10 * rtol, reference.error)

@@ -1,5 +1,6 @@
-"""Where functions live: grids, transforms, differences, norms, random fields; paths and their log-signatures."""
+"""Where functions live: grids, domains, transforms, differences, norms, random fields; paths and log-signatures."""
 
+from limitlab.spaces import domains
 from limitlab.spaces.differences import block_average, finite_difference
 from limitlab.spaces.fields import gaussian_field
 from limitlab.spaces.grid import Axis, AxisKind, Grid
@@ -37,6 +38,7 @@ __all__ = [
     "cosine_transform",
     "dealias_mask",
     "derivative_symbol",
+    "domains",
     "finite_difference",
     "fourier",
     "gaussian_field",

@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -162,25 +162,27 @@ class _Training:
         self.factor = phase.recipe.factor
         self.norms.clear()
         latest, self.latest = self.latest if self.step > phase.first else None, None
-        batches = self._batches(phase, latest)
-        processes = self.face.num_processes
-        self.shard = batches.shard(self.face.process_index, processes) if processes > 1 else batches
+        self._make_batches(latest)
         if latest is not None:
             latest.restore_optimizer(self.optimizer)
         if isinstance(self.optimizer, QuasiNewton):
             phase.require_fixed(self.model, self.shard.batch, lambda: self._terms(network))
 
-    def _batches(self, phase: Phase, latest: checkpoints.Checkpoint | None) -> Batches:
-        """The phase's batches; where a function makes them, from the weights and the random state of its beginning."""
-        make, self.start = phase.recipe.batches, None
-        if not callable(make) or hasattr(make, "batch"):
-            return require_batches(make)
+    def _make_batches(self, latest: checkpoints.Checkpoint | None) -> None:
+        """The phase's batches; where a function makes them, from weights and random state now, or those of `latest`."""
+        batches, self.start = self.phase.recipe.batches, None
+        if callable(batches) and not hasattr(batches, "batch"):
+            batches = self._made(batches, latest)
+        rank, processes = self.face.process_index, self.face.num_processes
+        self.shard = require_batches(batches).shard(rank, processes) if processes > 1 else require_batches(batches)
+
+    def _made(self, make: Callable[[nn.Module], Batches], latest: checkpoints.Checkpoint | None) -> Batches:
         if latest is not None:
             latest.restore_model(self.model, start=True)
             self._restore_random(latest.start_random)
         weights = {name: tensor.clone() for name, tensor in checkpoints.weights_of(self.model).items()}
         self.start = checkpoints.Start(weights, checkpoints.random_state())
-        batches = require_batches(make(self.model))
+        batches = make(self.model)
         if latest is not None:
             latest.restore_model(self.model)
             self._restore_random(latest.random_state)
@@ -193,6 +195,9 @@ class _Training:
     def _advance(self, network: nn.Module) -> Progress:
         """One step: gradient, checks, weights; then what is due of metrics, log and checkpoint."""
         began = time.perf_counter()
+        renew_every = self.phase.recipe.renew_every
+        if renew_every and self.step > self.phase.first and (self.step - self.phase.first) % renew_every == 0:
+            self._make_batches(None)
         searching = isinstance(self.optimizer, QuasiNewton)
         progress = self._search(network) if searching else self._gradient(network)
         self.step = progress.step

@@ -181,6 +181,7 @@ def _numbers(recipe: Recipe, optimizer: torch.optim.Optimizer) -> dict[str, Any]
         "schedule": recipe.schedule if isinstance(recipe.schedule, str) else "custom",
         "rates": [recipe.learning_rate * factor(recipe.steps * i // 5) for i in range(5)],
         "groups": [_group_settings(group) for group in optimizer.param_groups],
+        **({"renew_every": recipe.renew_every} if recipe.renew_every else {}),
     }
 
 

@@ -43,12 +43,13 @@ class Recipe:
 
     loss(model, batch) returns named scalar terms, whose sum is minimised. batches: what gives the batch of a step, or a
     function of the model that makes it when the training (or the phase) begins: points where the residual is large, or
-    the weights of loss terms. optimizer: a name of OPTIMIZERS, or a function (groups, lr=...) that makes one.
-    schedule: a name, or a function of the step that multiplies the learning rate. groups(model) gives the optimiser's
-    groups of parameters, of all parameters if left out; `rate` in one multiplies the learning rate of that group, and
-    what else it holds (weight_decay, betas ...) is the optimiser's. clip: largest norm of the gradient, of all weights
-    jointly. evaluate(model, fresh) gives metrics every `evaluate_every` steps and after the last, from the model and
-    from a copy of it as it was before training; both are in eval mode without gradients.
+    the weights of loss terms; and anew every `renew_every` steps, where the optimiser goes on. optimizer: a name of
+    OPTIMIZERS, or a function (groups, lr=...) that makes one. schedule: a name, or a function of the step that
+    multiplies the learning rate. groups(model) gives the optimiser's groups of parameters, of all parameters if left
+    out; `rate` in one multiplies the learning rate of that group, and what else it holds (weight_decay, betas ...) is
+    the optimiser's. clip: largest norm of the gradient, of all weights jointly. evaluate(model, fresh) gives metrics
+    every `evaluate_every` steps and after the last, from the model and from a copy of it as it was before training;
+    both are in eval mode without gradients.
 
     "lbfgs", "ssbfgs" and "bfgs" search along a line: learning_rate multiplies the first trial (1 is Newton's own step),
     the batch is fixed, and schedule, weight_decay and clip have no place. later: recipes of the last steps, see `then`.
@@ -70,6 +71,7 @@ class Recipe:
     evaluate: Evaluate | None = None
     evaluate_every: int | None = None
     later: tuple[Recipe, ...] = ()
+    renew_every: int | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.batches) or hasattr(self.batches, "batch"):
@@ -78,12 +80,14 @@ class Recipe:
             one_of("optimizer", self.optimizer, OPTIMIZERS)
         for name, low, whole in (
             ("steps", 1, True), ("learning_rate", 0, False), ("weight_decay", 0, False), ("clip", 0, False),
-            ("evaluate_every", 1, True),
+            ("evaluate_every", 1, True), ("renew_every", 1, True),
         ):  # fmt: skip
             value = getattr(self, name)
-            if value is not None or name not in ("clip", "evaluate_every"):
+            if value is not None or name not in ("clip", "evaluate_every", "renew_every"):
                 # a frozen dataclass; numbers from a form, a file or an array may be whole floats, or NumPy's
                 object.__setattr__(self, name, check_number(name, value, low=low, integer=whole))
+        if self.renew_every is not None and (not callable(self.batches) or hasattr(self.batches, "batch")):
+            raise InvalidArgument("renew_every needs batches that a function of the model makes")
         for phase in self.phases:
             schedules.get(phase.schedule, phase.steps)  # raises for an unknown name
         if isinstance(self.optimizer, str) and self.optimizer in QUASI_NEWTON:
@@ -135,11 +139,11 @@ class Recipe:
 
     def require_line_search(self) -> None:
         """Raise InvalidArgument for what an optimiser with a line search cannot heed."""
-        for name, accepted in (("schedule", "constant"), ("weight_decay", 0), ("clip", None)):
+        for name, accepted in (("schedule", "constant"), ("weight_decay", 0), ("clip", None), ("renew_every", None)):
             if getattr(self, name) != accepted:
                 raise InvalidArgument(
-                    f"{name} must be {accepted!r} with a quasi-Newton optimizer, whose line search decides on steps; "
-                    f"got {getattr(self, name)!r} (limitlab.training.descent sets all three)"
+                    f"{name} must be {accepted!r} with a quasi-Newton optimizer, whose line search decides on the "
+                    f"step; got {getattr(self, name)!r} (limitlab.training.descent sets all three)"
                 )
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from limitlab.problems.base import Field, Invariant, Parameter
 from limitlab.problems.laws import Box, Draw, Drawn
 from limitlab.problems.ode.problem import ODEProblem, Reference
 
 U = (Field("u", "solution u"),)
 FRACTION = Drawn(("K*a",), (Draw("a", 0.05, 1.5),))
+TUMOUR = (Field("N", "tumour cells", "1e9"), Field("C", "drug concentration", "mg/L"))
+TREATED = (
+    Parameter("r", 0.5, 0.1, 2.0, "growth rate", "1/day"),
+    Parameter("K", 1.0, 0.5, 5.0, "carrying capacity", "1e9"),
+    Parameter("k", 0.3, 0.0, 2.0, "elimination rate; 0 for an infusion", "1/day"),
+    Parameter("dose", 2.0, 0.0, 5.0, "concentration at the start", "mg/L", "C_{0}"),
+)
+KILLED = Parameter("beta", 0.6, 0.0, 3.0, "effect of the drug", "L/(mg day)", r"\beta")
+# below the carrying capacity: above it, a drug that turns growth round would make Norton's and Simon's tumour explode
+TUMOURS = Drawn(("K*a", "dose*b"), (Draw("a", 0.05, 0.95), Draw("b", 0.5, 1.5)))
 
 PROBLEMS: tuple[ODEProblem, ...] = (
     ODEProblem(
@@ -213,5 +225,50 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         time_unit="h",
         invariants=(Invariant("clock", "C + km*log(C) + vmax*t", "time and concentration together"),),
         source="Michaelis & Menten 1913",
+    ),
+    ODEProblem(
+        name="log_kill",
+        title="Chemotherapy by log-kill",
+        equation="N' = r*N*(1 - N/K) - beta*C*N; C' = -k*C",
+        states=TUMOUR,
+        parameters=(*TREATED, KILLED),
+        initial=(0.6, "dose"),
+        law=TUMOURS,
+        span=20.0,
+        frames=201,
+        time_unit="day",
+        source="Skipper 1964: a dose kills a share of the cells",
+    ),
+    ODEProblem(
+        name="norton_simon",
+        title="Chemotherapy by Norton and Simon",
+        equation="N' = r*N*(1 - N/K)*(1 - beta*C); C' = -k*C",
+        states=TUMOUR,
+        parameters=(*TREATED, dataclasses.replace(KILLED, unit="L/mg")),
+        initial=(0.4, "dose"),
+        law=TUMOURS,
+        span=20.0,
+        frames=201,
+        time_unit="day",
+        # logistic growth in the time that the drug leaves, t less beta times the concentration's integral
+        solution=("K/(1 + (K/N0 - 1)*exp(-r*(t - beta*C0*t*exprel(-k*t))))", "C0*exp(-k*t)"),
+        source="Norton & Simon 1977: a dose kills in proportion to growth",
+    ),
+    ODEProblem(
+        name="emax_kill",
+        title="Chemotherapy with a greatest effect",
+        equation="N' = r*N*(1 - N/K) - Emax*C*N/(EC50 + C); C' = -k*C",
+        states=TUMOUR,
+        parameters=(
+            *TREATED,
+            Parameter("Emax", 1.0, 0.0, 3.0, "greatest effect", "1/day", r"E_{\max}"),
+            Parameter("EC50", 1.0, 0.1, 5.0, "concentration of half the greatest effect", "mg/L", "EC_{50}"),
+        ),
+        initial=(0.6, "dose"),
+        law=TUMOURS,
+        span=20.0,
+        frames=201,
+        time_unit="day",
+        source="Holford & Sheiner 1981",
     ),
 )

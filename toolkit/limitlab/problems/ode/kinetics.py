@@ -8,6 +8,9 @@ from limitlab.problems.ode.problem import ODEProblem, Reference
 
 SPECIES = tuple(Field(f"y{k}", f"concentration {k}", latex=f"y_{{{k}}}") for k in range(1, 9))
 
+PER_PAIR = "cell/(1e5 h)"
+NAN = float("nan")
+
 VAN_DER_POL = ODEProblem(
     name="van_der_pol",
     title="Van der Pol oscillator",
@@ -98,6 +101,64 @@ PROBLEMS: tuple[ODEProblem, ...] = (
             ),
         ),
         source="Schaefer 1975; Hairer & Wanner, Solving ODEs II",
+    ),
+    ODEProblem(
+        name="apoptosis",
+        title="Apoptosis: caspases and their inhibitor",
+        equation="x1' = -k1*x4*x1 + kd1*x5; "
+        "x2' = kd2*x5 - k3*x2*x3 + (kd3 + kd4)*x6; "
+        "x3' = -k3*x2*x3 + kd3*x6; "
+        "x4' = kd4*x6 - k1*x4*x1 + kd1*x5 - k5*x7*x4 + kd5*x8 + kd2*x5; "
+        "x5' = k1*x4*x1 - (kd1 + kd2)*x5; "
+        "x6' = k3*x2*x3 - (kd3 + kd4)*x6; "
+        "x7' = -k5*x7*x4 + (kd5 + kd6)*x8; "
+        "x8' = k5*x7*x4 - (kd5 + kd6)*x8",
+        states=tuple(
+            Field(f"x{k}", meaning, "1e5/cell", f"x_{{{k}}}")
+            for k, meaning in enumerate(
+                (
+                    "procaspase 8",
+                    "caspase 8",
+                    "procaspase 3",
+                    "caspase 3",
+                    "caspase 3 on procaspase 8",
+                    "caspase 8 on procaspase 3",
+                    "inhibitor",
+                    "inhibitor on caspase 3",
+                ),
+                start=1,
+            )
+        ),
+        # the published rates a second times 3600, and 3.6e8 where two of 1e5 molecules meet
+        parameters=(
+            Parameter("k1", 0.9612, 0.1, 10.0, "caspase 3 binds procaspase 8", PER_PAIR, "k_{1}", "log"),
+            Parameter("k3", 24.48, 2.0, 200.0, "caspase 8 binds procaspase 3", PER_PAIR, "k_{3}", "log"),
+            Parameter("k5", 25200.0, 2500.0, 2.5e5, "the inhibitor binds caspase 3", PER_PAIR, "k_{5}", "log"),
+            Parameter("kd1", 36.0, 4.0, 400.0, "caspase 3 leaves procaspase 8", "1/h", "k_{d1}", "log"),
+            Parameter("kd2", 28.8, 3.0, 300.0, "caspase 8 is cut free", "1/h", "k_{d2}", "log"),
+            Parameter("kd3", 180.0, 18.0, 1800.0, "caspase 8 leaves procaspase 3", "1/h", "k_{d3}", "log"),
+            Parameter("kd4", 3.6, 0.4, 40.0, "caspase 3 is cut free", "1/h", "k_{d4}", "log"),
+            Parameter("kd5", 0.06012, 0.006, 0.6, "the inhibitor leaves caspase 3", "1/h", "k_{d5}", "log"),
+            Parameter("kd6", 0.6012, 0.06, 6.0, "caspase 3 is broken down", "1/h", "k_{d6}", "log"),
+            Parameter("inhibitor", 0.029, 0.01, 0.5, "inhibitor at the start: 0.29 saves the cell", "1e5/cell", "X"),
+        ),
+        initial=(1.34, 1.0, 2.67, 0.0, 0.0, 0.0, "inhibitor", 0.0),
+        law=Drawn(("a", "1", "b", "0", "0", "0", "inhibitor", "0"), (Draw("a", 1.0, 1.7), Draw("b", 2.0, 3.3))),
+        span=60.0,
+        frames=601,
+        time_unit="h",
+        stiff=True,
+        atol=1e-12,
+        invariants=(
+            Invariant("inhibitor_total", "x7 + x8", "free and bound inhibitor"),
+            Invariant("caspase_8", "x1 + x2 + x5 + x6", "caspase 8 in all its forms"),
+        ),
+        # death; and survival, where caspase 3 is caught before it has cut all of caspase 8 free
+        references=(
+            Reference(60.0, (NAN, 2.34, NAN, 1.59534168, NAN, NAN, NAN, 0.0289995230)),
+            Reference(60.0, (0.0130901081, 2.32690989, *(NAN,) * 6), values={"inhibitor": 0.29}),
+        ),
+        source="Aldridge, Haller, Sorger, Lauffenburger 2006; in hours by Yazdani et al. 2020",
     ),
     ODEProblem(
         name="oregonator",
