@@ -44,9 +44,9 @@ def test_unknown_parameter_is_found_from_clean_data():
     seen = pinn.Measurements(points[None, ::6], problem.solution_at(points[::6, 0]))
     model = pinn.PINN(pinn.equations_of(problem), architecture=pinn.Architecture(width=12, layers=2),
                       scale=seen.scale.tolist(), unknown={first: 3 * exact}, seed=0)  # fmt: skip
-    assert float(model.parameters_of_equation[first]) == pytest.approx(3 * exact)
+    assert model.parameters_of_equation[first].item() == pytest.approx(3 * exact)
     polished(model, pinn.batches(points, seen).batch(0), 250)
-    assert float(model.parameters_of_equation[first]) == pytest.approx(exact, rel=1e-3)
+    assert model.parameters_of_equation[first].item() == pytest.approx(exact, rel=1e-3)
 
 
 def test_rows_are_scaled_by_the_size_of_the_unknowns_and_the_span(predators, seen, small):
