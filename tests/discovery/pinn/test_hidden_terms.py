@@ -47,7 +47,7 @@ def test_samples_leave_out_the_ends(upinn, predators):
 def test_trajectories_share_the_term(predators, hidden, small):
     y0 = torch.tensor([[0.5, 4.0], [2.0, 1.0]], dtype=torch.float64)
     times = torch.linspace(0, 3, 5, dtype=torch.float64)
-    y = predators.solve(y0, times=times).y
+    y = predators.solve(y0, times=times.numpy()).y
     seen = pinn.Measurements(times[:, None].expand(2, -1, 1), y)
     forms = [pinn.initial_value(predators, seen.scale.tolist(), start.tolist()) for start in y0]
     model = pinn.UPINN(pinn.equations_of(predators), hidden, seen, forms, architecture=small, seed=0)

@@ -1,4 +1,4 @@
-"""Measurements, their noise, and points that are drawn where the residual is large."""
+"""Measurements and their noise, where an equation is asked, and the batches of both."""
 
 import numpy as np
 import pytest
@@ -48,18 +48,6 @@ def test_collocation_fills_the_domain():
     assert torch.allclose(late[2:] / late[1:-1], (late[2] / late[1]).expand(48))
 
 
-def test_adaptive_points_follow_the_residual():
-    line = torch.linspace(0, 1, 20_000, dtype=torch.float64)[:, None]
-    residual = torch.where(line[:, 0] < 0.5, 1.0, 3.0)
-    drawn = pinn.adaptive(line, residual, 1000, floor=0.0, seed=0)
-    assert (drawn[:, 0] >= 0.5).double().mean().item() == pytest.approx(0.75, abs=0.04)
-    assert len(drawn.unique()) == 1000
-    with_floor = pinn.adaptive(line, residual, 1000, floor=1.0, seed=0)
-    # shares 0.5 + 1 and 1.5 + 1 of each half
-    assert (with_floor[:, 0] >= 0.5).double().mean().item() == pytest.approx(2.5 / 4, abs=0.04)
-    assert torch.equal(pinn.adaptive(line, 0 * residual, 100, seed=0), pinn.adaptive(line, 0 * residual, 100, seed=0))
-
-
 def test_batches_hold_the_step_only_while_weights_may_move(seen):
     points = torch.zeros(5, 1, dtype=torch.float64)
     assert "step" not in pinn.batches(points, seen).batch(3)
@@ -73,8 +61,6 @@ def test_batches_hold_the_step_only_while_weights_may_move(seen):
         (lambda: pinn.Measurements(torch.zeros(1, 1, 1) / 0, torch.zeros(1, 1, 1)), InvalidArgument, "finite"),
         (lambda: pinn.collocation(pinn.burgers_from_sine(0.1), 9, "grid"), InvalidArgument, "sobol"),
         (lambda: pinn.collocation(pinn.burgers_from_sine(0.1), 9, "grids"), UnknownName, "did you mean 'grid'"),
-        (lambda: pinn.adaptive(torch.zeros(3, 1), torch.zeros(4), 2), InvalidArgument, "residual"),
-        (lambda: pinn.adaptive(torch.zeros(3, 1), torch.zeros(3), 4), InvalidArgument, "count"),
         (lambda: pinn.Measurements(torch.zeros(1, 2, 1), torch.zeros(1, 2, 1)).noise(), InvalidArgument, "three"),
         (lambda: pinn.Measurements(torch.zeros(1, 2, 1), torch.zeros(1, 2, 1)).held_out(0.1, 0),
          InvalidArgument, "none"),

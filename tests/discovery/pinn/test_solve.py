@@ -44,9 +44,9 @@ def test_unknown_parameter_is_found_from_clean_data():
     seen = pinn.Measurements(points[None, ::6], problem.solution_at(points[::6, 0]))
     model = pinn.PINN(pinn.equations_of(problem), architecture=pinn.Architecture(width=12, layers=2),
                       scale=seen.scale.tolist(), unknown={first: 3 * exact}, seed=0)  # fmt: skip
-    assert float(model.parameters_of_equation[first]) == pytest.approx(3 * exact)
+    assert model.parameters_of_equation[first].item() == pytest.approx(3 * exact)
     polished(model, pinn.batches(points, seen).batch(0), 250)
-    assert float(model.parameters_of_equation[first]) == pytest.approx(exact, rel=1e-3)
+    assert model.parameters_of_equation[first].item() == pytest.approx(exact, rel=1e-3)
 
 
 def test_rows_are_scaled_by_the_size_of_the_unknowns_and_the_span(predators, seen, small):
@@ -153,3 +153,32 @@ def test_what_a_pinn_needs_is_named(predators):
         pinn.PINN(pinn.equations_of(predators).without({"x": "-beta*x*y"}), unknown={"beta": 1.0})
     with pytest.raises(InvalidArgument, match="must not be 0"):
         pinn.Unknown(0.0)
+
+
+def test_points_and_values_of_every_trajectory_are_asked_for(predators, seen, small):
+    forms = [pinn.initial_value(predators, 1.0)] * 2
+    model = pinn.PINN(pinn.equations_of(predators), forms, architecture=small)
+    points = pinn.collocation(predators, 5)
+    # with one set of points the second network would never be trained
+    with pytest.raises(InvalidArgument, match="points must hold t for each of 2 trajectories"):
+        pinn.loss(model, pinn.batches(points).batch(0))
+    with pytest.raises(InvalidArgument, match="each of 2 trajectories"):
+        pinn.loss(model, pinn.batches(points, seen).batch(0))
+    one = pinn.PINN(pinn.equations_of(predators), architecture=small)
+    short = pinn.Measurements(seen.points, seen.values[..., :1])
+    with pytest.raises(InvalidArgument, match="data_values must hold x, y"):
+        pinn.loss(one, pinn.batches(points, short).batch(0))
+
+
+@pytest.mark.parametrize(
+    ("condition", "error", "message"),
+    [
+        (pinn.Soft(torch.zeros(1, 2), torch.zeros(1, 2)), InvalidArgument, "a soft condition of lotka_volterra"),
+        (pinn.Soft(torch.zeros(1, 1), torch.zeros(1, 1)), InvalidArgument, "a soft condition of lotka_volterra"),
+        (pinn.Soft(torch.zeros(1, 1), torch.zeros(1, 2), axes="x"), UnknownName, "axis"),
+        (pinn.Soft(torch.zeros(1, 1), torch.zeros(1, 2), trajectory=1), InvalidArgument, "trajectory"),
+    ],
+)
+def test_soft_conditions_that_do_not_fit_are_named(condition, error, message, predators):
+    with pytest.raises(error, match=message):
+        pinn.PINN(pinn.equations_of(predators), soft=(condition,))

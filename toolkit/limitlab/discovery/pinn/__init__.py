@@ -6,7 +6,7 @@ from limitlab.discovery.pinn.discrepancy import DiscrepancyNotMet, discrepancy
 from limitlab.discovery.pinn.hidden_terms import UPINN, HiddenTerms
 from limitlab.discovery.pinn.identifiability import Unidentifiable, condition_number, identifiability, library
 from limitlab.discovery.pinn.networks import Architecture, JetNetwork
-from limitlab.discovery.pinn.points import Measurements, PointBatches, adaptive, batches, collocation, domain
+from limitlab.discovery.pinn.points import Measurements, PointBatches, batches, collocation, domain
 from limitlab.discovery.pinn.recipes import redrawn, two_phases
 from limitlab.discovery.pinn.residual import Derivative, Equations, equations_of
 from limitlab.discovery.pinn.solve import PINN, Unknown, loss
@@ -27,7 +27,6 @@ __all__ = [
     "UniversalODE",
     "Unknown",
     "Weighting",
-    "adaptive",
     "batches",
     "burgers_from_sine",
     "burgers_solution",

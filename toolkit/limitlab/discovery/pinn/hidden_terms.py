@@ -95,9 +95,9 @@ class UPINN(PINN):
         for name in hidden.equations:
             one_of("equation", name, equations.unknowns)
         self.inputs, self.whole, self.hidden = read_inputs(equations, hidden), equations, hidden
-        scale = options.pop("scale", None) or measurements.scale.tolist()
+        options = {"scale": measurements.scale.tolist(), **options}
         taken = {name: text for name, text in hidden.terms.items() if text is not None}
-        super().__init__(equations.without(taken), forms, scale=scale, **options)
+        super().__init__(equations.without(taken), forms, **options)
         if len(self.surrogates) != len(measurements.points):
             raise InvalidArgument(
                 f"forms must hold an Ansatz for each of {len(measurements.points)} trajectories; got "

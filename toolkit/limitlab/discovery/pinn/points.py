@@ -1,10 +1,10 @@
 """Where a network is asked: measurements, collocation points of the equation, and the batches that hold both.
 
 Collocation points are drawn between the phases of a training, never inside one: a line search compares values of one
-function. Residual-based adaptive distribution (RAD) draws them from candidates with probability ~ |r|^k/mean |r|^k + c.
+function.
 
-Sources: Wu, Zhu, Tan, Kartha, Lu, A comprehensive study of non-adaptive and residual-based adaptive sampling (2023);
-Gasser, Sroka, Jennen-Steinmetz, Residual variance and residual pattern in nonlinear regression (1986).
+Source of the noise's size: Gasser, Sroka, Jennen-Steinmetz, Residual variance and residual pattern in nonlinear
+regression (1986).
 """
 
 from __future__ import annotations
@@ -150,34 +150,6 @@ def collocation(
         engine = torch.quasirandom.SobolEngine(len(low), scramble=True, seed=int(seed))
         unit = engine.draw(count, dtype=torch.float64)
     return low + unit * (high - low)
-
-
-def adaptive(
-    candidates: Float[Tensor, "candidate axis"],
-    residual: Float[Tensor, " candidate"],
-    count: int,
-    *,
-    power: float = 1.0,
-    floor: float = 1.0,
-    seed: int = 0,
-) -> Float[Tensor, "point axis"]:
-    """`count` of the candidates, with probability ~ |r|^power/mean |r|^power + floor, none of them twice.
-
-    >>> line = torch.linspace(0, 1, 100, dtype=torch.float64)[:, None]
-    >>> ll.discovery.pinn.adaptive(line, line[:, 0] ** 8, 50, floor=0.0, seed=0).mean() > 0.7
-    tensor(True)
-    """
-    count = int(check_number("count", count, low=1, high=len(candidates), integer=True))
-    size = residual.detach().abs() ** check_number("power", power, low=0.0)
-    if size.shape != candidates.shape[:1] or not bool(torch.isfinite(size).all()):
-        raise InvalidArgument(f"residual must be a finite number for each of {len(candidates)} candidates")
-    mean = size.mean()
-    share = (size / mean if mean > 0 else torch.ones_like(size)) + check_number("floor", floor, low=0.0)
-    # the Gumbel trick: the largest of log p + noise are a draw without replacement, whatever their number
-    generator = torch.Generator().manual_seed(int(check_number("seed", seed, low=0, integer=True)))
-    uniform = torch.rand(len(share), generator=generator, dtype=torch.float64)
-    keys = share.cpu().log() - torch.log(-torch.log(uniform))
-    return candidates[keys.topk(count).indices.sort()[0].to(candidates.device)]
 
 
 @dataclass(frozen=True)

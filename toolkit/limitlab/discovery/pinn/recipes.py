@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.discovery.pinn.points import Measurements, PointBatches, adaptive, batches
+from limitlab.discovery.pinn.points import Measurements, PointBatches, batches
 from limitlab.discovery.pinn.solve import PINN, loss
 from limitlab.errors import check_number
+from limitlab.spaces.domains import adaptive
 from limitlab.training import Recipe
 from limitlab.training.recipe import Loss
 
@@ -88,7 +89,7 @@ def redrawn(
         sets = []
         for trajectory in range(len(model.surrogates)):
             rows = model.residuals(moved, trajectory) / (model.rate * model.scale[:, None])
-            sets.append(adaptive(moved, rows.square().mean(0).sqrt(), count, seed=seed + trajectory).cpu())
+            sets.append(adaptive(moved, rows.T, count, seed=seed + trajectory).cpu())
         return batches(sets, measurements, adapting=adapting)
 
     return made

@@ -94,6 +94,8 @@ class PINN(nn.Module):
         every = (chosen,) if isinstance(chosen, Ansatz) else tuple(chosen)
         seed = int(check_number("seed", seed, low=0, integer=True))
         low, high = domain(problem)
+        for condition in self.soft:
+            _require_condition(condition, equations, len(every))
         wanted = self.wanted()
         self.surrogates = nn.ModuleList(
             Surrogate(
@@ -150,6 +152,7 @@ class PINN(nn.Module):
 
     def rows(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """What the loss squares, by term and about 1: data, conditions flat, the residual (trajectory, row, point)."""
+        self._require_fitting(batch)
         points, count = batch["points"], batch["points"].shape[1]
         measured = batch.get("data_points", points[:, :0])
         residuals, values = [], []
@@ -183,6 +186,17 @@ class PINN(nn.Module):
         difference = (torch.stack([fields[name] for name in names], -1) - values) / size
         return difference[torch.isfinite(values)]
 
+    def _require_fitting(self, batch: Mapping[str, Any]) -> None:
+        """Points and values of every trajectory: with fewer of them a surrogate would stay as it began."""
+        count, names = len(self.surrogates), {"points": self.equations.coordinates}
+        names |= {"data_points": self.equations.coordinates, "data_values": self.equations.unknowns}
+        for name in (name for name in names if name in batch):
+            if batch[name].dim() != 3 or batch[name].shape[::2] != (count, len(names[name])):
+                raise InvalidArgument(
+                    f"{name} must hold {', '.join(names[name])} for each of {count} trajectories; got shape "
+                    f"{tuple(batch[name].shape)}"
+                )
+
     def _require_known(self, guesses: Mapping[str, Unknown]) -> None:
         held = {s.name for residual in self.equations.residuals for s in residual.free_symbols}
         for name in guesses:
@@ -204,6 +218,18 @@ def loss(model: nn.Module, batch: Mapping[str, Any]) -> Mapping[str, Tensor]:
     """
     assert isinstance(model, PINN)
     return model.losses(batch)
+
+
+def _require_condition(condition: Soft, equations: Equations, trajectories: int) -> None:
+    axes, names = len(equations.coordinates), len(equations.unknowns)
+    if condition.points.shape[1] != axes or condition.values.shape[1] != names:
+        raise InvalidArgument(
+            f"a soft condition of {equations.problem.name} has points (point, {axes}) and values (point, {names}); got "
+            f"{tuple(condition.points.shape)} and {tuple(condition.values.shape)}"
+        )
+    for axis in condition.axes:
+        one_of("axis of a soft condition", axis, equations.coordinates)
+    check_number("trajectory of a soft condition", condition.trajectory, low=0, high=trajectories - 1, integer=True)
 
 
 def _scale(problem: Problem) -> list[float] | float:
