@@ -30,7 +30,7 @@ def test_the_loss_estimates_the_energy_without_bias():
     loss, points = v.ritz_loss(ENERGY, f), v.CubePoints(5, 1000)
     with torch.no_grad():
         energies = torch.stack([loss(network, points.batch(step))["energy"] for step in range(200)])
-    exact = v.mean_energy(network, ENERGY, f, v.CubePoints(5, 1_000_000, seed=77).batch(0)["x"])
+        exact = float(loss(network, v.CubePoints(5, 1_000_000, seed=77).batch(0))["energy"])
     assert abs(float(energies.mean()) - exact) < 3 * float(energies.std()) / math.sqrt(200)
 
 
@@ -65,11 +65,12 @@ def test_faces_are_met_equally_often_with_their_outward_normals():
 
 
 def test_fresh_points_beat_a_fixed_sample_which_dives_below_the_minimum():
-    """d = 5, 200 points: L2 four times worse, training energy below that of the solution, test energy above."""
-    _, fresh, _ = trained(5, size=200, steps=1500, width=128)
-    _, fixed, last = trained(5, size=200, steps=1500, width=128, sampling="fixed")
-    assert fixed["l2"] > 4 * fresh["l2"]
-    assert last.loss < float(fixed["exact_energy"]) < float(fixed["energy"])
+    """d = 5, 100 points: L2 three times worse, energy below the solution's there, above it elsewhere."""
+    _, fresh, _ = trained(5, size=100, steps=800, width=128)
+    network, fixed, _ = trained(5, size=100, steps=800, width=128, sampling="fixed")
+    assert fixed["l2"] > 3 * fresh["l2"]
+    sample = v.CubePoints(5, 100, "fixed").batch(0)["x"]
+    assert v.excess_energy(network, ENERGY, v.cosines(5), sample) < -0.1 < 0.1 < float(fixed["excess"])
 
 
 def test_two_dimensions_are_solved_to_a_few_percent_in_l2_and_less_well_in_the_gradient():
@@ -82,7 +83,7 @@ def test_two_dimensions_are_solved_to_a_few_percent_in_l2_and_less_well_in_the_g
 def test_the_network_is_near_the_descent_on_the_grid():
     """V2, Neumann, d = 2: relative L2 difference to the grid's solution below 3e-2."""
     energy = v.instance("V2")
-    network, _, _ = trained(2, energy, steps=1500, width=128, size=1000)
+    network, _, _ = trained(2, energy, steps=1200, width=128, size=600)
     problem = v.grid_problem(energy, v.cosines(2), v.Band(16, 2, walls="neumann"))
     values = v.descend(problem).values
     with torch.no_grad():

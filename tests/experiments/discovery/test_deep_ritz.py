@@ -28,9 +28,10 @@ def test_fresh_points_beat_as_many_that_stay(grid):
     assert at["l2"].sel(points="fixed") > 1.3 * at["l2"].sel(points="renewed")
 
 
-def test_the_energy_of_the_fixed_sample_dives_below_the_minimum(result):
-    energies, exact = deep_ritz.energies(result, "fixed")
-    assert energies["train"][-50:].mean() < exact < energies["test"].dropna("step")[-1]
+def test_the_energy_of_the_fixed_sample_dives_below_the_solution(result):
+    energies = deep_ritz.dive(result)
+    assert energies["train"][-50:].mean() < 0 < energies["test"].dropna("step")[-1]
+    assert energies["train"][0] > 0
 
 
 def test_quasi_newton_steps_halve_the_error(result, grid):

@@ -33,14 +33,14 @@ def test_the_grid_costs_sixteen_to_the_dimension():
     assert [len(trace.x) for trace in figure.data[2:]] == [2, 1]
 
 
-def test_energies_are_beside_the_minimum():
+def test_energies_are_beside_the_solution():
     energies = labelled(
-        train=("step", [0.0, -4.0, -6.0], "training"),
-        test=("step", [0.0, np.nan, -4.0], "fresh"),
+        train=("step", [5.0, 1.0, -1.0], "training"),
+        test=("step", [5.0, np.nan, 1.0], "fresh"),
         step=("step", [1, 2, 3], "step"),
     )
-    figure = figures.sample_energies(energies, exact=-5.0)
-    assert list(figure.data[2].y) == [-5.0, -5.0]
+    figure = figures.sample_energies(energies)
+    assert list(figure.data[2].y) == [0, 0]
     assert list(figure.data[1].x) == [1, 3]
 
 

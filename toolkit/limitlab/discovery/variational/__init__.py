@@ -35,19 +35,11 @@ from limitlab.discovery.variational.energies import (
     INSTANCES,
     Energy,
     Instance,
-    Jet,
     Target,
-    area,
-    boltzmann,
-    conduction,
     cosines,
     from_function,
     instance,
-    log_cosh,
     manufactured,
-    power,
-    quartic,
-    reaction,
 )
 from limitlab.discovery.variational.networks import (
     NETWORKS,
@@ -62,12 +54,22 @@ from limitlab.discovery.variational.rates import random_feature_errors, sampled
 from limitlab.discovery.variational.ritz import (
     CubePoints,
     evaluation,
-    mean_energy,
+    excess_energy,
     ritz_errors,
     ritz_loss,
     ritz_recipe,
 )
 from limitlab.discovery.variational.rival import grid_rival
+from limitlab.discovery.variational.terms import (
+    Jet,
+    area,
+    boltzmann,
+    conduction,
+    log_cosh,
+    power,
+    quartic,
+    reaction,
+)
 
 __all__ = [
     "INSTANCES",

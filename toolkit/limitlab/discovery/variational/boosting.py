@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from limitlab.discovery.variational.descent import StepTooLarge
 from limitlab.discovery.variational.energies import Energy, Target, manufactured
 from limitlab.discovery.variational.networks import Pair, Points, TwoLayer
-from limitlab.discovery.variational.ritz import CubePoints, ritz_errors, ritz_recipe
+from limitlab.discovery.variational.ritz import TEST_SEED, CubePoints, ritz_errors, ritz_recipe
 from limitlab.errors import check_number
 from limitlab.training import fit, seeds
 
@@ -93,7 +93,7 @@ def boosted(
 ) -> tuple[Sum, list[dict[str, float]]]:
     """The sum after so many stages, and relative L2 and gradient errors, the energy and the units after each.
 
-    Raises StepTooLarge where a stage makes the energy rise, at fixed points.
+    Raises StepTooLarge where a network points downhill and its step makes the energy rise, at fixed points.
 
     >>> v = ll.discovery.variational
     >>> u, history = v.boosted(v.instance("V1"), v.cosines(1), stages=1, steps=100)
@@ -107,16 +107,17 @@ def boosted(
     for stage in seeds(seed, stages):
         network = TwoLayer(target.dimension, width, seed=stage)
         points = CubePoints(target.dimension, batch_size, seed=stage)
-        for _ in fit(
-            network, ritz_recipe(stage_loss(energy, source, iterate), points, steps), seed=stage, device="cpu"
-        ):
+        loss = stage_loss(energy, source, iterate)
+        for _ in fit(network, ritz_recipe(loss, points, steps), seed=stage, device="cpu"):
             pass
+        with torch.no_grad():
+            quadratic = float(loss(network, CubePoints(target.dimension, 10_000, seed=TEST_SEED).batch(0))["quadratic"])
         iterate.add(network, step)
         errors = ritz_errors(iterate, energy, target)
         row = {name: float(errors[name]) for name in ("l2", "gradient", "energy")}
         history.append(row | {"units": width * len(iterate.stages)})
-        # half of what was gained may be lost to a network that fits badly; not more
-        if not row["energy"] <= before + 0.5 * abs(before):
+        # a negative quadratic is a direction of descent: along one, E rises only beyond a step that is too large
+        if quadratic < 0 and not row["energy"] <= before + abs(quadratic):
             raise StepTooLarge(
                 f"step {step:g} makes the energy rise from {before:.4g} to {row['energy']:.4g} at stage "
                 f"{len(history)}; take a step below 2/M, with M of energy.bounds(max |u|)"

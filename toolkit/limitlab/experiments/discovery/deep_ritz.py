@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from limitlab.discovery.variational import (
     CubePoints,
@@ -143,20 +143,35 @@ def measure(energy: Energy, model: RitzNetwork, fresh: nn.Module) -> xr.Dataset:
     return ritz_errors(model, energy, model.target)
 
 
-def energies(result: Result[RitzSettings, RitzData], points: str) -> tuple[xr.Dataset, float]:
-    """Training and test energies of one sample (step), as `sample_energies` takes them, and the true minimum."""
+def dive(result: Result[RitzSettings, RitzData]) -> xr.Dataset:
+    """Energies of the network on a fixed sample, less the solution's at the same points (step), there and elsewhere."""
     from limitlab.labels import labelled
 
-    at = {"dimension": result.settings.compared, "points": points}
+    settings, energy = result.settings, result.data.energy
+    at = {"dimension": settings.compared, "points": "fixed"}
     curves = result.grid("dimension", "points", of=result.curves).sel(at).isel(seed=0)
     # another network of the run may have been trained for longer
     curves = curves.dropna("step", subset=["energy"])
-    drawn = labelled(
-        train=("step", curves["energy"].values, "training sample"),
-        test=("step", curves["test_energy"].values, "fresh points"),
+    target = cosines(settings.compared)
+    batch = CubePoints(settings.compared, settings.few, "fixed", seed=settings.seed).batch(0)
+    solution = float(ritz_loss(energy, manufactured(energy, target))(Solution(target), batch)["energy"])
+    return labelled(
+        train=("step", curves["energy"].values - solution, "on the fixed sample"),
+        test=("step", curves["excess"].values, "at fresh points"),
         step=("step", curves["step"].values, "training step"),
     )
-    return drawn, float(result.grid("dimension", "points")["exact_energy"].sel(at).isel(seed=0))
+
+
+class Solution(nn.Module):
+    """The solution as a model."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.target = target
+
+    def value_and_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        jet = self.target.jet(x)
+        return jet.value, jet.slope
 
 
 def draw(result: Result[RitzSettings, RitzData]) -> dict[str, go.Figure]:
@@ -172,7 +187,7 @@ def draw(result: Result[RitzSettings, RitzData]) -> dict[str, go.Figure]:
     drawn = {"training": figures.training_curves(result.curves)}
     drawn["dimensions"] = figures.lines({name: fresh[name] for name in ("l2", "gradient")}, log="xy", marks=True)
     if result.settings.compared:
-        drawn["samples"] = figures.sample_energies(*energies(result, "fixed"))
+        drawn["samples"] = figures.sample_energies(dive(result))
     return drawn
 
 

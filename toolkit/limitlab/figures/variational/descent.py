@@ -1,4 +1,4 @@
-"""Descent with preconditioner and without, its cost by dimension, and energies of samples beside the true minimum."""
+"""Descent with preconditioner and without, its cost by dimension, and energies on samples less the solution's."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def dimension_costs(costs: xr.Dataset, *, title: str | None = None) -> go.Figure
     return figure.update_layout(**heading(title), height=420)
 
 
-def sample_energies(energies: xr.Dataset, exact: float, *, title: str | None = None) -> go.Figure:
-    """Energies of the training sample and of fresh points against the step, and the true minimum as a line.
+def sample_energies(energies: xr.Dataset, *, title: str | None = None) -> go.Figure:
+    """Energies on a training sample and at fresh points, less the solution's there, against the step.
 
     energies: variables (step), each a line; NaN where it was not measured.
 
-    >>> energies = ll.labels.labelled(train=("step", [0.0, -6.0], "training"), test=("step", [0.0, -4.0], "test"))
-    >>> len(ll.figures.sample_energies(energies, exact=-5.0).data)
+    >>> energies = ll.labels.labelled(train=("step", [5.0, -1.0], "sample"), test=("step", [5.0, 1.0], "fresh"))
+    >>> len(ll.figures.sample_energies(energies).data)
     3
     """
     figure = go.Figure()
@@ -111,9 +111,7 @@ def sample_energies(energies: xr.Dataset, exact: float, *, title: str | None = N
             line={"color": colour(position), "width": 1.5},
         )  # fmt: skip
     ends = [min(trace.x[0] for trace in figure.data), max(trace.x[-1] for trace in figure.data)]
-    figure.add_scatter(
-        x=ends, y=[exact, exact], name="true minimum", mode="lines", line={"color": REFERENCE, "dash": "dash"}
-    )
+    figure.add_scatter(x=ends, y=[0, 0], name="the solution", mode="lines", line={"color": REFERENCE, "dash": "dash"})
     figure.update_xaxes(title_text="training step")
-    figure.update_yaxes(title_text="energy")
+    figure.update_yaxes(title_text="energy above that of the solution")
     return figure.update_layout(**heading(title), height=420)
