@@ -10,6 +10,7 @@ sklearn = pytest.importorskip("sklearn")
 REFUSED = {"check_sample_weight_equivalence_on_dense_data": "27 points of 30 variables are fewer than unknowns"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_checks_of_scikit_learn_pass():
     from sklearn.utils.estimator_checks import check_estimator
