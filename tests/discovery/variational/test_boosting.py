@@ -29,16 +29,16 @@ def test_the_quadratic_of_the_first_stage_is_the_energy_of_the_linear_problem():
 
 def test_one_stage_of_the_linear_problem_has_the_error_of_the_network_alone():
     energy, target = v.instance("V1"), v.cosines(2)
-    _, history = v.boosted(energy, target, stages=1, steps=400, width=32)
+    _, history = v.boosted(energy, target, stages=1, steps=150, width=32, batch_size=300)
     network = v.TwoLayer(2, 32, seed=0)
-    recipe = v.ritz_recipe(v.ritz_loss(energy, v.manufactured(energy, target)), v.CubePoints(2, 1000), 400)
+    recipe = v.ritz_recipe(v.ritz_loss(energy, v.manufactured(energy, target)), v.CubePoints(2, 300), 150)
     list(training.fit(network, recipe, device="cpu"))
     alone = float(v.ritz_errors(network, energy, target)["gradient"])
     assert history[0]["gradient"] == pytest.approx(alone, rel=1e-3)
 
 
 def test_stages_of_the_semilinear_problem_contract():
-    _, history = v.boosted(v.instance("V2"), v.cosines(2), stages=4, step=0.6, steps=200)
+    _, history = v.boosted(v.instance("V2"), v.cosines(2), stages=4, step=0.6, steps=150, batch_size=400)
     errors = [row["l2"] for row in history]
     assert errors[-1] < 0.4 * errors[0]
     assert [row["energy"] for row in history] == sorted((row["energy"] for row in history), reverse=True)

@@ -44,9 +44,9 @@ def test_a_grid_of_256_takes_as_many_iterations_as_one_of_32():
 
 
 def test_without_the_preconditioner_a_finer_grid_is_slower():
-    runs = [v.descend(problem_of(resolution=n), preconditioned=False, iterations=200) for n in (16, 32, 64)]
+    runs = [v.descend(problem_of(resolution=n), preconditioned=False, iterations=100) for n in (16, 32, 48)]
     errors = [float(run.history["error"][-1]) for run in runs]
-    assert errors[0] < 0.1 < errors[1] < errors[2]
+    assert errors[0] < 0.2 < errors[1] < errors[2]
 
 
 def test_the_semilinear_problem_takes_87_iterations_also_where_the_highest_mode_is_near():
