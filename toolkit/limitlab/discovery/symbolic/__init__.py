@@ -18,6 +18,7 @@ from limitlab.discovery.symbolic.scoring import scored
 from limitlab.discovery.symbolic.search import SearchInterrupted, search
 from limitlab.discovery.symbolic.sparse.dynamics import CollinearTerms, SparseDynamics, sparse_dynamics
 from limitlab.discovery.symbolic.sparse.library import Library
+from limitlab.discovery.symbolic.sparse.subsets import subsets
 from limitlab.discovery.symbolic.units import Units
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "search",
     "simplified",
     "sparse_dynamics",
+    "subsets",
 ]
 
 
