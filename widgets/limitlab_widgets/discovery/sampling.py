@@ -20,8 +20,10 @@ from limitlab.problems import ODEProblem
 from limitlab_widgets.discovery.table import Table
 
 FRAMES = 201
-TRAVEL = 8.0
-"""Standard deviations that a state passes through in a span that suits its measurements: about one and a half turns."""
+TRAVEL = 2.5
+"""Standard deviations that a state passes through, at most, in a span that suits its measurements: most of a turn."""
+ROUGHLY = {"rtol": 1e-3, "atol": 1e-6, "max_steps": 5000}
+"""Enough to see how far states go; a chaotic problem over its whole span would take seconds otherwise."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Sampling:
         y = problem.solve(starts, times=both).y
         rows = {
             name: torch.from_numpy(np.searchsorted(both, part))
-            for name, part in (("seen", moments[1:]), ("all", times))
+            for name, part in (("seen", moments[1:]), ("all", times.numpy()))
         }
         points = torch.from_numpy(moments[1:])[:, None].expand(len(starts), -1, 1)
         seen = Measurements(points, y[:, rows["seen"]]).noisy(self.noise, self.seed)
@@ -92,7 +94,7 @@ class Measured:
 def suiting(problem: ODEProblem) -> float:
     """A span over which the states move enough, and not too often for a network: at most the problem's own."""
     times = np.linspace(0.0, problem.span, 4 * FRAMES)
-    y = problem.solve(times=times).y[0]
+    y = problem.solve(times=times, method="tsit5", on_failure="mask", **ROUGHLY).y[0]
     scale = y.std(0)
     if not bool(torch.isfinite(y).all()) or float(scale.max()) == 0:
         return problem.span
