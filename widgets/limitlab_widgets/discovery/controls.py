@@ -193,7 +193,7 @@ class MeasurementPanel(widgets.VBox):
 
 
 class LearningPanel(widgets.VBox):
-    """Train, search, refit, stop; settings of each, how far it is, and what went wrong."""
+    """Settings of training, search and refit; `commands` begins each, and says how far it is and what went wrong."""
 
     BUTTONS = (
         ("train", "Train", "play", "learn the hidden terms from the measurements"),
@@ -238,12 +238,12 @@ class LearningPanel(widgets.VBox):
         for name, control in self.controls.items():
             linked(learning, name, control)
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
-        self.status = widgets.Label(layout=widgets.Layout(width="auto"))
-        self.error, self.warning = widgets.HTML(), widgets.HTML()
-        commands = widgets.HBox(list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap"))
+        self.status, self.error, self.warning = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        pressed = widgets.HBox(list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap"))
+        self.commands = widgets.VBox([pressed, self.bar, self.status, self.error, self.warning])
         parts = {"training": list(self.controls)[:5], "formulas": list(self.controls)[5:]}
         folds = [fold(f"settings of {what}", [self.controls[name] for name in names]) for what, names in parts.items()]
-        super().__init__([commands, self.bar, self.status, self.error, self.warning, *folds])
+        super().__init__(folds)
         learning.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left", "stage"])
         learning.observe(self._follow, ["learned_revision", "fronts_revision"])
         learning.observe(self._show_error, ["error", "warning"])
@@ -266,7 +266,8 @@ class LearningPanel(widgets.VBox):
         self.bar.bar_style = "info" if busy else ""
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
         stage = f"{state.stage}: " if state.stage and state.activity else ""
-        self.status.value = f"{stage}{state.activity}{left}" or "nothing was learned yet"
+        text = html.escape(f"{stage}{state.activity}{left}" or "nothing was learned yet")
+        self.status.value = f'<span class="limitlab-note" role="status">{text}</span>'
 
     def _show_error(self, _change: dict[str, Any] | None = None) -> None:
         self.error.value, self.warning.value = error_text(self._state.error), warning_text(self._state.warning)

@@ -28,19 +28,23 @@ def trajectories(problem: ODEProblem, measured: Measured, learned: Learned | Non
     figure = go.Figure()
     number = min(number, measured.trajectories - 1)
     seen = measured.seen
+    # a name once: three entries a state would fill a narrow page
     for position, name in enumerate(problem.components):
         ink = colour(position)
         if measured.states is not None:
             line = {**TRUTH, "color": translucent(ink, 0.6)}
-            states = measured.states[number, :, position]
-            figure.add_scatter(x=measured.times, y=states, name=f"{name}, truth", mode="lines", line=line)
-        x, y = seen.points[number, :, 0], seen.values[number, :, position]
+            states = measured.states[number, :, position].numpy()
+            figure.add_scatter(
+                x=measured.times.numpy(), y=states, name="truth", mode="lines", line=line, showlegend=not position
+            )
+        x, y = seen.points[number, :, 0].numpy(), seen.values[number, :, position].numpy()
         marker = {"color": ink, "size": 6, "symbol": "circle-open"}
-        figure.add_scatter(x=x, y=y, name=f"{name}, measured", mode="markers", marker=marker)
+        figure.add_scatter(x=x, y=y, name=name, mode="markers", marker=marker)
         if learned is not None and number < len(learned.states):
-            path = learned.states[number, :, position]
+            path = learned.states[number, :, position].numpy()
             line = {"color": ink, "width": 2}
-            figure.add_scatter(x=learned.measured.times, y=path, name=f"{name}, network", mode="lines", line=line)
+            drawn = {"x": learned.measured.times.numpy(), "y": path, "name": "network", "line": line}
+            figure.add_scatter(**drawn, mode="lines", showlegend=not position)
     figure.update_xaxes(title_text=_time(problem))
     figure.update_yaxes(title_text=", ".join(problem.components))
     return figure.update_layout(**heading(None), showlegend=True)
@@ -150,10 +154,10 @@ def forecast(problem: ODEProblem, forecasts: Forecasts, measured_until: float) -
 
 
 def _reach(forecasts: Forecasts) -> np.ndarray:
-    """Beyond ten times what the truth does, or the formula where nobody knows it, a curve is left out."""
+    """Beyond three times what the truth does, or the formula where nobody knows it, a curve is left out."""
     judge = forecasts.states.get("truth", forecasts.states.get("formula", next(iter(forecasts.states.values()))))
     size = np.nanmax(np.abs(judge), axis=0, initial=0.0)
-    return np.where(size > 0, 10 * size, np.inf)
+    return np.where(size > 0, 3 * size, np.inf)
 
 
 def _time(problem: ODEProblem) -> str:

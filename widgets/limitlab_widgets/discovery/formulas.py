@@ -148,7 +148,7 @@ class ForecastPanel(widgets.VBox):
         for field, value, middle, spread, sign in zip(
             problem.states, self._state.start, mean, scale, positive, strict=True
         ):
-            low, high = min(value, middle - 3 * spread), max(value, middle + 4 * spread)
+            low, high = min(value, middle) - 2 * spread, max(value, middle) + 2 * spread
             name, latex = field.name, f"{field.latex or field.name}(0)"
             start = Parameter(
                 name, value, max(low, 0.0) if sign else low, high, f"{name} at the new start", latex=latex

@@ -53,7 +53,7 @@ class DiscoveryStudio(Studio):
         self.measuring = MeasurementPanel(state)
         self.learning = LearningPanel(learning)
         self.trajectory = described(widgets.IntSlider, "trajectory", "which trajectory is looked at", min=1, max=1)
-        self.term = described(widgets.Dropdown, "hidden term of", "whose hidden term is looked at")
+        self.term = described(widgets.Dropdown, "equation of", "whose hidden term and formulas are looked at")
         self.changed, self.verdict = widgets.HTML(), widgets.HTML("Nothing is learned yet: press Train.")
         self.curves = FigurePanel(height=HEIGHT, label="measurements of a trajectory, and the network through them")
         self.losses = FigurePanel(height=HEIGHT, label="terms of the loss as they fall")
@@ -78,18 +78,17 @@ class DiscoveryStudio(Studio):
         controls = [
             card("1 &nbsp; System", [self.problem, self.terms, self.typed]),
             card("2 &nbsp; Measurements", [self.measuring]),
-            card("3 &nbsp; Learning", [self.learning]),
+            card("3 &nbsp; Settings", [self.learning]),
         ]
         self.top = widgets.VBox([row([share(self.curves, 1.3), share(self.losses, 1.0)])])
         self.note = StaleNote(self.state, self.top)
         self.learned = widgets.VBox([self.verdict, self.hidden])
-        picks = row([self.term, self.trajectory])
         return [
             columns(
                 controls,
                 [
-                    card("", [self.note, self.changed, self.top, picks]),
-                    card("Hidden term", [self.learned]),
+                    card("", [self.learning.commands, self.note, self.changed, self.top, self.trajectory]),
+                    card("Hidden term", [self.term, self.learned]),
                     card("Formulas", [self.formulas]),
                     card("Forecast from a new start", [self.forecast]),
                 ],
@@ -150,7 +149,9 @@ class DiscoveryStudio(Studio):
         learned = self.state.learning.learned
         self._draw_measured()
         self._show_changed()
-        self.losses.show(losses(learned.losses if learned is not None else {}))
+        display(self.losses, learned is not None)
+        if learned is not None:
+            self.losses.show(losses(learned.losses))
         names = learned.equations if learned is not None else ()
         if tuple(self.term.options) != names:
             self.term.options = names
