@@ -1,11 +1,11 @@
-"""A reader who does anything at any time: state, boxes, buttons and figures of the discovery studio agree after each."""
+"""A reader who does anything at any time: state, boxes and figures of the discovery studio agree after each."""
 
 import numpy as np
 import pytest
 
 from limitlab_widgets import DiscoveryStudio
 
-ACTIONS = 60
+ACTIONS = 100
 PROBLEMS = ("linear_decay", "logistic", "saturable_elimination")
 SMALL = {"points": 8, "adam": 20, "quasi_newton": 10, "width": 4, "collocation": 16, "seconds": 0.3, "combinations": 1}
 
@@ -25,7 +25,11 @@ def agree(studio, action):
     assert studio.measuring.span.value == pytest.approx(state.span), action
     for name, control in studio.learning.controls.items():
         assert control.value == pytest.approx(getattr(learning, name)), f"{action}: {name}"
-    if learning.phase == "idle" and learning.wait(60) and state.wait(60):
+    # most actions let the thread finish, so that later steps have something to work with; others come in between
+    number = action.partition(",")[0].split()[-1]
+    if number.isdigit() and int(number) % 3:
+        assert learning.wait(60), action
+    if learning.phase == "idle" and state.wait(60):
         assert bool(studio.changed.value) == bool(state.outdated), action
         assert (studio.hidden.figure is None) == (learning.learned is None), action
         seen = state.measured.seen.values[0, :, 0]

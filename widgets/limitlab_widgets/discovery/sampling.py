@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from limitlab_widgets.discovery.table import Table
 FRAMES = 201
 TRAVEL = 2.5
 """Standard deviations that a state passes through, at most, in a span that suits its measurements: most of a turn."""
-ROUGHLY = {"rtol": 1e-3, "atol": 1e-6, "max_steps": 5000}
+ROUGHLY: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-6, "max_steps": 5000}
 """Enough to see how far states go; a chaotic problem over its whole span would take seconds otherwise."""
 
 
