@@ -203,3 +203,29 @@ def test_close_ends_a_training(opened, until):
     state.close()
     assert state.learning.wait(0)
     assert time.monotonic() - begun < 10
+
+
+def test_a_refit_is_ended_by_stop(searched, monkeypatch):
+    from limitlab.discovery.symbolic.refit import forward
+
+    learning, asked = searched.learning, []
+
+    def stopping():
+        asked.append(True)
+        learning.stop()
+        forward_ask()
+
+    forward_ask = forward.ask_to_go_on
+    monkeypatch.setattr(forward, "ask_to_go_on", stopping)
+    learning.refit()
+    assert learning.wait(60)
+    # the first evaluation after Stop is the last one
+    assert len(asked) == 1
+    assert (learning.phase, learning.refits, learning.error) == ("idle", None, "")
+
+
+def test_a_number_that_is_none_is_refused(opened):
+    state = opened()
+    for name in ("noise", "span"):
+        with pytest.raises(InvalidArgument, match=name):
+            setattr(state, name, float("nan"))

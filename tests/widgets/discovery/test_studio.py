@@ -167,11 +167,25 @@ def test_a_typed_system_is_taken_and_what_is_wrong_with_it_is_shown(opened):
     assert set(studio.terms.boxes) == {("x", "a*x"), ("x", "-x^3")}
 
 
-def test_close_leaves_no_widget_and_no_thread(fitted):
-    fitted.close()
+def test_close_leaves_no_widget_and_no_thread():
+    before = len(_instances)
+    studio = DiscoveryStudio("linear_decay", **SMALL)
+    for name in ("train", "search", "refit"):
+        press(studio, name)
+    studio.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "limitlab-worker"]
-    kept = [widget for widget in _instances.values() if type(widget).__module__.startswith("limitlab_widgets")]
-    assert [widget for widget in kept if type(widget).__name__ == "DiscoveryStudio"] == []
+    assert len(_instances) == before
+
+
+def test_changing_problems_keeps_the_number_of_widgets(opened):
+    studio = opened()
+    counts = []
+    for _ in range(2):
+        for name in ("logistic", "lotka_volterra", "linear_decay"):
+            studio.problem.chooser.value = name
+            assert studio.state.wait(30)
+        counts.append(len(_instances))
+    assert counts[0] == counts[1]
 
 
 def test_a_refused_studio_ends_in_its_error(capfd):

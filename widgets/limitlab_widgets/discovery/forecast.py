@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from traitlets import Int, Tuple, validate
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
-from limitlab.interruption import interruptible
 from limitlab.solvers import solve_ode
 from limitlab_widgets.discovery.learned import Learned
 from limitlab_widgets.shared.state import StudioState
@@ -106,15 +105,15 @@ class Forecast(StudioState):
         times = torch.linspace(0.0, span, FRAMES, dtype=torch.float64)
         y0 = torch.tensor([start], dtype=torch.float64)
         forecasts = Forecasts(problem.components, times.numpy())
-        with interruptible(check), torch.no_grad():
+        with torch.no_grad():
             if learned.plan.known:
-                forecasts.states["truth"] = _solved(problem.field(), y0, times)
+                forecasts.states["truth"] = _solved(problem.field(), y0, times, check)
             try:
-                found: Any = problems.parse(completed.equation, initial=list(start), span=span)
-                forecasts.states["formula"] = _solved(found.field(), y0, times)
+                found = _parsed(completed.equation, learned.measured.first)
+                forecasts.states["formula"] = _solved(found.field(), y0, times, check)
             except LimitlabError as error:
                 self.refuse(InvalidArgument(f"the equation cannot be solved from this start: {error}"))
-            forecasts.states["network"] = _solved(learned.in_equation(y0).field, y0, times)
+            forecasts.states["network"] = _solved(learned.system.field, y0, times, check)
         with self.lock:
             check()
             self.forecasts = forecasts
@@ -133,5 +132,15 @@ class Forecast(StudioState):
         return check_number("span", proposal["value"], low=1e-9, high=1e9)
 
 
-def _solved(field: Any, start: Tensor, times: Tensor) -> Float[np.ndarray, "time state"]:
-    return solve_ode(field, start, times, **OPTIONS).y[0].numpy()
+@lru_cache(maxsize=8)
+def _parsed(equation: str, start: tuple[float, ...]) -> Any:
+    """The problem of a completed equation: read once, and solved from many starts."""
+    return problems.parse(equation, initial=start)
+
+
+def _solved(field: Any, start: Tensor, times: Tensor, check: Check) -> Float[np.ndarray, "time state"]:
+    def watched(t: Tensor, y: Tensor) -> Tensor:
+        check()
+        return field(t, y)
+
+    return solve_ode(watched, start, times, **OPTIONS).y[0].numpy()

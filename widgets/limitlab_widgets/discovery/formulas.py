@@ -92,6 +92,7 @@ class FrontPanel(widgets.VBox):
         with state.lock:
             there = self.equation in state.fronts and number < len(state.fronts[self.equation])
         if not there or (state.phase == "working" and state.stage == "searching"):
+            self._follow()
             return
         state.pick(self.equation, number)
         state.refit_picked()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from limitlab.discovery.pinn import (
     initial_value,
     two_phases,
 )
+from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.training import fit
 from limitlab_widgets.discovery.sampling import Measured, Sampling
 from limitlab_widgets.discovery.terms import Hidden, hidden_terms
@@ -114,7 +116,8 @@ class TermMap:
 class Learned:
     """A training as it stands: losses by term and step, trajectories, hidden terms on the visited set and around it.
 
-    error: relative L2 error of the hidden terms on the visited set, None where nobody knows them.
+    error: relative L2 error of the hidden terms on the visited set, None where nobody knows them. condition: condition
+    number of the monomials up to degree 2 there, which says how well data of this set tell formulas apart.
     """
 
     plan: Plan
@@ -125,8 +128,22 @@ class Learned:
     states: Float[Tensor, "trajectory time state"]
     samples: xr.Dataset
     error: float | None
+    condition: float
     map: TermMap | None
-    equations: tuple[str, ...] = field(default=())
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The equations that hold a hidden term."""
+        return self.model.hidden.equations
+
+    @cached_property
+    def system(self) -> UniversalODE:
+        """The known terms with the network in the place of the hidden ones, as a system that can be solved."""
+        start = torch.tensor([self.measured.first], dtype=torch.float64)
+        problem = self.plan.sampling.problem
+        system = UniversalODE(equations_of(problem), self.plan.hidden_terms(), self.measured.seen, start)
+        system.term = self.model.term
+        return system
 
     @classmethod
     @torch.no_grad()
@@ -145,20 +162,19 @@ class Learned:
         kept = {name: tuple(values) for name, values in losses.items()}
         steps = max((len(values) for values in kept.values()), default=0)
         return cls(
-            plan, measured, model, steps, kept, states, samples, error, _map(model, samples), model.hidden.equations
+            plan, measured, model, steps, kept, states, samples, error, _condition(samples), _map(model, samples)
         )
-
-    def in_equation(self, start: Float[Tensor, "trajectory state"]) -> UniversalODE:
-        """The known terms with the network in the place of the hidden ones, as a system to be solved from a start."""
-        problem = self.plan.sampling.problem
-        system = UniversalODE(equations_of(problem), self.plan.hidden_terms(), self.measured.seen, start)
-        system.term = self.model.term
-        return system
 
 
 def visited(samples: xr.Dataset, term: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features (sample, feature), values of a term, and the trajectory of each, on the visited set."""
     return samples["features"].values, samples["values"].values[:, term], samples["trajectory"].values
+
+
+def _condition(samples: xr.Dataset) -> float:
+    features = torch.from_numpy(samples["features"].values)
+    size = features.square().mean(0).sqrt().clamp_min(1e-300)
+    return condition_number(library(features / size, [str(name) for name in samples["feature"].values])[0])
 
 
 def _map(model: UPINN, samples: xr.Dataset) -> TermMap | None:

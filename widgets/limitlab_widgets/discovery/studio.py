@@ -141,8 +141,8 @@ class DiscoveryStudio(Studio):
             return
         self.trajectory.max = measured.trajectories
         display(self.trajectory, measured.trajectories > 1)
-        # a network of another system's states has nothing to say here
-        fits = learned is not None and learned.plan.sampling.problem.components == problem.components
+        # a network beside measurements that it has not seen would be read as a fit of them
+        fits = learned is not None and (learned.measured is measured or not state.outdated)
         self.curves.show(trajectories(problem, measured, learned if fits else None, self.trajectory.value - 1))
 
     def _draw_learned(self, _change: dict[str, Any] | None = None) -> None:
@@ -169,7 +169,8 @@ class DiscoveryStudio(Studio):
             return
         self.hidden.show(hidden_term(learned, learned.equations.index(name)))
         told = (
-            f"after {learned.steps} steps. A trajectory that fits proves nothing; off the visited set it extrapolates."
+            f"after {learned.steps} steps. A trajectory that fits proves nothing; off the visited set it extrapolates. "
+            f"Condition number of quadratic formulas on the visited set: {learned.condition:.1e}"
         )
         if learned.error is None:
             self.verdict.value = f"The hidden terms are known to nobody here, {told}"
@@ -183,7 +184,7 @@ class DiscoveryStudio(Studio):
         text = f"trained before {', '.join(names)} changed: train again" if names else ""
         self.changed.value = f'<span class="limitlab-old" role="status">{html.escape(text)}</span>' if text else ""
         display(self.changed, bool(text))
-        for part in (self.learned, self.formulas, self.forecast):
+        for part in (self.losses, self.learned, self.formulas, self.forecast):
             if text:
                 part.add_class("limitlab-stale")
             else:

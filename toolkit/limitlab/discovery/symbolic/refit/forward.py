@@ -20,6 +20,7 @@ from torch import Tensor
 
 from limitlab.discovery.symbolic.expression import Expr
 from limitlab.errors import InvalidArgument, one_of
+from limitlab.interruption import ask_to_go_on
 from limitlab.problems.compiled.program import Program
 from limitlab.problems.text.systems import Dynamics, parse_dynamics
 from limitlab.solvers import solve_ode
@@ -174,6 +175,8 @@ def trajectories(
     middle, far = torch.from_numpy(samples.middle), torch.from_numpy(FROZEN_AT * samples.spread)
 
     def held(t: Tensor, y: Tensor) -> Tensor:
+        # a solve of many fills takes seconds, and whoever waits may want to end it
+        ask_to_go_on()
         inside = ((y - middle).abs() < far).all(1, keepdim=True)
         # what has left costs no more steps
         return torch.where(inside, inner(t, torch.where(inside, y, middle)), 0.0)
