@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from limitlab import problems
-from limitlab_widgets.discovery.figures import forecast, hidden_term, losses, trajectories
+from limitlab_widgets.discovery.figures import forecast, hidden_term, losses, residuals, trajectories
 from limitlab_widgets.discovery.forecast import Forecasts
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings
 from limitlab_widgets.discovery.sampling import Sampling
@@ -59,6 +60,18 @@ def test_the_figure_of_a_trajectory_is_of_that_trajectory(learned):
     figure = trajectories(seen.plan.sampling.problem, seen.measured, seen, 1)
     (measured,) = [trace for trace in figure.data if trace.name == "y"]
     np.testing.assert_allclose(measured.y, seen.measured.seen.values[1, :, 1].numpy())
+
+
+def test_the_residual_is_the_rate_less_the_right_side_in_units_of_the_loss(learned):
+    seen = learned("logistic")
+    model, problem = seen.model, seen.plan.sampling.problem
+    t = seen.measured.times[:, None].clone().requires_grad_()
+    u = model(t)
+    (rate,) = torch.autograd.grad(u.sum(), t)
+    right = problem.values["r"] * u + model.hidden_term(u)
+    expected = (rate - right) * problem.span / seen.measured.seen.scale
+    (line,) = residuals(seen, 0).data
+    np.testing.assert_allclose(line.y, expected[:, 0].detach(), rtol=1e-8, atol=1e-10)
 
 
 def test_losses_are_lines_by_term():

@@ -66,6 +66,7 @@ def test_the_steps_follow_each_other_and_every_figure_shows_what_they_found(fitt
     studio, learning = fitted, fitted.state.learning
     assert enabled(studio) == ["train", "search", "refit"]
     np.testing.assert_allclose(trace(studio.curves, "network").y, learning.learned.states[0, :, 0])
+    np.testing.assert_allclose(trace(studio.residuals, "u'").y, learning.learned.residuals[0, 0])
     np.testing.assert_allclose(trace(studio.losses, "residual").y, learning.learned.losses["residual"])
     np.testing.assert_allclose(trace(studio.hidden, "network").y, learning.learned.map.values[0])
     np.testing.assert_allclose(trace(studio.hidden, "truth").y, -learning.learned.map.axes[0])

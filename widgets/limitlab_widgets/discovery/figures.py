@@ -64,6 +64,19 @@ def losses(terms: Mapping[str, Sequence[float]]) -> go.Figure:
     return figure.update_layout(**heading(None), showlegend=True)
 
 
+def residuals(learned: Learned, number: int) -> go.Figure:
+    """The residual of each equation along a trajectory, in the units in which the loss squares it."""
+    figure = go.Figure()
+    problem = learned.plan.sampling.problem
+    for position, name in enumerate(problem.components):
+        values = learned.residuals[min(number, len(learned.residuals) - 1), position].numpy()
+        line = {"color": colour(position)}
+        figure.add_scatter(x=learned.measured.times.numpy(), y=values, name=f"{name}'", mode="lines", line=line)
+    figure.update_xaxes(title_text=_time(problem))
+    figure.update_yaxes(title_text="residual")
+    return figure.update_layout(**heading(None), showlegend=True)
+
+
 def hidden_term(learned: Learned, number: int) -> go.Figure:
     """A hidden term beside the truth: a curve over one state, maps over two, along the visited set of three."""
     count = len(learned.plan.sampling.problem.components)

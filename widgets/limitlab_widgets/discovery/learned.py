@@ -116,6 +116,7 @@ class TermMap:
 class Learned:
     """A training as it stands: losses by term and step, trajectories, hidden terms on the visited set and around it.
 
+    residuals: left minus right side of each equation, in the units of its state's deviation over the span.
     error: relative L2 error of the hidden terms on the visited set, None where nobody knows them. condition: condition
     number of the monomials up to degree 2 there, which says how well data of this set tell formulas apart.
     """
@@ -126,6 +127,7 @@ class Learned:
     steps: int
     losses: Mapping[str, Sequence[float]]
     states: Float[Tensor, "trajectory time state"]
+    residuals: Float[Tensor, "trajectory equation time"]
     samples: xr.Dataset
     error: float | None
     condition: float
@@ -151,6 +153,8 @@ class Learned:
         """What the networks say now."""
         points = measured.times[:, None]
         states = torch.stack([model(points, k) for k in range(measured.trajectories)])
+        size = model.rate * model.scale[:, None]
+        residuals = torch.stack([model.residuals(points, k) / size for k in range(measured.trajectories)])
         samples = model.samples(collocation(plan.sampling.problem, SAMPLES))
         if not plan.known:
             # a file's terms need not be those of the text
@@ -162,7 +166,17 @@ class Learned:
         kept = {name: tuple(values) for name, values in losses.items()}
         steps = max((len(values) for values in kept.values()), default=0)
         return cls(
-            plan, measured, model, steps, kept, states, samples, error, _condition(samples), _map(model, samples)
+            plan,
+            measured,
+            model,
+            steps,
+            kept,
+            states,
+            residuals,
+            samples,
+            error,
+            _condition(samples),
+            _map(model, samples),
         )
 
 

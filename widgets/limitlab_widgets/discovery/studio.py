@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from limitlab import problems
 from limitlab.problems import ODEProblem
 from limitlab_widgets.discovery.controls import LearningPanel, MeasurementPanel, TermBoxes
-from limitlab_widgets.discovery.figures import hidden_term, losses, trajectories
+from limitlab_widgets.discovery.figures import hidden_term, losses, residuals, trajectories
 from limitlab_widgets.discovery.formulas import ForecastPanel, FrontPanel
 from limitlab_widgets.discovery.state import FIRST, DiscoveryState
 from limitlab_widgets.discovery.terms import MOST_STATES, terms_of
@@ -57,6 +57,7 @@ class DiscoveryStudio(Studio):
         self.changed, self.verdict = widgets.HTML(), widgets.HTML("Nothing is learned yet: press Train.")
         self.curves = FigurePanel(height=HEIGHT, label="measurements of a trajectory, and the network through them")
         self.losses = FigurePanel(height=HEIGHT, label="terms of the loss as they fall")
+        self.residuals = FigurePanel(height=HEIGHT, label="residual of the equations along the trajectory")
         self.hidden = FigurePanel(height=HEIGHT + 40, label="the hidden term beside the truth, with the visited set")
         self.formulas = FrontPanel(learning, HEIGHT + 20)
         self.forecast = ForecastPanel(state.forecast, FORECAST_HEIGHT)
@@ -80,7 +81,8 @@ class DiscoveryStudio(Studio):
             card("2 &nbsp; Measurements", [self.measuring]),
             card("3 &nbsp; Settings", [self.learning]),
         ]
-        self.top = widgets.VBox([row([share(self.curves, 1.3), share(self.losses, 1.0)])])
+        falling = row([share(panel, least=240) for panel in (self.losses, self.residuals)])
+        self.top = widgets.VBox([self.curves, falling])
         self.note = StaleNote(self.state, self.top)
         self.learned = widgets.VBox([self.verdict, self.hidden])
         return [
@@ -98,7 +100,7 @@ class DiscoveryStudio(Studio):
     def _connect(self) -> None:
         state, learning = self.state, self.state.learning
         self.problem.observe(self._choose_problem, "problem")
-        self.trajectory.observe(self._draw_measured, "value")
+        self.trajectory.observe(self._draw_trajectory, "value")
         self.term.observe(self._look_at_term, "value")
         state.observe(self._follow_problem, "problem")
         state.observe(self._draw_measured, "revision")
@@ -145,13 +147,21 @@ class DiscoveryStudio(Studio):
         fits = learned is not None and (learned.measured is measured or not state.outdated)
         self.curves.show(trajectories(problem, measured, learned if fits else None, self.trajectory.value - 1))
 
+    def _draw_trajectory(self, _change: dict[str, Any]) -> None:
+        self._draw_measured()
+        learned = self.state.learning.learned
+        if learned is not None:
+            self.residuals.show(residuals(learned, self.trajectory.value - 1))
+
     def _draw_learned(self, _change: dict[str, Any] | None = None) -> None:
         learned = self.state.learning.learned
         self._draw_measured()
         self._show_changed()
-        display(self.losses, learned is not None)
+        for part in (self.losses, self.residuals):
+            display(part, learned is not None)
         if learned is not None:
             self.losses.show(losses(learned.losses))
+            self.residuals.show(residuals(learned, self.trajectory.value - 1))
         names = learned.equations if learned is not None else ()
         if tuple(self.term.options) != names:
             self.term.options = names
@@ -184,7 +194,7 @@ class DiscoveryStudio(Studio):
         text = f"trained before {', '.join(names)} changed: train again" if names else ""
         self.changed.value = f'<span class="limitlab-old" role="status">{html.escape(text)}</span>' if text else ""
         display(self.changed, bool(text))
-        for part in (self.losses, self.learned, self.formulas, self.forecast):
+        for part in (self.losses, self.residuals, self.learned, self.formulas, self.forecast):
             if text:
                 part.add_class("limitlab-stale")
             else:
