@@ -102,6 +102,15 @@ def test_the_sliders_of_the_start_move_every_forecast(fitted):
         assert trace(fitted.forecast.figure, name).y[0] == pytest.approx(slider.value)
 
 
+def test_a_move_of_the_start_after_a_new_training_began_is_nothing(fitted):
+    slider = fitted.forecast.sliders[0]
+    fitted.state.learning.train()
+    slider.value += 10 * slider.step
+    assert fitted.state.learning.wait(60)
+    assert fitted.state.forecast.forecasts is None
+    assert fitted.forecast.figure.figure is None
+
+
 def test_what_was_learned_is_marked_as_old_when_a_setting_moves(fitted):
     fitted.measuring.noise.value = 0.05
     assert fitted.state.wait(30)

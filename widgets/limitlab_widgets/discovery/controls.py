@@ -178,7 +178,11 @@ class MeasurementPanel(widgets.VBox):
     def _move(self, change: dict[str, Any]) -> None:
         if self._following or is_echo(change["owner"], change["new"], self._state.span):
             return
-        self._state.span = change["new"]
+        try:
+            self._state.span = change["new"]
+        except LimitlabError as error:
+            self._state.refuse(error)
+            self._follow()
 
     def _load(self, change: dict[str, Any]) -> None:
         if not change["new"]:

@@ -11,13 +11,14 @@ import numpy as np
 
 from limitlab import figures
 from limitlab.discovery.symbolic import Completed, Refits
+from limitlab.errors import LimitlabError
 from limitlab.problems import Parameter
 from limitlab_widgets.discovery.figures import forecast
 from limitlab_widgets.discovery.forecast import LONGER, Forecast
 from limitlab_widgets.discovery.learning import Learning
 from limitlab_widgets.shared.controls import described, is_echo, parameter_slider, show_value
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.layout import row, share
+from limitlab_widgets.shared.layout import display, row, share
 from limitlab_widgets.shared.panels import StaleNote
 from limitlab_widgets.shared.widget_tree import discard
 
@@ -127,6 +128,7 @@ class ForecastPanel(widgets.VBox):
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
         learned = state.learned
+        display(self._rows, learned is not None)
         if learned is None or len(state.start) != len(learned.plan.sampling.problem.components):
             return
         self._following = True
@@ -166,13 +168,19 @@ class ForecastPanel(widgets.VBox):
 
     def _move(self, number: int, change: dict[str, Any]) -> None:
         state = self._state
-        current = (*state.start, state.span)[number]
-        if self._following or is_echo(change["owner"], change["new"], current):
+        # a training that begins anew takes the equation away, and a move may be on its way from the page
+        if self._following or state.learned is None:
             return
-        if number == len(state.start):
-            state.span = change["new"]
-        else:
-            state.start = tuple(change["new"] if k == number else value for k, value in enumerate(state.start))
+        numbers = [*state.start, state.span]
+        if is_echo(change["owner"], change["new"], numbers[number]):
+            return
+        numbers[number] = change["new"]
+        try:
+            with state.together():
+                state.start, state.span = tuple(numbers[:-1]), numbers[-1]
+        except LimitlabError as error:
+            state.refuse(error)
+            self._follow()
 
     def _draw(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
