@@ -1,5 +1,7 @@
-"""Studios: ipywidgets faces over limitlab. `OperatorStudio()`, `SolverStudio()`, `WidthStudio()` show one."""
+"""Studios: ipywidgets faces over limitlab, such as `SolverStudio()`; a cell that ends with one shows it."""
 
+from limitlab_widgets.discovery.state import DiscoveryState
+from limitlab_widgets.discovery.studio import DiscoveryStudio
 from limitlab_widgets.operator.state import OperatorState
 from limitlab_widgets.operator.studio import OperatorStudio
 from limitlab_widgets.shared.figure_panel import FigurePanel
@@ -11,6 +13,8 @@ from limitlab_widgets.width.state import WidthState
 from limitlab_widgets.width.studio import WidthStudio
 
 __all__ = [
+    "DiscoveryState",
+    "DiscoveryStudio",
     "FigurePanel",
     "OperatorState",
     "OperatorStudio",

@@ -17,13 +17,13 @@ from limitlab_widgets.shared.controls import described
 from limitlab_widgets.shared.layout import card, columns
 from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, error_text
 from limitlab_widgets.shared.studio import Studio
+from limitlab_widgets.shared.typed_equation import TypedEquation
 from limitlab_widgets.solver.controls import MethodPanel, StartPanel
 from limitlab_widgets.solver.figures import SolverFigures
-from limitlab_widgets.solver.methods import System
+from limitlab_widgets.solver.methods import SENSE, System
 from limitlab_widgets.solver.question import EARLIEST
 from limitlab_widgets.solver.state import SolverState
 from limitlab_widgets.solver.table import cost_table
-from limitlab_widgets.solver.typed_equation import TypedEquation
 
 CURSOR_STOPS = 500
 
@@ -53,7 +53,7 @@ class SolverStudio(Studio):
         self.problem = ProblemPanel(
             _choices(state.kind), state.problem, tooltip="the equation to solve", continuous=True
         )
-        self.typed = TypedEquation(state)
+        self.typed = TypedEquation(state, senses=SENSE)
         self.start = StartPanel(state)
         self.methods = MethodPanel(state)
         # a range that never changes: a page answers a change of range with a value of its own

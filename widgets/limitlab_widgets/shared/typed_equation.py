@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
@@ -11,19 +12,45 @@ from limitlab.problems.text.systems import kind_of
 from limitlab_widgets.shared.controls import button, described
 from limitlab_widgets.shared.layout import display, row
 from limitlab_widgets.shared.panels import error_text
-from limitlab_widgets.solver.methods import SENSE
-from limitlab_widgets.solver.state import SolverState
+
+
+class TakesText(Protocol):
+    """A state with a `problem` and a `span`, which takes a typed system or says why not in `complaint`."""
+
+    problem: Any
+    span: Any
+    complaint: Any
+
+    @property
+    def start(self) -> Any:
+        """The initial state, (1, state)."""
+
+    def choose_text(
+        self,
+        text: str,
+        parameters: Mapping[str, float],
+        initial: Mapping[str, float],
+        span: float = 10.0,
+        calculus: str = "ito",
+    ) -> bool:
+        """Take the system; whether it could be."""
+
+    def observe(self, handler: Any, names: Any) -> None:
+        """As of traits."""
 
 
 class TypedEquation(widgets.Accordion):
-    """Type a system; `solve` gives it to the state. The text is parsed, never run."""
+    """Type a system; `solve` gives it to the state. The text is parsed, never run.
 
-    def __init__(self, state: SolverState) -> None:
+    senses: name of each sense of dW, for states that take stochastic systems. verb: what the button says.
+    """
+
+    def __init__(self, state: TakesText, *, senses: Mapping[str, str] | None = None, verb: str = "Solve it") -> None:
         self._state = state
         self.text = described(
             widgets.Textarea,
             "equations",
-            "x' = ..., or dX = ...*dt + ...*dW; one a line, or with semicolons",
+            "x' = ..., or dX = ...*dt + ...*dW; one a line, or with semicolons" if senses else "x' = ..., one a line",
             value="x' = y; y' = mu*(1 - x^2)*y - x",
             rows=3,
         )
@@ -32,9 +59,10 @@ class TypedEquation(widgets.Accordion):
             widgets.Text, "initial values", "such as x = 1, y = 0; 1 if left out", value="x = 1, y = 0"
         )
         self.span = described(widgets.FloatText, "until time", "the end of time", value=20.0)
-        senses = [(sense, name) for name, sense in SENSE.items()]
-        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW", options=senses)
-        self.solve = button("Solve it", "play", "take these equations", primary=True)
+        options = [(sense, name) for name, sense in (senses or {"ito": "none"}).items()]
+        self.calculus = described(widgets.Dropdown, "calculus", "the sense of dW", options=options)
+        self._stochastic = senses is not None
+        self.solve = button(verb, "play", "take these equations", primary=True)
         self.copy = button("Copy the one above", "copy", "begin with the problem that is picked")
         self.error = widgets.HTML()
         self.solve.on_click(self._solve)
@@ -72,7 +100,7 @@ class TypedEquation(widgets.Accordion):
         self._state.complaint = ""
 
     def _show_calculus(self, _change: dict[str, Any] | None = None) -> None:
-        display(self.calculus, kind_of(self.text.value) == "sde")
+        display(self.calculus, self._stochastic and kind_of(self.text.value) == "sde")
 
     def _show_complaint(self, change: dict[str, Any]) -> None:
         self.error.value = error_text(change["new"])

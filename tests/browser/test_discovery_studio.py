@@ -1,0 +1,86 @@
+"""The discovery studio as a reader has it: hide a term, train, click at the front, refit, forecast from a new start."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+STUDIO = """from limitlab_widgets import DiscoveryStudio
+studio = DiscoveryStudio("linear_decay", points=12, adam=60, quasi_newton=40, width=8, collocation=24, seconds=1.0)
+studio"""
+PLOTS = "[...document.querySelectorAll('.js-plotly-plot')].filter(p => p.offsetParent && p.querySelector('.main-svg'))"
+FRONT = f"{PLOTS}.find(p => p.data.some(t => t.name === 'picked'))"
+FORECAST = f"{PLOTS}.find(p => p.data.some(t => t.name === 'formula'))"
+MEASURED = f"{PLOTS}.find(p => p.data.some(t => t.name === 'u'))"
+# texts that do not fit, formulas excepted: MathJax measures its own
+CUT = """() => [...document.querySelectorAll('.widget-label, .jupyter-button, .limitlab-table')]
+    .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)
+    .map(e => e.innerText)"""
+
+
+def press(page, name):
+    page.locator("button:not([disabled])", has_text=name).click()
+
+
+def picture(page, name):
+    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
+    if "LIMITLAB_SCREENSHOTS" in os.environ:
+        page.evaluate("document.querySelector('.limitlab-studio').scrollIntoView()")
+        page.wait_for_timeout(2500)
+        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
+
+
+def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_notebook):
+    page = open_notebook(STUDIO, width=1366, height=768)
+    page.wait_for_function(f"() => {MEASURED}")
+    picture(page, "discovery-1-opened")
+    assert page.evaluate(CUT) == []
+
+    box = page.locator(".limitlab-choice input[type=checkbox]").first
+    assert box.is_checked()
+    box.uncheck()
+    press(page, "Train")
+    page.locator(".limitlab-error", has_text="nothing is hidden").wait_for()
+    box.check()
+    press(page, "Train")
+    page.get_by_text("trained 100 steps").wait_for()
+    page.wait_for_function(f"() => {MEASURED}.data.some(t => t.name === 'network')")
+    page.get_by_text("where visited").wait_for()
+    picture(page, "discovery-2-trained")
+
+    press(page, "Search")
+    page.wait_for_function(f"() => {FRONT}")
+    page.locator("button:not([disabled])", has_text="Refit all").wait_for()
+    before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
+    target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
+    # a click where plotly draws the point
+    place = page.evaluate(
+        f"""(k) => {{
+            const plot = {FRONT}; plot.scrollIntoView({{block: 'center'}});
+            const point = plot.querySelectorAll('.scatterlayer .trace')[0].querySelectorAll('.points path')[k];
+            const b = point.getBoundingClientRect();
+            return [b.left + b.width / 2, b.top + b.height / 2];
+        }}""",
+        target,
+    )
+    page.mouse.move(*place)
+    page.wait_for_timeout(300)
+    page.mouse.click(*place)
+    page.wait_for_function(f"() => {FRONT}?.data.find(t => t.name === 'picked')?.x[0] !== {before}")
+
+    page.get_by_text("Fitted to the measurements by simulation").wait_for()
+    page.wait_for_function(f"() => {FORECAST}")
+    shown = page.evaluate(f"{FORECAST}.data.find(t => t.name === 'formula').y[0]")
+    page.locator(".widget-inline-hbox:has([title='u at the new start']) .noUi-handle").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"() => {FORECAST}?.data.find(t => t.name === 'formula').y[0] !== {shown}")
+    start = page.evaluate(f"{FORECAST}.data.map(t => t.y[0])")
+    assert max(start) - min(start) < 1e-9
+    if "LIMITLAB_SCREENSHOTS" in os.environ:
+        page.set_viewport_size({"width": 1366, "height": 2200})
+    picture(page, "discovery-3-forecast")
+    assert page.evaluate(CUT) == []
+    output = "document.querySelector('.limitlab-studio')"
+    assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

@@ -1,0 +1,231 @@
+import time
+
+import pytest
+import torch
+
+from limitlab import problems
+from limitlab.errors import InvalidArgument, UnknownName
+from limitlab_widgets import DiscoveryState
+
+SMALL = {"adam": 30, "quasi_newton": 20, "width": 6, "collocation": 16, "seconds": 1.0}
+FILE = b"time,u\n0,1\n1,0.61\n2,0.37\n3,0.22\n4,0.14\n5,0.08\n"
+
+
+@pytest.fixture
+def opened():
+    states = []
+
+    def make(problem="linear_decay", **options):
+        states.append(DiscoveryState(problem, **{"points": 10, **SMALL, **options}))
+        return states[-1]
+
+    yield make
+    for state in states:
+        state.close()
+
+
+@pytest.fixture
+def searched(opened):
+    state = opened()
+    for step in (state.learning.train, state.learning.search):
+        step()
+        assert state.learning.wait(60)
+        assert state.learning.error == ""
+    return state
+
+
+def test_the_measurements_follow_every_move(opened):
+    state = opened()
+    assert state.measured.seen.values.shape == (1, 10, 1)
+    state.points, state.trajectories = 7, 2
+    assert state.wait(30)
+    assert state.measured.seen.values.shape == (2, 7, 1)
+    clean = state.measured.seen.values.clone()
+    state.noise = 0.1
+    assert state.wait(30)
+    assert not torch.equal(state.measured.seen.values, clean)
+
+
+def test_hiding_a_term_measures_nothing_anew(opened):
+    state = opened("lotka_volterra")
+    measured = state.measured
+    state.hide("x", "alpha*x", True)
+    assert state.hidden == (("x", "alpha*x"), ("x", "-beta*x*y"), ("y", "delta*x*y"))
+    state.hide("y", "delta*x*y", False)
+    assert state.hidden == (("x", "alpha*x"), ("x", "-beta*x*y"))
+    assert state.measured is measured
+
+
+def test_what_cannot_be_used_is_refused_and_nothing_moves(opened):
+    state = opened()
+    for name, value in (("points", 2), ("noise", -0.1), ("span", 0.0), ("hidden", (("u", "u^3"),)), ("problem", 3)):
+        before = getattr(state, name)
+        with pytest.raises(InvalidArgument, match=name):
+            setattr(state, name, value)
+        assert getattr(state, name) == before
+    with pytest.raises(InvalidArgument, match="there is no 'layers'"):
+        DiscoveryState(layers=3)
+    with pytest.raises(UnknownName, match="lotka_volterra"):
+        DiscoveryState("lotka_volterr")
+
+
+def test_a_typed_system_is_taken_or_the_complaint_says_why_not(opened):
+    state = opened()
+    assert not state.choose_text("x' = q*x", {}, {})
+    assert "unknown name 'q'" in state.complaint
+    assert not state.choose_text("dX = -X*dt + dW", {}, {})
+    assert "ordinary" in state.complaint
+    assert state.problem.name == "linear_decay"
+    assert state.choose_text("x' = a*x - x^2", {"a": 1.0}, {"x": 0.1}, 5.0)
+    assert (state.complaint, state.span, state.hidden) == ("", 5.0, (("x", "-x^2"),))
+
+
+def test_another_system_brings_a_span_and_terms_of_its_own(opened):
+    state = opened()
+    state.choose("logistic")
+    assert state.hidden == (("u", "-r*u^2/K"),)
+    assert 0 < state.span <= problems.get("logistic").span
+    assert state.wait(30)
+    assert state.measured.seen.points.max() == pytest.approx(state.span)
+
+
+def test_a_training_needs_a_term(opened):
+    state = opened()
+    state.hidden = ()
+    state.learning.train()
+    assert "nothing is hidden" in state.learning.error
+    assert state.learning.phase == "idle"
+
+
+def test_the_path_from_measurements_to_the_equation(searched):
+    learning = searched.learning
+    learned = learning.learned
+    assert (learned.steps, learned.equations) == (50, ("u",))
+    assert sorted(learned.losses) == ["data", "residual"]
+    assert learned.samples["values"].shape == (learned.samples.sizes["sample"], 1)
+    row = next(k for k, candidate in enumerate(learning.fronts["u"]) if "u" in str(candidate.expr))
+    learning.pick("u", row)
+    assert learning.formula("u") is learning.fronts["u"][row].expr
+    learning.refit_picked()
+    assert learning.wait(60)
+    assert searched.forecast.wait(60)
+    # u' = -u, whatever the networks say: the refit sees the measurements
+    (formula,) = learning.completed.formulas
+    u = torch.linspace(0.2, 1.0, 5, dtype=torch.float64)[:, None]
+    torch.testing.assert_close(torch.from_numpy(formula(u.numpy())), -u[:, 0], rtol=1e-3, atol=1e-3)
+    forecasts = searched.forecast.forecasts
+    assert set(forecasts.states) == {"truth", "formula", "network"}
+    exact = searched.forecast.start[0] * torch.exp(-torch.from_numpy(forecasts.times))
+    torch.testing.assert_close(torch.from_numpy(forecasts.states["truth"][:, 0]), exact, rtol=1e-4, atol=1e-5)
+    assert forecasts.error("formula") < 1e-2
+
+
+def test_a_new_start_is_solved_again(searched):
+    searched.learning.refit_picked()
+    assert searched.learning.wait(60)
+    searched.forecast.start = (0.5,)
+    assert searched.forecast.wait(60)
+    assert searched.forecast.forecasts.states["truth"][0, 0] == 0.5
+
+
+def test_what_changed_since_the_training_is_said(searched):
+    assert searched.outdated == []
+    searched.noise = 0.05
+    assert searched.outdated == ["noise"]
+    searched.noise = 0.0
+    assert searched.outdated == []
+
+
+def test_training_again_drops_what_rests_on_the_earlier_one(searched):
+    searched.learning.train()
+    assert searched.learning.fronts == {}
+    assert searched.learning.wait(60)
+    searched.learning.refit()
+    assert "every hidden term needs a formula" in searched.learning.error
+
+
+def test_stop_keeps_what_was_found(opened, until):
+    state = opened(adam=100_000)
+    learning = state.learning
+    learning.train()
+    until(lambda: learning.learned is not None)
+    assert learning.phase == "working"
+    learning.stop()
+    assert (learning.phase, learning.stale, learning.activity) == ("idle", False, "stopped")
+    assert learning.wait(30)
+    assert 0 < learning.learned.steps < 100_000
+    learning.search()
+    assert learning.wait(60)
+    assert learning.fronts["u"]
+
+
+def test_a_file_takes_the_place_of_the_simulation(opened):
+    state = opened()
+    assert state.load("mine.csv", FILE)
+    assert state.wait(30)
+    assert state.measured.seen.values[0, :, 0].tolist() == [1, 0.61, 0.37, 0.22, 0.14, 0.08]
+    state.hidden = (("u", ""),)
+    state.learning.train()
+    assert state.learning.wait(60)
+    # nobody knows the truth of a file
+    assert state.learning.learned.error is None
+    state.file = None
+    assert state.wait(30)
+    assert state.hidden == (("u", "rate*u"),)
+    assert state.outdated
+
+
+def test_a_bad_file_changes_nothing_and_is_explained(opened, capfd):
+    state = opened()
+    measured = state.measured
+    for content, message in ((b"time,u\n1,2\n", "4 to 5000 rows"), (b"time,v\n1,1\n2,2\n3,3\n4,4\n", "'u' is missing")):
+        assert not state.load("mine.csv", content)
+        assert message in state.error
+    assert state.measured is measured
+    assert state.file is None
+    assert capfd.readouterr().err == ""
+
+
+def test_a_failure_in_the_thread_is_shown_and_not_printed(searched, capfd, monkeypatch):
+    monkeypatch.setattr("limitlab_widgets.discovery.learning.search", lambda *_a, **_b: 1 / 0)
+    searched.learning.search()
+    assert searched.learning.wait(30)
+    assert "division by zero" in searched.learning.error
+    assert searched.learning.phase == "idle"
+    assert capfd.readouterr().err == ""
+
+
+def test_close_ends_a_training(opened, until):
+    state = opened(adam=100_000)
+    state.learning.train()
+    until(lambda: state.learning.learned is not None)
+    begun = time.monotonic()
+    state.close()
+    assert state.learning.wait(0)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_refit_is_ended_by_stop(searched, monkeypatch):
+    from limitlab.discovery.symbolic.refit import forward
+
+    learning, asked = searched.learning, []
+
+    def stopping():
+        asked.append(True)
+        learning.stop()
+        forward_ask()
+
+    forward_ask = forward.ask_to_go_on
+    monkeypatch.setattr(forward, "ask_to_go_on", stopping)
+    learning.refit()
+    assert learning.wait(60)
+    # the first evaluation after Stop is the last one
+    assert len(asked) == 1
+    assert (learning.phase, learning.refits, learning.error) == ("idle", None, "")
+
+
+def test_a_number_that_is_none_is_refused(opened):
+    state = opened()
+    for name in ("noise", "span"):
+        with pytest.raises(InvalidArgument, match=name):
+            setattr(state, name, float("nan"))

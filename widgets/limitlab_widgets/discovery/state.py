@@ -1,0 +1,241 @@
+"""State of the discovery studio: a system, which of its terms are hidden, what is measured, and what comes of it.
+
+The traits here decide the measurements, which follow every move. What takes longer is started by the reader: `learning`
+trains, searches and refits; `forecast` solves what was found from a new start, beside the problem itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+from traitlets import Any as AnyTrait
+from traitlets import Float as FloatTrait
+from traitlets import Int, Tuple, Unicode, validate
+
+from limitlab import problems
+from limitlab.errors import InvalidArgument, LimitlabError, check_number
+from limitlab.problems import ODEProblem
+from limitlab_widgets.discovery.forecast import Forecast
+from limitlab_widgets.discovery.learned import Plan
+from limitlab_widgets.discovery.learning import Learning
+from limitlab_widgets.discovery.sampling import Measured, Sampling, fitted_to, suiting
+from limitlab_widgets.discovery.table import Table, read_table
+from limitlab_widgets.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
+from limitlab_widgets.shared.state import StudioState
+from limitlab_widgets.shared.worker import Check
+
+FIRST = "lotka_volterra"
+RANGES = {"points": (4, 1000), "trajectories": (1, 20), "seed": (0, 10**6)}
+# the first solve of a kernel loads what later ones find loaded
+FIRST_PATIENCE, PATIENCE = 60.0, 0.5
+
+
+class DiscoveryState(StudioState):
+    """A system with hidden terms and measurements of it; `learning` and `forecast` are states of their own.
+
+    problem: an ODEProblem of one to three states, or a name of `limitlab.problems`. options: first settings of
+    `learning`, such as adam=100. Raises UnknownName or InvalidArgument, as does every trait that is given a value which
+    cannot be used.
+
+    >>> from limitlab_widgets import DiscoveryState
+    >>> state = DiscoveryState("lotka_volterra", points=12)
+    >>> state.hidden
+    (('x', '-beta*x*y'), ('y', 'delta*x*y'))
+    >>> state.measured.seen.values.shape
+    torch.Size([1, 12, 2])
+    >>> state.close()
+    """
+
+    decides = ("problem", "span", "hidden", "points", "noise", "trajectories", "seed", "file")
+
+    problem = AnyTrait(help="the system at its parameters, an ODEProblem of one to three states")
+    span = FloatTrait(1.0, help="the end of the measurements")
+    hidden = Tuple(help="(equation, text) of each summand that is hidden; an empty text for a term nobody knows")
+    points = Int(30, help="measured times of a trajectory")
+    noise = FloatTrait(0.0, help="noise as a share of each state's deviation")
+    trajectories = Int(1, help="trajectories, which share the hidden terms")
+    seed = Int(0, help="of noise, further starts and networks")
+    file = AnyTrait(None, help="measurements of a file, a Table, in the place of simulated ones")
+    complaint = Unicode("", help="why a system that was typed is refused")
+    settings_revision = Int(0, help="raised when settings have changed, all together, before they are answered")
+    revision = Int(0, help="raised when measurements have changed")
+
+    def __init__(
+        self, problem: str | ODEProblem = FIRST, *, points: int = 30, noise: float = 0.0, **options: Any
+    ) -> None:
+        super().__init__()
+        chosen = _named(problem)
+        self.measured: Measured | None = None
+        self._measured_of: Sampling | None = None
+        self.learning = Learning(self.plan)
+        self.forecast = Forecast()
+        self._patience = FIRST_PATIENCE
+        for name, value in options.items():
+            if name not in self.learning.trait_names():
+                raise InvalidArgument(f"options must be settings of the learning; there is no {name!r}")
+            setattr(self.learning, name, value)
+        with self.together():
+            self.points, self.noise = points, noise
+            self._take(chosen)
+        self._patience, self._took = PATIENCE, 0.0
+        self.learning.observe(self._take_refit, "refits_revision")
+        self.learning.observe(self._take_learned, "learned_revision")
+
+    @property
+    def system(self) -> ODEProblem:
+        """The problem over the span of its measurements. Raises InvalidArgument where a file does not fit."""
+        if self.file is not None:
+            return fitted_to(self.problem, self.file)
+        return dataclasses.replace(self.problem, span=self.span)
+
+    @property
+    def sampling(self) -> Sampling:
+        """What decides the measurements now. Raises InvalidArgument where a file does not fit."""
+        simulated = self.points, self.noise, self.trajectories
+        return Sampling(self.system, *(simulated if self.file is None else (0, 0.0, 0)), self.seed, self.file)
+
+    @property
+    def start(self) -> Float[Tensor, "1 state"]:
+        """The initial state of the first trajectory."""
+        return self.problem.initial_value[None]
+
+    @property
+    def outdated(self) -> list[str]:
+        """What has changed since the training that is looked at."""
+        learned = self.learning.learned
+        if learned is None:
+            return []
+        try:
+            now = Plan(self.sampling, self.hidden, learned.plan.settings)
+        except InvalidArgument:
+            return ["file"]
+        names = [f.name for f in dataclasses.fields(Sampling)]
+        before, after = learned.plan.sampling, now.sampling
+        changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+        return changed + (["hidden terms"] if learned.plan.hidden != now.hidden else [])
+
+    def plan(self) -> tuple[Plan, Measured]:
+        """What a training started now would learn, and from what. Raises InvalidArgument."""
+        if not self.hidden:
+            raise InvalidArgument("nothing is hidden: tick a term of the equations")
+        with self.lock:
+            if self.measured is None or self.stale:
+                raise InvalidArgument("there are no measurements yet")
+            return Plan(self.sampling, self.hidden, self.learning.settings), self.measured
+
+    def choose(self, problem: str | ODEProblem) -> None:
+        """Take another system with a span that suits it; its nonlinear terms are hidden, and a file is left."""
+        chosen = _named(problem)
+        with self.together():
+            self._take(chosen)
+
+    def choose_text(
+        self, text: str, parameters: Mapping[str, float], initial: Mapping[str, float], span: float = 10.0, *_: str
+    ) -> bool:
+        """Take a typed system; whether it could be. If not, `complaint` says why, and all stays as it was."""
+        try:
+            parsed: Any = problems.parse(text, parameters, initial=dict(initial) or None, span=span)
+            chosen = require_suitable(parsed)
+            with self.together():
+                self._take(chosen, span)
+        except LimitlabError as error:
+            self.complaint = str(error)
+            return False
+        self.complaint = ""
+        return True
+
+    def load(self, name: str, content: bytes) -> bool:
+        """Take the measurements of a file; whether it could be. If not, `error` says why, and all stays as it was."""
+        try:
+            table = read_table(name, content)
+            fitted_to(self.problem, table)
+        except InvalidArgument as error:
+            self.refuse(error)
+            return False
+        self.file = table
+        return True
+
+    def hide(self, equation: str, text: str, hidden: bool) -> None:
+        """Hide a summand of an equation, or know it again. Raises InvalidArgument."""
+        others = [pair for pair in self.hidden if pair != (equation, text)]
+        self.hidden = tuple(others + ([(equation, text)] if hidden else []))
+
+    def answer(self) -> None:
+        """Measure, unless only what is hidden has changed."""
+        known = {(term.equation, term.text) for term in terms_of(self.problem)}
+        # simulated measurements hold nothing that the equations lack
+        kept = tuple(pair for pair in self.hidden if pair in known or (self.file is not None and not pair[1]))
+        if kept != self.hidden:
+            self.hidden = kept or first_hidden(self.problem)
+        self.complaint = ""
+        self.settings_revision += 1
+        sampling = self.sampling
+        if sampling == self._measured_of:
+            self.settle()
+        else:
+            self.work(partial(self._measure, sampling), patience=self._patience)
+
+    def close(self) -> None:
+        """Stop what is under way and release the threads."""
+        super().close()
+        self.learning.close()
+        self.forecast.close()
+
+    def _take(self, problem: ODEProblem, span: float | None = None) -> None:
+        # before any trait is set: each may raise
+        span, hidden = span or suiting(problem), first_hidden(problem)
+        self.problem, self.file, self.span, self.hidden = problem, None, span, hidden
+
+    def _measure(self, sampling: Sampling, check: Check) -> None:
+        self.report(check, "measuring")
+        measured = sampling.measured()
+        with self.lock:
+            check()
+            self.measured, self._measured_of = measured, sampling
+        self.revision += 1
+
+    def _take_learned(self, _change: dict[str, Any]) -> None:
+        if self.learning.learned is None:
+            self.forecast.forget()
+
+    def _take_refit(self, _change: dict[str, Any]) -> None:
+        learned, completed = self.learning.learned, self.learning.completed
+        if learned is not None and completed is not None:
+            self.forecast.take(learned, completed)
+
+    @validate("problem")
+    def _suitable(self, proposal: dict[str, Any]) -> ODEProblem:
+        problem = require_suitable(proposal["value"])
+        if not terms_of(problem):
+            raise InvalidArgument(f"problem must have a term to hide; got {problem.equation!r:.80}")
+        return problem
+
+    @validate("hidden")
+    def _terms(self, proposal: dict[str, Any]) -> Hidden:
+        return checked(self.problem, proposal["value"], blanks=True)
+
+    @validate("span", "noise")
+    def _number(self, proposal: dict[str, Any]) -> float:
+        low, high = {"span": (1e-9, 1e9), "noise": (0.0, 1.0)}[proposal["trait"].name]
+        return check_number(proposal["trait"].name, proposal["value"], low=low, high=high)
+
+    @validate("points", "trajectories", "seed")
+    def _count(self, proposal: dict[str, Any]) -> int:
+        name = proposal["trait"].name
+        low, high = RANGES[name]
+        return int(check_number(name, proposal["value"], low=low, high=high, integer=True))
+
+    @validate("file")
+    def _table(self, proposal: dict[str, Any]) -> Table | None:
+        if proposal["value"] is not None and not isinstance(proposal["value"], Table):
+            raise InvalidArgument(f"file must be a Table; got {proposal['value']!r:.60}")
+        return proposal["value"]
+
+
+def _named(problem: str | ODEProblem) -> ODEProblem:
+    return require_suitable(problems.get(problem) if isinstance(problem, str) else problem)

@@ -1,0 +1,114 @@
+"""A file of measurements: comma-separated text with a row of names, a column of times and one for each state.
+
+    time, x, y                     several trajectories have a column `trajectory` too; an empty cell, or `nan`, says
+    0.0, 0.44, 4.63                that nothing was measured there
+    0.1, 0.31, 3.9
+
+Whatever is wrong with a file is said in one sentence that names its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from limitlab.discovery.pinn import Measurements
+from limitlab.errors import InvalidArgument
+
+TIMES, TRAJECTORY = ("time", "t"), "trajectory"
+FEWEST_ROWS, MOST_ROWS = 4, 5000
+MISSING = ("", "nan", "na", "none", "null")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of a file, one list of rows a trajectory; times count from the first of each."""
+
+    name: str
+    times: tuple[tuple[float, ...], ...]
+    columns: Mapping[str, tuple[tuple[float, ...], ...]]
+
+    @property
+    def span(self) -> float:
+        """The last time."""
+        return max(times[-1] for times in self.times)
+
+    def of(self, states: Sequence[str]) -> Measurements:
+        """The columns of these states. Raises InvalidArgument where one is missing or empty."""
+        for state in states:
+            if state not in self.columns:
+                held = ", ".join(self.columns) or "none"
+                raise InvalidArgument(
+                    f"{self.name} must have a column for each state; {state!r} is missing, it has {held}"
+                )
+            if all(math.isnan(value) for rows in self.columns[state] for value in rows):
+                raise InvalidArgument(f"{self.name} holds no number in the column {state!r}")
+        values = torch.tensor([self.columns[state] for state in states], dtype=torch.float64)
+        times = torch.tensor(self.times, dtype=torch.float64)
+        return Measurements(times[..., None], values.movedim(0, -1).contiguous())
+
+
+def read_table(name: str, content: bytes) -> Table:
+    """The table of a file's bytes. Raises InvalidArgument that names the file, and the line where there is one."""
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"{name} must be a text file of comma-separated values in UTF-8") from None
+    rows = [(number, row) for number, line in enumerate(lines, 1) if (row := _cells(line, lines[0]))]
+    if not rows:
+        raise InvalidArgument(f"{name} is empty: its first line must name the columns, such as time, x, y")
+    header = [cell.strip() for cell in rows[0][1]]
+    time = next((cell for cell in header if cell.lower() in TIMES), None)
+    if time is None or len(set(header)) < len(header):
+        raise InvalidArgument(f"the first line of {name} must name a column time and others, each once; got {header}")
+    if not FEWEST_ROWS <= len(rows) - 1 <= MOST_ROWS:
+        raise InvalidArgument(f"{name} must have {FEWEST_ROWS} to {MOST_ROWS} rows of numbers; it has {len(rows) - 1}")
+    numbers = [(line, _numbers(name, header, line, row)) for line, row in rows[1:]]
+    return _split(name, time, numbers)
+
+
+def _cells(line: str, first: str) -> list[str]:
+    """The cells of a line, by the separator of the first one; none for a blank line."""
+    separator = max((",", ";", "\t"), key=first.count)
+    cells = next(csv.reader([line], delimiter=separator), [])
+    return cells if any(cell.strip() for cell in cells) else []
+
+
+def _numbers(name: str, header: Sequence[str], line: int, row: Sequence[str]) -> dict[str, float]:
+    if len(row) != len(header):
+        raise InvalidArgument(
+            f"line {line} of {name} must have {len(header)} cells, as the first has; it has {len(row)}"
+        )
+    numbers = {}
+    for column, cell in zip(header, row, strict=True):
+        try:
+            value = math.nan if cell.strip().lower() in MISSING else float(cell)
+        except ValueError:
+            value = math.inf
+        if math.isinf(value):
+            raise InvalidArgument(f"line {line} of {name} must hold numbers; {column} is {cell.strip()!r:.40}")
+        numbers[column] = value
+    return numbers
+
+
+def _split(name: str, time: str, numbers: Sequence[tuple[int, dict[str, float]]]) -> Table:
+    """Rows by trajectory, each with times that grow."""
+    groups: dict[float, list[dict[str, float]]] = {}
+    for line, row in numbers:
+        mine = groups.setdefault(row.get(TRAJECTORY, 0.0), [])
+        # a NaN is not greater than anything
+        if not (math.isfinite(row[time]) and (not mine or row[time] > mine[-1][time])):
+            raise InvalidArgument(f"times of {name} must be there and grow; line {line} has {row[time]:g}")
+        mine.append(row)
+    if len({len(rows) for rows in groups.values()}) > 1:
+        raise InvalidArgument(f"trajectories of {name} must have the same number of rows; leave cells empty for NaN")
+    columns = {
+        column: tuple(tuple(row[column] for row in rows) for rows in groups.values()) for column in numbers[0][1]
+    }
+    times = tuple(tuple(moment - rows[0] for moment in rows) for rows in columns.pop(time))
+    columns.pop(TRAJECTORY, None)
+    return Table(name, times, columns)
