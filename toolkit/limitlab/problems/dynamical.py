@@ -341,6 +341,6 @@ class DynamicalProblem(GenerativeProblem):
     def stored_times(self, resolution: int | None, times: Sequence[float] | Times | Tensor | None) -> Times:
         """The times of a dataset: those given, or `resolution` (else `frames`) equally spaced ones."""
         if times is not None:
-            return np.array(times, dtype=np.float64)
+            return np.asarray(times, dtype=np.float64).copy()
         count = self.frames if resolution is None else check_number("resolution", resolution, low=2, integer=True)
         return np.linspace(0.0, self.span, int(count))

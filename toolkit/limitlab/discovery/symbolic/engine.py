@@ -146,7 +146,8 @@ class Engine:
 
 def _array(argument: str, values: Any) -> np.ndarray:
     try:
-        numbers = np.array(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
+        # np.array of a tensor would warn
+        numbers = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64).copy()
     except (TypeError, ValueError):
         raise InvalidArgument(f"{argument} must be numbers; got {values!r:.80}") from None
     if not np.isfinite(numbers).all():

@@ -284,7 +284,8 @@ def _corners(front: ParetoFront) -> np.ndarray:
 
 def _read(times: Any, states: Any, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """Times (sample, time) and states (sample, time, state)."""
-    moments, y = np.array(times, dtype=np.float64), np.array(states, dtype=np.float64)
+    # np.array of a tensor would warn
+    moments, y = (np.asarray(values, dtype=np.float64).copy() for values in (times, states))
     y = y[None] if y.ndim == 2 else y
     if y.ndim != 3 or y.shape[2] != dimension:
         raise InvalidArgument(f"states must be (time, {dimension}) or (sample, time, {dimension}); got {y.shape}")
