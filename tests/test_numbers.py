@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from limitlab.errors import InvalidArgument
-from limitlab.numbers import tensor_of
+from limitlab.numbers import array_of, tensor_of
 
 RAMP = np.linspace(0.0, 1.0, 5)
 
@@ -34,3 +34,23 @@ def test_what_torch_can_share_is_shared():
 def test_what_is_no_number_is_refused_by_name(values):
     with pytest.raises(InvalidArgument, match="t must be numbers; got"):
         tensor_of("t", values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [RAMP.copy(), RAMP.tolist(), torch.tensor(RAMP), torch.tensor(RAMP, requires_grad=True)],
+    ids=["array", "list", "tensor", "tensor with a gradient"],
+)
+@pytest.mark.filterwarnings("error")
+def test_arrays_are_of_double_precision_and_the_callers_stay_theirs(values):
+    array = array_of("t", values)
+    assert array.dtype == np.float64
+    array += 1
+    assert np.array_equal(array_of("t", values), RAMP)
+    assert np.array_equal(array, RAMP + 1)
+
+
+@pytest.mark.parametrize("values", ["noon", [0.0, "noon"], [[0.0], [1.0, 2.0]]])
+def test_what_makes_no_array_is_refused_by_name(values):
+    with pytest.raises(InvalidArgument, match="t must be numbers; got"):
+        array_of("t", values)

@@ -34,6 +34,20 @@ def tensor_of(
         raise InvalidArgument(f"{argument} must be numbers; got {values!r:.80}") from problem
 
 
+def array_of(argument: str, values: Any) -> np.ndarray:
+    """A float64 array of the values, that nobody else writes to; raises InvalidArgument for what are no numbers.
+
+    >>> from limitlab.numbers import array_of
+    >>> array_of("t", torch.tensor([0.0, 1.0], requires_grad=True))
+    array([0., 1.])
+    """
+    try:
+        # np.array of a tensor would warn
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64).copy()
+    except (TypeError, ValueError):
+        raise InvalidArgument(f"{argument} must be numbers; got {values!r:.80}") from None
+
+
 def resolves(dtype: torch.dtype, start: Tensor, end: Tensor) -> bool:
     """Whether spans start to end are so near to zero that dtype has some thousands of numbers in each of them.
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
+from limitlab.numbers import array_of
 from limitlab.problems.base import Facts, Field, GenerativeProblem, Invariant, with_unit
 from limitlab.problems.compiled.vector_field import INTEGRAL, Ends, Layout, Values, VectorField, evaluator, vector_field
 from limitlab.problems.laws import Nearby, StateLaw, streams
@@ -341,6 +342,6 @@ class DynamicalProblem(GenerativeProblem):
     def stored_times(self, resolution: int | None, times: Sequence[float] | Times | Tensor | None) -> Times:
         """The times of a dataset: those given, or `resolution` (else `frames`) equally spaced ones."""
         if times is not None:
-            return np.asarray(times, dtype=np.float64).copy()
+            return array_of("times", times)
         count = self.frames if resolution is None else check_number("resolution", resolution, low=2, integer=True)
         return np.linspace(0.0, self.span, int(count))

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from limitlab.discovery.symbolic.expression import Expr
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.numbers import array_of
 
 if TYPE_CHECKING:
     from limitlab.discovery.symbolic.units import Units
@@ -145,11 +146,7 @@ class Engine:
 
 
 def _array(argument: str, values: Any) -> np.ndarray:
-    try:
-        # np.array of a tensor would warn
-        numbers = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64).copy()
-    except (TypeError, ValueError):
-        raise InvalidArgument(f"{argument} must be numbers; got {values!r:.80}") from None
+    numbers = array_of(argument, values)
     if not np.isfinite(numbers).all():
         first = tuple(map(int, np.argwhere(~np.isfinite(numbers))[0]))
         raise InvalidArgument(f"{argument} must be finite; {argument}{list(first)} is {numbers[first]}")

@@ -24,6 +24,7 @@ from limitlab.discovery.symbolic.refit.fitting import FLOOR, Measured, fitted
 from limitlab.discovery.symbolic.refit.forward import TIME, Fills, Holed, Samples
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, unknown_name
 from limitlab.labels import labelled
+from limitlab.numbers import array_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -284,8 +285,7 @@ def _corners(front: ParetoFront) -> np.ndarray:
 
 def _read(times: Any, states: Any, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """Times (sample, time) and states (sample, time, state)."""
-    # np.array of a tensor would warn
-    moments, y = (np.asarray(values, dtype=np.float64).copy() for values in (times, states))
+    moments, y = array_of("times", times), array_of("states", states)
     y = y[None] if y.ndim == 2 else y
     if y.ndim != 3 or y.shape[2] != dimension:
         raise InvalidArgument(f"states must be (time, {dimension}) or (sample, time, {dimension}); got {y.shape}")
