@@ -24,6 +24,7 @@ _PIECES = (
     "infinite_width",
     "labels",
     "layers",
+    "neural_des",
     "operators",
     "problems",
     "reports",

@@ -1,7 +1,8 @@
 """From a problem to labelled, cached samples to batches of tensors."""
 
-from limitlab.data.batches import Batches, batches
+from limitlab.data.batches import Batches, ShuffledRows, batches
 from limitlab.data.generation import NonFiniteSample, generate
+from limitlab.data.series import Series, series
 from limitlab.data.sources.shipped import DataMissing, digits, hudson_bay
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
@@ -14,10 +15,13 @@ __all__ = [
     "ChannelStatistics",
     "DataMissing",
     "NonFiniteSample",
+    "Series",
+    "ShuffledRows",
     "batches",
     "dask_client",
     "digits",
     "generate",
     "home",
     "hudson_bay",
+    "series",
 ]

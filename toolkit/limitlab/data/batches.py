@@ -6,7 +6,8 @@ is the rows step*b ... of the endless sequence of epochs, each without its last 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -57,38 +58,29 @@ def batches(
     return Batches(tensors, grid, size=size, seed=seed, shuffle=shuffle)
 
 
-class Batches:
-    """Batches {"input": (batch, channel, *grid), "target": (batch, channel, *grid)} of float32 tensors on the CPU.
+class ShuffledRows:
+    """Batches of any tensors with the same samples along their first dimension, in an order of each epoch's own.
 
     `len()` is the number of batches in an epoch. A set smaller than a batch is one batch. Where there is CUDA, batches
     come in pinned memory.
 
-    >>> grid = ll.spaces.Grid.uniform((8,), dimension=1)
-    >>> pairs = ll.data.Batches({"input": torch.rand(6, 1, 8), "target": torch.rand(6, 1, 8)}, grid, size=2)
-    >>> len(pairs), tuple(pairs.batch(7)["input"].shape)
-    (3, (2, 1, 8))
+    >>> rows = ll.data.ShuffledRows({"x": torch.rand(6, 3), "label": torch.arange(6)}, size=2)
+    >>> len(rows), rows.batch(7)["label"].dtype
+    (3, torch.int64)
     """
 
-    def __init__(
-        self,
-        tensors: Batch,
-        grid: Grid,
-        *,
-        size: int,
-        seed: int = 0,
-        shuffle: bool = True,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.grid = grid
+    def __init__(self, tensors: Batch, *, size: int, seed: int = 0, shuffle: bool = True) -> None:
         self.size = int(check_number("size", size, low=1, integer=True))
         self.seed = int(check_number("seed", seed, low=0, high=2**63 - 1, integer=True))
-        self.shuffle, self.rank, self.world = shuffle, rank, world
+        self.shuffle, self.rank, self.world = shuffle, 0, 1
         self._tensors = tensors
-        self._samples = len(tensors["input"])
+        counts = {name: len(tensor) for name, tensor in tensors.items()}
+        self._samples = next(iter(counts.values()), 0)
         self._order: tuple[int, Int64[Tensor, " sample"]] = (-1, torch.empty(0, dtype=torch.int64))
         if self._samples == 0:
             raise InvalidArgument("the dataset has no samples")
+        if len(set(counts.values())) > 1:
+            raise InvalidArgument(f"tensors must have the same number of samples; got {counts}")
 
     def __len__(self) -> int:
         # at least one: a set smaller than a batch is a batch
@@ -97,7 +89,7 @@ class Batches:
     def __repr__(self) -> str:
         shapes = ", ".join(f"{role} {tuple(tensor.shape)}" for role, tensor in self._tensors.items())
         share = f", rank {self.rank} of {self.world}" if self.world > 1 else ""
-        return f"Batches({len(self)} of {self.size} an epoch: {shapes}; seed {self.seed}{share})"
+        return f"{type(self).__name__}({len(self)} of {self.size} an epoch: {shapes}; seed {self.seed}{share})"
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over all epochs; tensors are new, so they may be changed."""
@@ -107,7 +99,7 @@ class Batches:
         rows = self._epoch(epoch)[start : start + self.size]
         return {role: _rows(tensor, rows) for role, tensor in self._tensors.items()}
 
-    def shard(self, rank: int, world: int) -> Batches:
+    def shard(self, rank: int, world: int) -> Self:
         """The part of one of `world` processes: a global batch has size * world rows, and `rank` takes its slice.
 
         So two processes with batches of b see together what one with 2 b sees. Raises InvalidArgument if the set is
@@ -121,9 +113,9 @@ class Batches:
             raise InvalidArgument(
                 f"{world} processes with batches of {self.size} need {self.size * world} samples; got {self._samples}"
             )
-        return Batches(
-            self._tensors, self.grid, size=self.size, seed=self.seed, shuffle=self.shuffle, rank=rank, world=world
-        )
+        part = copy(self)
+        part.rank, part.world = rank, world
+        return part
 
     def tensors(self) -> Batch:
         """The whole set in the order of the dataset, not copied."""
@@ -144,9 +136,24 @@ class Batches:
         return order
 
 
+class Batches(ShuffledRows):
+    """Batches {"input": (batch, channel, *grid), "target": (batch, channel, *grid)} of functions on a grid.
+
+    >>> grid = ll.spaces.Grid.uniform((8,), dimension=1)
+    >>> pairs = ll.data.Batches({"input": torch.rand(6, 1, 8), "target": torch.rand(6, 1, 8)}, grid, size=2)
+    >>> len(pairs), tuple(pairs.batch(7)["input"].shape)
+    (3, (2, 1, 8))
+    """
+
+    def __init__(self, tensors: Batch, grid: Grid, *, size: int, seed: int = 0, shuffle: bool = True) -> None:
+        super().__init__(tensors, size=size, seed=seed, shuffle=shuffle)
+        self.grid = grid
+
+
 def _rows(tensor: Tensor, rows: Int64[Tensor, " batch"]) -> Tensor:
     # written straight into pinned memory, from which a copy to the device need not wait
-    chosen = torch.empty((len(rows), *tensor.shape[1:]), pin_memory=torch.cuda.is_available())
+    shape = (len(rows), *tensor.shape[1:])
+    chosen = torch.empty(shape, dtype=tensor.dtype, pin_memory=torch.cuda.is_available())
     return torch.index_select(tensor, 0, rows, out=chosen)
 
 
