@@ -154,7 +154,10 @@ class Fills(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Where fills are solved: times (sample, time), states to compare with, and the box that trajectories may fill."""
+    """Where fills are solved: times (sample, time), states to compare with, and the box that trajectories may fill.
+
+    spread: of each state, infinite for one without a measure of how far it goes.
+    """
 
     times: Float[Array, "sample time"]
     middle: Float[Array, " state"]
