@@ -7,7 +7,7 @@ from limitlab_widgets.discovery.figures import forecast, hidden_term, losses, re
 from limitlab_widgets.discovery.forecast import Forecasts
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings
 from limitlab_widgets.discovery.sampling import Sampling
-from limitlab_widgets.discovery.terms import first_hidden
+from limitlab.discovery.terms import first_hidden
 
 TINY = Settings(adam=1, quasi_newton=0, width=4, collocation=8)
 

@@ -12,7 +12,7 @@ from limitlab.errors import LimitlabError
 from limitlab.problems import Parameter
 from limitlab_widgets.discovery.learning import METHODS, OPERATORS, Learning
 from limitlab_widgets.discovery.state import DiscoveryState
-from limitlab_widgets.discovery.terms import BLANK, Term, terms_of
+from limitlab.discovery.terms import BLANK, Term, terms_of
 from limitlab_widgets.shared.controls import (
     button,
     described,

@@ -31,7 +31,7 @@ from limitlab.discovery.pinn import (
 from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.training import fit
 from limitlab_widgets.discovery.sampling import Measured, Sampling
-from limitlab_widgets.discovery.terms import Hidden, hidden_terms
+from limitlab.discovery.terms import Hidden, hidden_terms
 
 if TYPE_CHECKING:
     import xarray as xr

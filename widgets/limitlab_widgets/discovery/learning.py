@@ -20,7 +20,7 @@ from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import interruptible
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings, visited
 from limitlab_widgets.discovery.sampling import Measured
-from limitlab_widgets.discovery.terms import holed
+from limitlab.discovery.terms import holed
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check, Job
 

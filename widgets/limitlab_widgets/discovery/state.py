@@ -25,7 +25,7 @@ from limitlab_widgets.discovery.learned import Plan
 from limitlab_widgets.discovery.learning import Learning
 from limitlab_widgets.discovery.sampling import Measured, Sampling, fitted_to, suiting
 from limitlab_widgets.discovery.table import Table, read_table
-from limitlab_widgets.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
+from limitlab.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
