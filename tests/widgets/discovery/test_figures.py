@@ -16,7 +16,7 @@ TINY = Settings(adam=1, quasi_newton=0, width=4, collocation=8)
 def learned():
     def made(name, trajectories=1, span=0.5):
         problem = problems.get(name).with_domain(span=span)
-        plan = Plan(Sampling(problem, 6, 0.0, trajectories, 0), first_hidden(problem), TINY)
+        plan = Plan(Sampling(problem, 6, 0.0, trajectories, 0), first_hidden(problem), problem.components, TINY)
         measured = plan.sampling.measured()
         return Learned.of(plan, measured, plan.model(measured), {"data": [1.0, 0.5]})
 
