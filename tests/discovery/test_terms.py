@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from limitlab import problems
-from limitlab.errors import InvalidArgument
 from limitlab.discovery.terms import answer_key, checked, first_hidden, hidden_terms, holed, require_suitable, terms_of
+from limitlab.errors import InvalidArgument
 
 LOTKA_VOLTERRA = problems.get("lotka_volterra")
 

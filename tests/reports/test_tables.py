@@ -71,7 +71,9 @@ def test_stars_of_a_formula_are_stars_in_markdown():
 
 def test_stars_in_code_and_in_escapes_stay_as_they_are():
     assert rendered_cells("`x*y*z`", r"x\*y*z", "``a`*b`` c*d*e") == [
-        "<code>x*y*z</code>", "x*y*z", "<code>a`*b</code> c*d*e"
+        "<code>x*y*z</code>",
+        "x*y*z",
+        "<code>a`*b</code> c*d*e",
     ]
 
 

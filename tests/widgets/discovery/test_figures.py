@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from limitlab import problems
+from limitlab.discovery.terms import first_hidden
 from limitlab_widgets.discovery.figures import forecast, hidden_term, losses, residuals, trajectories
 from limitlab_widgets.discovery.forecast import Forecasts
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings
 from limitlab_widgets.discovery.sampling import Sampling
-from limitlab.discovery.terms import first_hidden
 
 TINY = Settings(adam=1, quasi_newton=0, width=4, collocation=8)
 

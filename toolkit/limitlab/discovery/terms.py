@@ -130,7 +130,9 @@ def answer_key(problem: ODEProblem, hidden: Hidden) -> tuple[Expr, ...]:
     for name, text in hidden_terms(problem, hidden).items():
         if text is None or (name, BLANK) in hidden:
             raise InvalidArgument(f"the text of {problem.name} has no answer for a term of {name} that nobody knows")
-        used = {symbol.name for symbol in parse_scalar(text, tuple(problem.values), states=problem.components).free_symbols}
+        used = {
+            symbol.name for symbol in parse_scalar(text, tuple(problem.values), states=problem.components).free_symbols
+        }
         constants = {constant: value for constant, value in problem.values.items() if constant in used}
         key.append(Expr.parse(text, problem.components, parameters=constants))
     return tuple(key)

@@ -10,11 +10,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab.discovery.symbolic import engines
+from limitlab.discovery.terms import BLANK, Term, terms_of
 from limitlab.errors import LimitlabError
 from limitlab.problems import Parameter
 from limitlab_widgets.discovery.learning import FIRSTS, METHODS, OPERATORS, Learning
 from limitlab_widgets.discovery.state import DiscoveryState
-from limitlab.discovery.terms import BLANK, Term, terms_of
 from limitlab_widgets.shared.controls import (
     button,
     described,

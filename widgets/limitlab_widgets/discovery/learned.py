@@ -29,9 +29,9 @@ from limitlab.discovery.pinn import (
     two_phases,
 )
 from limitlab.discovery.pinn.identifiability import condition_number, library
+from limitlab.discovery.terms import Hidden, hidden_terms
 from limitlab.training import fit
 from limitlab_widgets.discovery.sampling import Measured, Sampling
-from limitlab.discovery.terms import Hidden, hidden_terms
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +49,7 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class Settings:
-    """Of the networks and their training: `adam` steps of the optimiser `first`, then the quasi-Newton method, if any."""
+    """Of the networks and their training: `adam` steps of the optimiser `first`, then of the quasi-Newton method."""
 
     first: str = "adam"
     adam: int = 700

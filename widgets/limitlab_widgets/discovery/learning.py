@@ -17,11 +17,11 @@ from traitlets import Dict, Enum, Int, Unicode, validate
 from traitlets import Float as FloatTrait
 
 from limitlab.discovery.symbolic import Expr, ParetoFront, engines, refit, search
+from limitlab.discovery.terms import holed
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import interruptible
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings, visited
 from limitlab_widgets.discovery.sampling import Measured
-from limitlab.discovery.terms import holed
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check, Job
 

@@ -18,6 +18,7 @@ from traitlets import Float as FloatTrait
 from traitlets import Int, Tuple, Unicode, validate
 
 from limitlab import problems
+from limitlab.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, one_of
 from limitlab.interruption import interruptible
 from limitlab.problems import ODEProblem
@@ -26,7 +27,6 @@ from limitlab_widgets.discovery.learned import Plan
 from limitlab_widgets.discovery.learning import Learning
 from limitlab_widgets.discovery.sampling import Measured, Sampling, fitted_to, suiting
 from limitlab_widgets.discovery.table import Table, read_table
-from limitlab.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 

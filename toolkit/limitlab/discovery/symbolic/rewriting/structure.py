@@ -2,8 +2,8 @@
 
     -0.874*x*y  is  -0.9*x*y;       -0.9*x*y + 0.001*x  is not: a term too many
 
-The formula is fitted to values of the law: it has the structure where the fit is perfect, and where each of its constants
-is needed for that.
+The formula is fitted to values of the law: it has the structure where the fit is perfect, and where each of its
+constants is needed for that.
 """
 
 from __future__ import annotations
