@@ -90,7 +90,7 @@ def test_a_reader_says_what_a_hidden_term_depends_on_and_trains_by_soap(open_not
     studio = STUDIO.replace('"linear_decay"', '"lotka_volterra", first="soap"')
     page = open_notebook(studio, width=1366, height=768)
     page.get_by_text("may depend on").wait_for()
-    box = page.locator("[title='hidden terms are functions of y'] input[type=checkbox]")
+    box = page.locator(".limitlab-choice input[type=checkbox]").last
     assert box.is_checked()
     box.uncheck()
     press(page, "Train")
