@@ -9,8 +9,8 @@ and a gradient G of a loss with respect to Y, Y', Y'' goes back to Z as
 
     G_Z'' = s G'',    G_Z' = s G' + 2 c Z' G'',    G_Z = s G + c (sum Z' G' + sum Z'' G'') + f''' sum Z'^2 G''.
 
-Automatic differentiation of the first line would make an array of every product in it; written out, a layer needs half
-of the time. Points come last: products of a small matrix with a wide one are the fastest that a processor has.
+Automatic differentiation of the first line keeps an array of every product in it; written out, value and gradient take
+a third less time. Points come last: a small matrix times a wide one is the fastest product on a processor.
 Where a derivative of the gradient itself is wanted, what depends on the weights is computed anew, and recorded.
 """
 
@@ -39,7 +39,8 @@ class Jet(NamedTuple):
     def of(cls, streams: Streams, curved: int) -> Jet:
         """The parts of a tensor of streams, the last `curved` of which are second derivatives."""
         points = streams.permute(1, 2, 0)
-        return cls(*(part for part in (points[0], points[1 : len(points) - curved], points[len(points) - curved :])))
+        last = len(points) - curved
+        return cls(points[0], points[1:last], points[last:])
 
 
 class Activation(NamedTuple):
@@ -117,8 +118,8 @@ class _Dense(torch.autograd.Function):
             back[:, 1 : 1 + curved].addcmul_(curvature[:, None], product, value=2)
             value = torch.addcmul(value, activation.third(slope, curvature), (product * first).sum(1))
         back[:, 0] = value
-        flat = back.flatten(1)
-        inwards = (weight.T @ flat).view_as(streams) if ctx.needs_input_grad[0] else None
+        flat = back.reshape(len(weight), -1)
+        inwards = (weight.T @ flat).reshape(streams.shape) if ctx.needs_input_grad[0] else None
         return inwards, flat @ streams.flatten(1).T, value.sum(1), None, None
 
 
