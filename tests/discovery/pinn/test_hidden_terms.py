@@ -62,8 +62,8 @@ def test_trajectories_share_the_term(predators, hidden, small):
 
 def test_features_are_standardised_by_the_data(upinn, seen):
     term = upinn.term.features
-    middle = term(seen.mean[None], torch.zeros(0, 2, dtype=torch.float64), 0).value
-    above = term((seen.mean + seen.scale)[None], torch.zeros(0, 2, dtype=torch.float64), 0).value
+    middle = term(seen.mean[None], torch.zeros(0, 2, dtype=torch.float64), 0)
+    above = term((seen.mean + seen.scale)[None], torch.zeros(0, 2, dtype=torch.float64), 0)
     assert middle.abs().max() < 1e-12
     assert torch.allclose(above, torch.ones_like(above))
 

@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from limitlab.discovery.pinn.networks import ACTIVATIONS, Architecture, JetNetwork
+from limitlab.discovery.pinn.jets import ACTIVATIONS
+from limitlab.discovery.pinn.networks import Architecture, JetNetwork
 from limitlab.errors import InvalidArgument, UnknownName
 
 SWITCHES = {

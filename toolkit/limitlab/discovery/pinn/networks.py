@@ -16,26 +16,16 @@ weight factorisation); Dong, Ni 2021 (periodic features).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from limitlab.discovery.pinn.jets import ACTIVATIONS, Jet, JetLinear, Streams, gated
 from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
-
-FACTOR_MEAN, FACTOR_DEVIATION = 0.75, 0.1
-
-
-class Jet(NamedTuple):
-    """A value with its first derivatives along all directions and second ones along the first few of them."""
-
-    value: Float[Tensor, "point unit"]
-    first: Float[Tensor, "direction point unit"]
-    second: Float[Tensor, "curved point unit"]
 
 
 @dataclass(frozen=True)
@@ -115,13 +105,13 @@ class JetNetwork(nn.Module):
         """Output with derivatives along all directions, and second ones along the first `curved` of them."""
         activation = ACTIVATIONS[self.architecture.activation]
         inputs = self.features(points, directions, curved)
-        gates = [_activated(encoder(inputs), activation) for encoder in self.encoders]
-        jet = inputs
+        gates = [encoder(inputs, activation, curved) for encoder in self.encoders]
+        streams = inputs
         for layer in self.hidden:
-            jet = _activated(layer(jet), activation)
+            streams = layer(streams, activation, curved)
             if gates:
-                jet = _gated(jet, *gates)
-        return self.last(jet)
+                streams = gated(streams, *gates, curved)
+        return Jet.of(self.last(streams), curved)
 
     def forward(self, points: Float[Tensor, "point axis"]) -> Float[Tensor, "point output"]:
         """The output alone."""
@@ -169,86 +159,22 @@ class Features(nn.Module):
         self.sizes = [len(linear), len(sines), len(falling)]
         self.count = sum(self.sizes)
 
-    def forward(self, points: Tensor, directions: Tensor, curved: int) -> Jet:
+    def forward(self, points: Tensor, directions: Tensor, curved: int) -> Streams:
         """Features with their derivatives, whose arguments k z + c have none of second order."""
-        arguments = torch.addmm(self.shifts, points, self.rates)
-        slopes = (directions @ self.rates)[:, None]
+        arguments = torch.addmm(self.shifts[:, None], self.rates.T, points.T)[:, None]
+        slopes = (directions @ self.rates).T[:, :, None]
         if self.sizes[0] == self.count:
             # the usual case spares the trigonometry
-            first = slopes.expand(-1, len(points), -1)
-            return Jet(arguments, first, torch.zeros_like(first[:curved]))
-        linear, phases, exponents = arguments.split(self.sizes, -1)
+            first = slopes.expand(-1, -1, len(points))
+            return torch.cat([arguments, first, torch.zeros_like(first[:, :curved])], 1)
+        linear, phases, exponents = arguments.split(self.sizes)
         sine, cosine, falling = torch.sin(phases), torch.cos(phases), torch.exp(exponents)
-        value = torch.cat([linear, sine, falling], -1)
-        slope = torch.cat([torch.ones_like(linear), cosine, falling], -1)
-        curvature = torch.cat([torch.zeros_like(linear), -sine, falling], -1)
-        return Jet(value, slope * slopes, curvature * slopes[:curved].square())
-
-
-class JetLinear(nn.Module):
-    """W z + b on a jet, in one product; W = diag(exp(g)) V where factorised, with the statistics of Glorot's W."""
-
-    def __init__(self, inputs: int, outputs: int, factorised: bool, generator: torch.Generator) -> None:
-        super().__init__()
-        bound = math.sqrt(6 / (inputs + outputs))
-        weight = bound * (2 * torch.rand(outputs, inputs, generator=generator, dtype=torch.float64) - 1)
-        bias = (2 * torch.rand(outputs, generator=generator, dtype=torch.float64) - 1) / math.sqrt(inputs)
-        self.scale: nn.Parameter | None = None
-        if factorised:
-            noise = torch.randn(outputs, generator=generator, dtype=torch.float64)
-            self.scale = nn.Parameter(FACTOR_MEAN + FACTOR_DEVIATION * noise)
-            weight = weight / self.scale.detach().exp()[:, None]
-        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
-
-    def forward(self, jet: Jet) -> Jet:
-        weight = self.weight if self.scale is None else self.scale.exp()[:, None] * self.weight
-        parts = [1, len(jet.first), len(jet.second)]
-        joined = torch.cat([jet.value[None], jet.first, jet.second]) @ weight.T
-        value, first, second = joined.split(parts)
-        return Jet(value[0] + self.bias, first, second)
+        slope = torch.cat([torch.ones_like(linear), cosine, falling])
+        curvature = torch.cat([torch.zeros_like(linear), -sine, falling])
+        value = torch.cat([linear, sine, falling])
+        return torch.cat([value, slope * slopes, curvature * slopes[:, :curved].square()], 1)
 
 
 def _column(axes: int, axis: int, rate: float, shift: float) -> list[float]:
     """Rates of all axes, then the shift, of a feature of one axis."""
     return [*(rate if index == axis else 0.0 for index in range(axes)), shift]
-
-
-def _activated(jet: Jet, activation: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]) -> Jet:
-    value, slope, curvature = activation(jet.value)
-    first = slope * jet.first
-    curved = jet.first[: len(jet.second)]
-    return Jet(value, first, torch.addcmul(slope * jet.second, curvature * curved, curved))
-
-
-def _gated(h: Jet, u: Jet, v: Jet) -> Jet:
-    """v + h (u - v) by the product rule."""
-    w = Jet(u.value - v.value, u.first - v.first, u.second - v.second)
-    curved = len(h.second)
-    value = v.value + h.value * w.value
-    first = v.first + h.first * w.value + h.value * w.first
-    mixed = 2 * h.first[:curved] * w.first[:curved]
-    return Jet(value, first, v.second + h.second * w.value + mixed + h.value * w.second)
-
-
-def _tanh(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    y = torch.tanh(a)
-    slope = 1 - y * y
-    return y, slope, -2 * y * slope
-
-
-def _sin(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    y = torch.sin(a)
-    return y, torch.cos(a), -y
-
-
-def _softplus(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    slope = torch.sigmoid(a)
-    return nn.functional.softplus(a), slope, slope * (1 - slope)
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]] = {
-    "tanh": _tanh,
-    "sin": _sin,
-    "softplus": _softplus,
-}
-"""Functions to value, first and second derivative."""

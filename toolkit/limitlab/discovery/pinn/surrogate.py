@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.discovery.pinn.conditions import Ansatz
-from limitlab.discovery.pinn.networks import Jet, JetNetwork
+from limitlab.discovery.pinn.jets import Jet
+from limitlab.discovery.pinn.networks import JetNetwork
 from limitlab.discovery.pinn.residual import Derivative
 from limitlab.errors import InvalidArgument
 from limitlab.problems.compiled.program import Program
