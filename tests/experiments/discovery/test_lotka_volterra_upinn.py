@@ -1,4 +1,4 @@
-"""Hidden terms of Lotka-Volterra at smoke size: what is measured, and that all three trainings learn."""
+"""Hidden terms of Lotka-Volterra at smoke size: what is measured, and that the trainings learn."""
 
 import numpy as np
 import pytest
