@@ -283,7 +283,7 @@ SYSTEMS: tuple[System, ...] = (
     System(18, "pinn-symbolic-discovery", "Universal PINNs", "discovery", Paper(
         "A PINN Approach to Symbolic Differential Operator Discovery with Sparse Data",
         "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630"),
-        experiments=("burgers_upinn", "lotka_volterra_upinn"),
+        experiments=("apoptosis_upinn", "burgers_upinn", "chemotherapy_upinn", "lotka_volterra_upinn"),
         notebooks=("discovery/02-hidden-terms.ipynb", "discovery/03-symbolic-regression.ipynb",
                    "discovery/04-from-trajectories-to-laws.ipynb"),
         remark="apoptosis and chemotherapy are in the catalogue, their experiments are to come"),

@@ -71,7 +71,10 @@ def test_field_meets_its_conditions_exactly_and_finds_the_known_term():
     equations = pinn.equations_of(problem)
     hidden = pinn.HiddenTerms({"u": "-c*u_x"}, inputs=("u", "u_x"))
     points = pinn.collocation(problem, 150, seed=1)
-    wave = lambda at: torch.sin(at[:, 1] - 0.5 * at[:, 0])
+
+    def wave(at):
+        return torch.sin(at[:, 1] - 0.5 * at[:, 0])
+
     line = torch.linspace(0, 1, 25, dtype=torch.float64)
     start = torch.stack([torch.zeros_like(line), 2 * torch.pi * line], -1)
     walls = [torch.stack([line[1:], torch.full_like(line[1:], x)], -1) for x in (0.0, 2 * torch.pi)]
