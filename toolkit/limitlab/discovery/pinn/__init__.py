@@ -24,6 +24,7 @@ __all__ = [
     "HiddenTerms",
     "Measurements",
     "Soft",
+    "SparseField",
     "Unidentifiable",
     "UniversalODE",
     "Unknown",
@@ -33,6 +34,7 @@ __all__ = [
     "burgers_solution",
     "causal_weights",
     "collocation",
+    "cross_validated",
     "discrepancy",
     "equations_of",
     "evolution",
@@ -41,5 +43,6 @@ __all__ = [
     "initial_value",
     "loss",
     "redrawn",
+    "sparse_ode",
     "two_phases",
 ]

@@ -49,9 +49,8 @@ def cross_validated(
     on `learned`; each call is a training, folds x weights of them. Raises InvalidArgument for an error that is no
     number.
 
-    >>> from limitlab.discovery.pinn.discrepancy import cross_validated
     >>> seen = ll.discovery.pinn.Measurements(torch.rand(1, 10, 1), torch.rand(1, 10, 1))
-    >>> cross_validated(lambda weight, learned, left_out: abs(weight - 1.0), seen).weight
+    >>> ll.discovery.pinn.cross_validated(lambda weight, learned, left_out: abs(weight - 1.0), seen).weight
     1.0
     """
     pairs = measurements.folds(folds, seed)

@@ -100,13 +100,12 @@ def sparse_ode(
     cross-validation says; that one stays whose equation, solved, comes nearer to the measurements. Raises
     InvalidArgument where a state was not measured.
 
-    >>> from limitlab.discovery.pinn.sparse_rival import sparse_ode
     >>> problem = ll.problems.get("lotka_volterra", span=3.0)
     >>> hidden = ll.discovery.pinn.HiddenTerms({"x": "-beta*x*y", "y": "delta*x*y"}, inputs=("x", "y"))
     >>> data = problem.simulate(1, resolution=31).isel(time=slice(1, None))
     >>> seen = ll.discovery.pinn.Measurements.of(data)
     >>> equations = ll.discovery.pinn.equations_of(problem)
-    >>> model = sparse_ode(equations, hidden, seen, problem.initial_value[None])
+    >>> model = ll.discovery.pinn.sparse_ode(equations, hidden, seen, problem.initial_value[None])
     >>> model.hidden_term(torch.tensor([[1.0, 2.0]]).double()).round(decimals=1)
     tensor([[-1.8000,  1.6000]], dtype=torch.float64)
     """
@@ -135,13 +134,12 @@ class SparseField(nn.Module):
     smoothing are those with the least error in 5-fold validation, drawn by `seed`; derivatives are differences of the
     interpolant, and 5 % at the ends of each axis are left out of the regression.
 
-    >>> from limitlab.discovery.pinn.sparse_rival import SparseField
     >>> problem = ll.problems.get("logistic", span=2.0)
     >>> hidden = ll.discovery.pinn.HiddenTerms({"u": "r*u"}, inputs=("u",))
     >>> seen = ll.discovery.pinn.Measurements.of(problem.simulate(1, resolution=41))
     >>> start = ll.discovery.pinn.Measurements(torch.zeros(1, 1, 1), seen.values[:, :1])
     >>> data = ll.discovery.pinn.Measurements(seen.points[:, 1:], seen.values[:, 1:])
-    >>> field = SparseField(ll.discovery.pinn.equations_of(problem), hidden, data, start)
+    >>> field = ll.discovery.pinn.SparseField(ll.discovery.pinn.equations_of(problem), hidden, data, start)
     >>> field(torch.ones(1, 1).double()).shape
     torch.Size([1, 1])
     """

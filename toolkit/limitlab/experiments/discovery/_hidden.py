@@ -165,13 +165,26 @@ def measure(data: HiddenData, model: Any, fresh: nn.Module) -> xr.Dataset:
 
 
 def draw(result: Result[Any, HiddenData]) -> dict[str, go.Figure]:
-    """Training curves, and the first hidden term along the first trajectory, of each training and of the problem."""
+    """Training curves, and the first hidden term along the first trajectory, of each training and of the problem.
+
+    With several seeds also the band of the first training: what its networks agree on, and where they do not.
+    """
     from limitlab import figures
 
-    seen = result.grid("training").isel(seed=0, trajectory=0, term=0)
-    named = {"problem": seen["truth"].isel(training=0)}
-    named |= {str(name): seen["hidden"].sel(training=name) for name in seen["training"].values}
-    return {"training": figures.training_curves(result.curves), "hidden": figures.lines(named)}
+    every = result.grid("training").isel(trajectory=0, term=0)
+    seen = every.isel(seed=0)
+    truth = {"problem": seen["truth"].isel(training=0)}
+    named = truth | {str(name): seen["hidden"].sel(training=name) for name in seen["training"].values}
+    drawn = {"training": figures.training_curves(result.curves), "hidden": figures.lines(named)}
+    if every.sizes["seed"] > 1:
+        drawn["band"] = figures.lines(truth | band(every["hidden"].isel(training=0)))
+    return drawn
+
+
+def band(hidden: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Lowest, mean and highest of a hidden term over the seeds: how far networks that fit the same data differ."""
+    parts = {"lowest": hidden.min("seed"), "mean": hidden.mean("seed"), "highest": hidden.max("seed")}
+    return {name: part.assign_attrs(hidden.attrs) for name, part in parts.items()}
 
 
 def _relative(values: Tensor, truth: Tensor) -> float:
