@@ -7,7 +7,7 @@ Binding and leaving nearly cancel in every equation that holds them, and rates g
 things make it learnable: sums of equations in which the fast terms cancel (x3 + x6 changes by kd4 x6 alone), so that G
 stands in one equation; residuals measured by the logarithm of time; and inputs exp(-t/tau) of the surrogate. The rival
 "linear_time" lacks the second, "adam" the quasi-Newton phase. Every species is measured at first; `observed="x4"`
-leaves caspase 3 and the last state. A universal differential equation would need an explicit solver of millions of steps.
+leaves caspase 3 and the last state. Through an explicit solver a universal differential equation would take a million steps.
 
 Errors are over logarithmic times, in which the first seconds count as much as the last day.
 Sources: Podina, Eastman, Kohandel (2023), arXiv 2212.04630; Yazdani et al., Systems biology informed deep learning for
