@@ -7,7 +7,7 @@ Binding and leaving nearly cancel in every equation that holds them, and rates g
 things make it learnable: sums of equations in which the fast terms cancel (x3 + x6 changes by kd4 x6 alone), so that G
 stands in one equation; residuals measured by the logarithm of time; and inputs exp(-t/tau) of the surrogate. The rival
 "linear_time" lacks the second, "adam" the quasi-Newton phase. Every species is measured at first; `observed="x4"`
-leaves caspase 3 and the last state. Through an explicit solver a universal differential equation would take a million steps.
+leaves caspase 3 and the last state. A universal differential equation would take a million explicit steps a solve.
 
 Errors are over logarithmic times, in which the first seconds count as much as the last day.
 Sources: Podina, Eastman, Kohandel (2023), arXiv 2212.04630; Yazdani et al., Systems biology informed deep learning for
@@ -83,7 +83,7 @@ class ApoptosisSettings(Ensemble, OnDevice):
             raise InvalidArgument(f"trainings must hold different names, one or more; got {self.trainings}")
 
 
-def logarithmic(settings: ApoptosisSettings, count: int, span: float) -> np.ndarray:
+def logarithmic(count: int, span: float) -> np.ndarray:
     """The start, and times from 3.6 seconds on that grow geometrically."""
     return np.append(0.0, np.geomspace(FIRST, span, count))
 
@@ -91,8 +91,8 @@ def logarithmic(settings: ApoptosisSettings, count: int, span: float) -> np.ndar
 def measured(settings: ApoptosisSettings) -> HiddenData:
     """One cell from its own start, measured where the settings say; NaN where it was not."""
     problem = get(PROBLEM, inhibitor=INHIBITOR[settings.fate])
-    moments = logarithmic(settings, settings.points, problem.span)
-    times = torch.from_numpy(logarithmic(settings, TEST_TIMES - 1, problem.span))
+    moments = logarithmic(settings.points, problem.span)
+    times = torch.from_numpy(logarithmic(TEST_TIMES - 1, problem.span))
     y = problem.solve(times=moments).y[:, 1:]
     seen = Measurements(torch.from_numpy(moments[1:])[None, :, None], y).noisy(settings.noise, settings.seed)
     if settings.observed == "x4":
@@ -132,7 +132,7 @@ def prepare(settings: ApoptosisSettings, progress: ReportProgress = False) -> Pr
     # a state may leave its start within the onset, and stays near its size later
     leaving = f"(1 - exp(-t/{settings.onset!r}))"
     form = Ansatz(tuple(map(repr, data.starts[0].tolist())), tuple(f"{size!r}*{leaving}" for size in scale))
-    points = torch.from_numpy(logarithmic(settings, settings.collocation - 1, problem.span))[:, None]
+    points = torch.from_numpy(logarithmic(settings.collocation - 1, problem.span))[:, None]
 
     def upinn(onset: float, seed: int) -> nn.Module:
         weighting = Weighting(weights={"data": settings.data_weight})

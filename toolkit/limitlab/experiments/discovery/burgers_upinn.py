@@ -77,10 +77,10 @@ class BurgersSettings(Ensemble, OnDevice):
     fourier: int = option(0, "random frequencies", low=0, high=4096)
     term_width: int = option(24, "units of a hidden layer of the hidden term", low=2, high=1024)
     data_weight: float = option(10.0, "weight of the data in the loss", low=1e-6, high=1e6)
-    adam: int = option(600, "steps of Adam, or of SOAP", low=1, high=1_000_000)
+    adam: int = option(300, "steps of Adam, or of SOAP", low=1, high=1_000_000)
     first: str = option("adam", "optimiser of the first phase", choices=("adam", "soap"))
-    quasi_newton: int = option(800, "steps of the quasi-Newton method", low=0, high=1_000_000)
-    method: str = option("lbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
+    quasi_newton: int = option(300, "steps of the quasi-Newton method", low=0, high=1_000_000)
+    method: str = option("ssbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
     learning_rate: float = option(1e-2, "rate of the first phase", low=1e-7, high=1.0)
 
     def __post_init__(self) -> None:
