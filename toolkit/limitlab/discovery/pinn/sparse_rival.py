@@ -35,6 +35,8 @@ STRETCHES = (0.5, 1.0, 2.0, 4.0)
 """Lengths of the first axis beside the others, in units of the domain."""
 SMOOTHINGS = (0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 FOLDS = 5
+Chosen = tuple[str, float, float]
+"""Kernel, stretch of the first axis, and smoothing."""
 STEP = 1e-3
 """Of the differences of an interpolant, as a share of each axis."""
 
@@ -162,7 +164,7 @@ class SparseField(nn.Module):
         places = [self._unit(part.points[0].numpy()) for part in (known, measurements)]
         values = [part.values[0].numpy() for part in (known, measurements)]
         self.chosen = _validated(places, values, seed)
-        self._interpolant = _interpolant(places, values, *self.chosen)
+        self._interpolant = _interpolant(places, values, self.chosen)
         inner = torch.quasirandom.SobolEngine(len(self.low), scramble=True, seed=seed).draw(count, dtype=torch.float64)
         points = torch.from_numpy(self.low + self.lengths * (EXCLUDED + (1 - 2 * EXCLUDED) * inner.numpy()))
         wanted = {
@@ -226,28 +228,29 @@ def _misfit(model: UniversalODE, measurements: Measurements) -> float:
         return math.inf
 
 
-def _validated(places: list[np.ndarray], values: list[np.ndarray], seed: int) -> tuple[str, float, float]:
+def _validated(places: list[np.ndarray], values: list[np.ndarray], seed: int) -> Chosen:
     """Kernel, stretch and smoothing with the least squared error of folds that were left out."""
     check_number("measured points", len(places[1]), low=FOLDS)
     fold = np.random.default_rng([seed, 3]).permutation(len(places[1])) % FOLDS
-    errors: dict[tuple[str, float, float], float] = {}
+    errors: dict[Chosen, float] = {}
     for chosen in product(KERNELS, STRETCHES if places[0].shape[1] > 1 else (1.0,), SMOOTHINGS):
         stretch = _stretched(places[0].shape[1], chosen[1])
         errors[chosen] = 0.0
         for k in range(FOLDS):
             rest = [places[0], places[1][fold != k]], [values[0], values[1][fold != k]]
             try:
-                there = _interpolant(*rest, *chosen)(places[1][fold == k] * stretch)
+                there = _interpolant(*rest, chosen)(places[1][fold == k] * stretch)
             except np.linalg.LinAlgError:
                 there = np.inf
             errors[chosen] += float(np.square(there - values[1][fold == k]).sum())
     return min(errors, key=errors.__getitem__)
 
 
-def _interpolant(places: list[np.ndarray], values: list[np.ndarray], kernel: str, stretch: float, smooth: float) -> Any:
+def _interpolant(places: list[np.ndarray], values: list[np.ndarray], chosen: Chosen) -> Any:
     """Radial basis functions that meet the conditions exactly and the measurements as smoothly as is said."""
     from scipy.interpolate import RBFInterpolator
 
+    kernel, stretch, smooth = chosen
     smoothing = np.concatenate([np.zeros(len(places[0])), np.full(len(places[1]), smooth)])
     centers = np.concatenate(places) * _stretched(places[0].shape[1], stretch)
     return RBFInterpolator(centers, np.concatenate(values), kernel=kernel, smoothing=smoothing)

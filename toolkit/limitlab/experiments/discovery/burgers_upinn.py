@@ -107,13 +107,12 @@ def measured(settings: BurgersSettings) -> BurgersData:
     seen = Measurements(places[None], values[None, :, None]).noisy(settings.noise, settings.seed)
     times, x = (torch.linspace(*ends, dtype=torch.float64) for ends in ((0, problem.span, FRAMES), (-1, 1, POSITIONS)))
     grid = torch.cartesian_prod(times, x)
-    places = grid.requires_grad_()
-    solution = burgers_solution(places, settings.nu)
-    (gradient,) = torch.autograd.grad(solution.sum(), places)
-    u, at = solution.detach(), grid.detach()
+    asked = grid.clone().requires_grad_()
+    solution = burgers_solution(asked, settings.nu)
+    (gradient,) = torch.autograd.grad(solution.sum(), asked)
     # the quadrature has no derivative at t = 0, where u is -sin(pi x)
-    slope = torch.where(at[:, 0] > 0, gradient[:, 1], -math.pi * torch.cos(math.pi * at[:, 1]))
-    return BurgersData(seen, at, u, torch.stack([u, slope], -1))
+    slope = torch.where(grid[:, 0] > 0, gradient[:, 1], -math.pi * torch.cos(math.pi * grid[:, 1]))
+    return BurgersData(seen, grid, solution.detach(), torch.stack([solution.detach(), slope], -1))
 
 
 def conditions(problem: PeriodicProblem) -> Measurements:
