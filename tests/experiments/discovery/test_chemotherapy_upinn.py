@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from limitlab import experiments
+from limitlab.discovery.pinn import UniversalODE, equations_of
+from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.errors import UnknownName
-from limitlab.experiments.discovery._hidden import TRAININGS
+from limitlab.experiments.discovery._hidden import TRAININGS, measure
 from limitlab.experiments.discovery.chemotherapy_upinn import ACTIONS, LAWS, measured, named
 
 
@@ -48,12 +50,32 @@ def test_measurements_name_the_law_and_its_constants(action):
 
 def test_one_dose_is_a_curve_and_three_are_not():
     """Condition number of monomials on the visited set: the doses are what tells candidates apart."""
-    experiment = experiments.get("chemotherapy_upinn")
     numbers = []
     for doses in ((1.0,), (0.5, 1.0, 2.0)):
-        settings = experiment.configure("smoke", seeds=1, doses=doses, trainings=("sparse",))
-        numbers.append(float(experiment.train(settings).finish().metrics["condition"]))
+        features = measured(experiments.get("chemotherapy_upinn").configure("smoke", doses=doses)).features
+        numbers.append(condition_number(library(features.flatten(0, 1), ("N", "C"))[0]))
     assert numbers[1] < numbers[0] / 2
+
+
+def test_field_that_cannot_be_followed_is_infinitely_far_off(result):
+    """A rival whose field blows up has an error, and ends no experiment."""
+    model = UniversalODE(
+        equations_of(result.data.problem), result.data.hidden, result.data.seen, result.data.starts, term=Explosion()
+    )
+    measures = measure(result.data, model, model)
+    assert np.isinf(measures["relative_l2"])
+    assert np.isfinite(measures["term_error"])
+
+
+class Explosion(torch.nn.Module):
+    """G = N^3, and a parameter that says where it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.tensor(50.0, dtype=torch.float64))
+
+    def forward(self, features):
+        return self.factor * features[:, :1] ** 3
 
 
 def test_unknown_actions_are_named():

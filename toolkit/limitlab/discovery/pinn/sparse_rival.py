@@ -28,7 +28,8 @@ from limitlab.discovery.pinn.residual import Derivative, Equations
 from limitlab.discovery.pinn.ude import UniversalODE
 from limitlab.discovery.symbolic.sparse.derivatives import estimated_slopes
 from limitlab.discovery.symbolic.sparse.regression import eliminations
-from limitlab.errors import InvalidArgument, LimitlabError, check_number
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.solvers.failures import SolveFailed
 
 KERNELS = ("thin_plate_spline", "cubic", "quintic")
 STRETCHES = (0.5, 1.0, 2.0, 4.0)
@@ -224,7 +225,7 @@ def _misfit(model: UniversalODE, measurements: Measurements) -> float:
     try:
         with torch.no_grad():
             return float(model.losses(batch)["data"])
-    except LimitlabError:
+    except SolveFailed:
         return math.inf
 
 

@@ -6,6 +6,7 @@ A trajectory that fits proves nothing. What counts is the error of G where the t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from limitlab.experiments.contract.experiment import Trial
 from limitlab.experiments.contract.settings import Ensemble, OnDevice, option
 from limitlab.labels import labelled
 from limitlab.problems.ode.problem import ODEProblem
+from limitlab.solvers.failures import SolveFailed
 from limitlab.training import Recipe
 
 if TYPE_CHECKING:
@@ -134,10 +136,7 @@ def measure(data: HiddenData, model: Any, fresh: nn.Module) -> xr.Dataset:
     """Errors of trajectories, of hidden terms along the true ones, and the coefficients that a regression reads off."""
     device = next(model.parameters()).device
     times, truth, true_terms = data.times.to(device), data.states, data.terms
-    if isinstance(model, UPINN):
-        states = torch.stack([model(times[:, None], k) for k in range(len(truth))]).cpu()
-    else:
-        states = model(times).cpu()
+    states = _trajectories(model, times, truth).cpu()
     terms = model.hidden_term(data.features.to(device).flatten(0, 1)).reshape(true_terms.shape).cpu()
     margin = round(EXCLUDED * (len(times) - 1))
     inner = slice(margin, len(times) - margin)
@@ -185,6 +184,16 @@ def band(hidden: xr.DataArray) -> dict[str, xr.DataArray]:
     """Lowest, mean and highest of a hidden term over the seeds: how far networks that fit the same data differ."""
     parts = {"lowest": hidden.min("seed"), "mean": hidden.mean("seed"), "highest": hidden.max("seed")}
     return {name: part.assign_attrs(hidden.attrs) for name, part in parts.items()}
+
+
+def _trajectories(model: Any, times: Tensor, truth: Tensor) -> Float[Tensor, "trajectory time state"]:
+    """Of a network as it says, of a field by a solver; infinitely far off where that field cannot be followed."""
+    if isinstance(model, UPINN):
+        return torch.stack([model(times[:, None], k) for k in range(len(truth))])
+    try:
+        return model(times)
+    except SolveFailed:
+        return torch.full_like(truth, math.inf)
 
 
 def _relative(values: Tensor, truth: Tensor) -> float:

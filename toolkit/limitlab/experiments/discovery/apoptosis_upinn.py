@@ -52,7 +52,7 @@ FASTEST_SEEN = 10.0
 """A rate of binding that nobody knows is taken for 10 an hour."""
 SIZES_OF_SPECIES = (1.34, 2.34, 2.67, 2.67, 0.05, 0.25, None, None)
 """Orders of magnitude of what nobody measured: what there is to begin with, and for complexes a part of it."""
-FIRST, TEST_TIMES = 1e-3, 401
+FIRST, TEST_TIMES = 1e-3, 301
 DECAYS = (0.01, 0.1, 1.0, 10.0)
 TRAININGS = ("two_phases", "adam", "linear_time")
 
@@ -91,18 +91,19 @@ def logarithmic(count: int, span: float) -> np.ndarray:
 def measured(settings: ApoptosisSettings) -> HiddenData:
     """One cell from its own start, measured where the settings say; NaN where it was not."""
     problem = get(PROBLEM, inhibitor=INHIBITOR[settings.fate])
-    moments = logarithmic(settings.points, problem.span)
-    times = torch.from_numpy(logarithmic(TEST_TIMES - 1, problem.span))
-    y = problem.solve(times=moments).y[:, 1:]
-    seen = Measurements(torch.from_numpy(moments[1:])[None, :, None], y).noisy(settings.noise, settings.seed)
+    moments, times = logarithmic(settings.points, problem.span), logarithmic(TEST_TIMES - 1, problem.span)
+    both = np.union1d(moments, times)
+    y = problem.solve(times=both).y
+    at_moments, at_times = (y[:, np.searchsorted(both, part)] for part in (moments, times))
+    points = torch.from_numpy(moments[1:])[None, :, None]
+    seen = Measurements(points, at_moments[:, 1:]).noisy(settings.noise, settings.seed)
     if settings.observed == "x4":
         values = seen.values.clone()
         values[:, :-1, [k for k in range(8) if k != 3]] = torch.nan
         seen = Measurements(seen.points, values)
     equation, term, inputs = REACTIONS[settings.reaction]
     hidden = HiddenTerms({equation: term}, inputs, Architecture(width=settings.width, layers=2))
-    start = problem.initial_value[None]
-    return HiddenData(problem, hidden, seen, start, times, problem.solve(times=times.numpy()).y)
+    return HiddenData(problem, hidden, seen, problem.initial_value[None], torch.from_numpy(times), at_times)
 
 
 def sums(problem: ODEProblem, reaction: str, onset: float) -> Equations:
