@@ -75,12 +75,12 @@ def sparse_term(
     Terms are eliminated one by one, the least useful first; of all lengths the one with the least BIC stays.
 
     >>> from limitlab.discovery.pinn.sparse_rival import sparse_term
-    >>> equations = ll.discovery.pinn.equations_of(ll.problems.get("logistic"))
+    >>> equations = ll.discovery.pinn.equations_of(ll.problems.parse("u' = -0.5*u"))
     >>> hidden = ll.discovery.pinn.HiddenTerms({"u": None}, inputs=("u",))
     >>> u = torch.linspace(0.1, 0.9, 20).double()
-    >>> extra = {"u": u, "u_t": u * (1 - u) - 0.3 * u}
-    >>> [round(c, 6) + 0 for c in sparse_term(equations, hidden, u[:, None], extra).coefficients[:, 0].tolist()]
-    [0.0, -0.3, 0.0]
+    >>> fields = {"u": u, "u_t": -0.5 * u - 0.3 * u**2}
+    >>> [round(c, 6) + 0 for c in sparse_term(equations, hidden, u[:, None], fields).coefficients[:, 0].tolist()]
+    [0.0, 0.0, -0.3]
     """
     known = equations.without({name: text for name, text in hidden.terms.items() if text is not None})
     rows = known.evaluate(points, fields, equations.problem.values)
@@ -105,10 +105,10 @@ def sparse_ode(
 
     >>> problem = ll.problems.get("lotka_volterra", span=3.0)
     >>> hidden = ll.discovery.pinn.HiddenTerms({"x": "-beta*x*y", "y": "delta*x*y"}, inputs=("x", "y"))
-    >>> data = problem.simulate(1, resolution=31).isel(time=slice(1, None))
-    >>> seen = ll.discovery.pinn.Measurements.of(data)
+    >>> every = ll.discovery.pinn.Measurements.of(problem.simulate(1, resolution=41))
+    >>> seen = ll.discovery.pinn.Measurements(every.points[:, 1:], every.values[:, 1:])
     >>> equations = ll.discovery.pinn.equations_of(problem)
-    >>> model = ll.discovery.pinn.sparse_ode(equations, hidden, seen, problem.initial_value[None])
+    >>> model = ll.discovery.pinn.sparse_ode(equations, hidden, seen, every.values[:, 0])
     >>> model.hidden_term(torch.tensor([[1.0, 2.0]]).double()).round(decimals=1)
     tensor([[-1.8000,  1.6000]], dtype=torch.float64)
     """
