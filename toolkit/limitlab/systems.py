@@ -283,12 +283,12 @@ SYSTEMS: tuple[System, ...] = (
     System(18, "pinn-symbolic-discovery", "Universal PINNs", "discovery", Paper(
         "A PINN Approach to Symbolic Differential Operator Discovery with Sparse Data",
         "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630"),
-        experiments=("burgers_upinn", "lotka_volterra_upinn"),
+        experiments=("apoptosis_upinn", "burgers_upinn", "chemotherapy_upinn", "lotka_volterra_upinn"),
         notebooks=("discovery/02-hidden-terms.ipynb", "discovery/01-pinns-that-converge.ipynb",
                    "discovery/03-symbolic-regression.ipynb",
                    "discovery/04-from-trajectories-to-laws.ipynb",
                    "discovery/06-closing-the-circle.ipynb"),
-        remark="apoptosis and chemotherapy are in the catalogue, their experiments are to come"),
+        remark="the runs of the paper's size on a GPU are to come"),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
         "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",
         "Marwah, Lipton, Lu, Risteski", "ICML", 2023, "2210.12101"),

@@ -129,6 +129,34 @@ def test_what_a_residual_cannot_hold_is_named(call, error, message):
         call()
 
 
+def test_slow_sums_of_apoptosis_hold_no_fast_term():
+    """Caspase that binds and leaves is neither made nor lost: in the sums only the slow rates are left."""
+    sums = {"x1": ("x5",), "x2": ("x6",), "x3": ("x6",), "x4": ("x5", "x8"), "x7": ("x8",)}
+    equations = equations_of(ll.problems.get("apoptosis")).summed(sums)
+    rows = dict(zip(equations.unknowns, map(str, equations.residuals), strict=True))
+    assert rows["x1"] == "kd2*x5 + x1_t + x5_t"
+    assert rows["x2"] == "-kd2*x5 + x2_t + x6_t"
+    assert rows["x3"] == "kd4*x6 + x3_t + x6_t"
+    assert rows["x4"] == "-kd4*x6 + kd6*x8 + x4_t + x5_t + x8_t"
+    assert rows["x7"] == "x7_t + x8_t"
+
+
+def test_sums_hold_the_solution_as_the_equations_do():
+    problem = ll.problems.get("lotka_volterra", span=2.0)
+    times = torch.linspace(0, 2, 5, dtype=torch.float64)
+    x, y = problem.solve(times=times.numpy()).y[0].unbind(-1)
+    fields = {"x": x, "y": y, "x_t": 1.3 * x - 0.9 * x * y, "y_t": -1.8 * y + 0.8 * x * y + 0.25}
+    equations = equations_of(problem)
+    rows = equations.evaluate(times[:, None], fields, problem.values)
+    sums = equations.summed({"x": ("y",)}).evaluate(times[:, None], fields, problem.values)
+    assert torch.allclose(sums, torch.stack([rows[0] + rows[1], rows[1]]), atol=1e-12)
+
+
+def test_sums_that_lose_an_equation_are_refused():
+    with pytest.raises(InvalidArgument, match="independent"):
+        equations_of(ll.problems.get("lotka_volterra")).summed({"x": ("y",), "y": ("x",)})
+
+
 def test_names_of_derivatives_are_in_the_order_of_the_coordinates():
     assert equations_of(ll.problems.get("burgers")).derivative("u_xt") == Derivative("u", ("t", "x"))
 

@@ -58,3 +58,19 @@ def test_fields_and_derivatives_are_refused_by_name(predators, seen):
         pinn.UniversalODE(
             pinn.equations_of(predators), pinn.HiddenTerms({"x": None}, ("x_t",)), seen, seen.values[:, 0]
         )
+
+
+def test_sums_of_equations_are_refused(predators, seen, hidden):
+    sums = pinn.equations_of(predators).summed({"x": ("y",)})
+    with pytest.raises(InvalidArgument, match="one rate each"):
+        pinn.UniversalODE(sums, hidden, seen, seen.values[:, 0])
+
+
+def test_another_term_stands_in_units_of_the_equations(predators, seen, hidden):
+    class Products(torch.nn.Module):
+        def forward(self, features):
+            return features.prod(-1, keepdim=True) * torch.tensor([-0.9, 0.8], dtype=torch.float64)
+
+    initial = predators.initial_value[None]
+    model = pinn.UniversalODE(pinn.equations_of(predators), hidden, seen, initial, term=Products())
+    assert torch.allclose(model(seen.points[0, :, 0]), seen.values, atol=1e-4)

@@ -1,12 +1,16 @@
-"""Hidden terms of Lotka-Volterra at smoke size: what is measured, and that all three trainings learn."""
+"""Hidden terms of Lotka-Volterra at smoke size: what is measured, and that the trainings learn."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.discovery.lotka_volterra_upinn import HIDDEN, TRAININGS, measure, measured
+from limitlab.experiments.discovery._hidden import TRAININGS, band, measure
+from limitlab.experiments.discovery.lotka_volterra_upinn import HIDDEN, measured
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,16 @@ def test_true_terms_have_no_error_and_the_right_coefficients(result):
     assert measures["relative_l2"] < 1e-12
     np.testing.assert_allclose(measures["coefficient"].sel(candidate="x*y"), [-0.9, 0.8], atol=1e-9)
     assert measures["term"].values.tolist() == list(HIDDEN)
+
+
+def test_band_holds_every_seed_and_is_drawn_where_there_are_several(result):
+    metrics = xr.concat([result.metrics, 1.1 * result.metrics], "seed").assign_coords(seed=[0, 1])
+    several = dataclasses.replace(result, metrics=metrics)
+    assert set(several.figures()) == {"training", "hidden", "band"}
+    hidden = several.grid("training")["hidden"].sel(training="two_phases")
+    parts = band(hidden)
+    assert bool(((parts["lowest"] <= hidden) & (hidden <= parts["highest"])).all())
+    np.testing.assert_allclose(parts["mean"], 1.05 * hidden.isel(seed=0))
 
 
 def test_data_come_from_the_seed_and_trajectories_from_streams_of_their_own():

@@ -159,7 +159,7 @@ class Learned:
         """What the networks say now."""
         points = measured.times[:, None]
         states = torch.stack([model(points, k) for k in range(measured.trajectories)])
-        size = model.rate * model.scale[:, None]
+        size = model.residual_scale(points)
         residuals = torch.stack([model.residuals(points, k) / size for k in range(measured.trajectories)])
         samples = model.samples(collocation(plan.sampling.problem, SAMPLES))
         if not plan.known:

@@ -2,7 +2,7 @@
 
 from limitlab.discovery.pinn.burgers import burgers_from_sine, burgers_solution
 from limitlab.discovery.pinn.conditions import Ansatz, Soft, evolution, free, initial_value
-from limitlab.discovery.pinn.discrepancy import DiscrepancyNotMet, discrepancy
+from limitlab.discovery.pinn.discrepancy import DiscrepancyNotMet, cross_validated, discrepancy
 from limitlab.discovery.pinn.hidden_terms import UPINN, HiddenTerms
 from limitlab.discovery.pinn.identifiability import Unidentifiable, condition_number, identifiability, library
 from limitlab.discovery.pinn.networks import Architecture, JetNetwork
@@ -10,6 +10,7 @@ from limitlab.discovery.pinn.points import Measurements, PointBatches, batches, 
 from limitlab.discovery.pinn.recipes import redrawn, two_phases
 from limitlab.discovery.pinn.residual import Derivative, Equations, equations_of
 from limitlab.discovery.pinn.solve import PINN, Unknown, loss
+from limitlab.discovery.pinn.sparse_rival import SparseField, sparse_ode
 from limitlab.discovery.pinn.surrogate import Surrogate
 from limitlab.discovery.pinn.ude import UniversalODE, ude_loss
 from limitlab.discovery.pinn.weighting import CausalWeightsPatented, Weighting, causal_weights
@@ -23,6 +24,7 @@ __all__ = [
     "HiddenTerms",
     "Measurements",
     "Soft",
+    "SparseField",
     "Unidentifiable",
     "UniversalODE",
     "Unknown",
@@ -32,6 +34,7 @@ __all__ = [
     "burgers_solution",
     "causal_weights",
     "collocation",
+    "cross_validated",
     "discrepancy",
     "equations_of",
     "evolution",
@@ -40,5 +43,6 @@ __all__ = [
     "initial_value",
     "loss",
     "redrawn",
+    "sparse_ode",
     "two_phases",
 ]

@@ -1,23 +1,26 @@
-"""The weight of the residual from the noise of the data: Morozov's discrepancy principle.
+"""The weight of the residual from the data: Morozov's discrepancy principle, or validation on points left out.
 
 With a small weight lambda of the residual the network follows the noise, with a large one it ignores the data. The
 misfit mean |u(z_i) - y_i|^2 grows with lambda, so bisection of log lambda finds where it equals the variance sigma^2 of
-the noise, up to a fifth.
+the noise, up to a fifth. Where sigma is not known, points that were left out say how well the network predicts them.
 
-Source: Morozov, On the solution of functional equations by the method of regularization (1966).
+Sources: Morozov, On the solution of functional equations by the method of regularization (1966); Stone,
+Cross-validatory choice and assessment of statistical predictions (1974).
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.discovery.pinn.points import Measurements
+from limitlab.errors import InvalidArgument, check_number, check_numbers
 
 LOWEST, HIGHEST = 1e-3, 1e3
 TOLERANCE = 0.2
+WEIGHTS = (1e-2, 1e-1, 1.0, 1e1, 1e2)
 
 
 class DiscrepancyNotMet(UserWarning):
@@ -30,6 +33,35 @@ class Balanced(NamedTuple):
     weight: float
     misfit: float
     tried: tuple[tuple[float, float], ...]
+
+
+def cross_validated(
+    error: Callable[[float, Measurements, Measurements], float],
+    measurements: Measurements,
+    weights: Sequence[float] = WEIGHTS,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+) -> Balanced:
+    """The weight of the residual whose networks predict best what was left out of their data, in the mean over folds.
+
+    error(weight, learned, left_out): mean squared misfit on `left_out` of a network that was trained with this weight
+    on `learned`; each call is a training, folds x weights of them. Raises InvalidArgument for an error that is no
+    number.
+
+    >>> seen = ll.discovery.pinn.Measurements(torch.rand(1, 10, 1), torch.rand(1, 10, 1))
+    >>> ll.discovery.pinn.cross_validated(lambda weight, learned, left_out: abs(weight - 1.0), seen).weight
+    1.0
+    """
+    pairs = measurements.folds(folds, seed)
+    chosen = check_numbers("weights", weights, low=1e-300)
+    if not chosen:
+        raise InvalidArgument("weights must hold a weight or more")
+    tried = []
+    for weight in chosen:
+        errors = [check_number("error", error(weight, *pair), low=0.0) for pair in pairs]
+        tried.append((weight, sum(errors) / len(errors)))
+    return Balanced(*min(tried, key=lambda pair: pair[1]), tuple(tried))
 
 
 def discrepancy(

@@ -109,8 +109,8 @@ class UPINN(PINN):
 
     @property
     def term_scale(self) -> Float[Tensor, " term"]:
-        """What the network's outputs are multiplied by: s/T of each equation."""
-        return self.rate * self.scale[self.places]
+        """What the network's outputs are multiplied by: the size of each unknown times how fast its equation is."""
+        return (self.rates * self.scale)[self.places]
 
     def wanted(self) -> tuple[Derivative, ...]:
         return tuple(sorted({*super().wanted(), *self.whole.derivatives, *_derivatives(self.inputs)}))

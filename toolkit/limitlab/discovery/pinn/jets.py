@@ -68,7 +68,7 @@ class JetLinear(nn.Module):
     def forward(self, streams: Streams, activation: Activation | None = None, curved: int = 0) -> Streams:
         weight = self.weight if self.scale is None else self.scale.exp()[:, None] * self.weight
         if activation is not None:
-            return _Dense.apply(streams, weight, self.bias, activation, curved)
+            return _Dense.apply(streams, weight, self.bias, (activation, curved))
         return _affine(streams, weight, self.bias)
 
 
@@ -86,7 +86,8 @@ class _Dense(torch.autograd.Function):
     """A linear map and an activation."""
 
     @staticmethod
-    def forward(ctx: Any, streams: Tensor, weight: Tensor, bias: Tensor, activation: Activation, curved: int) -> Tensor:
+    def forward(ctx: Any, streams: Tensor, weight: Tensor, bias: Tensor, form: tuple[Activation, int]) -> Tensor:
+        activation, curved = form
         preactivation = _affine(streams, weight, bias)
         value, slope, curvature = activation.upto_second(preactivation[:, 0])
         result = torch.empty_like(preactivation)
@@ -100,7 +101,7 @@ class _Dense(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         streams, weight, bias, preactivation, slope, curvature = ctx.saved_tensors
         activation, curved = ctx.activation, ctx.curved
         if torch.is_grad_enabled():
@@ -120,7 +121,7 @@ class _Dense(torch.autograd.Function):
         back[:, 0] = value
         flat = back.reshape(len(weight), -1)
         inwards = (weight.T @ flat).reshape(streams.shape) if ctx.needs_input_grad[0] else None
-        return inwards, flat @ streams.flatten(1).T, value.sum(1), None, None
+        return inwards, flat @ streams.flatten(1).T, value.sum(1), None
 
 
 def _affine(streams: Streams, weight: Tensor, bias: Tensor) -> Streams:

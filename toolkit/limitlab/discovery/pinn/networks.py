@@ -110,7 +110,7 @@ class JetNetwork(nn.Module):
         for layer in self.hidden:
             streams = layer(streams, activation, curved)
             if gates:
-                streams = gated(streams, *gates, curved)
+                streams = gated(streams, gates[0], gates[1], curved)
         return Jet.of(self.last(streams), curved)
 
     def forward(self, points: Float[Tensor, "point axis"]) -> Float[Tensor, "point output"]:

@@ -111,6 +111,23 @@ class Measurements:
         first, second = order[:kept].sort()[0], order[kept:].sort()[0]
         return tuple(Measurements(self.points[:, i], self.values[:, i]) for i in (first, second))  # type: ignore[return-value]
 
+    def folds(self, count: int = 5, seed: int = 0) -> list[tuple[Measurements, Measurements]]:
+        """Pairs of points to learn from and points to judge by: every point is in the second of one pair.
+
+        >>> one = ll.discovery.pinn.Measurements(torch.rand(1, 12, 1), torch.rand(1, 12, 2))
+        >>> [rest.points.shape[1] for _, rest in one.folds(5)]
+        [3, 3, 2, 2, 2]
+        """
+        points = self.points.shape[1]
+        count = int(check_number("count of folds", count, low=2, high=points, integer=True))
+        order = torch.randperm(points, generator=torch.Generator().manual_seed(int(seed)))
+        pairs = []
+        for k in range(count):
+            out = torch.zeros(points, dtype=torch.bool)
+            out[order[k::count]] = True
+            pairs.append(tuple(Measurements(self.points[:, i], self.values[:, i]) for i in (~out, out)))
+        return pairs  # type: ignore[return-value]
+
 
 def domain(problem: Problem) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Ends of each coordinate of a problem, time first where it evolves.

@@ -88,7 +88,7 @@ def redrawn(
         moved = candidates.to(model.scale)
         sets = []
         for trajectory in range(len(model.surrogates)):
-            rows = model.residuals(moved, trajectory) / (model.rate * model.scale[:, None])
+            rows = model.residuals(moved, trajectory) / model.residual_scale(moved)
             sets.append(adaptive(moved, rows.T, count, seed=seed + trajectory).cpu())
         return batches(sets, measurements, adapting=adapting)
 

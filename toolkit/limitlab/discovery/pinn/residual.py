@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, one_of
+from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.problems.base import Problem
 from limitlab.problems.compiled.program import Program
 from limitlab.problems.ode.problem import ODEProblem
@@ -48,6 +48,9 @@ class Derivative(NamedTuple):
 class Equations:
     """One residual an unknown, as sympy expressions of symbols named like `Derivative.name`.
 
+    rates: how fast the terms of each residual are, where that is not once a span. onset: the first time that counts; 0
+    where time is not counted by its logarithm. Residuals are measured by s (rate + 1/(t + onset)).
+
     >>> equations = ll.discovery.pinn.equations_of(ll.problems.get("burgers"))
     >>> equations.residuals, [d.name for d in equations.derivatives]
     ((-nu*u_xx + u*u_x + u_t,), ['u', 'u_t', 'u_x', 'u_xx'])
@@ -58,6 +61,8 @@ class Equations:
     coordinates: tuple[str, ...]
     residuals: tuple[sympy.Expr, ...]
     parameters: tuple[str, ...]
+    rates: tuple[float, ...] = ()
+    onset: float = 0.0
 
     @property
     def derivatives(self) -> tuple[Derivative, ...]:
@@ -109,6 +114,36 @@ class Equations:
                 )
             residuals[row] = rest
         return replace(self, residuals=tuple(residuals))
+
+    def summed(
+        self, sums: Mapping[str, Sequence[str]], rates: Mapping[str, float] | None = None, onset: float = 0.0
+    ) -> Equations:
+        """The same system where the residual of an unknown is its sum with others: {"x2": ("x6",)}.
+
+        In a stiff system two fast terms of opposite sign hide a slow rate; in the right sums they cancel, as a
+        substance that changes its form keeps its whole amount. rates: of the residuals that stay fast, once a span
+        where left out. onset: about when the fastest change ends, where all times from there on count alike by their
+        logarithm. Raises InvalidArgument for sums that lose an equation.
+
+        >>> binding = ll.problems.parse("a' = -5*a*b + c; b' = -5*a*b + c; c' = 5*a*b - c")
+        >>> ll.discovery.pinn.equations_of(binding).summed({"a": ("c",), "b": ("c",)}).residuals[:2]
+        (a_t + c_t, b_t + c_t)
+        """
+        import sympy
+
+        for name in (*sums, *(part for parts in sums.values() for part in parts), *(rates or {})):
+            one_of("equation", name, self.unknowns)
+        count = len(self.unknowns)
+        matrix = sympy.eye(count)
+        for name, parts in sums.items():
+            for part in parts:
+                matrix[self.unknowns.index(name), self.unknowns.index(part)] += 1
+        if matrix.det() == 0:
+            raise InvalidArgument(f"sums must leave {count} independent equations; got {dict(sums)}")
+        residuals = tuple(sympy.expand(entry) for entry in matrix * sympy.Matrix(self.residuals))
+        slow = 1 / self.problem.span  # type: ignore[attr-defined]
+        sizes = tuple(check_number(f"rate of {n}", (rates or {}).get(n, slow), low=1e-300) for n in self.unknowns)
+        return replace(self, residuals=residuals, rates=sizes, onset=check_number("onset", onset, low=0.0))
 
     def evaluate(
         self,

@@ -112,10 +112,20 @@ class PINN(nn.Module):
         self.guesses = guesses
         self.raw = nn.ParameterDict({name: nn.Parameter(torch.zeros((), dtype=torch.float64)) for name in guesses})
         self.register_buffer("scale", torch.tensor(sizes, dtype=torch.float64))
-        self.rate = 1 / problem.span if problem.span > 0 else 4 / min(problem.lengths) ** 2  # type: ignore[attr-defined]
+        once = 1 / problem.span if problem.span > 0 else 4 / min(problem.lengths) ** 2  # type: ignore[attr-defined]
+        rates = equations.rates or (once,) * count
+        self.register_buffer("rates", torch.tensor(rates, dtype=torch.float64))
         self.weighting = weighting or Weighting()
 
     scale: Float[Tensor, " unknown"]
+    rates: Float[Tensor, " unknown"]
+
+    def residual_scale(self, points: Float[Tensor, "point axis"]) -> Float[Tensor, "unknown point"]:
+        """What the residuals are divided by: the size of each unknown times how fast its equation is there."""
+        fast = self.rates[:, None].expand(-1, len(points))
+        if self.equations.onset:
+            fast = fast + 1 / (points[:, 0] + self.equations.onset)
+        return fast * self.scale[:, None]
 
     def surrogate(self, trajectory: int) -> Surrogate:
         """The network of a trajectory."""
@@ -161,8 +171,8 @@ class PINN(nn.Module):
             fields = self.surrogate(trajectory).fields(asked)
             values.append(torch.stack([fields[name][count:] for name in self.equations.unknowns], -1))
             inside = {name: field[:count] for name, field in fields.items()}
-            residuals.append(self.residuals_of(asked[:count], inside))
-        rows = {"residual": torch.stack(residuals) / (self.rate * self.scale[:, None])}
+            residuals.append(self.residuals_of(asked[:count], inside) / self.residual_scale(asked[:count]))
+        rows = {"residual": torch.stack(residuals)}
         if "data_values" in batch:
             difference = (torch.stack(values) - batch["data_values"]) / self.scale
             rows["data"] = difference[torch.isfinite(batch["data_values"])]
@@ -182,7 +192,7 @@ class PINN(nn.Module):
         fields = self.surrogate(condition.trajectory).fields(points)
         axes = tuple(sorted(condition.axes, key=self.equations.coordinates.index))
         names = [Derivative(name, axes).name for name in self.equations.unknowns]
-        size = self.scale * self.rate if axes else self.scale
+        size = self.residual_scale(points).T if axes else self.scale
         difference = (torch.stack([fields[name] for name in names], -1) - values) / size
         return difference[torch.isfinite(values)]
 

@@ -29,7 +29,8 @@ class UniversalODE(nn.Module):
     """The known field of an ordinary problem with a network for the terms that were taken out of it.
 
     initial: (trajectory, state), where the trajectories begin. The network is that of a UPINN with the same hidden
-    terms and seed. Raises InvalidArgument and UnknownName.
+    terms and seed; term: another module in its place, with values in the units of the equations. Raises InvalidArgument
+    and UnknownName.
 
     >>> problem = ll.problems.get("lotka_volterra", span=3.0)
     >>> hidden = ll.discovery.pinn.HiddenTerms({"x": "-beta*x*y"}, inputs=("x", "y"))
@@ -47,12 +48,15 @@ class UniversalODE(nn.Module):
         measurements: Measurements,
         initial: Float[Tensor, "trajectory state"],
         *,
+        term: nn.Module | None = None,
         rtol: float = 1e-6,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if not isinstance(equations.problem, ODEProblem):
             raise InvalidArgument(f"equations must be those of an ordinary problem; got {equations.problem.name}")
+        if equations.rates:
+            raise InvalidArgument("equations must be one rate each, as `equations_of` gives them; got sums of them")
         self.inputs = read_inputs(equations, hidden)
         if any(not isinstance(entry, Derivative) or entry.axes for entry in self.inputs):
             raise InvalidArgument(f"inputs must be states, of which a field is a function; got {hidden.inputs}")
@@ -64,16 +68,17 @@ class UniversalODE(nn.Module):
         self.register_buffer("scale", measurements.scale)
         self.register_buffer("initial", initial.double())
         self.rtol = check_number("rtol", rtol, low=1e-12, high=1e-1)
-        self.term = term_network(equations, self.inputs, hidden, measurements, seed=seed)
+        self.term = term or term_network(equations, self.inputs, hidden, measurements, seed=seed)
+        size = measurements.scale[self.places] / equations.problem.span
+        self.register_buffer("term_scale", size if term is None else torch.ones_like(size))
 
     scale: Float[Tensor, " state"]
     initial: Float[Tensor, "trajectory state"]
+    term_scale: Float[Tensor, " term"]
 
     def hidden_term(self, features: Float[Tensor, "point feature"]) -> Float[Tensor, "point term"]:
         """G where its inputs have these values."""
-        problem = self.equations.problem
-        assert isinstance(problem, ODEProblem)
-        return self.scale[self.places] / problem.span * self.term(features)
+        return self.term_scale * self.term(features)
 
     def field(self, t: Tensor, y: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """The right side: known terms and the network."""
