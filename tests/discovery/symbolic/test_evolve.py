@@ -18,7 +18,7 @@ def formulas(name, seed, evaluations, evolution=SMALL):
 
 
 def test_the_same_seed_and_evaluations_give_the_same_formulas():
-    one, other, third = (formulas("pendulum", seed, 600) for seed in (3, 3, 4))
+    one, other, third = (formulas("pendulum", seed, 400) for seed in (3, 3, 4))
     assert [f.text for f in one] == [f.text for f in other]
     assert [f.text for f in one] != [f.text for f in third]
 
@@ -45,7 +45,7 @@ def test_without_mutation_nobody_lives_longer_than_a_turnover(monkeypatch):
 def test_the_best_of_every_complexity_is_kept():
     state = State(CASES["pendulum"].data(), Settings(), 0, SMALL)
     records = []
-    for _ in range(20):
+    for _ in range(10):
         state.cycle(0.5)
         records.append(min(float(fit.loss) for _, fit in state.hall._best.values()))
     assert records == sorted(records, reverse=True)

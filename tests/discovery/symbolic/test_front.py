@@ -1,6 +1,7 @@
 """A front holds what nothing simpler beats, its rules are their formulas, and its file is the front."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def candidate(complexity, loss, constants=0, held_out=None, error=None):
 
 def test_loss_falls_strictly_in_complexity_whatever_is_added():
     generator = np.random.default_rng(0)
-    rows = [candidate(float(c), float(loss)) for c, loss in generator.integers(1, 30, (200, 2))]
+    toy = candidate(1, 1.0)
+    rows = [replace(toy, complexity=c, loss=loss) for c, loss in generator.integers(1, 30, (200, 2)) * 1.0]
     front = ParetoFront(rows)
     complexity, loss = front.table["complexity"].values, front.table["loss"].values
     assert (np.diff(complexity) > 0).all()

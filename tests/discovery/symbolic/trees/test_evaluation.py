@@ -16,6 +16,7 @@ from limitlab.discovery.symbolic.trees.evaluation import (
     slopes_of,
     values_of,
 )
+from limitlab.discovery.symbolic.trees.mutations import random_trees
 from limitlab.discovery.symbolic.trees.population import CODES, OPS, Population
 
 SYMBOLS = sympy.symbols("x0 x1 x2", real=True)
@@ -41,18 +42,20 @@ def lambdified(tree):
 def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens):
     values, errors = values_of(trees, points, plan_of(trees, 3)).roots.numpy(), []
     with np.errstate(all="ignore"):
-        for row in range(0, len(trees), 20):
+        for row in range(0, len(trees), 40):
             expected = np.broadcast_to(lambdified(tokens(trees, row))(points.numpy()), values[row].shape)
             both = np.isfinite(expected) & np.isfinite(values[row])
             errors.append((np.abs(values[row] - expected) / np.maximum(np.abs(expected), 1e-300))[both])
     errors = np.concatenate(errors)
-    assert len(errors) > 3000
+    assert len(errors) > 1500
     # sympy writes sums in another order: some points of some trees cancel
     assert np.quantile(errors, 0.98) < 1e-12
 
 
 @pytest.mark.parametrize("arithmetic", [TORCH, NUMPY], ids=["torch", "numpy"])
-def test_values_equal_those_of_a_loop_to_the_last_digit(trees, points, tokens, arithmetic):
+def test_values_of_ten_thousand_trees_equal_those_of_a_loop(alphabet, points, tokens, arithmetic):
+    generator, points = torch.Generator().manual_seed(9), points[:, :6].contiguous()
+    trees = random_trees(generator, torch.randint(1, 22, (10_000,), generator=generator), 30, alphabet)
     values = values_of(trees, points, plan_of(trees, 3), arithmetic).roots
     columns = arithmetic.view(points)
 
@@ -62,7 +65,7 @@ def test_values_equal_those_of_a_loop_to_the_last_digit(trees, points, tokens, a
         return columns[tree[1]] if tree[0] == "x" else arithmetic.value(OPS[CODES[tree[0]]])(*map(value, tree[1:]))
 
     with np.errstate(all="ignore"):
-        for row in range(0, len(trees), 4):
+        for row in range(len(trees)):
             expected = torch.as_tensor(value(tokens(trees, row)))
             assert torch.allclose(values[row], expected, rtol=1e-12, atol=0, equal_nan=True)
 

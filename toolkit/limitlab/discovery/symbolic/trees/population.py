@@ -128,6 +128,10 @@ class Population:
         """Nodes of every tree."""
         return (self.op != PAD).sum(1)
 
+    def to(self, device: str) -> Population:
+        """The same trees on a device."""
+        return Population(self.op.to(device), self.var.to(device), self.const.to(device))
+
     def with_constants(self, const: Float[Tensor, "tree column"]) -> Population:
         """The same trees with other values at their constants."""
         return Population(self.op, self.var, const)
