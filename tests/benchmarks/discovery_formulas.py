@@ -31,7 +31,7 @@ from limitlab.discovery.symbolic.testbed import CASES, Case
 from limitlab.errors import InvalidArgument
 
 OUTPUT = Path(__file__).parent / "results" / "discovery_formulas.json"
-RULES: tuple[Rule, ...] = ("mdl", "bic", "best")
+RULES: tuple[Rule, ...] = ("mdl", "bic", "bic_sigma", "best")
 WITHIN = {0.0: 1e-3, 0.05: 5e-2}
 SETTINGS = Settings()
 FUNCTIONS = {
@@ -111,7 +111,7 @@ def measured(engine: str, case: Case, noise: float, seed: int, seconds: float) -
     return {
         "engine": engine, "case": case.name, "noise": noise, "seed": seed, "seconds": seconds,
         "cpu_seconds": spent, "cpu_seconds_of_post_processing": after, "as_searched": plain,
-        "post_processed": errors(front, case), "chosen": str(front.select("mdl").expr), "load": os.getloadavg()[0],
+        "post_processed": errors(front, case), "chosen": str(front.select("bic_sigma").expr), "load": os.getloadavg()[0],
     }  # fmt: skip
 
 

@@ -43,6 +43,12 @@ def test_bic_and_mdl_are_their_formulas():
     assert np.allclose(front.bic(), [100 * np.log(0.5), 100 * np.log(0.1) + 2 * np.log(100)])
     expected = [100 * 0.5 / (2 * 0.04) + np.log(8), 100 * 0.1 / (2 * 0.04) + np.log(100) + 4 * np.log(8)]
     assert np.allclose(front.mdl(sigma=0.2), expected)
+    known = [100 * 0.5 / 0.04, 100 * 0.1 / 0.04 + 2 * np.log(100)]
+    assert np.allclose(front.bic_of_noise(sigma=0.2), known)
+    # forty residual variances are worth two constants, less than one are not
+    assert [front.select("bic_sigma", sigma=sigma).complexity for sigma in (1.0, 10.0)] == [4, 1]
+    with pytest.raises(InvalidArgument, match="needs the noise"):
+        front.select("bic_sigma")
 
 
 def test_rules_choose_what_they_say():

@@ -4,7 +4,8 @@ Islands of trees evolve side by side. In every cycle of an island some children 
 mutated, its constants are optimised now and then, and the children take the places of the oldest, not of the worst, so
 that nobody lives on by luck. A child that is worse than its parent is taken with a probability that falls within an
 iteration; then the islands exchange their best, and what the best of each length lacks is looked for among others
-(`trees/partners.py`). Every tree is fitted as a + b*tree (linear scaling), so that evolution searches shapes. Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Keijzer, EuroGP 2003.
+(`trees/partners.py`). Every tree is fitted as a + b*tree (linear scaling), so that evolution searches shapes.
+Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Keijzer, EuroGP 2003.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class Evolution:
 
     islands, members, children: of an island; of an island in a cycle. winner: probability that the best of a tournament
     wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. optimise:
-    part of the children whose constants are optimised, by so many steps. cycles: of an iteration. hall, migration: parts
-    of the members that come from the hall of fame, and from the best of all islands, at its end. partners: members
-    among which those of the hall of fame find what completes them, then; 0 for none. first_size: most nodes of a tree
-    at the start. device: where it runs; on a GPU, more islands and children make its batches large.
+    part of the children whose constants are optimised, by so many steps. cycles: of an iteration. hall, migration:
+    parts of the members that come from the hall of fame, and from the best of all islands, at its end. partners: of
+    the members, among which those of the hall of fame find what completes them, then; 0 for none. first_size: most
+    nodes of a tree at the start. device: where it runs; on a GPU, more islands and children make its batches large.
     Raises InvalidArgument for more children than members.
 
     >>> from limitlab.discovery.symbolic.evolve import Evolution
