@@ -111,7 +111,8 @@ def measured(engine: str, case: Case, noise: float, seed: int, seconds: float) -
     return {
         "engine": engine, "case": case.name, "noise": noise, "seed": seed, "seconds": seconds,
         "cpu_seconds": spent, "cpu_seconds_of_post_processing": after, "as_searched": plain,
-        "post_processed": errors(front, case), "chosen": str(front.select("bic_sigma").expr), "load": os.getloadavg()[0],
+        "post_processed": errors(front, case), "chosen": str(front.select("bic_sigma").expr),
+        "load": os.getloadavg()[0],
     }  # fmt: skip
 
 
