@@ -97,9 +97,18 @@ def measured(number: int, noise: float, seed: int) -> dict[str, object]:
 
 
 def law(problem: problems.ODEProblem, names: tuple[str, ...]) -> tuple[Expr, ...]:
-    """The right-hand sides of the benchmark, with its numbers."""
-    sides = [side.split("=", 1)[1] for side in problem.equation.split(";")]
-    return tuple(Expr.parse(side, names, parameters=dict(problem.values)) for side in sides)
+    """The right-hand sides of the benchmark, with its numbers, and what it defines before them put in."""
+    defined: dict[sympy.Symbol, sympy.Expr] = {}
+    sides = []
+    for equation in problem.equation.split(";"):
+        left, right = (part.strip() for part in equation.split("=", 1))
+        known = (*names, *(symbol.name for symbol in defined))
+        side = Expr.parse(right, known, parameters=dict(problem.values)).numeric.xreplace(defined)
+        if left.endswith("'"):
+            sides.append(Expr.of(side, names))
+        else:
+            defined[sympy.Symbol(left, real=True)] = side
+    return tuple(sides)
 
 
 def rates(rows: list[dict]) -> list[dict[str, object]]:
