@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -147,18 +148,15 @@ def main() -> None:
     rows = json.loads(asked.output.read_text())["searches"] if asked.output.exists() else []
     keys = ("engine", "case", "noise", "seed", "seconds")
     done = {tuple(row[key] for key in keys) for row in rows}
-    for seed in asked.seeds:
-        for noise in asked.noise:
-            for case in CASES.values():
-                for engine in asked.engines:
-                    if (engine, case.name, noise, seed, asked.seconds) in done:
-                        continue
-                    rows.append(measured(engine, case, noise, seed, asked.seconds))
-                    record = {
-                        "versions": {name: version(name) for name in ("torch", "numpy", "pyoperon", "gplearn")},
-                        "cases": len(CASES), "rates": rates(rows), "searches": rows,
-                    }  # fmt: skip
-                    asked.output.write_text(json.dumps(record, indent=1) + "\n")
+    for seed, noise, case, engine in product(asked.seeds, asked.noise, CASES.values(), asked.engines):
+        if (engine, case.name, noise, seed, asked.seconds) in done:
+            continue
+        rows.append(measured(engine, case, noise, seed, asked.seconds))
+        record = {
+            "versions": {name: version(name) for name in ("torch", "numpy", "pyoperon", "gplearn")},
+            "cases": len(CASES), "rates": rates(rows), "searches": rows,
+        }  # fmt: skip
+        asked.output.write_text(json.dumps(record, indent=1) + "\n")
     for row in rates(rows):
         print(row["engine"], row["noise"], f"seeds {row['seeds']}", row["found"])
 

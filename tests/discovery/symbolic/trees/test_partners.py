@@ -27,7 +27,7 @@ def losses(trees, y):
 
 def test_a_law_in_two_parts_is_found_from_its_parts():
     y = 28 * X[0] * X[2] - 3 * X[1] + 1
-    children = completed(TREES, OTHERS, X, y, WEIGHTS, alphabet("+", "*"))
+    children = completed(TREES, OTHERS, X, y, WEIGHTS, alphabet=alphabet("+", "*"))
     best = int(losses(children, y).argmin())
     assert float(losses(children, y)[best]) < 1e-20
     assert str(children.expr(best, ("x", "y", "z"))) == "x*z - 0.1071*y"
@@ -38,7 +38,7 @@ def test_a_law_in_two_parts_is_found_from_its_parts():
     [(("*",), lambda x, y, z: x * z * y.sin()), (("/",), lambda x, y, z: z.exp() / x), (("/",), lambda x, y, z: x / y)],
 )
 def test_products_and_quotients_are_found(names, target):
-    children = completed(TREES, OTHERS, X, 2 - 5 * target(*X), WEIGHTS, alphabet(*names))
+    children = completed(TREES, OTHERS, X, 2 - 5 * target(*X), WEIGHTS, alphabet=alphabet(*names))
     assert float(losses(children, 2 - 5 * target(*X)).min()) < 1e-20
 
 
@@ -57,8 +57,8 @@ def test_a_sum_leaves_what_the_regression_of_numpy_leaves():
 
 def test_nothing_is_joined_where_it_would_be_too_long_or_has_no_value():
     y = X[0] + X[1]
-    assert completed(TREES, OTHERS, X, y, WEIGHTS, alphabet("+", "*", limit=3.0)) is None
-    assert completed(TREES, OTHERS[3:], X, y, WEIGHTS, alphabet("*")) is None
-    assert completed(TREES, OTHERS, X, y, WEIGHTS, alphabet("sin")) is None
-    children = completed(TREES, OTHERS, X, y, WEIGHTS, alphabet("*", limit=5.0))
+    assert completed(TREES, OTHERS, X, y, WEIGHTS, alphabet=alphabet("+", "*", limit=3.0)) is None
+    assert completed(TREES, OTHERS[3:], X, y, WEIGHTS, alphabet=alphabet("*")) is None
+    assert completed(TREES, OTHERS, X, y, WEIGHTS, alphabet=alphabet("sin")) is None
+    children = completed(TREES, OTHERS, X, y, WEIGHTS, alphabet=alphabet("*", limit=5.0))
     assert (alphabet("*").complexity(children) <= 5).all()

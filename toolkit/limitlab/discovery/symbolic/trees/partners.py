@@ -47,6 +47,7 @@ def completed(
     X: Float[Tensor, "variable point"],  # noqa: N803
     y: Float[Tensor, " point"],
     weights: Float[Tensor, " point"],
+    *,
     alphabet: Alphabet,
 ) -> Population | None:
     """Each of `trees` joined with its best partners among `others`, by all of `JOINS` that the alphabet has.
@@ -68,7 +69,7 @@ def completed(
             least, column = torch.where(fits & (of_other <= cap), losses, torch.inf).min(1)
             rows = least.isfinite().nonzero()[:, 0]
             factor = None if factors is None else factors[rows, column[rows]]
-            children.append(_joined(join, trees, others, rows, column[rows], factor))
+            children.append(_joined(join, trees, others, rows, column[rows], factor=factor))
     return joined(children) if sum(map(len, children)) else None
 
 
@@ -125,6 +126,7 @@ def _joined(
     others: Population,
     rows: Int[Tensor, " child"],
     columns: Int[Tensor, " child"],
+    *,
     factor: Float[Tensor, " child"] | None,
 ) -> Population:
     """The pairs in postfix; those that do not fit the width are left out."""
