@@ -140,7 +140,7 @@ class State:
         drawn = torch.randperm(len(self.trees), generator=self.generator, device=device)[: e.partners]
         halls, _ = self.hall.members()
         children = completed(
-            halls, joined([self.leaves, self.trees[drawn]]), self.X, self.y, self.weights, self.alphabet
+            halls, joined([self.leaves, self.trees[drawn]]), self.X, self.y, self.weights, alphabet=self.alphabet
         )
         if children is None:
             return
