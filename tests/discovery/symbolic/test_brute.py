@@ -35,5 +35,5 @@ def test_a_formula_of_the_physics_of_light_is_found():
 
 def test_a_budget_of_evaluations_ends_it():
     data = Data.of(X, np.sin(3 * X[:, 0]) * X[:, 1])
-    *_, last = brute(data, Settings(evaluations=2000), 0)
+    *_, last = brute(data, Settings(("+", "*", "sin", "exp"), evaluations=2000), 0)
     assert 2000 <= last.evaluations < 60000

@@ -1,6 +1,7 @@
 """A front holds what nothing simpler beats, its rules are their formulas, and its file is the front."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def candidate(complexity, loss, constants=0, held_out=None, error=None):
 
 def test_loss_falls_strictly_in_complexity_whatever_is_added():
     generator = np.random.default_rng(0)
-    rows = [candidate(float(c), float(loss)) for c, loss in generator.integers(1, 30, (200, 2))]
+    toy = candidate(1, 1.0)
+    rows = [replace(toy, complexity=c, loss=loss) for c, loss in generator.integers(1, 30, (200, 2)) * 1.0]
     front = ParetoFront(rows)
     complexity, loss = front.table["complexity"].values, front.table["loss"].values
     assert (np.diff(complexity) > 0).all()
@@ -41,6 +43,12 @@ def test_bic_and_mdl_are_their_formulas():
     assert np.allclose(front.bic(), [100 * np.log(0.5), 100 * np.log(0.1) + 2 * np.log(100)])
     expected = [100 * 0.5 / (2 * 0.04) + np.log(8), 100 * 0.1 / (2 * 0.04) + np.log(100) + 4 * np.log(8)]
     assert np.allclose(front.mdl(sigma=0.2), expected)
+    known = [100 * 0.5 / 0.04, 100 * 0.1 / 0.04 + 2 * np.log(100)]
+    assert np.allclose(front.bic_of_noise(sigma=0.2), known)
+    # forty residual variances are worth two constants, less than one are not
+    assert [front.select("bic_sigma", sigma=sigma).complexity for sigma in (1.0, 10.0)] == [4, 1]
+    with pytest.raises(InvalidArgument, match="needs the noise"):
+        front.select("bic_sigma")
 
 
 def test_rules_choose_what_they_say():

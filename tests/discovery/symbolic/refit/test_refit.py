@@ -22,13 +22,11 @@ CANDIDATES = {
     "F": [
         candidate("a*x", a=-1.0),
         candidate("a*x*y", a=-0.8),
-        candidate("a*x*y + b*x", a=-0.85, b=0.05),
         candidate("a*x*y + b*x^2 + c", a=-0.93, b=0.02, c=0.01),
     ],
     "G": [
         candidate("a*y^3/b", a=5.0, b=0.01),
         candidate("a*x*y + b*x", a=0.75, b=0.1),
-        candidate("a*x*y + b*y^2", a=0.85, b=0.01),
         candidate("a*x^2 + b", a=0.5, b=0.1),
     ],
 }
@@ -48,7 +46,7 @@ def test_hidden_terms_from_clean_points(clean):
     assert best.formulas[1].values == pytest.approx((0.8,), rel=1e-5)
     # what blows up is there, and last
     assert math.isinf(refits[len(refits) - 1].bic)
-    assert len(refits) > 16
+    assert len(refits) > 9
 
 
 @pytest.mark.parametrize("sigma", [None, 0.01])

@@ -30,6 +30,8 @@ def lorenz():
     return LIBRARY.columns(y.numpy()), slopes.numpy()
 
 
+# importing pysindy takes longer than all tests of this file
+@pytest.mark.slow
 @pytest.mark.parametrize("ridge", [0.05, 1e-3])
 def test_thresholds_agree_with_pysindy_on_lorenz(lorenz, ridge):
     sindy = pytest.importorskip("pysindy").STLSQ(threshold=0.1, alpha=ridge).fit(*lorenz)
@@ -40,6 +42,7 @@ def test_thresholds_agree_with_pysindy_on_lorenz(lorenz, ridge):
     }
 
 
+@pytest.mark.slow
 def test_thresholds_agree_with_pysindy_where_noise_leaves_many_terms(lorenz):
     columns, slopes = lorenz
     noisy = slopes + 5 * np.random.default_rng(0).normal(size=slopes.shape)

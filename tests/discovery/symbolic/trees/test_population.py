@@ -16,22 +16,25 @@ from limitlab.errors import InvalidArgument, UnknownName
 TREE = [("x", 0), 2.0, "*", ("x", 1), "sin", "+"]
 
 
-def test_sizes_and_heights_are_those_of_the_tree():
-    size, height = shape_of(Population.of([TREE]).op)
+def test_sizes_and_depths_are_those_of_the_tree():
+    size, depth = shape_of(Population.of([TREE]).op)
     assert size.tolist() == [[1, 1, 3, 1, 2, 6]]
-    assert height.tolist() == [[0, 0, 1, 0, 1, 2]]
+    assert depth.tolist() == [[2, 2, 1, 2, 1, 0]]
 
 
-def test_sizes_and_heights_are_those_of_a_recursion(trees, tokens):
+def test_sizes_and_depths_are_those_of_a_recursion(trees, tokens):
 
-    def nodes(tree):
-        parts = tree[1:] if isinstance(tree, tuple) and tree[0] != "x" else ()
-        return 1 + sum(nodes(part)[0] for part in parts), 1 + max((nodes(part)[1] for part in parts), default=-1)
+    def parts_of(tree, depth=0):
+        "Size and depth of every part, in postfix."
+        branches = tree[1:] if isinstance(tree, tuple) and tree[0] != "x" else ()
+        rows = [parts_of(branch, depth + 1) for branch in branches]
+        below = [pair for row in rows for pair in row]
+        return [*below, (1 + len(below), depth)]
 
-    size, height = shape_of(trees.op)
-    last = (trees.lengths - 1).tolist()
-    for row in range(200):
-        assert nodes(tokens(trees, row)) == (size[row, last[row]], height[row, last[row]])
+    size, depth = shape_of(trees.op)
+    for row in range(0, 2000, 10):
+        expected = parts_of(tokens(trees, row))
+        assert list(zip(size[row].tolist(), depth[row].tolist(), strict=True))[: len(expected)] == expected
 
 
 def test_formula_of_a_tree_with_its_scale():

@@ -3,8 +3,9 @@
 Islands of trees evolve side by side. In every cycle of an island some children are made: the winner of a tournament is
 mutated, its constants are optimised now and then, and the children take the places of the oldest, not of the worst, so
 that nobody lives on by luck. A child that is worse than its parent is taken with a probability that falls within an
-iteration; then the islands exchange their best. Every tree is fitted as a + b*tree (linear scaling), so that evolution
-searches shapes. Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Keijzer, EuroGP 2003.
+iteration; then the islands exchange their best, and what the best of each length lacks is looked for among others
+(`trees/partners.py`). Every tree is fitted as a + b*tree (linear scaling), so that evolution searches shapes.
+Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Keijzer, EuroGP 2003.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.trees.constants import optimised
 from limitlab.discovery.symbolic.trees.evaluation import Fit, fits, formulas_of
 from limitlab.discovery.symbolic.trees.mutations import Alphabet, mutated, random_trees
+from limitlab.discovery.symbolic.trees.partners import completed
 from limitlab.discovery.symbolic.trees.population import (
     CONSTANT,
     OPERATOR_NAMES,
@@ -42,8 +44,9 @@ class Evolution:
 
     islands, members, children: of an island; of an island in a cycle. winner: probability that the best of a tournament
     wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. optimise:
-    part of the children whose constants are optimised, by so many steps. hall, migration: parts of the members that
-    come from the hall of fame, and from the best of all islands, at the end of an iteration. first_size: most
+    part of the children whose constants are optimised, by so many steps. cycles: of an iteration. hall, migration:
+    parts of the members that come from the hall of fame, and from the best of all islands, at its end. partners: of
+    the members, among which those of the hall of fame find what completes them, then; 0 for none. first_size: most
     nodes of a tree at the start. device: where it runs; on a GPU, more islands and children make its batches large.
     Raises InvalidArgument for more children than members.
 
@@ -55,15 +58,16 @@ class Evolution:
     islands: int = 16
     members: int = 128
     children: int = 64
-    cycles: int = 24
+    cycles: int = 8
     tournament: int = 15
     winner: float = 0.982
     parsimony: float = 20.0
     coolness: float = 3.17
-    optimise: float = 0.14
+    optimise: float = 0.05
     steps: int = 8
     hall: float = 0.02
     migration: float = 0.002
+    partners: int = 200
     first_size: int = 7
     device: str = "cpu"
 
@@ -89,6 +93,8 @@ class State:
         self.fit = fits(self.trees, self.X, self.y, self.weights)
         self.evaluations, self.oldest = count, 0
         self.baseline = float(self.weights @ (self.y - self.y @ self.weights) ** 2)
+        variables = [[("x", index)] for index in range(len(self.X))]
+        self.leaves = Population.of(variables, width).to(device)
         self.hall = Hall(self.alphabet.limit)
         self.hall.enter(self.trees, self.fit, self.alphabet)
 
@@ -127,6 +133,23 @@ class State:
                 whose = torch.randint(0, len(trees), (count,), generator=self.generator, device=device)
                 where = torch.randperm(len(self.trees), generator=self.generator, device=device)[:count]
                 self._replace(where, trees[whose], Fit(*(column[whose] for column in fit)))
+
+    def complete(self) -> None:
+        """The hall of fame with what completes its members among some of all, in the places of members anywhere."""
+        e, device = self.evolution, self.y.device
+        drawn = torch.randperm(len(self.trees), generator=self.generator, device=device)[: e.partners]
+        halls, _ = self.hall.members()
+        children = completed(
+            halls, joined([self.leaves, self.trees[drawn]]), self.X, self.y, self.weights, alphabet=self.alphabet
+        )
+        if children is None:
+            return
+        children, fit = optimised(children, self.X, self.y, self.weights, e.steps)
+        self.evaluations += e.partners + (1 + e.steps) * len(children)
+        self.hall.enter(children, fit, self.alphabet)
+        count = min(len(children), len(self.trees))
+        where = torch.randperm(len(self.trees), generator=self.generator, device=device)[:count]
+        self._replace(where, children[:count], Fit(*(column[:count] for column in fit)))
 
     def _replace(self, where: Tensor, trees: Population, fit: Fit) -> None:
         for name in ("op", "var", "const"):
@@ -233,6 +256,8 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
             if settings.evaluations is not None and state.evaluations >= settings.evaluations:
                 break
         state.migrate()
+        if evolution.partners:
+            state.complete()
         yield Progress(state.news(data.names), state.evaluations)
 
 

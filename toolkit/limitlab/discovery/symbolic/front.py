@@ -3,7 +3,7 @@
     loss   l = sum_i w_i (y_i - f(x_i))^2 / sum_i w_i
     score  g_j = -(ln l_j - ln l_{j-1})/(C_j - C_{j-1})
     MDL    n l/(2 sigma^2) + (q/2) ln n + C ln(symbols)
-    BIC    n ln l + q ln n
+    BIC    n ln l + q ln n,  or  n l/sigma^2 + q ln n  where the noise is known
 
 for n points, q constants and complexity C. Losses below `floor` are rounding, and enter logarithms as the floor. BIC
 and MDL take the n points as independent: those of a smooth network's output are not. Source: Schwarz 1978; Rissanen
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
-Rule = Literal["mdl", "bic", "best", "elbow", "holdout", "one_se"]
+Rule = Literal["mdl", "bic", "bic_sigma", "best", "elbow", "holdout", "one_se"]
 BEST_WITHIN = 1.5
 """The rule `best` looks at losses up to this multiple of the smallest."""
 
@@ -122,9 +122,10 @@ class ParetoFront(Shown):
     def select(self, rule: Rule = "bic", sigma: float | None = None) -> Candidate:
         """The candidate that a rule chooses; raises InvalidArgument where the front lacks what the rule needs.
 
-        mdl: shortest description, with the noise `sigma`, else that of the front, else estimated. bic: least BIC. best:
-        highest score among losses within 1.5 times the least. elbow: highest score, losses clipped at the noise.
-        holdout: least validation loss. one_se: the simplest within one standard error of that.
+        mdl: shortest description, with the noise `sigma`, else that of the front, else estimated. bic: least BIC.
+        bic_sigma: least BIC of a known noise. best: highest score among losses within 1.5 times the least. elbow:
+        highest score, losses clipped at the noise. holdout: least validation loss. one_se: the simplest within one
+        standard error of that.
         """
         one_of("rule", rule, get_args(Rule))
         if not self._candidates:
@@ -152,6 +153,14 @@ class ParetoFront(Shown):
         """n ln l + q ln n of every candidate."""
         n = self._column("n")
         return n * np.log(self._clipped()) + self._constants() * np.log(n)
+
+    def bic_of_noise(self, sigma: float | None = None) -> Float[np.ndarray, " candidate"]:
+        """n l/sigma^2 + q ln n of every candidate, where the noise is known; raises InvalidArgument where it is not."""
+        sigma = self.sigma if sigma is None else check_number("sigma", sigma, low=0.0)
+        if sigma is None:
+            raise InvalidArgument("this rule needs the noise of the data: search with sigma, or name it here")
+        n = self._column("n")
+        return n * self._clipped() / max(sigma**2, self.floor) + self._constants() * np.log(n)
 
     def mdl(self, sigma: float | None = None) -> Float[np.ndarray, " candidate"]:
         """n l/(2 sigma^2) + (q/2) ln n + C ln(symbols) of every candidate."""
@@ -244,6 +253,7 @@ def _one_standard_error(front: ParetoFront, sigma: float | None) -> int:
 _RULES: dict[Rule, Callable[[ParetoFront, float | None], int]] = {
     "mdl": lambda front, sigma: int(np.argmin(front.mdl(sigma))),
     "bic": lambda front, sigma: int(np.argmin(front.bic())),
+    "bic_sigma": lambda front, sigma: int(np.argmin(front.bic_of_noise(sigma))),
     "best": _best,
     "elbow": _elbow,
     "holdout": lambda front, sigma: int(np.argmin(_held_out(front))),

@@ -59,7 +59,7 @@ def _optimised(trees: Population, X: Tensor, y: Tensor, weights: Tensor, steps: 
         change = _solved(curvature, gradient, damping, there)
         const = trees.const.scatter_add(1, columns, change.to(trees.const.dtype))
         tried = trees.with_constants(const)
-        values = values_of(tried, X, plan)
+        values = values_of(tried, X, plan, other=values)
         attempt = scaled(values.roots, y, weights)
         # NaN is not less than anything
         better = attempt.loss < fit.loss

@@ -1,6 +1,6 @@
 """Values of many trees at many points, and the slopes of each in its constants, by a few large operations of torch.
 
-Nodes of one operation and one height, of all trees, are computed together: their arguments are gathered, their values
+Nodes of one operation and one depth, of all trees, are computed together: their arguments are gathered, their values
 written to neighbouring rows of one buffer (row, point). Variables are rows that all trees share. A node has one parent,
 so the reverse sweep sets each adjoint once, and gives the slope of every point in every constant at about twice the
 cost of the values, however many constants there are. Trees are taken in chunks whose buffers fit the cache.
@@ -8,17 +8,30 @@ cost of the values, however many constants there are. Trees are taken in chunks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from limitlab.discovery.symbolic.expression import Expr
-from limitlab.discovery.symbolic.trees.population import ARITY, CONSTANT, OPS, PAD, VARIABLE, Population, shape_of
+from limitlab.discovery.symbolic.trees.population import (
+    ARITY,
+    CONSTANT,
+    COS,
+    OPS,
+    PAD,
+    SIN,
+    VARIABLE,
+    Op,
+    Population,
+    shape_of,
+)
 from limitlab.errors import InvalidArgument
 
 CHUNK = {"cpu": 2**22, "cuda": 2**30}
@@ -59,17 +72,23 @@ class Plan:
         """Rows of the buffer."""
         return self.variables + 1 + len(self.first)
 
+    @cached_property
+    def widest(self) -> int:
+        """Rows of the largest group."""
+        return max((group.end - group.begin for group in self.groups), default=0)
+
 
 def plan_of(trees: Population, variables: int) -> Plan:
-    """Rows by height, then operation, then whether a constant is below."""
-    op, (size, height) = trees.op, shape_of(trees.op)
+    """Rows of constants, then of the deepest nodes; by operation, and by whether a constant is below."""
+    op, (size, depth) = trees.op, shape_of(trees.op)
     begin = variables + 1
     counted = (op == CONSTANT).cumsum(1)
     before = torch.arange(op.shape[1], device=op.device) - size
     fixed = counted == torch.where(before >= 0, counted.gather(1, before.clamp(min=0)), 0)
     flat = op.flatten()
     kept = ((flat != PAD) & (flat != VARIABLE)).nonzero()[:, 0]
-    key = ((height.flatten()[kept] * len(OPS) + flat[kept]) << 1) + fixed.flatten()[kept]
+    level = torch.where(op == CONSTANT, 0, op.shape[1] - depth)
+    key = (((level * len(OPS) + op) << 1) + fixed).flatten()[kept]
     key, order = torch.sort(key, stable=True)
     nodes = kept[order]
     row = torch.where(op == VARIABLE, trees.var, variables).flatten()
@@ -85,7 +104,7 @@ def plan_of(trees: Population, variables: int) -> Plan:
 
 
 def _groups(key: Int[Tensor, " row"], begin: int) -> Iterator[Group]:
-    """The runs of equal keys, those of one operation and height joined."""
+    """The runs of equal keys, those of one operation and depth joined."""
     keys, counts = torch.unique_consecutive(key, return_counts=True)
     runs = zip(keys.tolist(), counts.tolist(), strict=True)
     for operation, parts in groupby(runs, key=lambda run: run[0] >> 1):
@@ -96,12 +115,51 @@ def _groups(key: Int[Tensor, " row"], begin: int) -> Iterator[Group]:
         begin = end
 
 
+class Functions(NamedTuple):
+    """What slopes are made of."""
+
+    sin: Callable[[Any], Any]
+    cos: Callable[[Any], Any]
+    sign: Callable[[Any], Any]
+
+
+class Arithmetic(NamedTuple):
+    """What computes rows: its view of a tensor, its functions, how rows are gathered and scattered."""
+
+    view: Callable[[Tensor], Any]
+    value: Callable[[Op], Callable[..., Any]]
+    functions: Functions
+    take: Callable[[Any, Any, Any], Any]
+    put: Callable[[Any, Any, Any], object]
+
+
+TORCH = Arithmetic(
+    lambda tensor: tensor,
+    lambda op: op.value,
+    Functions(torch.sin, torch.cos, torch.sign),
+    lambda rows, index, out: torch.index_select(rows, 0, index, out=out),
+    # a sum hands on its adjoint as it is, and rows are not written onto themselves
+    lambda rows, index, values: rows.index_copy_(0, index, values.clone()),
+)
+NUMPY = Arithmetic(
+    Tensor.numpy,
+    lambda op: op.array,
+    Functions(SIN, COS, np.sign),
+    # without a mode numpy writes to a buffer of its own first
+    lambda rows, index, out: rows.take(index, 0, out, "clip"),
+    np.ndarray.__setitem__,
+)
+ARITHMETIC = {"cpu": NUMPY}
+"""By device, where it is not TORCH: on a CPU a call of NumPy costs a fifth of one of torch, and groups are small."""
+
+
 @dataclass(frozen=True)
 class Values:
     """Values of all nodes, a row each."""
 
     plan: Plan
     buffer: Float[Tensor, "row point"]
+    arithmetic: Arithmetic
 
     @property
     def roots(self) -> Float[Tensor, "tree point"]:
@@ -109,25 +167,40 @@ class Values:
         return self.buffer.index_select(0, self.plan.roots)
 
 
-def values_of(trees: Population, X: Float[Tensor, "variable point"], plan: Plan) -> Values:  # noqa: N803
-    """Values of the trees at the points."""
+def values_of(
+    trees: Population,
+    X: Float[Tensor, "variable point"],  # noqa: N803
+    plan: Plan,
+    arithmetic: Arithmetic | None = None,
+    other: Values | None = None,
+) -> Values:
+    """Values of the trees at the points.
+
+    arithmetic: that of X's device where none is named. other: values of the same trees with other constants, which are
+    overwritten: what no constant moves is not computed again.
+    """
     variables, points = X.shape
-    buffer = X.new_empty(plan.rows, points)
+    arithmetic = arithmetic or ARITHMETIC.get(X.device.type, TORCH)
+    buffer = X.new_empty(plan.rows, points) if other is None else other.buffer
     buffer[:variables], buffer[variables] = X, 0.0
-    for code, begin, _, end in plan.groups:
-        out = buffer[begin:end]
-        if code == CONSTANT:
-            # the stable sort kept the order of trees and columns
-            out.copy_(trees.const[trees.op == CONSTANT].to(X.dtype)[:, None].expand(-1, points))
-        else:
-            OPS[code].value(*_arguments(plan, buffer, code, begin, end), out=out)
-    return Values(plan, buffer)
-
-
-def _arguments(plan: Plan, buffer: Tensor, code: int, begin: int, end: int) -> list[Tensor]:
-    before = plan.variables + 1
-    rows = (plan.first, plan.second)[: OPS[code].arity]
-    return [buffer.index_select(0, row[begin - before : end - before]) for row in rows]
+    constants = trees.const[trees.op == CONSTANT].to(X.dtype)[:, None]
+    rows, first, second = map(arithmetic.view, (buffer, plan.first, plan.second))
+    scratch = arithmetic.view(X.new_empty(2, plan.widest, points))
+    before = variables + 1
+    with np.errstate(all="ignore"):
+        for code, begin, active, end in plan.groups:
+            stop = end if other is None else active
+            if code == CONSTANT:
+                # the stable sort kept the order of trees and columns
+                buffer[begin:end] = constants
+            elif stop > begin:
+                span, count = slice(begin - before, stop - before), stop - begin
+                arguments = [
+                    arithmetic.take(rows, index[span], out[:count])
+                    for index, out in zip((first, second)[: OPS[code].arity], scratch, strict=False)
+                ]
+                arithmetic.value(OPS[code])(*arguments, out=rows[begin:stop])
+    return Values(plan, buffer, arithmetic)
 
 
 def slopes_of(
@@ -137,27 +210,33 @@ def slopes_of(
 
     Trees with fewer constants than others have slopes of zero behind them.
     """
-    plan, buffer = values.plan, values.buffer
+    plan, buffer, arithmetic = values.plan, values.buffer, values.arithmetic
     before = plan.variables + 1
     adjoint = torch.empty_like(buffer)
     adjoint[plan.variables] = 0.0
     adjoint[plan.roots] = 1.0
-    for code, begin, active, _ in reversed(plan.groups):
-        if code == CONSTANT or active == begin:
-            continue
-        arguments = _arguments(plan, buffer, code, begin, active)
-        # a copy, since a sum hands on its adjoint as it is, and rows are not written onto themselves
-        slopes = OPS[code].slopes(adjoint[begin:active].clone(), buffer[begin:active], *arguments)
-        # what goes to rows that no constant moves, the shared ones of variables among them, is not read
-        for slope, row in zip(slopes, (plan.first, plan.second), strict=False):
-            adjoint.index_copy_(0, row[begin - before : active - before], slope)
+    rows, back, first, second = map(arithmetic.view, (buffer, adjoint, plan.first, plan.second))
+    scratch = arithmetic.view(buffer.new_empty(2, plan.widest, buffer.shape[1]))
+    with np.errstate(all="ignore"):
+        for code, begin, active, _ in reversed(plan.groups):
+            if code == CONSTANT or active == begin:
+                continue
+            indices = [index[begin - before : active - before] for index in (first, second)[: OPS[code].arity]]
+            arguments = [
+                arithmetic.take(rows, index, out[: active - begin])
+                for index, out in zip(indices, scratch, strict=False)
+            ]
+            slopes = OPS[code].slopes(arithmetic.functions, back[begin:active], rows[begin:active], *arguments)
+            # what goes to rows that no constant moves, the shared ones of variables among them, is not read
+            for index, slope in zip(indices, slopes, strict=True):
+                arithmetic.put(back, index, slope)
     held = trees.op == CONSTANT
     most = int(held.sum(1).max())
     columns = torch.sort((~held).long(), stable=True, dim=1).indices[:, :most]
     there = held.gather(1, columns)
-    rows = torch.where(there, plan.row.gather(1, columns), plan.variables)
+    places = torch.where(there, plan.row.gather(1, columns), plan.variables)
     # a variable's row is written to by all its parents, the row of zeros by none
-    return adjoint[rows], columns, there
+    return adjoint[places], columns, there
 
 
 class Fit(NamedTuple):

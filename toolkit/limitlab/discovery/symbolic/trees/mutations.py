@@ -108,13 +108,14 @@ def mutated(
     kinds = torch.multinomial(chances, len(trees), replacement=True, generator=generator)
     crossing = torch.rand(len(trees), generator=generator, device=device) < CROSSOVER
     kinds = torch.where(crossing, len(MUTATIONS), kinds)
+    size = shape_of(trees.op).size
     parts, places, differ = [], [], []
     for kind in range(len(MUTATIONS) + 1):
         rows = (kinds == kind).nonzero()[:, 0]
         if len(rows) == 0:
             continue
         parents = trees[rows]
-        cut = Cut(parents, shape_of(parents.op).size, generator)
+        cut = Cut(parents, size[rows], generator)
         children, valid = (
             _crossed(cut, others[rows]) if kind == len(MUTATIONS) else MUTATIONS[kind].change(cut, alphabet)
         )

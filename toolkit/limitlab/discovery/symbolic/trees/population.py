@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 
 
 class Op(NamedTuple):
-    """An operation: `value(*arguments, out=)`, its slopes (adjoint, value, *arguments) -> adjoints, its sympy node."""
+    """An operation: `value(*arguments, out=)` of tensors, `array` of arrays, its slopes, its sympy node.
+
+    slopes(m, adjoint, value, *arguments) -> adjoints of the arguments, where m has sin, cos and sign for them.
+    """
 
     name: str
     arity: int
     value: Callable[..., Tensor]
-    slopes: Callable[..., tuple[Tensor, ...]]
+    array: Callable[..., np.ndarray]
+    slopes: Callable[..., tuple[Any, ...]]
     node: Callable[..., Any]
 
 
@@ -44,23 +49,35 @@ def _of_sympy(name: str) -> Callable[[Any], Any]:
     return node
 
 
+def _by_torch(function: Callable[..., Tensor]) -> Callable[..., np.ndarray]:
+    """The function for arrays; of those that are no arithmetic torch is the faster, in double precision three times."""
+
+    def computed(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        out = np.empty_like(values) if out is None else out
+        function(torch.from_numpy(values), out=torch.from_numpy(out))
+        return out
+
+    return computed
+
+
 PAD, VARIABLE, CONSTANT = -1, 0, 1
+SIN, COS = _by_torch(torch.sin), _by_torch(torch.cos)
 OPS: tuple[Op, ...] = (
-    Op("variable", 0, torch.clone, tuple, tuple),
-    Op("constant", 0, torch.clone, tuple, tuple),
-    Op("+", 2, torch.add, lambda g, v, a, b: (g, g), lambda a, b: a + b),
-    Op("-", 2, torch.sub, lambda g, v, a, b: (g, -g), lambda a, b: a - b),
-    Op("*", 2, torch.mul, lambda g, v, a, b: (g * b, g * a), lambda a, b: a * b),
-    Op("/", 2, torch.div, lambda g, v, a, b: ((h := g / b), -h * v), lambda a, b: a / b),
-    Op("sin", 1, torch.sin, lambda g, v, a: (g * a.cos(),), _of_sympy("sin")),
-    Op("cos", 1, torch.cos, lambda g, v, a: (-g * a.sin(),), _of_sympy("cos")),
-    Op("tan", 1, torch.tan, lambda g, v, a: (g * (1 + v * v),), _of_sympy("tan")),
-    Op("exp", 1, torch.exp, lambda g, v, a: (g * v,), _of_sympy("exp")),
-    Op("log", 1, torch.log, lambda g, v, a: (g / a,), _of_sympy("log")),
-    Op("sqrt", 1, torch.sqrt, lambda g, v, a: (0.5 * g / v,), _of_sympy("sqrt")),
-    Op("square", 1, torch.square, lambda g, v, a: (2 * g * a,), lambda a: a**2),
-    Op("tanh", 1, torch.tanh, lambda g, v, a: (g * (1 - v * v),), _of_sympy("tanh")),
-    Op("abs", 1, torch.abs, lambda g, v, a: (g * a.sign(),), _of_sympy("Abs")),
+    Op("variable", 0, torch.clone, np.copy, tuple, tuple),
+    Op("constant", 0, torch.clone, np.copy, tuple, tuple),
+    Op("+", 2, torch.add, np.add, lambda m, g, v, a, b: (g, g), lambda a, b: a + b),
+    Op("-", 2, torch.sub, np.subtract, lambda m, g, v, a, b: (g, -g), lambda a, b: a - b),
+    Op("*", 2, torch.mul, np.multiply, lambda m, g, v, a, b: (g * b, g * a), lambda a, b: a * b),
+    Op("/", 2, torch.div, np.divide, lambda m, g, v, a, b: ((h := g / b), -h * v), lambda a, b: a / b),
+    Op("sin", 1, torch.sin, SIN, lambda m, g, v, a: (g * m.cos(a),), _of_sympy("sin")),
+    Op("cos", 1, torch.cos, COS, lambda m, g, v, a: (-g * m.sin(a),), _of_sympy("cos")),
+    Op("tan", 1, torch.tan, _by_torch(torch.tan), lambda m, g, v, a: (g * (1 + v * v),), _of_sympy("tan")),
+    Op("exp", 1, torch.exp, _by_torch(torch.exp), lambda m, g, v, a: (g * v,), _of_sympy("exp")),
+    Op("log", 1, torch.log, np.log, lambda m, g, v, a: (g / a,), _of_sympy("log")),
+    Op("sqrt", 1, torch.sqrt, np.sqrt, lambda m, g, v, a: (0.5 * g / v,), _of_sympy("sqrt")),
+    Op("square", 1, torch.square, np.square, lambda m, g, v, a: (2 * g * a,), lambda a: a**2),
+    Op("tanh", 1, torch.tanh, _by_torch(torch.tanh), lambda m, g, v, a: (g * (1 - v * v),), _of_sympy("tanh")),
+    Op("abs", 1, torch.abs, np.abs, lambda m, g, v, a: (g * m.sign(a),), _of_sympy("Abs")),
 )
 """Leaves first; the place of a row is its code."""
 
@@ -111,6 +128,10 @@ class Population:
         """Nodes of every tree."""
         return (self.op != PAD).sum(1)
 
+    def to(self, device: str) -> Population:
+        """The same trees on a device."""
+        return Population(self.op.to(device), self.var.to(device), self.const.to(device))
+
     def with_constants(self, const: Float[Tensor, "tree column"]) -> Population:
         """The same trees with other values at their constants."""
         return Population(self.op, self.var, const)
@@ -141,25 +162,27 @@ def joined(populations: Sequence[Population]) -> Population:
 
 
 class Shape(NamedTuple):
-    """Of the tree that ends at each column: its nodes, and its height (0 at leaves)."""
+    """Of the tree that ends at each column: its nodes, and how many nodes stand above it (0 at the root)."""
 
     size: Int[Tensor, "tree column"]
-    height: Int[Tensor, "tree column"]
+    depth: Int[Tensor, "tree column"]
 
 
 def shape_of(op: Int[Tensor, "tree column"]) -> Shape:
-    """Sizes and heights of all trees and their parts, in one pass over the columns."""
-    arity = ARITY.to(op.device)[op]
-    size, height = torch.ones_like(arity), torch.zeros_like(arity)
-    for column in range(1, op.shape[1]):
-        last, order = size[:, column - 1], arity[:, column]
-        first = (column - 1 - last).clamp(min=0)[:, None]
-        two = order == 2
-        before = size.gather(1, first)[:, 0]
-        size[:, column] = 1 + last * (order > 0) + before * two
-        tallest = torch.maximum(height[:, column - 1], height.gather(1, first)[:, 0] * two)
-        height[:, column] = (tallest + 1) * (order > 0)
-    return Shape(size, height)
+    """Sizes and depths of all trees and their parts, in one pass over the columns."""
+    count, width = op.shape
+    # a column of all trees lies together: the loop is over rows
+    arity = ARITY.to(op.device)[op].T.contiguous()
+    some, two = (arity > 0).long(), (arity == 2).long()
+    size, tree = torch.ones_like(arity), torch.arange(count, device=op.device)
+    for column in range(1, width):
+        last = size[column - 1]
+        first = torch.sub(tree + (column - 1) * count, last, alpha=count).clamp_(min=0)
+        size[column].addcmul_(last, some[column]).addcmul_(size.view(-1).index_select(0, first), two[column])
+    sizes, columns = size.T, torch.arange(width, device=op.device)
+    # nodes that begin before or at a column, without those that have ended, and without the node itself
+    begun = torch.zeros_like(sizes).scatter_add_(1, columns + 1 - sizes, torch.ones_like(sizes)).cumsum(1)
+    return Shape(sizes, begun - 1 - columns)
 
 
 class Block(NamedTuple):
