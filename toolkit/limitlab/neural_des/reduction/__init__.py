@@ -2,6 +2,7 @@
 
 from limitlab.neural_des.reduction.basis import Basis, pod
 from limitlab.neural_des.reduction.field import ElementwiseField, ElementwiseODE, FlatConvolution, operations
+from limitlab.neural_des.reduction.problem import ReducedProblem, reduce_problem
 from limitlab.neural_des.reduction.reduce import (
     METHODS,
     Snapshots,
@@ -30,6 +31,7 @@ __all__ = [
     "ElementwiseField",
     "ElementwiseODE",
     "FlatConvolution",
+    "ReducedProblem",
     "Snapshots",
     "affine_of",
     "collect",
@@ -43,6 +45,7 @@ __all__ = [
     "qdeim_rows",
     "random_rows",
     "reduce",
+    "reduce_problem",
     "reduced_by_interpolation",
     "reduced_by_projection",
     "truncated_weights",

@@ -85,8 +85,8 @@ class ElementwiseODE(nn.Module):
     def _path(self, x: Tensor, inputs: Tensor | None) -> Iterator[Tensor]:
         """The state after every step, segment after segment.
 
-        A plain loop in place of `solve_ode`, whose log nobody asks for here: so the block exports as a network, and what
-        is timed is its arithmetic.
+        A plain loop in place of `solve_ode`, whose log nobody asks for here: so the block exports as a network, and
+        what is timed is its arithmetic.
         """
         size = 1 / self.steps
         for drive in [None] if inputs is None else self._drives(inputs):
@@ -168,4 +168,3 @@ def _require_elementwise(activation: Callable[[Tensor], Tensor]) -> None:
             f"activation must act element by element: a few outputs of {name} need all of its inputs, so that"
             " interpolation saves nothing"
         )
-

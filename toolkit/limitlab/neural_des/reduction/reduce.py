@@ -127,7 +127,7 @@ def truncated_weights(model: ElementwiseODE, rank: int) -> ElementwiseODE:
 
 @torch.no_grad()
 def pruned(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
-    """Pruning by activity: the `size` units of the largest mean |f| stay; for ReLU those that are seldom zero (APoZ)."""
+    """Pruning by activity: the `size` units of the largest mean |f| stay; for ReLU those seldom zero (APoZ)."""
     _require_square(model.field)
     size = int(check_number("size", size, low=1, high=len(snapshots.units), integer=True))
     active = snapshots.units.abs().mean(1)
@@ -145,7 +145,9 @@ Method = Callable[[ElementwiseODE, Snapshots, int], ElementwiseODE]
 
 def _by_pod_deim(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
     states, units = snapshots.bases()
-    return reduced_by_interpolation(model, *(basis.truncated(min(size, basis.size)) for basis in (states, units)))
+    return reduced_by_interpolation(
+        model, states.truncated(min(size, states.size)), units.truncated(min(size, units.size))
+    )
 
 
 def _by_pod(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
