@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.neural_des.reduction.basis import Basis
 
 
 class ElementwiseField(nn.Module):
@@ -58,7 +59,8 @@ class ElementwiseField(nn.Module):
 class ElementwiseODE(nn.Module):
     """Logits of data through a block x' = field(x): encode -> solve by RK4 with steps of one size -> read_out.
 
-    With inputs u (batch, segment, input), segment j of them is held for time j to j + 1, in place of the span.
+    With inputs u (batch, segment, input), segment j of them is held for time j to j + 1; without, time is 0 to 1.
+    basis: the modes that the states are coordinates of, in a reduced block.
 
     >>> field = ll.neural_des.reduction.ElementwiseField(torch.nn.Linear(4, 4), torch.nn.Tanh())
     >>> model = ll.neural_des.reduction.ElementwiseODE(torch.nn.Linear(3, 4), field, torch.nn.Linear(4, 2), steps=4)
@@ -66,9 +68,17 @@ class ElementwiseODE(nn.Module):
     (torch.Size([5, 2]), torch.Size([5, 5, 4]))
     """
 
-    def __init__(self, encode: nn.Module, field: ElementwiseField, read_out: nn.Module, *, steps: int = 10) -> None:
+    def __init__(
+        self,
+        encode: nn.Module,
+        field: ElementwiseField,
+        read_out: nn.Module,
+        *,
+        steps: int = 10,
+        basis: Basis | None = None,
+    ) -> None:
         super().__init__()
-        self.encode, self.field, self.read_out = encode, field, read_out
+        self.encode, self.field, self.read_out, self.basis = encode, field, read_out, basis
         self.steps = int(check_number("steps", steps, low=1, integer=True))
 
     def forward(self, data: Tensor, inputs: Float[Tensor, "batch segment input"] | None = None) -> Tensor:
@@ -81,6 +91,12 @@ class ElementwiseODE(nn.Module):
         """The state at the start and after every step."""
         start = self.encode(data)
         return torch.stack([start, *self._path(start, inputs)], dim=1)
+
+    def lift(self, states: Float[Tensor, "*batch state"]) -> Float[Tensor, "*batch full"]:
+        """States of the block that this one was made from, where it is a reduced one; else the states."""
+        if self.basis is None:
+            return states
+        return self.basis.centre.to(states) + states @ self.basis.modes.to(states).T
 
     def _path(self, x: Tensor, inputs: Tensor | None) -> Iterator[Tensor]:
         """The state after every step, segment after segment.

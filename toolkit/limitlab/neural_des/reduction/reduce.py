@@ -2,10 +2,11 @@
 
 With V the modes of the states (and v their centre), U those of the units f(A x + b), P the rows of interpolation:
 
-    pod_deim  xr' = N f(A_m xr + b_m),   N = V^T U (P^T U)^+,  A_m = P^T A V,  b_m = P^T (A v + b)
-    pod       xr' = V^T f(A V xr + A v + b): all n units, however few the modes
-    svd       A ~ L R of a lower rank: the states stay, and all n units
-    prune     the units that are least active are left out, rows and columns
+    pod_deim      xr' = N f(A_m xr + b_m),   N = V^T U (P^T U)^+,  A_m = P^T A V,  b_m = P^T (A v + b)
+    oversampled   the same with twice as many rows as modes
+    pod           xr' = V^T f(A V xr + A v + b): all n units, however few the modes
+    svd           A ~ L R of a lower rank: the states stay, and all n units
+    prune         the units that are least active are left out, rows and columns
 
 -leak x and Z u are linear and reduce exactly. All maps are computed in double precision and rounded once; they are
 copies, since a slice of a large array would hold it in memory and be slow.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -26,7 +28,7 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.neural_des.reduction.basis import Basis, pod
 from limitlab.neural_des.reduction.field import ElementwiseField, ElementwiseODE
-from limitlab.neural_des.reduction.rows import Rows, deim_rows, interpolation
+from limitlab.neural_des.reduction.rows import Rows, deim_rows, interpolation, qdeim_rows
 
 COLUMNS_A_STATE = 20
 
@@ -41,9 +43,20 @@ class Snapshots:
     states: Float[Tensor, "state column"]
     units: Float[Tensor, "state column"]
 
-    def bases(self, *, centred: bool = False) -> tuple[Basis, Basis]:
-        """Modes of the states and of the units; centred: those of the states about their mean."""
-        return pod(self.states, centred=centred), pod(self.units)
+    @cached_property
+    def state_modes(self) -> Basis:
+        """Modes of the states, about zero."""
+        return pod(self.states)
+
+    @cached_property
+    def unit_modes(self) -> Basis:
+        """Modes of the units."""
+        return pod(self.units)
+
+    @property
+    def bases(self) -> tuple[Basis, Basis]:
+        """Modes of the states and of the units."""
+        return self.state_modes, self.unit_modes
 
 
 @torch.no_grad()
@@ -90,7 +103,7 @@ def reduced_by_interpolation(
     ...     ll.neural_des.reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh()),
     ...     torch.nn.Linear(6, 2),
     ... )
-    >>> states, units = ll.neural_des.reduction.collect(model, torch.randn(20, 6)).bases()
+    >>> states, units = ll.neural_des.reduction.collect(model, torch.randn(20, 6)).bases
     >>> small = ll.neural_des.reduction.reduced_by_interpolation(model, states.truncated(3), units.truncated(4))
     >>> small.field.inner
     Linear(in_features=3, out_features=4, bias=True)
@@ -144,19 +157,27 @@ Method = Callable[[ElementwiseODE, Snapshots, int], ElementwiseODE]
 
 
 def _by_pod_deim(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
-    states, units = snapshots.bases()
+    states, units = snapshots.bases
     return reduced_by_interpolation(
         model, states.truncated(min(size, states.size)), units.truncated(min(size, units.size))
     )
 
 
+def _by_oversampling(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
+    """Twice as many rows as modes, by Q-DEIM: the units are fitted by least squares."""
+    states, units = (basis.truncated(min(size, basis.size)) for basis in snapshots.bases)
+    rows = qdeim_rows(units.modes, max(units.size, min(2 * size, len(units.modes))))
+    return reduced_by_interpolation(model, states, units, rows)
+
+
 def _by_pod(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
-    states, _ = snapshots.bases()
+    states = snapshots.state_modes
     return reduced_by_projection(model, states.truncated(min(size, states.size)))
 
 
 METHODS: dict[str, Method] = {
     "pod_deim": _by_pod_deim,
+    "oversampled": _by_oversampling,
     "pod": _by_pod,
     "svd": lambda model, snapshots, size: truncated_weights(model, size),
     "prune": pruned,
@@ -214,7 +235,7 @@ def _projected(model: ElementwiseODE, states: Basis, inner: nn.Module, outer: nn
     encode = nn.Sequential(model.encode, _linear(modes.T, -(modes.T @ states.centre), like=model))
     weight, bias = affine_of(model.read_out, len(modes))
     read_out = _linear(weight @ modes, weight @ states.centre + bias, like=model)
-    return ElementwiseODE(encode, small, read_out, steps=model.steps)
+    return ElementwiseODE(encode, small, read_out, steps=model.steps, basis=states)
 
 
 def _linear(weight: Float[Tensor, "to from"], bias: Tensor | None, *, like: nn.Module) -> nn.Linear:
