@@ -57,6 +57,12 @@ def test_data_that_a_loop_makes_can_be_interrupted_in_the_middle_of_a_chunk(name
         problem.simulate(32, resolution=32)
 
 
+def test_a_solve_of_many_steps_can_be_interrupted():
+    stiff = problems.get("van_der_pol", mu=20.0)
+    with interruptible(ends_after(100)), pytest.raises(Enough):
+        stiff.solve(method="tsit5")
+
+
 def test_an_interrupted_generation_leaves_nothing_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path))
     problem = problems.get("burgers")

@@ -287,7 +287,8 @@ SYSTEMS: tuple[System, ...] = (
         "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630"),
         experiments=("burgers_upinn", "lotka_volterra_upinn"),
         notebooks=("discovery/02-hidden-terms.ipynb", "discovery/03-symbolic-regression.ipynb",
-                   "discovery/04-from-trajectories-to-laws.ipynb"),
+                   "discovery/04-from-trajectories-to-laws.ipynb",
+                   "discovery/06-closing-the-circle.ipynb"),
         remark="apoptosis and chemotherapy are in the catalogue, their experiments are to come"),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
         "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",

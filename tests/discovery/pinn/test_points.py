@@ -26,6 +26,14 @@ def test_missing_values_count_for_nothing():
     assert seen.scale[1].item() == pytest.approx(1.0)
 
 
+def test_an_unknown_that_nobody_saw_is_zero_of_size_one():
+    values = torch.rand(2, 5, 2, dtype=torch.float64)
+    values[..., 1] = torch.nan
+    seen = pinn.Measurements(torch.rand(2, 5, 1), values)
+    assert seen.mean.tolist() == [pytest.approx(float(values[..., 0].mean())), 0.0]
+    assert float(seen.scale[1]) == 1.0
+
+
 def test_held_out_points_are_the_others(seen):
     kept, judged = seen.held_out(0.25, seed=1)
     times = torch.cat([kept.points, judged.points], 1)[0, :, 0].sort()[0]

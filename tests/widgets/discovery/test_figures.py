@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from limitlab import problems
+from limitlab.discovery.terms import first_hidden
 from limitlab_widgets.discovery.figures import forecast, hidden_term, losses, residuals, trajectories
 from limitlab_widgets.discovery.forecast import Forecasts
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings
 from limitlab_widgets.discovery.sampling import Sampling
-from limitlab_widgets.discovery.terms import first_hidden
 
 TINY = Settings(adam=1, quasi_newton=0, width=4, collocation=8)
 
@@ -16,7 +16,7 @@ TINY = Settings(adam=1, quasi_newton=0, width=4, collocation=8)
 def learned():
     def made(name, trajectories=1, span=0.5):
         problem = problems.get(name).with_domain(span=span)
-        plan = Plan(Sampling(problem, 6, 0.0, trajectories, 0), first_hidden(problem), TINY)
+        plan = Plan(Sampling(problem, 6, 0.0, trajectories, 0), first_hidden(problem), problem.components, TINY)
         measured = plan.sampling.measured()
         return Learned.of(plan, measured, plan.model(measured), {"data": [1.0, 0.5]})
 

@@ -1,5 +1,6 @@
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -206,20 +207,20 @@ def test_close_ends_a_training(opened, until):
 
 
 def test_a_refit_is_ended_by_stop(searched, monkeypatch):
-    from limitlab.discovery.symbolic.refit import forward
+    from limitlab.solvers.ode import stepping
 
     learning, asked = searched.learning, []
 
     def stopping():
         asked.append(True)
         learning.stop()
-        forward_ask()
+        ask()
 
-    forward_ask = forward.ask_to_go_on
-    monkeypatch.setattr(forward, "ask_to_go_on", stopping)
+    ask = stepping.ask_to_go_on
+    monkeypatch.setattr(stepping, "ask_to_go_on", stopping)
     learning.refit()
     assert learning.wait(60)
-    # the first evaluation after Stop is the last one
+    # the first step after Stop is the last one
     assert len(asked) == 1
     assert (learning.phase, learning.refits, learning.error) == ("idle", None, "")
 
@@ -229,3 +230,55 @@ def test_a_number_that_is_none_is_refused(opened):
     for name in ("noise", "span"):
         with pytest.raises(InvalidArgument, match=name):
             setattr(state, name, float("nan"))
+
+
+def test_a_hidden_term_depends_on_the_states_that_are_ticked(opened):
+    state = opened("lotka_volterra")
+    assert state.inputs == ("x", "y")
+    state.depend("y", False)
+    assert state.inputs == ("x",)
+    with pytest.raises(InvalidArgument, match="depends on something"):
+        state.depend("x", False)
+    with pytest.raises(UnknownName, match="input of a hidden term"):
+        state.inputs = ("x", "z")
+    assert state.inputs == ("x",)
+    state.learning.train()
+    assert state.learning.wait(60)
+    learned = state.learning.learned
+    assert [str(name) for name in learned.samples["feature"].values] == ["x"]
+    # -beta*x*y is no curve over x, so there is no truth to draw over it
+    assert learned.map.values.shape[0] == 2
+    assert learned.map.truth is None
+    assert state.outdated == []
+    state.depend("y", True)
+    assert state.outdated == ["hidden terms"]
+    state.choose("logistic")
+    assert state.inputs == ("u",)
+
+
+def test_soap_is_an_optimiser_of_the_first_phase(opened):
+    learned = {}
+    for first in ("adam", "soap"):
+        state = opened("logistic", first=first, quasi_newton=0, adam=120)
+        state.learning.train()
+        assert state.learning.wait(60)
+        assert state.learning.error == ""
+        learned[first] = state.learning.learned
+        assert learned[first].plan.settings.first == first
+    losses = {first: sum(map(np.array, one.losses.values())) for first, one in learned.items()}
+    # the same network at first, another way down from there
+    assert losses["soap"][0] == losses["adam"][0]
+    assert losses["soap"][-1] != losses["adam"][-1]
+    assert losses["soap"][-1] < losses["soap"][0] / 5
+
+
+def test_a_typed_stiff_system_can_be_stopped_while_it_is_measured(opened):
+    state = opened()
+    measured = state.measured
+    begun = time.monotonic()
+    assert state.choose_text("x' = k*(1 - x^2)*y - x; y' = -k*k*(y - x)", {"k": 3000.0}, {"x": 2.0, "y": 0.0}, 500.0)
+    assert state.phase == "working"
+    state.stop()
+    assert state.wait(10)
+    assert time.monotonic() - begun < 30
+    assert state.measured is measured

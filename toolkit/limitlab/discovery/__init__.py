@@ -1,6 +1,7 @@
 """Laws in data: equations that networks solve, hidden terms that they learn, and the formulas that are read off them.
 
-`symbolic` finds equations, `pinn` trains networks on residuals, `variational` on energies.
+`symbolic` finds equations, `pinn` trains networks on residuals, `variational` on energies; `terms` are the summands of
+an equation, of which some are hidden and looked for.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-_PIECES = ("pinn", "symbolic", "variational")
+_PIECES = ("pinn", "symbolic", "terms", "variational")
 
 
 def __getattr__(name: str) -> ModuleType:

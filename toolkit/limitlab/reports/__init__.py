@@ -5,6 +5,7 @@ In a notebook `Claims` states what it claims: the table, the checked lines and t
 from one statement.
 """
 
+from limitlab.reports.answers import number
 from limitlab.reports.claims import Claims, Criterion, above, below, near, within
 from limitlab.reports.comparison import Point
 from limitlab.reports.execution import Report, ReportFailed, report
@@ -27,6 +28,7 @@ __all__ = [
     "collect",
     "formatted",
     "near",
+    "number",
     "publish",
     "replicate",
     "report",

@@ -144,7 +144,7 @@ class Claims:
         return repr(self.table)
 
     def _repr_markdown_(self) -> str:
-        return repr(self.table)
+        return self.table._repr_markdown_()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What sweeps and replications collect; IPython adds the Markdown and the plain text to it."""

@@ -74,7 +74,7 @@ class Replication:
         return repr(self.table)
 
     def _repr_markdown_(self) -> str:
-        return repr(self.table)
+        return self.table._repr_markdown_()
 
 
 def replicate(

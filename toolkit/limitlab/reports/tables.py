@@ -2,19 +2,23 @@
 
     Table(["method", "order"], [["euler", 0.98], ["rk4", 4.02]], form=".2f")
 
-An xarray with a dim `seed` is shown as its mean over the seeds and their standard deviation.
+An xarray with a dim `seed` is shown as its mean over the seeds and their standard deviation. The stars of a formula,
+which would begin italics in Markdown, are escaped there; back-ticks, for a formula as code, are optional.
 """
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from limitlab.errors import InvalidArgument
 
 SPREAD = "seed"
 MOST_ITEMS = 8
+_LEFT = r"(`+)(?!`).+?(?<!`)\1(?!`)|\$[^$]+\$|\\.|(?<!\S)\*\*[A-Za-z ]+\*\*(?!\S)"  # code, TeX, escapes, bold words
+_LEFT_OR_STAR = re.compile(rf"{_LEFT}|\*")
 
 
 class Table:
@@ -36,11 +40,14 @@ class Table:
                 raise InvalidArgument(f"a row of this table has {len(self.header)} values; got {len(row)}: {row}")
 
     def __repr__(self) -> str:
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+        return self._text(_cell)
 
     def _repr_markdown_(self) -> str:
-        return repr(self)
+        return self._text(lambda text: _with_plain_stars(_cell(text)))
+
+    def _text(self, cell: Callable[[str], str]) -> str:
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
 
 
 def formatted(value: Any, form: str = ".3g") -> str:
@@ -90,3 +97,8 @@ def _spread(values: Any, form: str) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _with_plain_stars(text: str) -> str:
+    """Markdown that shows the stars of a formula as stars; code, TeX and bold words stay as they are."""
+    return _LEFT_OR_STAR.sub(lambda part: r"\*" if part[0] == "*" else part[0], text)

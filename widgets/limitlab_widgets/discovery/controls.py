@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 
 from limitlab.discovery.symbolic import engines
+from limitlab.discovery.terms import BLANK, Term, terms_of
 from limitlab.errors import LimitlabError
 from limitlab.problems import Parameter
-from limitlab_widgets.discovery.learning import METHODS, OPERATORS, Learning
+from limitlab_widgets.discovery.learning import FIRSTS, METHODS, OPERATORS, Learning
 from limitlab_widgets.discovery.state import DiscoveryState
-from limitlab_widgets.discovery.terms import BLANK, Term, terms_of
 from limitlab_widgets.shared.controls import (
     button,
     described,
@@ -31,13 +33,17 @@ BLANK_LATEX = "+ \\,?"
 
 
 class TermBoxes(widgets.VBox):
-    """The equations with a box at every summand: ticked is hidden. With a file, one for a term nobody knows, too."""
+    """The equations with a box at every summand: ticked is hidden. With a file, one for a term nobody knows, too.
+
+    inputs: the boxes of the states that hidden terms may depend on, where there is more than one.
+    """
 
     def __init__(self, state: DiscoveryState) -> None:
         self._state = state
         self._drawn: tuple[Any, ...] = ()
         self._following = False
         self.boxes: dict[tuple[str, str], widgets.Checkbox] = {}
+        self.inputs: dict[str, widgets.Checkbox] = {}
         self._rows = widgets.VBox()
         note = widgets.HTML('<span class="limitlab-note">tick the terms to hide from the equations</span>')
         super().__init__([note, self._rows])
@@ -51,6 +57,8 @@ class TermBoxes(widgets.VBox):
         timed = {(term.equation, term.text) for term in terms_of(self._state.problem) if term.timed}
         for pair, box in self.boxes.items():
             box.disabled = not enabled or pair in timed
+        for box in self.inputs.values():
+            box.disabled = not enabled
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
@@ -62,6 +70,8 @@ class TermBoxes(widgets.VBox):
                 self._drawn = shown
             for pair, box in self.boxes.items():
                 box.value = pair in state.hidden
+            for name, box in self.inputs.items():
+                box.value = name in state.inputs
         finally:
             self._following = False
 
@@ -76,6 +86,10 @@ class TermBoxes(widgets.VBox):
             boxes = [self._box(term) for term in mine]
             left = widgets.HTMLMath(f"$\\dot{{{latex[name]}}} =$", layout=widgets.Layout(width="44px"))
             rows.append(widgets.HBox([left, *boxes], layout=widgets.Layout(flex_flow="row wrap", align_items="center")))
+        self.inputs = {name: self._input(name, latex[name]) for name in latex} if len(latex) > 1 else {}
+        if self.inputs:
+            note = widgets.HTML('<span class="limitlab-note">may depend on</span>')
+            rows.append(widgets.HBox([note, *self.inputs.values()], layout=widgets.Layout(flex_flow="row wrap")))
         self._rows.children = tuple(rows)
         discard(old)
         self.enable(self._enabled)
@@ -83,18 +97,25 @@ class TermBoxes(widgets.VBox):
     def _box(self, term: Term) -> widgets.Checkbox:
         what = f"hide {term.text} of the equation of {term.equation}" if term.text else "a term that nobody knows"
         tooltip = "holds the time: it cannot be hidden" if term.timed else what
-        layout = widgets.Layout(width="auto", margin="0 8px 0 0")
-        box = widgets.Checkbox(description=f"${term.latex}$", tooltip=tooltip, indent=False, layout=layout)
-        box.add_class("limitlab-choice")
-        box.observe(lambda change, pair=(term.equation, term.text): self._toggle(pair, change), "value")
+        box = self._ticked(term.latex, tooltip, partial(self._state.hide, term.equation, term.text))
         self.boxes[term.equation, term.text] = box
         return box
 
-    def _toggle(self, pair: tuple[str, str], change: dict[str, Any]) -> None:
+    def _input(self, name: str, latex: str) -> widgets.Checkbox:
+        return self._ticked(latex, f"hidden terms are functions of {name}", partial(self._state.depend, name))
+
+    def _ticked(self, latex: str, tooltip: str, take: Callable[[bool], None]) -> widgets.Checkbox:
+        layout = widgets.Layout(width="auto", margin="0 8px 0 0")
+        box = widgets.Checkbox(description=f"${latex}$", tooltip=tooltip, indent=False, layout=layout)
+        box.add_class("limitlab-choice")
+        box.observe(partial(self._toggle, take), "value")
+        return box
+
+    def _toggle(self, take: Callable[[bool], None], change: dict[str, Any]) -> None:
         if self._following:
             return
         try:
-            self._state.hide(*pair, change["new"])
+            take(change["new"])
         except LimitlabError as error:
             self._state.refuse(error)
             self._follow()
@@ -214,9 +235,10 @@ class LearningPanel(widgets.VBox):
         for name, control in self.buttons.items():
             control.on_click(lambda _button, name=name: getattr(self._state, name)())
         self.controls = {
-            "adam": described(widgets.BoundedIntText, "steps of Adam", "steps of the first phase", min=1, max=100_000),
+            "first": described(widgets.Dropdown, "first by", "the optimiser of the first phase", options=FIRSTS),
+            "adam": described(widgets.BoundedIntText, "steps", "steps of the first phase", min=1, max=100_000),
             "quasi_newton": described(
-                widgets.BoundedIntText, "then steps", "of the quasi-Newton method; 0 for Adam alone", max=100_000
+                widgets.BoundedIntText, "then steps", "of the quasi-Newton method; 0 for none", max=100_000
             ),
             "method": described(widgets.Dropdown, "by", "the quasi-Newton method", options=METHODS),
             "width": described(widgets.IntSlider, "width", "units of a hidden layer", min=4, max=64),
@@ -245,7 +267,7 @@ class LearningPanel(widgets.VBox):
         self.status, self.error, self.warning = widgets.HTML(), widgets.HTML(), widgets.HTML()
         pressed = widgets.HBox(list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap"))
         self.commands = widgets.VBox([pressed, self.bar, self.status, self.error, self.warning])
-        parts = {"training": list(self.controls)[:5], "formulas": list(self.controls)[5:]}
+        parts = {"training": list(self.controls)[:6], "formulas": list(self.controls)[6:]}
         folds = [fold(f"settings of {what}", [self.controls[name] for name in names]) for what, names in parts.items()]
         super().__init__(folds)
         learning.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left", "stage"])

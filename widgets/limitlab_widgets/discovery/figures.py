@@ -78,9 +78,8 @@ def residuals(learned: Learned, number: int) -> go.Figure:
 
 
 def hidden_term(learned: Learned, number: int) -> go.Figure:
-    """A hidden term beside the truth: a curve over one state, maps over two, along the visited set of three."""
-    count = len(learned.plan.sampling.problem.components)
-    return {1: _curve, 2: _maps}.get(count, _along)(learned, number)
+    """A hidden term beside the truth: a curve over one input, maps over two, along the visited set of three."""
+    return {1: _curve, 2: _maps}.get(len(learned.plan.inputs), _along)(learned, number)
 
 
 def _curve(learned: Learned, number: int) -> go.Figure:
@@ -94,7 +93,7 @@ def _curve(learned: Learned, number: int) -> go.Figure:
     figure.add_scatter(x=axis, y=values, name="network", mode="lines", line={"color": colour(0), "width": 1.5})
     visited_line = {"color": translucent(colour(1), 0.45), "width": 7}
     figure.add_scatter(x=features[order, 0], y=seen[order], name="visited", mode="lines", line=visited_line)
-    figure.update_xaxes(title_text=learned.plan.sampling.problem.components[0])
+    figure.update_xaxes(title_text=learned.plan.inputs[0])
     figure.update_yaxes(title_text=f"hidden term of {learned.equations[number]}")
     return figure.update_layout(**heading(None), showlegend=True)
 
@@ -109,7 +108,7 @@ def _maps(learned: Learned, number: int) -> go.Figure:
     low, high = float(judged.min()), float(judged.max())
     signed = low < 0 < high
     ends = (-max(-low, high), max(-low, high)) if signed else (low, high)
-    names = learned.plan.sampling.problem.components
+    names = learned.plan.inputs
     features, _, trajectory = visited(learned.samples, number)
     for column, (name, panel) in enumerate(panels.items(), 1):
         shown = {"x": across, "y": up, "z": panel.T, "coloraxis": "coloraxis", "name": name}

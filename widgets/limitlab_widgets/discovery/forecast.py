@@ -20,6 +20,7 @@ from traitlets import Int, Tuple, validate
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
+from limitlab.interruption import interruptible
 from limitlab.solvers import solve_ode
 from limitlab_widgets.discovery.learned import Learned
 from limitlab_widgets.shared.state import StudioState
@@ -144,8 +145,5 @@ def _parsed(equation: str, start: tuple[float, ...]) -> Any:
 def _solved(
     field: Any, start: Tensor, times: Tensor, check: Check, rtol: float = RTOL
 ) -> Float[np.ndarray, "time state"]:
-    def watched(t: Tensor, y: Tensor) -> Tensor:
-        check()
-        return field(t, y)
-
-    return solve_ode(watched, start, times, rtol=rtol, atol=rtol / 100, **OPTIONS).y[0].numpy()
+    with interruptible(check):
+        return solve_ode(field, start, times, rtol=rtol, atol=rtol / 100, **OPTIONS).y[0].numpy()

@@ -29,16 +29,17 @@ from limitlab.discovery.pinn import (
     two_phases,
 )
 from limitlab.discovery.pinn.identifiability import condition_number, library
+from limitlab.discovery.terms import Hidden, hidden_terms
 from limitlab.training import fit
 from limitlab_widgets.discovery.sampling import Measured, Sampling
-from limitlab_widgets.discovery.terms import Hidden, hidden_terms
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from limitlab.training.progress import Progress
 
-RATE = 3e-2
+RATES = {"adam": 3e-2, "soap": 1e-2}
+"""Of the optimisers of the first phase."""
 TERM_LAYERS = 2
 SAMPLES = 201
 CELLS = 41
@@ -48,8 +49,9 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class Settings:
-    """Of the networks and their training. quasi_newton: 0 for Adam alone."""
+    """Of the networks and their training: `adam` steps of the optimiser `first`, then of the quasi-Newton method."""
 
+    first: str = "adam"
     adam: int = 700
     quasi_newton: int = 1000
     method: str = "lbfgs"
@@ -59,10 +61,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides a training: the measurements, what is hidden, the settings."""
+    """What decides a training: the measurements, what is hidden, the states that it depends on, the settings."""
 
     sampling: Sampling
     hidden: Hidden
+    inputs: tuple[str, ...]
     settings: Settings
 
     @property
@@ -71,10 +74,10 @@ class Plan:
         return self.sampling.file is None
 
     def hidden_terms(self) -> HiddenTerms:
-        """For the networks: functions of all states."""
+        """For the networks."""
         problem, width = self.sampling.problem, self.settings.width
         term = Architecture(width=width, layers=TERM_LAYERS)
-        return HiddenTerms(hidden_terms(problem, self.hidden), inputs=problem.components, architecture=term)
+        return HiddenTerms(hidden_terms(problem, self.hidden), inputs=self.inputs, architecture=term)
 
     def model(self, measured: Measured) -> UPINN:
         """Fresh networks: one a trajectory, and one for the hidden terms."""
@@ -89,15 +92,15 @@ class Plan:
         return UPINN(equations_of(problem), self.hidden_terms(), seen, forms, architecture=plain, seed=seed)
 
     def training(self, model: UPINN, measured: Measured) -> Generator[Progress, None, None]:
-        """The steps of the training: Adam, then the quasi-Newton method."""
+        """The steps of the training: the first optimiser, then the quasi-Newton method."""
         settings = self.settings
         points = collocation(self.sampling.problem, settings.collocation)
         recipe = two_phases(
             points,
             measured.seen,
             steps=(settings.adam, settings.quasi_newton),
-            learning_rate=RATE,
-            optimizers=("adam", settings.method),
+            learning_rate=RATES[settings.first],
+            optimizers=(settings.first, settings.method),
         )
         with closing(fit(model, recipe, seed=self.sampling.seed, device="cpu")) as steps:
             yield from steps
@@ -105,7 +108,10 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class TermMap:
-    """Hidden terms over one or two states: the axes, and values and truth (term, *axes); no truth where unknown."""
+    """Hidden terms over one or two states: the axes, and values and truth (term, *axes).
+
+    truth: None where nobody knows it, and where it depends on further states.
+    """
 
     axes: tuple[Float[np.ndarray, " axis"], ...]
     values: Float[np.ndarray, "term *axes"]
@@ -192,7 +198,7 @@ def _condition(samples: xr.Dataset) -> float:
 
 
 def _map(model: UPINN, samples: xr.Dataset) -> TermMap | None:
-    """Hidden terms on a grid around the visited set; None for three states, which no plane shows."""
+    """Hidden terms on a grid around the visited set; None for three inputs, which no plane shows."""
     features = samples["features"].values
     if features.shape[1] > 2:
         return None
@@ -203,10 +209,16 @@ def _map(model: UPINN, samples: xr.Dataset) -> TermMap | None:
     shape = (len(model.hidden.equations), *(len(axis) for axis in axes))
     values = model.hidden_term(grid).T.reshape(shape).numpy()
     truth = None
-    if "truth" in samples:
-        names = model.equations.unknowns
+    if "truth" in samples and _depends_on(model) <= set(model.hidden.inputs):
+        names = model.hidden.inputs
         fields: dict[str, Any] = dict(zip(names, grid.unbind(-1), strict=True))
-        # the truth holds no derivative and no time: their values do not matter
-        derivatives = {d.name: torch.zeros_like(grid[:, 0]) for d in model.whole.derivatives if d.axes}
-        truth = model.truth(torch.zeros_like(grid[:, :1]), {**fields, **derivatives}).T.reshape(shape).numpy()
+        # the truth holds no derivative, no time and no state that is not among the inputs: their values do not matter
+        others = {d.name: torch.zeros_like(grid[:, 0]) for d in model.whole.derivatives if d.name not in names}
+        truth = model.truth(torch.zeros_like(grid[:, :1]), {**fields, **others}).T.reshape(shape).numpy()
     return TermMap(tuple(axes), values, truth)
+
+
+def _depends_on(model: UPINN) -> set[str]:
+    """The states that the hidden terms of the text depend on."""
+    terms = [model.whole.term(text) for text in model.hidden.terms.values() if text is not None]
+    return {symbol.name for term in terms for symbol in term.free_symbols} & set(model.whole.unknowns)

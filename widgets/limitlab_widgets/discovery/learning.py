@@ -6,6 +6,7 @@ is stopped; a step that begins anew clears what rests on its earlier answer.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,11 +17,11 @@ from traitlets import Dict, Enum, Int, Unicode, validate
 from traitlets import Float as FloatTrait
 
 from limitlab.discovery.symbolic import Expr, ParetoFront, engines, refit, search
+from limitlab.discovery.terms import holed
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import interruptible
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings, visited
 from limitlab_widgets.discovery.sampling import Measured
-from limitlab_widgets.discovery.terms import holed
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check, Job
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 TICK, LOOK = 0.2, 0.7
 SHARE = 0.2
 """Of the time, at most, goes into what can be looked at while a training runs."""
-METHODS = ("lbfgs", "ssbfgs", "bfgs")
+FIRSTS, METHODS = ("adam", "soap"), ("lbfgs", "ssbfgs", "bfgs")
 OPERATORS = {
     "sums and products": ("+", "-", "*"),
     "with quotients": ("+", "-", "*", "/"),
@@ -53,8 +54,9 @@ class Learning(StudioState):
     """
 
     stage = Enum(("", "training", "searching", "refitting"), "", help="the step that is under way, or came last")
-    adam = Int(700, help="steps of Adam")
-    quasi_newton = Int(1000, help="steps of the quasi-Newton method; 0 for Adam alone")
+    first = Enum(FIRSTS, "adam", help="the optimiser of the first phase")
+    adam = Int(700, help="steps of the first phase")
+    quasi_newton = Int(1000, help="steps of the quasi-Newton method; 0 for the first phase alone")
     method = Enum(METHODS, "lbfgs", help="the quasi-Newton method")
     width = Int(32, help="units of a hidden layer")
     collocation = Int(128, help="points at which the equation is asked")
@@ -77,7 +79,8 @@ class Learning(StudioState):
     @property
     def settings(self) -> Settings:
         """Of a training that would be started now."""
-        return Settings(self.adam, self.quasi_newton, self.method, self.width, self.collocation)
+        names = (field.name for field in dataclasses.fields(Settings))
+        return Settings(**{name: getattr(self, name) for name in names})
 
     @property
     def completed(self) -> Completed | None:

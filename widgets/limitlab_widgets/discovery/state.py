@@ -18,14 +18,15 @@ from traitlets import Float as FloatTrait
 from traitlets import Int, Tuple, Unicode, validate
 
 from limitlab import problems
-from limitlab.errors import InvalidArgument, LimitlabError, check_number
+from limitlab.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
+from limitlab.errors import InvalidArgument, LimitlabError, check_number, one_of
+from limitlab.interruption import interruptible
 from limitlab.problems import ODEProblem
 from limitlab_widgets.discovery.forecast import Forecast
 from limitlab_widgets.discovery.learned import Plan
 from limitlab_widgets.discovery.learning import Learning
 from limitlab_widgets.discovery.sampling import Measured, Sampling, fitted_to, suiting
 from limitlab_widgets.discovery.table import Table, read_table
-from limitlab_widgets.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
@@ -51,11 +52,12 @@ class DiscoveryState(StudioState):
     >>> state.close()
     """
 
-    decides = ("problem", "span", "hidden", "points", "noise", "trajectories", "seed", "file")
+    decides = ("problem", "span", "hidden", "inputs", "points", "noise", "trajectories", "seed", "file")
 
     problem = AnyTrait(help="the system at its parameters, an ODEProblem of one to three states")
     span = FloatTrait(1.0, help="the end of the measurements")
     hidden = Tuple(help="(equation, text) of each summand that is hidden; an empty text for a term nobody knows")
+    inputs = Tuple(help="the states that a hidden term may depend on")
     points = Int(30, help="measured times of a trajectory")
     noise = FloatTrait(0.0, help="noise as a share of each state's deviation")
     trajectories = Int(1, help="trajectories, which share the hidden terms")
@@ -111,13 +113,14 @@ class DiscoveryState(StudioState):
         if learned is None:
             return []
         try:
-            now = Plan(self.sampling, self.hidden, learned.plan.settings)
+            now = Plan(self.sampling, self.hidden, self.inputs, learned.plan.settings)
         except InvalidArgument:
             return ["file"]
         names = [f.name for f in dataclasses.fields(Sampling)]
         before, after = learned.plan.sampling, now.sampling
         changed = [name for name in names if getattr(before, name) != getattr(after, name)]
-        return changed + (["hidden terms"] if learned.plan.hidden != now.hidden else [])
+        hidden = (learned.plan.hidden, learned.plan.inputs) != (now.hidden, now.inputs)
+        return changed + (["hidden terms"] if hidden else [])
 
     def plan(self) -> tuple[Plan, Measured]:
         """What a training started now would learn, and from what. Raises InvalidArgument."""
@@ -126,7 +129,7 @@ class DiscoveryState(StudioState):
         with self.lock:
             if self.measured is None or self.stale:
                 raise InvalidArgument("there are no measurements yet")
-            return Plan(self.sampling, self.hidden, self.learning.settings), self.measured
+            return Plan(self.sampling, self.hidden, self.inputs, self.learning.settings), self.measured
 
     def choose(self, problem: str | ODEProblem) -> None:
         """Take another system with a span that suits it; its nonlinear terms are hidden, and a file is left."""
@@ -165,6 +168,11 @@ class DiscoveryState(StudioState):
         others = [pair for pair in self.hidden if pair != (equation, text)]
         self.hidden = tuple(others + ([(equation, text)] if hidden else []))
 
+    def depend(self, state: str, depends: bool) -> None:
+        """Let hidden terms depend on a state, or not. Raises InvalidArgument for the last one that they depend on."""
+        others = [name for name in self.inputs if name != state]
+        self.inputs = tuple(others + ([state] if depends else []))
+
     def answer(self) -> None:
         """Measure, unless only what is hidden has changed."""
         known = {(term.equation, term.text) for term in terms_of(self.problem)}
@@ -190,10 +198,12 @@ class DiscoveryState(StudioState):
         # before any trait is set: each may raise
         span, hidden = span or suiting(problem), first_hidden(problem)
         self.problem, self.file, self.span, self.hidden = problem, None, span, hidden
+        self.inputs = problem.components
 
     def _measure(self, sampling: Sampling, check: Check) -> None:
         self.report(check, "measuring")
-        measured = sampling.measured()
+        with interruptible(check):
+            measured = sampling.measured()
         with self.lock:
             check()
             self.measured, self._measured_of = measured, sampling
@@ -218,6 +228,15 @@ class DiscoveryState(StudioState):
     @validate("hidden")
     def _terms(self, proposal: dict[str, Any]) -> Hidden:
         return checked(self.problem, proposal["value"], blanks=True)
+
+    @validate("inputs")
+    def _states(self, proposal: dict[str, Any]) -> tuple[str, ...]:
+        chosen = tuple(proposal["value"])
+        for name in chosen:
+            one_of("input of a hidden term", name, self.problem.components)
+        if not chosen:
+            raise InvalidArgument("inputs must hold a state or more: a hidden term depends on something")
+        return tuple(name for name in self.problem.components if name in chosen)
 
     @validate("span", "noise")
     def _number(self, proposal: dict[str, Any]) -> float:

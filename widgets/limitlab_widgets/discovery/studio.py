@@ -14,12 +14,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import problems
+from limitlab.discovery.terms import MOST_STATES, terms_of
 from limitlab.problems import ODEProblem
 from limitlab_widgets.discovery.controls import LearningPanel, MeasurementPanel, TermBoxes
 from limitlab_widgets.discovery.figures import hidden_term, losses, residuals, trajectories
 from limitlab_widgets.discovery.formulas import ForecastPanel, FrontPanel
 from limitlab_widgets.discovery.state import FIRST, DiscoveryState
-from limitlab_widgets.discovery.terms import MOST_STATES, terms_of
 from limitlab_widgets.shared.controls import described
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import card, columns, display, row, share

@@ -119,3 +119,14 @@ def test_what_cannot_be_fitted_is_refused(clean, changes, error, message):
     arguments = {"candidates": CANDIDATES, "times": TIMES, "states": clean, "sigma": None, **changes}
     with pytest.raises(error, match=message):
         refit(arguments["candidates"], HOLED, arguments["times"], arguments["states"], sigma=arguments["sigma"])
+
+
+def test_a_state_that_is_known_at_the_start_alone_may_go_anywhere():
+    times, holed = np.linspace(0, 3, 20), Holed("x' = v; v' = F", ("F",))
+    damped = problems.parse("x' = v; v' = -4*x - 0.5*v", initial=(1.0, 0.0))
+    truth = damped.solve(times=times.tolist(), rtol=1e-10).y[0].numpy()
+    truth[1:, 1] = np.nan
+    spring = [Expr.parse(text, ("x", "v"), parameters={"a": 3.0, "b": 0.1}) for text in ("-a*x - b*v", "-a*x - b*v^3")]
+    best = refit({"F": spring}, holed, times, truth, starts=[[1.0, 0.0]]).best
+    assert best.formulas[0].structure == "-a*x - b*v"
+    assert best.formulas[0].values == pytest.approx((4.0, 0.5), rel=1e-5)

@@ -69,8 +69,8 @@ class Measurements:
 
     @property
     def mean(self) -> Float[Tensor, " unknown"]:
-        """Of the observed values of each unknown."""
-        return self.values.flatten(0, 1).nanmean(0)
+        """Of the observed values of each unknown; 0 where none was observed."""
+        return self.values.flatten(0, 1).nanmean(0).nan_to_num(nan=0.0)
 
     @property
     def scale(self) -> Float[Tensor, " unknown"]:

@@ -14,6 +14,7 @@ from limitlab.discovery.symbolic.front import Candidate, ParetoFront
 from limitlab.discovery.symbolic.refit.forward import Holed
 from limitlab.discovery.symbolic.refit.refit import Completed, Refits, refit
 from limitlab.discovery.symbolic.rewriting.simplify import simplified
+from limitlab.discovery.symbolic.rewriting.structure import same_structure
 from limitlab.discovery.symbolic.scoring import scored
 from limitlab.discovery.symbolic.search import SearchInterrupted, search
 from limitlab.discovery.symbolic.sparse.dynamics import CollinearTerms, SparseDynamics, sparse_dynamics
@@ -41,6 +42,7 @@ __all__ = [
     "Units",
     "engines",
     "refit",
+    "same_structure",
     "scored",
     "search",
     "simplified",

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.ode.attempts import Integrator, Itinerary, Position, advance, march_on
 from limitlab.solvers.ode.events import Events
 from limitlab.solvers.ode.recording import Sink
@@ -68,6 +69,7 @@ def adapt(
     length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
     attempts = 0
     while attempts < max_steps:
+        ask_to_go_on()
         if attempts % between == 0 and not bool((end - now.t).any()):
             break
         now, end, due, error = attempt(now, end)
@@ -88,6 +90,7 @@ def follow(
     """March along steps that are settled."""
     # a compiled call has a fixed number of them
     for steps in itinerary.split(stepper.depth(itinerary.time[:, :1], y)):
+        ask_to_go_on()
         y, carry, due = stepper.pass_through(steps, y, carry)
         if due:
             stepper.recorder.work_up()

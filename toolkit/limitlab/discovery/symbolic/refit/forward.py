@@ -20,7 +20,6 @@ from torch import Tensor
 
 from limitlab.discovery.symbolic.expression import Expr
 from limitlab.errors import InvalidArgument, one_of
-from limitlab.interruption import ask_to_go_on
 from limitlab.problems.compiled.program import Program
 from limitlab.problems.text.systems import Dynamics, parse_dynamics
 from limitlab.solvers import solve_ode
@@ -154,7 +153,10 @@ class Fills(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Where fills are solved: times (sample, time), states to compare with, and the box that trajectories may fill."""
+    """Where fills are solved: times (sample, time), states to compare with, and the box that trajectories may fill.
+
+    spread: of each state, infinite for one without a measure of how far it goes.
+    """
 
     times: Float[Array, "sample time"]
     middle: Float[Array, " state"]
@@ -186,8 +188,6 @@ def trajectories(
         inner = fills.field(fill[begun], constants[begun])
 
         def held(t: Tensor, state: Tensor) -> Tensor:
-            # a solve of many fills takes seconds, and whoever waits may want to end it
-            ask_to_go_on()
             inside = ((state - middle).abs() < far).all(1, keepdim=True)
             # what has left costs no more steps
             return torch.where(inside, inner(t, torch.where(inside, state, middle)), 0.0)

@@ -310,10 +310,11 @@ def _noise(sigma: float | Sequence[float] | None, dimension: int) -> np.ndarray 
 
 
 def _box(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middle and spread of each state."""
+    """Middle and spread of each state; infinite for one that is known at the first times alone, and may go anywhere."""
     flat = y.reshape(-1, y.shape[2])
-    spread = np.nanmax(flat, 0) - np.nanmin(flat, 0)
-    return np.nanmean(flat, 0), np.where(spread > 0, spread, np.maximum(abs(np.nanmean(flat, 0)), 1e-6))
+    middle, spread = np.nanmean(flat, 0), np.nanmax(flat, 0) - np.nanmin(flat, 0)
+    spread = np.where(spread > 0, spread, np.maximum(abs(middle), 1e-6))
+    return middle, np.where(np.isfinite(y[:, 1:]).any((0, 1)), spread, np.inf)
 
 
 def _measured(y: np.ndarray, noise: np.ndarray | None, starts: Any) -> Measured:

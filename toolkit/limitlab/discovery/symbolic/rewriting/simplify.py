@@ -20,6 +20,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from limitlab.discovery.symbolic.engine import Data, Settings
 from limitlab.discovery.symbolic.expression import Expr
@@ -43,6 +44,9 @@ STRAIGHT = 0.3
 
 ROUNDED_ONE = 1e-9
 """A constant that is so near to 1 or -1 is left out."""
+
+WIDER = 1.25
+"""Than the data, the box on which `same` compares."""
 
 ROUNDS = 30
 PATIENCE_S = 5.0
@@ -274,10 +278,22 @@ def same(
     """
     if within(PATIENCE_S, lambda: _expanded(expr.numeric - truth.numeric) == 0, default=False):
         return True
+    X = points_around(box, seed)  # noqa: N806
+    return apart(expr(X), truth(X)) < within_nrmse
+
+
+def points_around(
+    box: Sequence[tuple[float, float]], seed: int, wider: float = WIDER
+) -> Float[np.ndarray, "point variable"]:
+    """Points drawn evenly from a box that is wider by that factor."""
     low, high = np.array(box, dtype=float).T
-    middle, half = (low + high) / 2, 1.25 * (high - low) / 2
-    X = np.random.default_rng(seed).uniform(middle - half, middle + half, (200, len(low)))  # noqa: N806
-    expected, got = truth(X), expr(X)
-    there = np.isfinite(expected)
-    spread = float(expected[there].std()) or 1.0
-    return bool(np.sqrt(np.mean((got - expected)[there] ** 2)) < within_nrmse * spread)
+    middle, half = (low + high) / 2, wider * (high - low) / 2
+    return np.random.default_rng(seed).uniform(middle - half, middle + half, (200, len(low)))
+
+
+def apart(values: Float[np.ndarray, " point"], truth: Float[np.ndarray, " point"]) -> float:
+    """Root mean square of the difference over the truth's deviation, where the truth has values; infinite for NaN."""
+    there = np.isfinite(truth)
+    spread = float(truth[there].std()) or 1.0
+    error = float(np.sqrt(np.mean((values - truth)[there] ** 2))) / spread
+    return error if math.isfinite(error) else math.inf

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from limitlab import problems
+from limitlab.discovery.terms import answer_key, checked, first_hidden, hidden_terms, holed, require_suitable, terms_of
 from limitlab.errors import InvalidArgument
-from limitlab_widgets.discovery.terms import checked, first_hidden, hidden_terms, holed, require_suitable, terms_of
 
 LOTKA_VOLTERRA = problems.get("lotka_volterra")
 
@@ -45,6 +45,21 @@ def test_the_equation_with_its_hidden_terms_put_back_is_the_problem(hidden):
     y = torch.rand(5, 2, dtype=torch.float64)
     t = torch.zeros(5, 1, dtype=torch.float64)
     torch.testing.assert_close(again.field()(t, y), LOTKA_VOLTERRA.field()(t, y))
+
+
+def test_the_key_is_the_text_of_the_problem_with_its_constants():
+    hidden = (("x", "-beta*x*y"), ("y", "delta*x*y"))
+    key = answer_key(LOTKA_VOLTERRA, hidden)
+    assert [expr.structure for expr in key] == ["-beta*x*y", "delta*x*y"]
+    assert [expr.parameters for expr in key] == [{"beta": 0.9}, {"delta": 0.8}]
+    whole = problems.parse(holed(LOTKA_VOLTERRA, hidden).filled(key))
+    y, t = torch.rand(5, 2, dtype=torch.float64), torch.zeros(5, 1, dtype=torch.float64)
+    torch.testing.assert_close(whole.field()(t, y), LOTKA_VOLTERRA.field()(t, y))
+
+
+def test_a_term_that_nobody_knows_has_no_key():
+    with pytest.raises(InvalidArgument, match="nobody knows"):
+        answer_key(LOTKA_VOLTERRA, (("x", ""), ("x", "-beta*x*y")))
 
 
 def test_a_hole_takes_no_name_of_the_equation():

@@ -1,9 +1,10 @@
-"""Terms of a system: the summands of its right sides, which can be hidden, and the equations that are left.
+"""Terms of a system: the summands of its right sides, which can be hidden, the equations that are left, and the key.
 
     x' = alpha*x - beta*x*y        summands alpha*x and -beta*x*y;   with the second hidden   x' = alpha*x + G1
 
 A summand that holds the time cannot be hidden, since a hidden term is a function of the states. A blank term is one
-that nobody knows: the equation lacks it, and measurements have it.
+that nobody knows: the equation lacks it, and measurements have it. What is found for a hole is scored against the text
+that it was made from (`answer_key`), by the structure (`limitlab.discovery.symbolic.same_structure`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING
 from limitlab.errors import InvalidArgument
 from limitlab.problems import Field, ODEProblem, Parameter
 from limitlab.problems.text.notation import equation_text, ordered_latex
-from limitlab.problems.text.systems import parse_dynamics
+from limitlab.problems.text.systems import parse_dynamics, parse_scalar
 
 if TYPE_CHECKING:
     import sympy
 
-    from limitlab.discovery.symbolic import Holed
+    from limitlab.discovery.symbolic import Expr, Holed
 
 BLANK = ""
 TIME = "t"
@@ -43,7 +44,11 @@ class Term:
 
 
 def terms_of(problem: ODEProblem) -> tuple[Term, ...]:
-    """The summands of all right sides, in their order; none for an equation whose right side is zero."""
+    """The summands of all right sides, in their order; none for an equation whose right side is zero.
+
+    >>> [term.text for term in ll.discovery.terms.terms_of(ll.problems.get("lotka_volterra"))]
+    ['alpha*x', '-beta*x*y', '-gamma*y', 'delta*x*y']
+    """
     items: list[Field | Parameter] = [*problem.states, *problem.parameters]
     names = tuple((item.name, item.latex) for item in items if item.latex)
     return _terms(problem.equation, tuple(problem.values), names)
@@ -88,7 +93,12 @@ def hidden_terms(problem: ODEProblem, hidden: Hidden) -> dict[str, str | None]:
 
 
 def holed(problem: ODEProblem, hidden: Hidden) -> Holed:
-    """The equations with a hole in the place of what is hidden, one an equation, in the order of the equations."""
+    """The equations with a hole in the place of what is hidden, one an equation, in the order of the equations.
+
+    >>> prey = ll.problems.get("lotka_volterra")
+    >>> ll.discovery.terms.holed(prey, [("x", "-beta*x*y")]).equation
+    "x' = (alpha*x) + G1; y' = (-gamma*y) + (delta*x*y)"
+    """
     from limitlab.discovery.symbolic import Holed
 
     texts = hidden_terms(problem, hidden)
@@ -102,6 +112,30 @@ def holed(problem: ODEProblem, hidden: Hidden) -> Holed:
         kept = [f"({equation_text(part)})" for part in _parts(drift) if equation_text(part) not in taken_out]
         lines.append(f"{name}' = {' + '.join([*kept, *([holes[name]] if name in holes else [])]) or '0'}")
     return Holed("; ".join(lines), tuple(holes.values()), dict(problem.values))
+
+
+def answer_key(problem: ODEProblem, hidden: Hidden) -> tuple[Expr, ...]:
+    """What stood in each hole of `holed`, from the text of the problem, its constants at the problem's values.
+
+    Raises InvalidArgument where the text has no answer, for a term that nobody knows.
+
+    >>> prey = ll.problems.get("lotka_volterra")
+    >>> [str(expr) for expr in ll.discovery.terms.answer_key(prey, [("x", "-beta*x*y")])]
+    ['-0.9*x*y']
+    """
+    from limitlab.discovery.symbolic import Expr
+
+    hidden = checked(problem, hidden, blanks=True)
+    key = []
+    for name, text in hidden_terms(problem, hidden).items():
+        if text is None or (name, BLANK) in hidden:
+            raise InvalidArgument(f"the text of {problem.name} has no answer for a term of {name} that nobody knows")
+        used = {
+            symbol.name for symbol in parse_scalar(text, tuple(problem.values), states=problem.components).free_symbols
+        }
+        constants = {constant: value for constant, value in problem.values.items() if constant in used}
+        key.append(Expr.parse(text, problem.components, parameters=constants))
+    return tuple(key)
 
 
 def checked(problem: ODEProblem, hidden: Sequence[tuple[str, str]], *, blanks: bool) -> Hidden:
