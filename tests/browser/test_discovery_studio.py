@@ -84,18 +84,3 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
-
-
-def test_a_reader_says_what_a_hidden_term_depends_on_and_trains_by_soap(open_notebook):
-    studio = STUDIO.replace('"linear_decay"', '"lotka_volterra", first="soap"')
-    page = open_notebook(studio, width=1366, height=768)
-    page.get_by_text("may depend on").wait_for()
-    box = page.locator(".limitlab-choice input[type=checkbox]").last
-    assert box.is_checked()
-    box.uncheck()
-    press(page, "Train")
-    page.get_by_text("trained 100 steps").wait_for()
-    # over the one state that is left a hidden term is a curve
-    page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'visited' && t.type === 'scatter'))")
-    picture(page, "discovery-4-inputs")
-    assert page.evaluate(CUT) == []
