@@ -233,7 +233,9 @@ SYSTEMS: tuple[System, ...] = (
         "Pal, Edelman, Rackauckas", "ICML", 2023, "2303.02262")),
     System(5, "mor-neural-ode", "Reduced-order neural ODE", "neural_des", Paper(
         "Accelerating Neural ODEs Using Model Order Reduction",
-        "Lehtimäki, Paunonen, Linne", "IEEE TNNLS 35", 2024, "2105.14070")),
+        "Lehtimäki, Paunonen, Linne", "IEEE TNNLS 35", 2024, "2105.14070"),
+        experiments=("digits_reduction",),
+        notebooks=("neural_des/13-model-order-reduction.ipynb",)),
     System(6, "prose", "PROSE", "discovery", Paper(
         "PROSE: Predicting Operators and Symbolic Expressions using Multimodal Transformers",
         "Liu, Zhang, Schaeffer", "Neural Networks 180", 2024, "2309.16816")),

@@ -127,7 +127,9 @@ def collect(trials: Sequence[Trial], seeds: Sequence[int], metrics: Mapping[Pair
     # a number of every trial, such as its width, goes along `model`; an axis of some, such as a mode, does not
     scalars = [{str(name) for name, c in dataset.coords.items() if c.ndim == 0} for dataset in metrics.values()]
     along = sorted(set.intersection(*scalars))
-    rows = [xr.concat([metrics[trial.name, seed] for trial in trials], models, coords=along) for seed in seeds]
+    rows = [
+        xr.concat([metrics[trial.name, seed] for trial in trials], models, coords=along, join="outer") for seed in seeds
+    ]
     whole = xr.concat(rows, xr.DataArray(list(seeds), dims="seed", name="seed")).transpose("model", "seed", ...)
     return whole.assign_coords(
         {axis: values for axis, values in _coordinates(trials).items() if axis not in whole.coords}

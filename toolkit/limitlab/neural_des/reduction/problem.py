@@ -1,0 +1,117 @@
+"""An equation on many sites made small: a few modes, and the slope at a few sites.
+
+    y ~ v + V yr,      yr' = V^T U (P^T U)^+ P^T f(t, v + V yr)
+
+with V the modes of trajectories and U those of the slopes along them. P^T f needs the sites of its rows and their
+neighbours alone, so that a call costs nothing that grows with the number of sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.neural_des.reduction.basis import Basis, pod
+from limitlab.neural_des.reduction.rows import Rows, interpolation, qdeim_rows
+from limitlab.problems.compiled.components import Components, components
+from limitlab.solvers import Solution, solve_ode
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from limitlab.problems.ode.problem import ODEProblem
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedProblem:
+    """A problem in the coordinates of a few modes; made by `reduce_problem`.
+
+    `components` says which sites its slope needs: `solve` reads and writes no others until the states are lifted.
+    """
+
+    problem: ODEProblem
+    states: Basis
+    components: Components
+    back: Float[Tensor, "mode row"]
+    lift_needed: Float[Tensor, "needed mode"]
+    centre_needed: Float[Tensor, " needed"]
+
+    def project(self, y: Float[Tensor, "*batch state"]) -> Float[Tensor, "*batch mode"]:
+        """Coordinates of the nearest point of the subspace."""
+        return (y.double() - self.states.centre) @ self.states.modes
+
+    def lift(self, reduced: Float[Tensor, "*batch mode"]) -> Float[Tensor, "*batch state"]:
+        """All states, from the coordinates."""
+        return self.states.centre + reduced.double() @ self.states.modes.T
+
+    def field(self, t: Tensor, reduced: Float[Tensor, "batch mode"]) -> Float[Tensor, "batch mode"]:
+        """The slope of the coordinates."""
+        needed = self.centre_needed + reduced @ self.lift_needed.T
+        return self.components.slope(t, needed) @ self.back.T
+
+    def with_parameters(self, **values: float) -> ReducedProblem:
+        """The same modes and rows at other parameters."""
+        drift, layout = self.problem.dynamics().drift, self.problem.layout()
+        return replace(self, components=components(drift, layout, self.problem.merged(values), self.components.rows))
+
+    def solve(self, y0: Float[Tensor, "batch state"], t: Tensor | Sequence[float], **options: Any) -> Solution:
+        """The coordinates at times t from starts in full; options of `solve_ode`. `lift` makes states of its y."""
+        return solve_ode(self.field, self.project(y0), t, **options)
+
+
+def reduce_problem(
+    problem: ODEProblem,
+    trajectories: xr.Dataset,
+    modes: int,
+    rows: int | None = None,
+    *,
+    centred: bool = True,
+) -> ReducedProblem:
+    """The problem on `modes` modes of trajectories (`problem.dataset` or `problem.simulate`) with `rows` of its slopes.
+
+    rows: as many as modes if left out; more are safer. The trajectories may have parameters of their own (`spread`);
+    the reduced problem has those of the problem, `with_parameters` others.
+    Raises InvalidArgument for a problem without sites, one whose sites are coupled by a mean, and too few snapshots.
+
+    >>> problem = ll.problems.get("heat_lines", sites=32)
+    >>> trajectories = problem.dataset(4, seed=0)
+    >>> small = ll.neural_des.reduction.reduce_problem(problem, trajectories, modes=3)
+    >>> len(small.components.rows), len(small.components.needed) < 32
+    (3, True)
+    """
+    modes = int(check_number("modes", modes, low=1, integer=True))
+    rows = modes if rows is None else int(check_number("rows", rows, low=modes, integer=True))
+    snapshots, slopes = _snapshots(problem, trajectories)
+    states, units = pod(snapshots, centred=centred), pod(slopes)
+    if min(states.size, units.size) < modes or len(snapshots) < rows:
+        raise InvalidArgument(
+            f"{modes} modes and {rows} rows are too many: the trajectories span {states.size} directions, their slopes"
+            f" {units.size}, of {len(snapshots)} states"
+        )
+    states, units = states.truncated(modes), units.truncated(modes)
+    places: Rows = qdeim_rows(units.modes, rows).sort().values
+    some = components(problem.dynamics().drift, problem.layout(), problem.merged(None), places)
+    back = states.modes.T @ interpolation(units.modes, places)
+    return ReducedProblem(
+        problem, states, some, back, states.modes[some.needed].contiguous(), states.centre[some.needed]
+    )
+
+
+def _snapshots(problem: ODEProblem, trajectories: xr.Dataset) -> tuple[Tensor, Tensor]:
+    """States (state, column) of the trajectories, and the slopes there, each sample with parameters of its own."""
+    if "y" not in trajectories:
+        raise InvalidArgument("trajectories must be what problem.dataset or problem.simulate gives, with y")
+    y = torch.tensor(trajectories["y"].transpose("sample", "time", "state").values).double()
+    times = torch.tensor(trajectories["time"].values).double().expand(len(y), -1)
+    count = y.shape[1]
+    values: dict[str, float | Tensor] = {
+        name: torch.tensor(trajectories[name].values).double().repeat_interleave(count) for name in problem.values
+    }
+    flat = y.flatten(0, 1)
+    return flat.T, problem.field(values)(times.reshape(-1, 1), flat).T
