@@ -1,4 +1,4 @@
-"""Damped oscillators of three frequencies, measured at irregular times under noise that remembers: a task for sequences.
+"""Damped oscillators of three frequencies, measured at irregular times under correlated noise.
 
     x(t) = A exp(-delta t) (sin, cos)(omega t + phi) + e(t),    t in [0, 1],
 
