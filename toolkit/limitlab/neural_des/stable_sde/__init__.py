@@ -1,6 +1,6 @@
 """Latent stochastic equations that a path through data drives, in classes that do not blow up."""
 
-from limitlab.neural_des.stable_sde.driven import PathBatches, known_until, path_of, path_through
+from limitlab.neural_des.stable_sde.driven import PathBatches, known_until, path_of, path_on, path_through
 from limitlab.neural_des.stable_sde.dynamics import Architecture, Dynamics
 from limitlab.neural_des.stable_sde.heads import NormalisedHead
 from limitlab.neural_des.stable_sde.learning import (

@@ -82,3 +82,13 @@ def path_of(batch: Mapping[str, Tensor]) -> ControlPath:
     """
     return ControlPath("hermite" if batch["coefficients"].shape[2] == 4 else "linear", batch["knots"],
                        batch["coefficients"])  # fmt: skip
+
+
+def path_on(path: ControlPath, device: torch.device | str) -> ControlPath:
+    """The path on another device.
+
+    >>> path = ll.spaces.control_path([0.0, 1.0], torch.zeros(2, 2, 1), "hermite")
+    >>> ll.neural_des.stable_sde.path_on(path, "cpu").batch
+    2
+    """
+    return replace(path, knots=path.knots.to(device), coefficients=path.coefficients.to(device))

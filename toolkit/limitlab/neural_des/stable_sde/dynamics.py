@@ -97,9 +97,10 @@ class Dynamics(nn.Module):
     """
 
     def __init__(
-        self, kind: str | Kind, channels: int, architecture: Architecture = Architecture(), *, seed: int = 0
+        self, kind: str | Kind, channels: int, architecture: Architecture | None = None, *, seed: int = 0
     ) -> None:
         super().__init__()
+        architecture = architecture or Architecture()
         self.kind = kind if isinstance(kind, Kind) else CLASSES[one_of("class", kind, CLASSES)]
         channels = int(check_number("channels", channels, low=1, integer=True))
         self.form = DRIFTS[one_of("drift", self.kind.drift, DRIFTS)]

@@ -58,7 +58,7 @@ class StableSDE(nn.Module):
         kind: str | Kind,
         channels: int,
         outputs: int,
-        architecture: Architecture = Architecture(),
+        architecture: Architecture | None = None,
         *,
         head: str = "linear",
         method: str | None = None,
@@ -67,6 +67,7 @@ class StableSDE(nn.Module):
     ) -> None:
         super().__init__()
         outputs = int(check_number("outputs", outputs, low=1, integer=True))
+        architecture = architecture or Architecture()
         self.dynamics = Dynamics(kind, channels, architecture, seed=seed)
         with seeded(seed + 1):
             self.head = HEADS[one_of("head", head, HEADS)](architecture.width, outputs)
