@@ -8,6 +8,7 @@ Source: Oh, Lim, Kim (2024), arXiv 2402.14989.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ from limitlab.spaces import ControlPath
 
 SHORTEST = 1e-3
 """The shortest step that the gaps between the knots can ask for."""
+ROUNDING = 1e-4
 SAMPLED = 8
 """Times of a solve at which its fields are measured."""
 
@@ -167,6 +169,9 @@ def value_at(path: ControlPath, t: Float[Tensor, "batch 1"] | Float[Tensor, " 1"
 
 
 def least_gap(path: ControlPath) -> float:
-    """The least gap between two knots, 1/1000 at the shortest."""
-    gaps = path.knots.detach().diff()
-    return max(float(gaps[gaps > 0].min()), SHORTEST)
+    """The least gap between two knots as a part of the whole path, at the shortest 1/1000."""
+    knots = path.knots.detach().double()
+    gaps, span = knots.diff(), float((knots[..., -1] - knots[..., 0]).max())
+    gap = max(float(gaps[gaps > 0].min()), SHORTEST)
+    # rounding of single precision would leave a sliver of a step at the end
+    return span / max(1, math.ceil(span / gap * (1 - ROUNDING)))

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.numbers import tensor_of
 from limitlab.solvers import BrownianPath, SolveFailed, solve_sde
 from limitlab.solvers.arguments import OnFailure
 from limitlab.solvers.methods.method import VectorField
@@ -95,7 +96,7 @@ def solve_watched(
     >>> solve_watched(walk, torch.zeros(2, 1), [0.0, 1.0], step_size=0.25, noise=0).states.shape
     torch.Size([2, 5, 1])
     """
-    asked = np.asarray(torch.as_tensor(t).detach().cpu(), dtype=np.float64)
+    asked = tensor_of("t", t, dtype=torch.float64, device="cpu").detach().numpy()
     grid = step_grid(asked, step_size)
     source = {"brownian": noise} if isinstance(noise, BrownianPath) else {"seed": noise}
     solution = solve_sde(
