@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from jaxtyping import Int64
+from torch import Tensor
+
 from limitlab.data import Series, basic_motions, damped_oscillators, japanese_vowels
+from limitlab.data.series import Dropped
 from limitlab.experiments.contract.settings import Ensemble, OnDevice, option
 from limitlab.neural_des.stable_sde import PathBatches, path_through
 from limitlab.spaces import ControlPath
@@ -15,7 +19,7 @@ OSCILLATORS = 300
 
 def _oscillators(seed: int) -> tuple[Series, Series]:
     # train and test are streams of their own, whatever the seed
-    return tuple(damped_oscillators(OSCILLATORS, seed=2 * seed + part) for part in range(2))
+    return damped_oscillators(OSCILLATORS, seed=2 * seed), damped_oscillators(OSCILLATORS, seed=2 * seed + 1)
 
 
 SETS: dict[str, Callable[[int], tuple[Series, Series]]] = {
@@ -47,7 +51,7 @@ class Sequences:
     train: Series
     test: Series
     seed: int
-    dropped: str
+    dropped: Dropped
 
     @property
     def classes(self) -> int:
@@ -57,7 +61,13 @@ class Sequences:
         """Paths through the training series with a share of them missing, in batches with "label"."""
         path = path_through(self.train.dropped(rate, 2 * self.seed, self.dropped))
         size = min(size, path.batch)
-        return PathBatches(path, size=size, seed=self.seed, shuffle=size < path.batch, label=self.train.labels)
+        label = _labels(self.train)
+        return PathBatches(path, size=size, seed=self.seed, shuffle=size < path.batch, label=label)
+
+    @property
+    def test_labels(self) -> Int64[Tensor, " sample"]:
+        """The classes of the test series."""
+        return _labels(self.test)
 
     def test_path(self, rate: float) -> ControlPath:
         """Paths through the test series with a share of them missing."""
@@ -69,4 +79,9 @@ def sequences(settings: SequenceSettings) -> Sequences:
     train, test = SETS[settings.data](settings.seed)
     window = train.window
     ready = train.rescaled(window).standardised(), test.rescaled(window).standardised(train.rescaled(window))
-    return Sequences(*ready, settings.seed, settings.dropped)
+    return Sequences(*ready, settings.seed, "time" if settings.dropped == "time" else "value")
+
+
+def _labels(series: Series) -> Int64[Tensor, " sample"]:
+    assert series.labels is not None
+    return series.labels

@@ -87,7 +87,7 @@ def measure(settings: MenuSettings, data: Sequences, model: StableSDE, fresh: nn
     predicted = predict(model, path, settings.draws, seed=data.seed)
     active = model.activity(path, noise=data.seed)
     return labelled(
-        accuracy=("", predicted.accuracy(data.test.labels), "accuracy"),
+        accuracy=("", predicted.accuracy(data.test_labels), "accuracy"),
         largest=("", active.state, "largest state on the test series"),
         drift=("", active.drift, "mean size of the drift"),
         diffusion_size=("", active.diffusion, "mean size of the diffusion"),

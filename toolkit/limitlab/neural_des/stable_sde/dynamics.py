@@ -23,6 +23,7 @@ from torch.nn import functional
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.neural_des.ode.fields import ACTIVATIONS
 from limitlab.neural_des.stable_sde.menus import BOUNDS, CLASSES, DIFFUSIONS, DRIFTS, Kind
+from limitlab.solvers.sde.fields import Noise
 
 Times = Float[Tensor, "batch 1"]
 State = Float[Tensor, "batch state"]
@@ -112,7 +113,7 @@ class Dynamics(nn.Module):
             self._make_networks(channels, architecture)
 
     @property
-    def noise_type(self) -> str:
+    def noise_type(self) -> Noise:
         """What `solve_sde` may rest on: "additive" where the diffusion does not depend on the state."""
         return self.menu.noise
 

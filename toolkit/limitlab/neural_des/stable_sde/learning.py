@@ -63,11 +63,11 @@ def until_diverged(loss: Loss, guess: Mapping[str, float]) -> Loss:
     """
 
     def watched(model: nn.Module, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        assert isinstance(model, StableSDE)
         if model.diverged is None:
             try:
                 return loss(model, batch)
             except Diverged as problem:
+                assert isinstance(model, StableSDE)
                 failure = problem.failures[0]
                 model.divergence.copy_(torch.tensor([failure.sample, failure.time, failure.step_size]))
         nothing = 0.0 * torch.stack([parameter.sum() for parameter in model.parameters()]).sum()

@@ -78,6 +78,7 @@ class StableSDE(nn.Module):
         self.step_size = None if step_size is None else float(check_number("step_size", step_size, low=1e-9))
         # kept with the weights, so that a stored model that diverged is known to be one
         self.register_buffer("divergence", torch.full((3,), torch.nan, dtype=torch.float64))
+        self.divergence: Tensor
         self.last: Visited | None = None
 
     @property
