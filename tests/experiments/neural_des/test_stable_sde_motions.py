@@ -82,7 +82,8 @@ def test_series_of_different_lengths_are_classified_too():
     batch = prepared.data.training_batches(0.3, 16).batch(0)
     for trial in prepared.trials:
         loss = classification(trial.build(0), batch)["cross_entropy"]
-        assert float(loss.detach()) == pytest.approx(math.log(9), abs=0.7)
+        # before any training: near the loss of a guess among nine
+        assert 0.5 * math.log(9) < float(loss.detach()) < 2 * math.log(9)
 
 
 def test_a_stored_result_is_read_again(result, tmp_path):
