@@ -37,7 +37,7 @@ def japanese_vowels() -> tuple[Series, Series]:
     Source: Kudo, Toyama, Shimbo, Japanese Vowels, UCI Machine Learning Repository. Raises DataMissing.
 
     >>> ll.data.japanese_vowels()[1]
-    Series(370 samples, 12 channels, 9 classes, 7 to 29 times on [0, 0.179]; 0 % missing)
+    Series(370 samples, 12 channels, 9 classes, 7 to 29 times on [0, 0.1792]; 0 % missing)
     """
     return _pair("japanese_vowels", interval=0.0064)
 

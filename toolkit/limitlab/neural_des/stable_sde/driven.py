@@ -25,7 +25,7 @@ def path_through(series: Series, interpolation: Interpolation = "hermite") -> Co
 
     >>> series = ll.data.damped_oscillators(3, seed=0)
     >>> ll.neural_des.stable_sde.path_through(series)
-    ControlPath(hermite: 3 samples, 3 channels, 40 knots on [0, 1])
+    ControlPath(hermite: 3 samples, 3 channels, 40 knots of its own on [0, 1])
     """
     shared = bool((series.times == series.times[:1]).all() & (series.lengths == series.times.shape[1]).all())
     times = series.times[0] if shared else series.times

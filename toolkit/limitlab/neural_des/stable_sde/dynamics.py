@@ -92,7 +92,8 @@ class Dynamics(nn.Module):
 
     kind: a name of CLASSES, or a Kind of any two rows of the menus. Raises InvalidArgument, UnknownName.
 
-    >>> lsde = ll.neural_des.stable_sde.Dynamics("lsde", channels=3, architecture=Architecture(width=4))
+    >>> small = ll.neural_des.stable_sde.Architecture(width=4)
+    >>> lsde = ll.neural_des.stable_sde.Dynamics("lsde", channels=3, architecture=small)
     >>> lsde.drift(torch.zeros(2, 1), torch.zeros(2, 4), torch.ones(2, 3)).shape
     torch.Size([2, 4])
     """

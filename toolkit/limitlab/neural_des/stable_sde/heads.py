@@ -18,7 +18,7 @@ class NormalisedHead(nn.Module):
 
     Raises InvalidArgument while it trains on fewer than eight states, whose mean and variance say nothing.
 
-    >>> NormalisedHead(4, 2)(torch.zeros(8, 4)).shape
+    >>> ll.neural_des.stable_sde.NormalisedHead(4, 2)(torch.zeros(8, 4)).shape
     torch.Size([8, 2])
     """
 

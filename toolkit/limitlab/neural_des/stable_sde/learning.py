@@ -60,6 +60,13 @@ def until_diverged(loss: Loss, guess: Mapping[str, float]) -> Loss:
     """The loss, until a solve of the model diverges: from then on that of a `guess`, without a gradient.
 
     The model is marked (`StableSDE.diverged`) and learns no more; what is measured of it is the model that diverged.
+
+    >>> path = ll.neural_des.stable_sde.path_through(ll.data.damped_oscillators(6, seed=0))
+    >>> model = ll.neural_des.stable_sde.StableSDE("lsde", path.channels, 3, step_size=0.1)
+    >>> batches = ll.neural_des.stable_sde.PathBatches(path, size=6, label=torch.arange(6) % 3)
+    >>> loss = ll.neural_des.stable_sde.until_diverged(ll.neural_des.stable_sde.classification, {"cross_entropy": 1.1})
+    >>> list(loss(model, batches.batch(0))), model.diverged
+    (['cross_entropy'], None)
     """
 
     def watched(model: nn.Module, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -138,8 +145,8 @@ def importance_bound(
     divergence: KL of the latent law to the prior, or log q/p of each draw. It falls with k towards -log p(x).
     Source: Burda, Grosse, Salakhutdinov, Importance weighted autoencoders (2016), eq. 8, with the weight of Oh et al.
 
-    >>> ll.neural_des.stable_sde.importance_bound(torch.zeros(5, 3), torch.zeros(5, 3))
-    tensor(0.)
+    >>> ll.neural_des.stable_sde.importance_bound(torch.full((5, 3), -1.0), torch.zeros(5, 3))
+    tensor(1.)
     """
     if log_likelihood.shape != divergence.shape or log_likelihood.dim() != 2:
         raise InvalidArgument(

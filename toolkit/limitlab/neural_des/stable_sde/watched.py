@@ -47,7 +47,11 @@ class Diverged(SolveFailed):
 
 @dataclass(frozen=True)
 class Equation:
-    """dz = drift dt + diffusion dW in the sense of Ito, what it is called, and what helps where it diverges."""
+    """dz = drift dt + diffusion dW in the sense of Ito, what it is called, and what helps where it diverges.
+
+    >>> ll.neural_des.stable_sde.Equation("growth", lambda t, z: z, lambda t, z: 0.1 * z).remedy
+    'take shorter steps'
+    """
 
     title: str
     drift: VectorField
@@ -58,7 +62,13 @@ class Equation:
 
 @dataclass(frozen=True, eq=False)
 class Visited:
-    """Every state that a solve went through, (batch, step + 1, state) at `times`; asked: the numbers of asked times."""
+    """Every state that a solve went through, (batch, step + 1, state) at `times`; asked: the numbers of asked times.
+
+    >>> decay = ll.neural_des.stable_sde.Equation("decay", lambda t, z: -z, lambda t, z: 0 * z)
+    >>> start = torch.ones(1, 1)
+    >>> ll.neural_des.stable_sde.solve_watched(decay, start, [0.0, 1.0], step_size=0.1, noise=0).largest
+    1.0
+    """
 
     times: Float[np.ndarray, " time"]
     states: Float[Tensor, "batch time state"]
