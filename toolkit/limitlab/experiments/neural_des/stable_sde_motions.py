@@ -90,26 +90,35 @@ class ControlledRival(nn.Module):
         return self.head(solved.y[:, -1])
 
 
-def _latent(kind: str, bound: str, settings: MotionSettings, channels: int, outputs: int, seed: int) -> nn.Module:
-    sizes = Architecture(width=settings.width, depth=settings.depth, bound=bound)
-    return StableSDE(kind, channels, outputs, sizes, step_size=1 / settings.solver_steps, seed=seed)
+Build = Callable[[MotionSettings, int, int, int], nn.Module]
 
 
-def _rival(linear: bool, settings: MotionSettings, channels: int, outputs: int, seed: int) -> nn.Module:
-    return ControlledRival(channels, outputs, width=settings.width, depth=settings.depth, linear=linear, seed=seed)
+def _latent(kind: str, bound: str) -> Build:
+    def build(settings: MotionSettings, channels: int, outputs: int, seed: int) -> nn.Module:
+        network = Architecture(width=settings.width, depth=settings.depth, bound=bound)
+        return StableSDE(kind, channels, outputs, network, step_size=1 / settings.solver_steps, seed=seed)
+
+    return build
 
 
-MODELS: dict[str, Callable[[MotionSettings, int, int, int], nn.Module]] = {
+def _rival(linear: bool) -> Build:
+    def build(settings: MotionSettings, channels: int, outputs: int, seed: int) -> nn.Module:
+        return ControlledRival(channels, outputs, width=settings.width, depth=settings.depth, linear=linear, seed=seed)
+
+    return build
+
+
+MODELS: dict[str, Build] = {
     # the authors' baseline is clipped
-    "naive": partial(_latent, "naive", "outer"),
-    "naive_control": partial(_latent, "naive_control", "outer"),
-    "lsde": partial(_latent, "lsde", "coefficient"),
-    "lnsde": partial(_latent, "lnsde", "coefficient"),
-    "gsde": partial(_latent, "gsde", "coefficient"),
-    "cde": partial(_rival, False),
-    "cde_linear": partial(_rival, True),
-    **{f"{kind}_unbounded": partial(_latent, kind, "none") for kind in ("lsde", "lnsde", "gsde")},
-    **{f"{kind}_clipped": partial(_latent, kind, "outer") for kind in ("lsde", "lnsde", "gsde")},
+    "naive": _latent("naive", "outer"),
+    "naive_control": _latent("naive_control", "outer"),
+    "lsde": _latent("lsde", "coefficient"),
+    "lnsde": _latent("lnsde", "coefficient"),
+    "gsde": _latent("gsde", "coefficient"),
+    "cde": _rival(linear=False),
+    "cde_linear": _rival(linear=True),
+    **{f"{kind}_unbounded": _latent(kind, "none") for kind in ("lsde", "lnsde", "gsde")},
+    **{f"{kind}_clipped": _latent(kind, "outer") for kind in ("lsde", "lnsde", "gsde")},
 }
 
 
