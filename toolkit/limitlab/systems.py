@@ -213,7 +213,10 @@ def _title(notebook: str) -> str:
 SYSTEMS: tuple[System, ...] = (
     System(1, "stable-neural-sde", "Stable neural SDEs", "neural_des", Paper(
         "Stable Neural Stochastic Differential Equations in Analyzing Irregular Time Series Data",
-        "Oh, Lim, Kim", "ICLR", 2024, "2402.14989")),
+        "Oh, Lim, Kim", "ICLR", 2024, "2402.14989"),
+        experiments=("diffusion_menu", "stable_sde_motions"),
+        notebooks=("neural_des/11-stable-neural-sdes.ipynb",),
+        remark="two of the data sets; interpolation has its bound, not its model"),
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),

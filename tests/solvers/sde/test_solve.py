@@ -174,6 +174,25 @@ def test_masked_samples_end_in_nan_and_leave_the_others_and_their_gradient_alone
     assert torch.isfinite(gradient).all()
 
 
+def test_a_masked_sample_is_right_until_it_is_lost():
+    """At every step before, the sample and its gradient are those of a solve that ends there."""
+    rate = torch.ones(1, dtype=DOUBLE, requires_grad=True)
+    y0 = torch.tensor([[0.1], [10.0], [0.2]], dtype=DOUBLE)
+    cubic = {"drift": lambda t, y: -rate * y**3, "y0": y0, "on_failure": "mask"}
+    masked = solve(**cubic, t=[step / 10 for step in range(11)])
+    lost = masked.failures[0].time
+    steps = round(lost / 0.1)
+    assert 1 < steps < 10
+    path = BrownianPath(0, (3, 1), (0.0, 1.0), grid=[step / 10 for step in range(11)])
+    y = y0
+    for step in range(steps):
+        y = y - 0.1 * rate * y**3 + 0.1 * y * path.increment(step / 10, (step + 1) / 10)
+        assert torch.allclose(masked.y[1, step + 1], y[1], rtol=1e-9)
+        if step == 1:
+            expected = torch.autograd.grad(y[1].sum(), rate, retain_graph=True)[0]
+            assert torch.allclose(torch.autograd.grad(masked.y[1, 2].sum(), rate, retain_graph=True)[0], expected)
+
+
 def test_too_many_steps_are_refused():
     with pytest.raises(TooManySteps, match="too many steps of sample 0"):
         solve(method="milstein", step_size=None, max_steps=3, rtol=1e-5, atol=1e-6)

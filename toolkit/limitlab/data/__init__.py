@@ -3,7 +3,10 @@
 from limitlab.data.batches import Batches, ShuffledRows, batches
 from limitlab.data.generation import NonFiniteSample, generate
 from limitlab.data.series import Series, series
+from limitlab.data.sources.oscillators import damped_oscillators
 from limitlab.data.sources.shipped import DataMissing, digits, hudson_bay
+from limitlab.data.sources.shipped_series import basic_motions, japanese_vowels
+from limitlab.data.sources.ts_format import read_ts
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
 from limitlab.data.workers import dask_client
@@ -17,11 +20,15 @@ __all__ = [
     "NonFiniteSample",
     "Series",
     "ShuffledRows",
+    "basic_motions",
     "batches",
+    "damped_oscillators",
     "dask_client",
     "digits",
     "generate",
     "home",
     "hudson_bay",
+    "japanese_vowels",
+    "read_ts",
     "series",
 ]

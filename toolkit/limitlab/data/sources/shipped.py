@@ -35,7 +35,7 @@ def digits() -> xr.Dataset:
     >>> dict(ll.data.digits()["image"].sizes)
     {'sample': 1797, 'y': 8, 'x': 8}
     """
-    table = np.loadtxt(_checked("digits/digits.csv.gz", _DIGITS), delimiter=",", dtype=np.float32)
+    table = np.loadtxt(checked("digits/digits.csv.gz", _DIGITS), delimiter=",", dtype=np.float32)
     return labelled(
         {"title": "Optical recognition of handwritten digits", "licence": "CC BY 4.0"},
         image=("sample y x", table[:, :64].reshape(-1, 8, 8), "black pixels of a block"),
@@ -52,7 +52,7 @@ def hudson_bay() -> xr.Dataset:
     >>> float(ll.data.hudson_bay()["lynx"].sel(year=1904))
     59.4
     """
-    table = np.loadtxt(_checked("hudson_bay/hudson_bay.csv", _HUDSON_BAY), delimiter=",", skiprows=1)
+    table = np.loadtxt(checked("hudson_bay/hudson_bay.csv", _HUDSON_BAY), delimiter=",", skiprows=1)
     return labelled(
         {"title": "Hares and lynx of Hudson Bay", "licence": "facts"},
         hare=("year", table[:, 1], "pelts of hares", "thousand"),
@@ -68,7 +68,8 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "datasets"
 
 
-def _checked(name: str, checksum: str) -> Path:
+def checked(name: str, checksum: str) -> Path:
+    """The path of a file that ships, once its SHA-256 was found right. Raises DataMissing."""
     path = folder() / name
     if not path.is_file():
         raise DataMissing(f"{path} is missing; it ships with the project: install it again")

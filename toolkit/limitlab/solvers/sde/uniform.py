@@ -8,6 +8,7 @@ where a sample is lost and shall be masked.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class Block:
 class UniformMarch:
     """A scheme on a grid; `mask`: lost samples are held where they were and listed in `failures`, instead of raised.
 
-    lost: which samples, (batch,), None while there are none.
+    lost: in which step each sample was, (batch,), beyond the last where it was not; None while there are none.
     """
 
     fields: Fields
@@ -113,11 +114,11 @@ class UniformMarch:
         outputs: list[State] = []
         for low, high in self.blocks(first, last):
             block = self.block(low, high, y)
-            visited, carried = self._through(block, y, carry)
+            visited, carried = self._through(block, y, carry, low)
             # once a block: NaN and infinity do not go away, and a look at every step would stall a device
             if not bool(torch.isfinite(visited[-1].detach()).all()):
                 self._lose(visited, low)
-                visited, carried = self._through(block, y, carry)
+                visited, carried = self._through(block, y, carry, low)
             y, carry = visited[-1], carried
             inside = self.grid.outputs[(self.grid.outputs > low) & (self.grid.outputs <= high)]
             outputs += [visited[index - low - 1] for index in inside.tolist()]
@@ -148,30 +149,33 @@ class UniformMarch:
         calls = torch.full((len(like),), before + self.scheme.calls[0] * self.grid.steps, device=like.device)
         return Evaluations(calls, torch.zeros_like(calls), torch.zeros_like(calls))
 
-    def _through(self, block: Block, y: State, carry: Carry) -> tuple[list[State], Carry]:
-        step, fields, lost = self.scheme.step, self.fields, self.lost
+    def _through(self, block: Block, y: State, carry: Carry, first: int) -> tuple[list[State], Carry]:
+        step, fields, begin = self.scheme.step, self.fields, (y, carry)
         visited = []
         for index in range(len(block.sizes)):
-            after = step(fields, block[index], y, carry, False)
-            if lost is None:
-                y, carry = after.y, after.carry
+            if self.lost is None:
+                y, carry = step(fields, block[index], y, carry, False)[:2]
             else:
-                y = torch.where(lost[:, None], y, after.y)
-                carry = tuple(_held(lost, old, new) for old, new in zip(carry, after.carry, strict=True))
+                held = self.lost <= first + index
+                # lost samples step from where the block began: from where they were lost, gradients are infinite
+                states, carried = (_held(held, old, new) for old, new in zip(begin, (y, carry), strict=True))
+                after = step(fields, block[index], states, carried, False)
+                y, carry = _held(held, y, after.y), _held(held, carry, after.carry)
             visited.append(y)
         return visited, carry
 
     def _lose(self, visited: list[State], first: int) -> None:
         """Note which samples ceased to be finite in which step; raise unless they shall be masked."""
         finite = torch.stack([torch.isfinite(y.detach()).all(1) for y in visited], 1)
-        lost = ~finite[:, -1]
-        for sample in lost.nonzero()[:, 0].tolist():
-            step = first + int((~finite[sample]).nonzero()[0, 0])
+        lost = torch.where(finite[:, -1], self.grid.steps, first + (~finite).int().argmax(1))
+        for sample, step in enumerate(lost.tolist()):
+            if step == self.grid.steps:
+                continue
             time, after = self.grid.times[step : step + 2].tolist()
             self.failures.append(Failure(sample, time, after - time, "blow-up"))
         if not self.mask:
             raise failed(self.failures)
-        self.lost = lost if self.lost is None else self.lost | lost
+        self.lost = lost if self.lost is None else torch.minimum(self.lost, lost)
 
     def _end_times(self) -> Float[Tensor, " batch"]:
         """Until when every sample is good."""
@@ -181,5 +185,8 @@ class UniformMarch:
         return ends
 
 
-def _held(lost: Tensor, old: Tensor, new: Tensor) -> Tensor:
+def _held(lost: Tensor, old: Any, new: Any) -> Any:
+    """The old tensor where a sample is lost, else the new one; of each in turn where they are tuples."""
+    if isinstance(new, tuple):
+        return tuple(_held(lost, *pair) for pair in zip(old, new, strict=True))
     return torch.where(lost.view(-1, *(1,) * (new.dim() - 1)), old, new)
