@@ -39,17 +39,18 @@ def test_a_weight_of_zero_leaves_twins(result):
 def test_scipy_needs_as_many_steps_for_the_same_ends(result):
     model = result.models["ernode", 0]
     ode, starts = model.flow.ode, model.lifted(result.data.test.x)
-    tolerance = 1e-9  # many steps, of which the first few, which are estimated in another way, are a small share
+    # so long that the first steps, which grow from an estimate to their size, are a small share
+    tolerance, span = 1e-7, (0.0, 30.0)
     with torch.no_grad():
-        own = solve_ode(ode.field, starts, ode.span, **{**ode.options, "rtol": tolerance, "atol": tolerance})
+        own = solve_ode(ode.field, starts, span, **{**ode.options, "rtol": tolerance, "atol": tolerance})
 
         def field(t, y):
             time = torch.full((len(starts), 1), t, dtype=torch.float64)
             return ode.field(time, torch.from_numpy(y).view_as(starts)).flatten().numpy()
 
         # SciPy takes the batch as one state, as shared steps do
-        peer = solve_ivp(field, (0.0, 1.0), starts.flatten().numpy(), rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(peer.y[:, -1], own.y[:, -1].flatten(), atol=10 * tolerance)
+        peer = solve_ivp(field, span, starts.flatten().numpy(), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(peer.y[:, -1], own.y[:, -1].flatten(), rtol=10 * tolerance, atol=10 * tolerance)
     ratio = (len(peer.t) - 1) / int(own.log.steps[0])
     assert 1 / 1.5 <= ratio <= 1.5
 
