@@ -125,4 +125,4 @@ SIZES = sizes(
     },
     paper={"seeds": 3, "steps": 600, "ways": (*COURSE, "taylor")},
 )  # fmt: skip
-EXPERIMENT = Experiment("ernode", "Digits through a flow, cheap to solve", SIZES, prepare, draw)
+EXPERIMENT = Experiment("local-regularization", "Digits through a flow, cheap to solve", SIZES, prepare, draw)
