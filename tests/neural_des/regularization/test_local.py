@@ -1,4 +1,4 @@
-"""One step at a random time: exact means, draws, gradients that any task gradient shares, a solve that goes untouched."""
+"""One step at a random time: exact means, draws, gradients that any task gradient shares, a solve left as it is."""
 
 import numpy as np
 import pytest

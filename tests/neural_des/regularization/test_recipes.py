@@ -1,5 +1,7 @@
 """A recipe with one term more: the schedule, twins that see the same batches, resumed trainings, loud refusals."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -57,7 +59,7 @@ def test_the_schedule_goes_from_first_to_last():
     values = [weight(step) for step in range(41)]
     assert values[0] == pytest.approx(100, abs=1e-12)
     assert values[-1] == pytest.approx(0.5, abs=1e-12)
-    assert all(a > b for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b for a, b in pairwise(values))
     assert {exponential(3.0, 3.0, 10)(step) for step in range(11)} == {3.0}
     assert exponential(0.0, 0.0, 10)(4) == 0.0
     with pytest.raises(InvalidArgument, match="both be positive"):
@@ -92,7 +94,9 @@ def test_local_regularisation_takes_any_gradient_of_the_solve(gradient):
 
 def test_ends_are_drawn_anew_at_every_step():
     model = Classifier(Steer(0.5))
-    ends = [float(model.flow.last.solution.t[-1]) for _ in fit(model, recipe(weight=exponential(0, 0, 6)), device="cpu")]
+    ends = [
+        float(model.flow.last.solution.t[-1]) for _ in fit(model, recipe(weight=exponential(0, 0, 6)), device="cpu")
+    ]
     assert len(set(ends)) == 6
     assert all(0.5 <= end <= 1.5 for end in ends)
 

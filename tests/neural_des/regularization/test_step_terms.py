@@ -97,7 +97,9 @@ def test_the_gradient_is_that_of_the_same_steps_with_other_weights():
             with torch.no_grad():
                 weight[entry] -= sign * h
         difference = (values[0] - values[1]) / (2 * h)
-        assert float(weight.grad[entry]) == pytest.approx(difference, rel=1e-5, abs=1e-6 * float(weight.grad.abs().max()))
+        assert float(weight.grad[entry]) == pytest.approx(
+            difference, rel=1e-5, abs=1e-6 * float(weight.grad.abs().max())
+        )
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)

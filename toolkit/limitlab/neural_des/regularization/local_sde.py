@@ -2,8 +2,8 @@
 
     R = E(tau, u, h, dW) h,    dW of variance h,    E from the scheme's own pair
 
-In the time s of t = tau + h s the equation is du = h f ds + sqrt(h) g dW_s on [0, 1], which gives every sample a size of
-its own. Without noise Euler-Heun's estimate is that of the ordinary Heun pair.
+With t = tau + h s the equation is du = h f ds + sqrt(h) g dW_s on [0, 1], so that every sample may have a size of its
+own. Without noise Euler-Heun's estimate is that of the ordinary Heun pair.
 Source: Pal, Edelman & Rackauckas 2023; Lamba 2003 (the estimate).
 """
 
@@ -49,4 +49,3 @@ def local_sde_error(
         on_failure="mask",
     )  # fmt: skip
     return scaled.log.error[:, 0]
-
