@@ -140,7 +140,7 @@ def draw(result: Result[SpiralSettings, Spiral]) -> dict[str, go.Figure]:
 
 SIZES = sizes(
     course=SpiralSettings(
-        seeds=1, steps=150, ways=("plain", "ernode"), tolerance=1e-6, width=50, first_weight=1.0, last_weight=1.0
+        seeds=1, steps=150, ways=("plain", "ernode"), tolerance=1e-6, width=50, first_weight=0.1, last_weight=0.1
     ),
     smoke={"steps": 4, "width": 8, "tolerance": 1e-4, "points": 6, "ways": ("plain", "ernode", "unbiased")},
     paper={"seeds": 3, "steps": 1000, "ways": ("plain", "ernode", "srnode", "unbiased", "biased")},
