@@ -163,7 +163,8 @@ def neighbours(notebook: str) -> str:
     >>> ll.systems.neighbours("00-start-here.ipynb")
     'Next: [Steps and their control](neural_des/01-steps-and-their-control.ipynb).'
     """
-    order = [DOOR, *(lesson for family in FAMILIES for lesson, _ in lessons(family))]
+    # a lesson may be about two systems
+    order = list(dict.fromkeys([DOOR, *(lesson for family in FAMILIES for lesson, _ in lessons(family))]))
     if notebook not in order:
         raise unknown_name("lesson", notebook, order)
     index = order.index(notebook)
@@ -230,10 +231,16 @@ SYSTEMS: tuple[System, ...] = (
         remark="its solvers work; the models are to come"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
-        "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918")),
+        "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918"),
+        experiments=("annuli_ernode", "spiral_ernode", "spiral_sde_ernode"),
+        notebooks=("neural_des/12-cheap-to-solve.ipynb",),
+        remark="no latent ODE of PhysioNet, no FFJORD"),
     System(4, "local-regularization", "Local ERNODE", "neural_des", Paper(
         "Locally Regularized Neural Differential Equations: Some Black Boxes Were Meant to Remain Closed!",
-        "Pal, Edelman, Rackauckas", "ICML", 2023, "2303.02262")),
+        "Pal, Edelman, Rackauckas", "ICML", 2023, "2303.02262"),
+        experiments=("digits_ernode",),
+        notebooks=("neural_des/12-cheap-to-solve.ipynb",),
+        remark="shares its lesson with ERNODE; no CIFAR10, no multiscale models"),
     System(5, "mor-neural-ode", "Reduced-order neural ODE", "neural_des", Paper(
         "Accelerating Neural ODEs Using Model Order Reduction",
         "Lehtimäki, Paunonen, Linne", "IEEE TNNLS 35", 2024, "2105.14070"),

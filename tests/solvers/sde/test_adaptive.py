@@ -4,6 +4,7 @@ import pytest
 import torch
 from solvers.toys import DOUBLE, GROWTH, VOLATILITY, geometric_diffusion, spiral, wavy
 
+from limitlab.errors import InvalidArgument
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.solve import solve_sde
@@ -63,3 +64,17 @@ def test_without_noise_the_estimate_of_euler_heun_is_that_of_the_ordinary_heun_p
     )  # fmt: skip
     ordinary = solve_ode(spiral, y0, [0.0, 1.0], method="heun", **common)
     assert float((stochastic.log.error[:, 0] - ordinary.log.error[:, 0]).abs().max()) <= 1e-12
+
+
+def test_the_log_has_the_states_that_steps_start_from():
+    drift, diffusion, y0 = lambda t, y: -y, lambda t, y: 0.5 * y, torch.ones(3, 1, dtype=torch.float64)
+    options = {"method": "milstein", "seed": 0, "rtol": 1e-3, "atol": 1e-3}
+    solution = solve_sde(drift, diffusion, y0, [0.0, 0.5, 1.0], log_states=True, **options)
+    log = solution.log
+    assert torch.equal(log.state[:, 0], y0)
+    # steps end at asked times
+    for sample in range(3):
+        at = (log.time[sample] == 0.5).nonzero()[0, 0]
+        assert torch.equal(log.state[sample, at], solution.y[sample, 1])
+    with pytest.raises(InvalidArgument, match="log_states"):
+        solve_sde(drift, diffusion, y0, [0.0, 1.0], seed=0, step_size=0.1, log_states=True)

@@ -32,7 +32,8 @@ class StepLog:
     time: where the attempt started. size: its length, negative when time runs backwards. error: scaled error estimate,
     at most 1 where accepted by a controller. stiffness: estimate of the largest |eigenvalue| of the Jacobian. Both are
     differentiable when the solve was, and NaN where the method has no such estimate. accepted: whether it moved.
-    A sample that needs fewer attempts than others has NaN and False in its last columns.
+    A sample that needs fewer attempts than others has NaN and False in its last columns. state: where the attempt
+    started, flattened, with the tape of the solve under "direct" alone; None unless the solve was asked for it.
 
     >>> log = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 1.0]).log
     >>> int(log.steps) == int(log.attempted.sum() - log.rejected)
@@ -44,6 +45,7 @@ class StepLog:
     error: Float[Tensor, "batch step"]
     stiffness: Float[Tensor, "batch step"]
     accepted: Bool[Tensor, "batch step"]
+    state: Float[Tensor, "batch step state"] | None = None
 
     @property
     def attempted(self) -> Bool[Tensor, "batch step"]:

@@ -37,6 +37,7 @@ class March:
     """Everything that decides the numbers of a solve, on (batch, state) tensors and increasing times (batch, time).
 
     stops: (batch, stops), NaN-free and sorted. taped_events: whether crossings have a gradient wherever they can.
+    log_states: whether the log has the state of every attempt.
     """
 
     field: VectorField
@@ -47,6 +48,7 @@ class March:
     events: tuple[Event, ...] = ()
     taped_events: bool = False
     compile: bool = False
+    log_states: bool = False
 
     @cached_property
     def integrator(self) -> Integrator:
@@ -69,7 +71,7 @@ class March:
         uniform march.
         """
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
-        recorder = Recorder(self.times, y, self.integrator, offer)
+        recorder = Recorder(self.times, y, self.integrator, offer, log_states=self.log_states)
         if self.control.step_size is not None:
             end, carry = follow(self.stepper(recorder, y), y, carry, along(self.uniform_grid()))
             if last is not None:

@@ -105,6 +105,7 @@ class Recorder:
     """Collects rows; `states` are the outputs (batch, time, state), `log` the step log.
 
     times: (batch, time), increasing, the first being the start. offer: gets (state, carry, n) before every n attempts.
+    log_states: whether the log has the state of every attempt.
     """
 
     def __init__(
@@ -113,6 +114,8 @@ class Recorder:
         y0: Float[Tensor, "batch state"],
         integrator: Integrator,
         offer: Callable[[Tensor, Any, int], None] | None = None,
+        *,
+        log_states: bool = False,
     ) -> None:
         self.dense = times.shape[1] > 2
         self.extra_calls = torch.zeros(len(y0), dtype=torch.int64, device=y0.device)
@@ -125,6 +128,7 @@ class Recorder:
         self._values: list[Tensor] = []
         self._indices: list[tuple[Tensor, Tensor]] = []
         self._log: list[tuple[Tensor, ...]] = []
+        self._starts: list[Tensor] | None = [] if log_states else None
         # what an attempt keeps alive: increments, state, end and the like
         width = y0.numel() * (len(self._method.polynomials) + 4)
         self._most = max(1, min(MOST_PENDING, PENDING_ELEMENTS // max(1, width)))
@@ -150,6 +154,8 @@ class Recorder:
         if self._pending:
             rows, self._pending = self._pending, []
             columns = columns_of(self._method)
+            if self._starts is not None:
+                self._starts.append(torch.stack([row.state for row in rows], 1))
             self._record(block_of(rows), lambda steps: dense_of(self._completed(rows, steps), columns))
         if self._blocks:
             blocks = [block for block, _ in self._blocks]
@@ -182,7 +188,8 @@ class Recorder:
         if not self._log:
             nothing = self._times.new_zeros(len(self._times), 0)
             return StepLog(nothing, nothing, nothing, nothing, nothing.bool())
-        return StepLog(*(torch.cat(part).T for part in zip(*self._log, strict=True)))
+        states = None if self._starts is None else torch.cat(self._starts, 1)
+        return StepLog(*(torch.cat(part).T for part in zip(*self._log, strict=True)), state=states)
 
     def _record(self, block: Block, extensions: Callable[[Tensor], Dense]) -> None:
         """Log and outputs of attempts; `extensions` are asked for where there is output, given in which attempts."""

@@ -71,6 +71,7 @@ def solve_ode(
     max_steps: int = 10_000,
     on_failure: OnFailure = "raise",
     compile: bool = False,
+    log_states: bool = False,
 ) -> Solution:
     """Solution of y' = field(t, y) at times t, every sample with steps of its own.
 
@@ -85,7 +86,7 @@ def solve_ode(
     state y (batch, n), t (batch, 1); by automatic differentiation if left out. first_step: its size, estimated if left
     out. max_step: the longest, where steps by the error would pass over a short pulse. max_steps: attempts of a sample.
     on_failure: "mask" leaves NaN in the samples that fail, and lists them in `failures`. compile: run through
-    torch.compile, some tens of seconds when a field is first seen.
+    torch.compile, some tens of seconds when a field is first seen. log_states: the log has the state of every attempt.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4, and II, IV.
 
@@ -112,6 +113,8 @@ def solve_ode(
         raise InvalidArgument("step_size takes no events: they are looked for where steps follow the error")
     if compile and events:
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
+    if compile and log_states:
+        raise InvalidArgument("compile=True has no log_states: a compiled loop gives no state out between its steps")
     called, slope = _first_call(field, times[:, :1], y0, flat, layout=layout, clock=clock)
     flat_field = called if layout.plain and clock.plain else FlatField(called, layout, clock)
     require_derivatives(chosen, flat_field, times, flat)
@@ -124,6 +127,7 @@ def solve_ode(
         events=tuple(replace(event, function=_flat_event(event, layout, clock)) for event in events),
         taped_events=torch.is_grad_enabled(),
         compile=compile,
+        log_states=log_states,
     )
     if torch.is_grad_enabled() and (slope.requires_grad or flat.requires_grad):
         parameters = () if gradient == "direct" else parameters_of(march, flat, field)

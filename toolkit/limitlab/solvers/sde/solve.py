@@ -74,6 +74,7 @@ def solve_sde(
     max_step: float | None = None,
     max_steps: int = 10_000,
     on_failure: OnFailure = "raise",
+    log_states: bool = False,
 ) -> Solution:
     """Solution of dy = drift dt + diffusion dW at times t, along the path `brownian`, or that of `seed`.
 
@@ -87,7 +88,7 @@ def solve_sde(
     longest step, and max_steps: attempts of a sample, when steps follow the error. on_failure: "mask" leaves NaN in the
     samples that fail. Steps end at the asked times. A sample's path depends on the seed and its index in the batch, or
     on the numbers that `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian`
-    is passed.
+    is passed. log_states: the log has the state of every attempt, where steps follow the error.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Kloeden & Platen, Numerical Solution of Stochastic Differential Equations; see the modules named above.
 
@@ -108,8 +109,7 @@ def solve_sde(
     t, times, sign = read_times("t", t, y0)
     if sign < 0:
         raise InvalidArgument("t must increase for a stochastic equation, whose noise has a direction of time")
-    if step_size is None and noise not in scheme.adaptive:
-        raise _not_adaptive(method, calculus, noise)
+    _check_steps(scheme, method, calculus, noise, uniform=step_size is not None, log_states=log_states)
     uniform = settings.step_size is not None and t.dim() == 1
     _check_gradient(gradient, on_failure, uniform)
     if brownian is not None:
@@ -137,7 +137,8 @@ def solve_sde(
         else:
             stepped = stochastic_method(method, scheme, fields, path, estimate=step_size is None)
             first = (path.span[1] - path.span[0]) * FIRST_STEP if first_step is None else settings.first_step
-            general = March(fields.drift, stepped, times, replace(settings, first_step=first), stops=times)
+            settings = replace(settings, first_step=first)
+            general = March(fields.drift, stepped, times, settings, stops=times, log_states=log_states)
             if tape and gradient == "checkpoint":
                 outcome = checkpoint(general, y0, y0, leaves(fields, (times[:, :1], times[:, -1:]), y0))
             else:
@@ -164,9 +165,15 @@ def _along_grid(march: UniformMarch, y0: Tensor, gradient: Gradient) -> Outcome:
     return Outcome(states, march.log(y0), march.evaluations(y0), failures)
 
 
-def _not_adaptive(method: str, calculus: Calculus, noise: Noise) -> InvalidArgument:
+def _check_steps(
+    scheme: Scheme, method: str, calculus: Calculus, noise: Noise, *, uniform: bool, log_states: bool
+) -> None:
+    if uniform and log_states:
+        raise InvalidArgument("log_states is for steps that follow the error; got a step_size")
+    if uniform or noise in scheme.adaptive:
+        return
     names = [name for name, other in SCHEMES.items() if other.fits(calculus, noise) and noise in other.adaptive]
-    return InvalidArgument(
+    raise InvalidArgument(
         f"step_size must be given for {method!r} with {noise} noise: steps by its error would not converge; "
         + (f"methods that can: {', '.join(names)}" if names else f"nor would any other for calculus={calculus!r}")
     )
