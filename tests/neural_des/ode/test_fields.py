@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from limitlab.errors import UnknownName
-from limitlab.neural_des.ode import MLPField
+from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.neural_des.ode import MLPField, NeuralODE
 
 
 def test_a_bounded_field_is_never_faster_than_its_scale():
@@ -34,3 +34,8 @@ def test_the_seed_alone_decides_the_weights_and_leaves_torch_s_generator_as_it_w
 def test_an_unknown_activation_is_named():
     with pytest.raises(UnknownName, match="tanh"):
         MLPField(2, activation="tan")
+
+
+def test_a_state_of_another_size_is_refused_by_name():
+    with pytest.raises(InvalidArgument, match=r"states \(batch, 3\); got \(4, 2\)"):
+        NeuralODE(MLPField(3, width=4))(torch.zeros(4, 2))
