@@ -80,7 +80,7 @@ def divergence_of(
     signs: Float[Tensor, "batch dimension"] | None = None,
 ) -> tuple[Float[Tensor, "batch dimension"], Float[Tensor, " batch"]]:
     """The field at (t, y), and the trace of its Jacobian in y; its estimate signs . J signs where signs are given."""
-    slope, pull = torch.func.vjp(lambda state: field(t, state), y)
+    slope, pull, *_ = torch.func.vjp(lambda state: field(t, state), y)
     if signs is not None:
         return slope, (pull(signs)[0] * signs).sum(-1)
     basis = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)
