@@ -53,7 +53,7 @@ def test_rows_that_do_not_count_make_no_solve_longer(field):
 
 def test_a_union_begins_at_one_time_and_forms_are_named():
     y0, times = torch.zeros(2, 1), torch.tensor([[0.0, 1.0], [0.5, 1.0]])
-    with pytest.raises(InvalidArgument, match="sample 1 begins at 0.5"):
+    with pytest.raises(InvalidArgument, match=r"sample 1 begins at 0\.5"):
         solve_at(lambda t, y: y, y0, times, by="union")
     with pytest.raises(UnknownName, match="scaled"):
         solve_at(lambda t, y: y, y0, times, by="scale")

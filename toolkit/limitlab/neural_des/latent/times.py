@@ -2,8 +2,8 @@
 
 | times | the solve | cost |
 |---|---|---|
-| "scaled" | every sample on s = (t - t_first) / (t_last - t_first), its field multiplied by its span | states at T times |
-| "union" | all samples at the union of all times, of which each takes its own | states at up to batch x T times |
+| "scaled" | each sample on s = (t - t_first) / (t_last - t_first), its field times its span | states at T times |
+| "union" | all at the union of all times, of which each takes its own | states at up to batch x T times |
 
 Both give the same states up to the tolerance. Source: Kidger, On Neural Differential Equations (2022), 3.1 and 5.5;
 Rubanova, Chen & Duvenaud, Latent ODEs for irregularly-sampled time series (2019), appendix (the union).
