@@ -25,7 +25,8 @@ WEIGHT = "kl_weight"
 def elbo(model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
     """A loss for `limitlab.training.Recipe`: {"misfit", "kl"} of a LatentODE, means over the samples, in nats.
 
-    batch: that of `Series.batches`, and where `annealed` made it, the weight of the divergence.
+    batch: that of `Series.batches`; where the encoder shall see less than the loss asks for, those values as "seen";
+    and where `annealed` made it, the weight of the divergence.
 
     >>> data = ll.data.series([0.0, 1.0, 2.0], torch.randn(4, 3, 1))
     >>> model = ll.neural_des.latent.LatentODE(channels=1, latent=2, hidden=8)
@@ -36,7 +37,7 @@ def elbo(model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         # several processes wrap the model, and average gradients of its forward pass only
         raise InvalidArgument(f"elbo trains a LatentODE, in one process; got {type(model).__name__}")
     times, values = batch["times"], batch["values"]
-    posterior = model.encode(times, values)
+    posterior = model.encode(times, batch.get("seen", values))
     expected = model.decode(posterior.draw(), times, batch.get("lengths"))
     log_density = normal_log_density(values.nan_to_num(), expected, model.log_std)
     misfit = -torch.where(values.isnan(), 0.0, log_density).sum((1, 2)).mean()
