@@ -7,7 +7,7 @@ from scipy.optimize import isotonic_regression
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.neural_des.annuli_node import points_of
+from limitlab.experiments.neural_des.annuli_node import Flow, leak, points_of
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,20 @@ def test_a_plain_flow_keeps_the_bound_and_an_augmented_one_falls_below(result):
 def test_one_dimension_more_separates_the_annuli(result):
     accuracy = result.grid("task", "extra")["accuracy"].sel(task="annuli").isel(seed=0)
     assert float(accuracy.sel(extra=1)) >= 0.98
-    assert float(accuracy.sel(extra=0)) <= float(accuracy.sel(extra=1))
+    leak = result.grid("task", "extra")["leak"].sel(task="annuli").isel(seed=0)
+    assert float(leak.sel(extra=0)) > 0
+    assert float(leak.sel(extra=1)) < float(leak.sel(extra=0))
+
+
+def test_no_plain_flow_keeps_the_circle_off_the_side_of_its_centre():
+    """Whatever its weights; the identity with a line far away keeps all of it there."""
+    settings = experiments.get("annuli_node").configure("smoke")
+    for seed in range(6):
+        model = Flow("annuli", 0, settings, seed)
+        with torch.no_grad():
+            for parameter in model.flow.parameters():
+                parameter.mul_(3.0)
+            assert leak(model, torch.device("cpu")) > 0
 
 
 def test_every_trained_plain_flow_keeps_the_order_of_the_line(result):

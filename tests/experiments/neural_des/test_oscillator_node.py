@@ -35,7 +35,7 @@ def test_training_lowers_the_loss_of_each_phase(result):
 def test_the_true_field_has_no_error(result):
     truth = problems.get("saturating_oscillator").field()
 
-    class True_(nn.Module):
+    class Truth(nn.Module):
         def __init__(self):
             super().__init__()
             self.weight = nn.Parameter(torch.ones(1))
@@ -43,7 +43,7 @@ def test_the_true_field_has_no_error(result):
         def forward(self, t, y):
             return truth(t, y)
 
-    model = NeuralODE(True_(), rtol=1e-5, atol=1e-6)
+    model = NeuralODE(Truth(), rtol=1e-5, atol=1e-6)
     measures = measure(result.data, model, model)
     for name in ("mse", "mse_unseen", "mse_ahead"):
         assert float(measures[name]) < 1e-7, name

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FEATURES = {"annuli": 2, "reflection": 1}
+CIRCLE, ON_CIRCLE = 1.25, 4096
+"""Radius of a circle inside the ring, and how many of its points are asked for."""
 LOOKS = 20
 """How often the field calls are counted during a training."""
 
@@ -136,13 +138,28 @@ def measure(points: Points, model: Any, fresh: nn.Module) -> xr.Dataset:
     device = next(model.parameters()).device
     if model.task == "annuli":
         correct = ((model(points.unseen.to(device)) > 0).cpu() == (points.classes > 0)).double()
-        found = {"accuracy": ("", correct.mean(), "share of new points in their class")}
+        metrics = {
+            "accuracy": ("", correct.mean(), "share of new points in their class"),
+            "leak": ("", leak(model, device), "share of a circle in the ring on the disc's side"),
+        }
     else:
         x, target = points.seen["reflection"].to(device), points.target["reflection"].to(device)
         ratio = (model(x) - target).square().mean() / x.var(correction=0)
-        found = {"mse_over_variance": ("", ratio, "mean squared error over the variance of x")}
+        metrics = {"mse_over_variance": ("", ratio, "mean squared error over the variance of x")}
     evaluations = model.flow.last.evaluations.function.double()
-    return labelled(**found, field_calls=("", evaluations.mean(), "field calls of a sample"))
+    return labelled(**metrics, field_calls=("", evaluations.mean(), "field calls of a sample"))
+
+
+def leak(model: nn.Module, device: torch.device) -> float:
+    """The share of a circle in the ring that is on the side of the disc's centre.
+
+    Without augmentation it is never zero: the image of the circle goes round that of the centre, so that every line
+    leaves a part of it on the centre's side.
+    """
+    angles = torch.linspace(0, 2 * torch.pi, ON_CIRCLE + 1, device=device)[1:]
+    points = torch.stack([CIRCLE * angles.cos(), CIRCLE * angles.sin()], -1)
+    sides = model(torch.cat([points.new_zeros(1, 2), points])) > 0
+    return float((sides[1:] == sides[0]).float().mean())
 
 
 def draw(result: Result[AnnuliSettings, Points]) -> dict[str, go.Figure]:
