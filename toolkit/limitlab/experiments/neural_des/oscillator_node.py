@@ -24,6 +24,7 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
 from limitlab.neural_des.ode import HamiltonianField, MLPField, NeuralODE
+from limitlab.neural_des.ode.fields import seeded
 from limitlab.problems import get
 from limitlab.training import Recipe, descent
 
@@ -84,10 +85,11 @@ def series_of(settings: OscillatorSettings) -> Oscillations:
 def build(hamiltonian: bool, settings: OscillatorSettings, seed: int) -> NeuralODE:
     """The network of the example as a field, or a scalar one as an energy, with the solver of the example."""
     if hamiltonian:
-        scalar = MLPField(1, settings.width, 2, bounded=False, seed=seed).layers
-        # two inputs, one output
-        scalar[0] = MLPField(2, settings.width, 2, seed=seed).layers[0]
-        return NeuralODE(HamiltonianField(scalar), rtol=1e-3, atol=1e-6)
+        width = settings.width
+        with seeded(seed):
+            hidden = [nn.Linear(2, width), nn.Softplus(), nn.Linear(width, width), nn.Softplus()]
+            energy = nn.Sequential(*hidden, nn.Linear(width, 1))
+        return NeuralODE(HamiltonianField(energy), rtol=1e-3, atol=1e-6)
     return NeuralODE(MLPField(2, settings.width, 2, seed=seed), rtol=1e-3, atol=1e-6)
 
 
