@@ -11,6 +11,7 @@ from limitlab.errors import InvalidArgument
 from limitlab.experiments.neural_des.decaying_latent_ode import (
     FREQUENCY,
     RATE,
+    VARIANTS,
     WINDOW,
     beginning,
     decay_rate,
@@ -29,15 +30,15 @@ def data(settings):
     return oscillators(settings)
 
 
-def test_both_encoders_learn_and_have_their_measures(settings):
+def test_all_variants_learn_and_have_their_measures(settings):
     experiment = experiments.get("decaying_latent_ode")
-    both = experiment.train(settings.with_options(encoders="gru,ode_rnn")).finish()
-    grid = both.grid("encoder")
-    for name in ("error_seen", "error_ahead", "rate", "divergence"):
+    every = experiment.train(settings.with_options(variants=VARIANTS)).finish()
+    grid = every.grid("variant")
+    for name in ("error_seen", "error_ahead", "error_beyond", "rate", "divergence"):
         assert np.isfinite(grid[name]).all(), name
-    misfit = both.curves["misfit"].isel(seed=0)
+    misfit = every.curves["misfit"].isel(seed=0)
     assert (misfit.isel(step=slice(-3, None)).mean("step") < misfit.isel(step=0)).all()
-    assert set(both.figures()) == {"training", "series"}
+    assert set(every.figures()) == {"training", "series"}
 
 
 def test_series_are_damped_oscillations_at_times_of_their_own(data):
@@ -81,5 +82,5 @@ def test_the_rate_is_that_of_the_equation(data):
 
 
 def test_bad_settings_get_one_clear_error():
-    with pytest.raises(InvalidArgument, match="encoders must hold different names"):
-        experiments.get("decaying_latent_ode").configure("smoke", encoders=())
+    with pytest.raises(InvalidArgument, match="variants must hold different names"):
+        experiments.get("decaying_latent_ode").configure("smoke", variants=())

@@ -122,9 +122,10 @@ def prepare(settings: AnnuliSettings, progress: ReportProgress = False) -> Prepa
             loss, batches, settings.steps, settings.learning_rate, optimizer="adam",
             evaluate=field_calls, evaluate_every=max(1, settings.steps // LOOKS),
         )  # fmt: skip
-        for extra in settings.extra:
-            at = {"task": task, "extra": extra}
-            trials.append(Trial(at, partial(_build, task, extra, settings), recipe))
+        trials += [
+            Trial({"task": task, "extra": extra}, partial(_build, task, extra, settings), recipe)
+            for extra in settings.extra
+        ]
     return Prepared(tuple(trials), partial(measure, points), points)
 
 

@@ -3,9 +3,11 @@
     x'' = -1.31 x - 0.2 x',    starts N(0, 1),    times uniform on [0, 3], values with noise and gaps
 
 The encoder sees the rows before the middle of the window; the loss asks for all rows, so that the model learns to go
-on. Beside it: the last value held, a straight line through the last two, and the mean, which need no training. Samples
-of the prior must decay as the data do. Source: an example of the library of Kidger, On Neural Differential Equations
-(2022), with 10,000 oscillators; Rubanova, Chen & Duvenaud (2019), 4.2, for the task of going on.
+on. Beside it: the same model with a network of (z, t) in place of the ODE, trained in the same way; and the last value
+held, a straight line through the last two, and the mean, which need no training. Nothing is learned from times after
+the window; there the equation must carry on by itself. Samples of the prior must decay as the data do.
+Source: an example of the library of Kidger, On Neural Differential Equations (2022), with 10,000 oscillators; Rubanova,
+Chen & Duvenaud (2019), 4.2, for the task of going on.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
 from limitlab.neural_des.latent import GRUEncoder, LatentODE, ODERNNEncoder, annealed, elbo
+from limitlab.neural_des.ode.fields import seeded
 from limitlab.problems import get
 from limitlab.training import descent
 
@@ -36,7 +39,9 @@ PROBLEM = "damped_oscillator"
 RATE, FREQUENCY = 0.1, math.sqrt(1.31)
 """Amplitudes decay like exp(-0.1 t); without damping a round takes 2 pi / 1.14."""
 WINDOW = 3.0
-ENCODERS = {"gru": GRUEncoder, "ode_rnn": ODERNNEncoder}
+VARIANTS = ("gru", "ode_rnn", "without ODE")
+LATER = torch.linspace(WINDOW, 2 * WINDOW, 13)[1:]
+"""Times after the window, from which nobody learns."""
 PRIOR = 2000
 """Series from the prior, for its decay."""
 
@@ -45,7 +50,9 @@ PRIOR = 2000
 class DecaySettings(Ensemble, Batched):
     """The oscillators, the model and its training."""
 
-    encoders: tuple[str, ...] = option(("gru",), "what reads the series", choices=tuple(ENCODERS))
+    variants: tuple[str, ...] = option(
+        ("gru", "without ODE"), "what reads the series, or that no ODE stands behind them", choices=VARIANTS
+    )
     samples: int = option(1000, "oscillators to learn from", low=16, high=1_000_000)
     unseen: int = option(200, "oscillators to measure on", low=16, high=1_000_000)
     times: int = option(20, "times of each", low=4, high=1000)
@@ -60,17 +67,33 @@ class DecaySettings(Ensemble, Batched):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.encoders or len(set(self.encoders)) < len(self.encoders):
-            raise InvalidArgument(f"encoders must hold different names, one or more; got {self.encoders}")
+        if not self.variants or len(set(self.variants)) < len(self.variants):
+            raise InvalidArgument(f"variants must hold different names, one or more; got {self.variants}")
 
 
 @dataclass(frozen=True)
 class Oscillators:
-    """Series to learn from and to measure on, and what the latter are without noise and gaps."""
+    """Series to learn from and to measure on; what the latter are without noise and gaps, and after the window."""
 
     seen: Series
     unseen: Series
     truth: Float[Tensor, "series time state"]
+    beyond: Float[Tensor, "series later state"]
+
+
+class WithoutODE(LatentODE):
+    """The same encoder, law and lift, with a network of (lifted z, time) in place of the solve."""
+
+    def __init__(self, channels: int, latent: int, hidden: int, *, encoder: nn.Module, seed: int) -> None:
+        super().__init__(channels, latent, hidden, encoder=encoder, field=torch.zeros_like, seed=seed)
+        with seeded(seed):
+            layers = [nn.Linear(hidden + 1, 2 * hidden), nn.Softplus(), nn.Linear(2 * hidden, hidden), nn.Softplus()]
+            self.network = nn.Sequential(*layers)
+
+    def decode(self, z: Tensor, times: Tensor, lengths: Tensor | None = None) -> Tensor:
+        clock = (times - times[:, :1])[..., None]
+        lifted = self.lift(z)[:, None].expand(-1, times.shape[1], -1)
+        return self.read_out(self.network(torch.cat([lifted, clock], dim=-1)))
 
 
 def oscillators(settings: DecaySettings) -> Oscillators:
@@ -80,13 +103,18 @@ def oscillators(settings: DecaySettings) -> Oscillators:
     starts = torch.randn(count, 2, generator=draws, dtype=torch.float64)
     times = (WINDOW * torch.rand(count, settings.times, generator=draws, dtype=torch.float64)).sort(1).values
     problem = get(PROBLEM, omega=FREQUENCY, zeta=RATE / FREQUENCY)
-    solution = problem.solve(starts, torch.nn.functional.pad(times, (1, 0)), rtol=1e-6, atol=1e-8)
-    truth = solution.y[:, 1:].float()
+    moments = torch.cat([torch.zeros(count, 1), times, LATER.double().expand(count, -1)], dim=1)
+    truth, beyond = (
+        problem.solve(starts, moments, rtol=1e-6, atol=1e-8).y[:, 1:].float().split((settings.times, len(LATER)), 1)
+    )
     noisy = truth + settings.noise * torch.randn(truth.shape, generator=draws)
     whole = series(times.float(), noisy).dropped(settings.missing, settings.seed)
     rows = torch.arange(count)
     return Oscillators(
-        whole.take(rows[: settings.samples]), whole.take(rows[settings.samples :]), truth[settings.samples :]
+        whole.take(rows[: settings.samples]),
+        whole.take(rows[settings.samples :]),
+        truth[settings.samples :],
+        beyond[settings.samples :],
     )
 
 
@@ -98,18 +126,19 @@ def beginning(data: Series) -> Float[Tensor, "series time channel"]:
 
 
 def prepare(settings: DecaySettings, progress: ReportProgress = False) -> Prepared[Oscillators]:
-    """One latent ODE an encoder, trained on the same batches."""
+    """Every variant, trained on the same batches."""
     data = oscillators(settings)
     tensors = {**data.seen.batches(1).tensors(), "seen": beginning(data.seen)}
     batches = annealed(ShuffledRows(tensors, size=settings.batch_size, seed=settings.seed), settings.annealing)
     recipe = descent(elbo, batches, settings.steps, settings.learning_rate, optimizer="adam")
-    trials = tuple(Trial({"encoder": name}, partial(_build, name, settings), recipe) for name in settings.encoders)
+    trials = tuple(Trial({"variant": name}, partial(_build, name, settings), recipe) for name in settings.variants)
     return Prepared(trials, partial(measure, data), data)
 
 
-def _build(encoder: str, settings: DecaySettings, seed: int) -> LatentODE:
-    reads = ENCODERS[encoder](2, settings.hidden, seed=seed)
-    return LatentODE(2, settings.latent, settings.hidden, encoder=reads, seed=seed)
+def _build(variant: str, settings: DecaySettings, seed: int) -> LatentODE:
+    reads = (ODERNNEncoder if variant == "ode_rnn" else GRUEncoder)(2, settings.hidden, seed=seed)
+    kind = WithoutODE if variant == "without ODE" else LatentODE
+    return kind(2, settings.latent, settings.hidden, encoder=reads, seed=seed)
 
 
 @torch.no_grad()
@@ -119,6 +148,8 @@ def measure(data: Oscillators, model: Any, fresh: nn.Module) -> xr.Dataset:
     unseen, early = data.unseen, beginning(data.unseen)
     posterior = model.encode(unseen.times.to(device), early.to(device))
     expected = model.decode(posterior.mean, unseen.times.to(device), unseen.lengths.to(device)).cpu()
+    later = torch.cat([unseen.times[:, :1], LATER.expand(len(unseen), -1)], dim=1)
+    beyond = model.decode(posterior.mean, later.to(device)).cpu()[:, 1:]
     late = unseen.times >= WINDOW / 2
     late[:, 0] = False
     variance = data.truth.var()
@@ -132,6 +163,11 @@ def measure(data: Oscillators, model: Any, fresh: nn.Module) -> xr.Dataset:
     return labelled(
         error_seen=("", errors[0], "mean squared error over the variance, before the middle of the window"),
         error_ahead=("", errors[1], "mean squared error over the variance, after it"),
+        error_beyond=(
+            "",
+            (beyond - data.beyond).square().mean() / variance,
+            "the same after the window, up to twice it",
+        ),
         rival_error=("rival", list(rivals.values()), "the same of what needs no training"),
         rate=("", decay_rate(moments, prior), "rate at which series of the prior decay"),
         observation_std=("channel", model.log_std.exp(), "deviation of a measurement, as learned"),
@@ -174,16 +210,16 @@ def draw(result: Result[DecaySettings, Oscillators]) -> dict[str, go.Figure]:
     """Training curves, and how the model goes on with one series."""
     from limitlab import figures
 
-    grid = result.grid("encoder").isel(seed=0, channel=0)
-    named = {"without noise": grid["truth"].isel(encoder=0)}
-    named |= {str(name): grid["series"].sel(encoder=name) for name in grid["encoder"].values}
+    grid = result.grid("variant").isel(seed=0, channel=0)
+    named = {"without noise": grid["truth"].isel(variant=0)}
+    named |= {str(name): grid["series"].sel(variant=name) for name in grid["variant"].values}
     return {"training": figures.training_curves(result.curves), "series": figures.lines(named)}
 
 
 SIZES = sizes(
     course=DecaySettings(seeds=1),
     smoke={"samples": 64, "unseen": 32, "steps": 20, "annealing": 10, "batch_size": 32, "hidden": 8},
-    paper={"seeds": 3, "samples": 10_000, "encoders": ("gru", "ode_rnn"), "steps": 1000, "annealing": 200},
+    paper={"seeds": 3, "samples": 10_000, "variants": VARIANTS, "steps": 1000, "annealing": 200},
 )
 EXPERIMENT = Experiment(
     "neural-differential-equations",

@@ -105,7 +105,7 @@ def prepare(settings: OscillatorSettings, progress: ReportProgress = False) -> P
     batches = ShuffledRows({"y": data.seen}, size=settings.batch_size, seed=settings.seed)
     beginning = max(2, round(settings.share * settings.times))
     whole, part = partial(loss, data.learned), partial(loss, data.learned[:beginning])
-    adam = {"learning_rate": settings.learning_rate, "optimizer": "adam"}
+    adam: dict[str, Any] = {"learning_rate": settings.learning_rate, "optimizer": "adam"}
     both = descent(part, batches, settings.first_steps, **adam).then(settings.steps, loss=whole, **adam)
     recipes: dict[str, tuple[bool, Recipe]] = {
         "beginning first": (False, both),
