@@ -85,7 +85,7 @@ class WithoutODE(LatentODE):
     """The same encoder, law and lift, with a network of (lifted z, time) in place of the solve."""
 
     def __init__(self, channels: int, latent: int, hidden: int, *, encoder: nn.Module, seed: int) -> None:
-        super().__init__(channels, latent, hidden, encoder=encoder, field=torch.zeros_like, seed=seed)
+        super().__init__(channels, latent, hidden, encoder=encoder, field=lambda t, y: torch.zeros_like(y), seed=seed)
         with seeded(seed):
             layers = [nn.Linear(hidden + 1, 2 * hidden), nn.Softplus(), nn.Linear(2 * hidden, hidden), nn.Softplus()]
             self.network = nn.Sequential(*layers)
