@@ -42,6 +42,8 @@ WINDOW = 3.0
 VARIANTS = ("gru", "ode_rnn", "without ODE")
 LATER = torch.linspace(WINDOW, 2 * WINDOW, 13)[1:]
 """Times after the window, from which nobody learns."""
+LEAST_GAP = 1e-4
+"""Between two times of a series."""
 PRIOR = 2000
 """Series from the prior, for its decay."""
 
@@ -101,7 +103,10 @@ def oscillators(settings: DecaySettings) -> Oscillators:
     draws = torch.Generator().manual_seed(settings.seed)
     count = settings.samples + settings.unseen
     starts = torch.randn(count, 2, generator=draws, dtype=torch.float64)
-    times = (WINDOW * torch.rand(count, settings.times, generator=draws, dtype=torch.float64)).sort(1).values
+    drawn = torch.rand(count, settings.times, generator=draws, dtype=torch.float64).sort(1).values
+    # two draws may be one number in float32
+    apart = LEAST_GAP * torch.arange(settings.times, dtype=torch.float64)
+    times = (WINDOW - apart[-1]) * drawn + apart
     problem = get(PROBLEM, omega=FREQUENCY, zeta=RATE / FREQUENCY)
     moments = torch.cat([torch.zeros(count, 1), times, LATER.double().expand(count, -1)], dim=1)
     truth, beyond = (
@@ -172,8 +177,8 @@ def measure(data: Oscillators, model: Any, fresh: nn.Module) -> xr.Dataset:
         rate=("", decay_rate(moments, prior), "rate at which series of the prior decay"),
         observation_std=("channel", model.log_std.exp(), "deviation of a measurement, as learned"),
         divergence=("", posterior.kl().mean(), "divergence of a posterior from the prior", "nats"),
-        series=("time channel", expected[0], "a series as the model goes on with it"),
-        truth=("time channel", data.truth[0], "the same without noise"),
+        series=("time channel", expected[0], "state"),
+        truth=("time channel", data.truth[0], "state, without noise"),
         time=("time", unseen.times[0], "time"),
         rival=("rival", list(rivals), "what needs no training"),
     )
