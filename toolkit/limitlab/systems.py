@@ -227,8 +227,10 @@ SYSTEMS: tuple[System, ...] = (
                    "neural_des/04-gradients-of-solves.ipynb",
                    "neural_des/05-noise-and-two-calculi.ipynb",
                    "neural_des/06-orders-and-steps-with-noise.ipynb",
-                   "neural_des/07-gradients-through-noise.ipynb"),
-        remark="its solvers work; the models are to come"),
+                   "neural_des/07-gradients-through-noise.ipynb",
+                   "neural_des/08-neural-odes.ipynb"),
+        experiments=("annuli_node", "decaying_latent_ode", "oscillator_node"),
+        remark="neural ODEs and latent ODEs; CDEs and SDEs are to come"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918"),

@@ -44,3 +44,19 @@ def test_the_last_solution_is_at_hand_and_refused_before_the_first():
 def test_a_field_that_is_no_function_is_refused():
     with pytest.raises(InvalidArgument, match="field must be"):
         NeuralODE(3)
+
+
+@pytest.mark.parametrize(("field", "got"), [(lambda t, y: y[:, :1], r"\(3, 1\)"), (lambda t, y: y[:2], r"\(2, 2\)")])
+def test_a_field_of_another_shape_is_refused_with_both_shapes(field, got):
+    with pytest.raises(InvalidArgument, match=rf"field must return the shape of the state, \(3, 2\); got {got}"):
+        NeuralODE(field)(torch.ones(3, 2))
+
+
+def test_tolerances_below_the_round_off_of_the_state_are_refused_and_reached_in_double():
+    fine = {"rtol": 1e-9, "atol": 1e-9}
+    with pytest.raises(InvalidArgument, match=r"below the round-off of torch.float32"):
+        NeuralODE(lambda t, y: -y, **fine)(torch.ones(1, 1))
+    double = torch.ones(1, 1, dtype=torch.float64)
+    assert NeuralODE(lambda t, y: -y, **fine)(double).item() == pytest.approx(torch.e**-1, rel=1e-8)
+    # with steps of one size no error is held against the tolerance
+    NeuralODE(lambda t, y: -y, **fine, step_size=0.1)(torch.ones(1, 1))

@@ -61,6 +61,19 @@ PROBLEMS: tuple[ODEProblem, ...] = (
         source="critical damping at zeta = 1",
     ),
     ODEProblem(
+        name="saturating_oscillator",
+        title="Oscillator with saturating rates",
+        equation="x' = y/(1 + y); y' = -x/(1 + x)",
+        states=(Field("x", "first component"), Field("y", "second component")),
+        initial=(0.5, 0.5),
+        law=Box(-0.6, 1.0),
+        span=10.0,
+        frames=100,
+        # x' = dH/dy, y' = -dH/dx
+        invariants=(Invariant("energy", "x - log(1 + x) + y - log(1 + y)", "Hamiltonian"),),
+        source="Kidger 2022, an example of its library",
+    ),
+    ODEProblem(
         name="pendulum",
         title="Pendulum",
         equation="theta' = v; v' = -ratio*sin(theta) - c*v",
