@@ -4,6 +4,7 @@ from limitlab.data.batches import Batches, ShuffledRows, batches
 from limitlab.data.generation import NonFiniteSample, generate
 from limitlab.data.series import Series, series
 from limitlab.data.sources.shipped import DataMissing, digits, hudson_bay
+from limitlab.data.sources.spirals import paced_spirals, spirals
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
 from limitlab.data.workers import dask_client
@@ -23,5 +24,7 @@ __all__ = [
     "generate",
     "home",
     "hudson_bay",
+    "paced_spirals",
     "series",
+    "spirals",
 ]
