@@ -22,7 +22,7 @@ def result(experiment):
 def test_every_network_has_its_accuracies(result):
     grid = result.grid("network")
     assert grid["network"].values.tolist() == ["linear", "no time", GRU, SIGNATURE]
-    assert grid["accuracy"].dims == ("network", "seed", "drop")
+    assert grid["accuracy"].dims == ("network", "seed", "missing")
     assert ((grid["accuracy"] >= 0) & (grid["accuracy"] <= 1)).all()
     assert set(result.figures()) == {"training", "dropped"}
 

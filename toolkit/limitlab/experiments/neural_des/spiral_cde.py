@@ -50,7 +50,9 @@ class SpiralSettings(Ensemble, Batched):
     """The series, the paths, and the training."""
 
     task: str = option("chirality", "what the classes differ in", choices=tuple(TASKS))
-    models: tuple[str, ...] = option(("linear", "no time", GRU, SIGNATURE), "paths of a CDE, and rivals", choices=MODELS)
+    models: tuple[str, ...] = option(
+        ("linear", "no time", GRU, SIGNATURE), "paths of a CDE, and rivals", choices=MODELS
+    )
     samples: int = option(256, "series, of both classes", low=8, high=100_000)
     times: int = option(100, "rows of each series", low=13, high=10_000)
     hidden: int = option(8, "hidden state of the CDE", low=1, high=1024)
@@ -168,10 +170,10 @@ def measure(settings: SpiralSettings, data: SpiralData, model: nn.Module, fresh:
     """Accuracies on the test set at every share of dropped rows, and before training."""
     kept = [dropped_accuracy(model, data.test, share, settings.seed) for share in settings.drop]
     return labelled(
-        accuracy=("drop", kept, "accuracy at test"),
+        accuracy=("missing", kept, "accuracy at test"),
         untrained=("", accuracy(fresh, data.test), "accuracy before training"),
         weights=("", sum(parameter.numel() for parameter in model.parameters()), "weights"),
-        drop=("drop", list(settings.drop), "share of the rows that are dropped"),
+        missing=("missing", list(settings.drop), "share of the rows that are dropped"),
     )
 
 

@@ -74,7 +74,9 @@ class TimeField(nn.Module):
             sizes = [1 + inputs, *[width] * depth, torch.Size(self.shape).numel()]
             self.layers = perceptron(sizes, activation, end)
 
-    def forward(self, t: Float[Tensor, "*batch 1"], z: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch *outputs"]:
+    def forward(
+        self, t: Float[Tensor, "*batch 1"], z: Float[Tensor, "batch inputs"]
+    ) -> Float[Tensor, "batch *outputs"]:
         flat = self.layers(torch.cat([t.expand(len(z), 1), z], dim=-1))
         return flat if len(self.shape) == 1 else flat.unflatten(-1, self.shape)
 
