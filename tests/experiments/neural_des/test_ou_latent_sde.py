@@ -28,8 +28,12 @@ def test_the_trained_model_is_measured_beside_itself_untrained(result):
     assert set(result.figures()) == {"training", "marginals"}
 
 
-def test_data_have_the_mean_and_the_variance_of_the_process(result):
-    data = experiments.get("ou_latent_sde").prepare(experiments.get("ou_latent_sde").configure("smoke", samples=20_000)).data
+def test_data_have_the_mean_and_the_variance_of_the_process():
+    data = (
+        experiments.get("ou_latent_sde")
+        .prepare(experiments.get("ou_latent_sde").configure("smoke", samples=20_000))
+        .data
+    )
     end = data.train.values[:, -1, 0].double()
     decay = torch.exp(torch.tensor(-2.0, dtype=torch.float64))
     mean, variance = 1 - 2 * decay, 0.09 * decay**2 + 0.125 * (1 - decay**2)

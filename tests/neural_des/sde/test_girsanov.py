@@ -10,30 +10,37 @@ def constant(value):
     return lambda t, z: torch.full_like(z, value)
 
 
-@pytest.mark.parametrize(("f", "h", "s", "T"), [(1.0, -0.5, 0.7, 2.0), (0.3, 0.3, 0.1, 1.0), (-2.0, 1.0, 1.5, 0.5)])
-def test_constant_drifts_have_their_divergence_exactly(f, h, s, T):
+@pytest.mark.parametrize(("f", "h", "s", "span"), [(1.0, -0.5, 0.7, 2.0), (0.3, 0.3, 0.1, 1.0), (-2.0, 1.0, 1.5, 0.5)])
+def test_constant_drifts_have_their_divergence_exactly(f, h, s, span):
     """Card 02, (D): 1/2 ((f - h)/s)^2 T, for every component."""
     z0 = torch.zeros(5, 3, dtype=torch.float64)
-    divergence = path_divergence(constant(f), constant(h), constant(s), z0, [0.0, T], seed=0, step_size=T / 8)
-    expected = 3 * 0.5 * ((f - h) / s) ** 2 * T
+    divergence = path_divergence(constant(f), constant(h), constant(s), z0, [0.0, span], seed=0, step_size=span / 8)
+    expected = 3 * 0.5 * ((f - h) / s) ** 2 * span
     assert torch.allclose(divergence.kl[:, -1], torch.tensor(expected, dtype=torch.float64), rtol=1e-12)
 
 
 def test_the_ratio_of_constant_drifts_is_that_of_two_normal_laws():
     """z(T) is sufficient: log dP/dQ is the log of the ratio of its densities under the two."""
-    f, h, s, T = 1.0, -0.5, 0.7, 2.0
+    f, h, s, span = 1.0, -0.5, 0.7, 2.0
     z0 = torch.zeros(50, 1, dtype=torch.float64)
-    divergence = path_divergence(constant(f), constant(h), constant(s), z0, [0.0, T], seed=1, step_size=0.25)
+    divergence = path_divergence(constant(f), constant(h), constant(s), z0, [0.0, span], seed=1, step_size=0.25)
     end = divergence.states[:, -1, 0]
-    laws = [torch.distributions.Normal(drift * T, s * T**0.5) for drift in (h, f)]
+    laws = [torch.distributions.Normal(drift * span, s * span**0.5) for drift in (h, f)]
     assert torch.allclose(divergence.log_ratio[:, -1], laws[0].log_prob(end) - laws[1].log_prob(end), atol=1e-10)
 
 
 def test_the_mean_of_the_ratio_is_one_within_three_standard_errors():
     """Card 02, (D), for drifts that depend on the state and noise that does too."""
-    posterior = lambda t, z: 0.8 * torch.cos(z) - z + t
-    prior = lambda t, z: 0.3 - z
-    diffusion = lambda t, z: 0.8 + 0.2 * torch.sin(z)
+
+    def posterior(t, z):
+        return 0.8 * torch.cos(z) - z + t
+
+    def prior(t, z):
+        return 0.3 - z
+
+    def diffusion(t, z):
+        return 0.8 + 0.2 * torch.sin(z)
+
     z0 = torch.zeros(4000, 2, dtype=torch.float64)
     divergence = path_divergence(posterior, prior, diffusion, z0, [0.0, 0.5, 1.0], seed=3, step_size=0.125)
     for moment in (1, 2):
@@ -47,7 +54,9 @@ def test_the_mean_of_the_ratio_is_one_within_three_standard_errors():
 
 
 def test_equal_drifts_are_not_apart():
-    drift = lambda t, z: torch.sin(z) + t
+    def drift(t, z):
+        return torch.sin(z) + t
+
     z0 = torch.randn(6, 2, dtype=torch.float64)
     divergence = path_divergence(drift, drift, constant(0.4), z0, [0.0, 1.0], seed=0)
     assert divergence.kl.abs().max() == 0

@@ -25,7 +25,10 @@ def test_the_path_term_is_that_of_girsanov(step_size):
     frozen = torch.randn(5, 4, dtype=torch.float64)
     model.encode = lambda times, values: frozen[:, None].expand(-1, 6, -1)
     evidence = model(TIMES, values_of(), seed=7)
-    posterior = lambda t, z: model.posterior(t, torch.cat([z, frozen], dim=-1))
+
+    def posterior(t, z):
+        return model.posterior(t, torch.cat([z, frozen], dim=-1))
+
     fine = 0.2 if step_size is None else 0.05
     same = path_divergence(
         posterior, model.prior, model.diffusion, evidence.latent[:, 0], TIMES, seed=7, step_size=fine

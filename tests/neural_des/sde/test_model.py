@@ -24,7 +24,10 @@ def test_gradients_are_those_of_differences():
         drift, diffusion, noise="general", calculus="stratonovich", method="reversible_heun", step_size=0.125
     )
     z0, weight = torch.ones(3, 2, dtype=torch.float64), diffusion.layers[0].weight
-    total = lambda: model(z0, [0.0, 1.0], seed=2)[:, -1].square().sum()
+
+    def total():
+        return model(z0, [0.0, 1.0], seed=2)[:, -1].square().sum()
+
     gradient = torch.autograd.grad(total(), weight)[0][1, 1]
     with torch.no_grad():
         ends = []
