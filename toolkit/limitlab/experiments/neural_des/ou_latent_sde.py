@@ -85,7 +85,7 @@ def draw(result: Result[LatentSettings, LawData]) -> dict[str, go.Figure]:
 
 
 SIZES = sizes(
-    course=LatentSettings(steps=500, batch_size=128),
+    course=LatentSettings(steps=400, batch_size=128),
     smoke={"seeds": 1, "steps": 4, "samples": 64, "times": 8, "batch_size": 16, "context": 4, "width": 8},
     paper={"seeds": 5, "steps": 5000, "batch_size": 1024, "samples": 8192, "width": 128, "context": 64, "warmup": 1000},
 )

@@ -80,7 +80,7 @@ class NeuralCDE(nn.Module):
     ) -> None:
         super().__init__()
         self.control = Control() if control is None else control
-        self.channels = int(check_number("channels", channels, low=1, integer=True))
+        self.channels = channels = int(check_number("channels", channels, low=1, integer=True))
         outputs = int(check_number("outputs", outputs, low=1, integer=True))
         self.options = {"method": "midpoint", "step_size": 1.0} | options
         hidden, width = (

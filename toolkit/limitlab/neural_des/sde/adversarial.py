@@ -58,7 +58,7 @@ class SDEGAN(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.channels = int(check_number("channels", channels, low=1, integer=True))
+        self.channels = channels = int(check_number("channels", channels, low=1, integer=True))
         hidden, width, noise, self.initial_noise = (
             int(check_number(name, value, low=1, integer=True))
             for name, value in (
@@ -145,6 +145,8 @@ def gan_groups(
     >>> sorted({group["rate"] for group in groups})
     [1.0, 5.0]
     """
+    named = {"generator": generator, "discriminator": discriminator, "start": start}
+    generator, discriminator, start = (float(check_number(name, rate, low=0.0)) for name, rate in named.items())
     rates = {"generator": generator, "discriminator": discriminator}
 
     def groups(model: nn.Module) -> list[dict[str, Any]]:

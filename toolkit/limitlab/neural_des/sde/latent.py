@@ -73,7 +73,7 @@ class LatentSDE(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.channels = int(check_number("channels", channels, low=1, integer=True))
+        self.channels = channels = int(check_number("channels", channels, low=1, integer=True))
         self.latent = latent = int(check_number("latent", latent, low=1, integer=True))
         context = int(check_number("context", context, low=1, integer=True))
         sigma = float(check_number("sigma", sigma, low=1e-6))

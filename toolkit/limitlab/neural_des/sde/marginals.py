@@ -19,7 +19,7 @@ def marginal_distances(
 
     >>> paths = torch.randn(500, 2)
     >>> distances = ll.neural_des.sde.marginal_distances(paths + 1, paths)
-    >>> torch.allclose(distances, 1 / paths.std(0), atol=1e-4)
+    >>> torch.allclose(distances, 1 / paths.std(0).double(), atol=1e-4)
     True
     """
     if paths.dim() != 2 or reference.dim() != 2 or paths.shape[1] != reference.shape[1]:
@@ -34,7 +34,7 @@ def marginal_distances(
         if len(ours) < 2 or len(theirs) < 2:
             raise InvalidArgument("two measured values are needed at every time")
         distances.append(wasserstein_distance(ours.numpy(), theirs.numpy()) / float(theirs.std()))
-    return torch.tensor(distances)
+    return torch.tensor(distances, dtype=torch.float64)
 
 
 def increment_ratio(paths: Float[Tensor, "sample time"], reference: Float[Tensor, "other time"]) -> float:
