@@ -41,6 +41,11 @@ def ornstein_uhlenbeck(samples: int, times: int, seed: int) -> Series:
 class AutoRegression(nn.Module):
     """Y_k+1 = a_k Y_k + b_k + c_k xi, fitted by least squares to each pair of neighbouring times."""
 
+    slope: Tensor
+    shift: Tensor
+    deviation: Tensor
+    start: Tensor
+
     def __init__(self, data: Series) -> None:
         super().__init__()
         paths = data.values[..., 0].double()

@@ -53,8 +53,9 @@ def prepare(settings: LatentSettings, progress: ReportProgress = False) -> Prepa
     data = LawData(*parts)
 
     def latent(seed: int) -> nn.Module:
-        size = {"context": settings.context, "width": settings.width, "sigma": settings.sigma}
-        return LatentSDE(1, settings.latent, seed=seed, **size)
+        return LatentSDE(
+            1, settings.latent, context=settings.context, width=settings.width, sigma=settings.sigma, seed=seed
+        )
 
     batches = SeededBatches(data.train.batches(settings.batch_size, settings.seed), settings.seed, settings.warmup)
     recipe = Recipe(

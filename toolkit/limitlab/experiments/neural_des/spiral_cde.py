@@ -160,8 +160,8 @@ def prepare(settings: SpiralSettings, progress: ReportProgress = False) -> Prepa
         build = partial(GRUClassifier, channels, classes, settings.gru_units)
         trials.append(Trial({"network": GRU}, build, recipe(settings.gru_learning_rate)))
     if SIGNATURE in settings.models:
-        build = partial(SignatureClassifier, channels, classes)
-        trials.append(Trial({"network": SIGNATURE}, build, recipe(settings.signature_learning_rate)))
+        areas = partial(SignatureClassifier, channels, classes)
+        trials.append(Trial({"network": SIGNATURE}, areas, recipe(settings.signature_learning_rate)))
     return Prepared(tuple(trials), partial(measure, settings, data), data)
 
 

@@ -82,7 +82,7 @@ class NeuralCDE(nn.Module):
         self.control = Control() if control is None else control
         self.channels = channels = int(check_number("channels", channels, low=1, integer=True))
         outputs = int(check_number("outputs", outputs, low=1, integer=True))
-        self.options = {"method": "midpoint", "step_size": 1.0} | options
+        self.options: dict[str, Any] = {"method": "midpoint", "step_size": 1.0} | options
         hidden, width = (
             int(check_number(n, v, low=1, integer=True)) for n, v in (("hidden", hidden), ("width", width))
         )

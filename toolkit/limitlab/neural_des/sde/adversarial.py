@@ -90,7 +90,7 @@ class SDEGAN(nn.Module):
     ) -> Float[Tensor, "sample time channel"]:
         """Paths of the generator."""
         count = int(check_number("count", count, low=1, integer=True))
-        weight = self.generator["readout"].weight
+        weight = next(self.parameters())
         moments = torch.as_tensor(times, dtype=weight.dtype, device=weight.device)
         z0 = self.generator["zeta"](standard_normals(seed, count, self.initial_noise, like=weight))
         sde = NeuralSDE(
@@ -116,7 +116,7 @@ class SDEGAN(nn.Module):
         return self.discriminator["score"](torch.cat([start, end], dim=-1))[:, 0]
 
 
-def gan_loss(model: SDEGAN, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+def gan_loss(model: Any, batch: Mapping[str, Any]) -> dict[str, Tensor]:
     """E D(fake) - E D(real), whose gradient in the generator has the other sign; with the penalty where it has one.
 
     Fake paths have the gaps of the real ones.
@@ -175,7 +175,7 @@ def clipped(optimizer: type[torch.optim.Optimizer], **options: Any) -> Callable[
     def make(groups: Sequence[Mapping[str, Any]], lr: float) -> torch.optim.Optimizer:
         plain = [{name: value for name, value in group.items() if name != "maps"} for group in groups]
         maps = [module for group in groups for module in group.get("maps", ())]
-        made = optimizer(plain, lr=lr, **options)
+        made = optimizer(plain, **{"lr": lr, **options})
 
         def clip_all(*_: Any) -> None:
             for module in maps:

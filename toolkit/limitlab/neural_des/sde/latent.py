@@ -84,7 +84,7 @@ class LatentSDE(nn.Module):
             self.to_start = nn.Linear(context, 2 * latent)
             self.readout = nn.Linear(latent, channels)
             seeds = torch.randint(2**31, (3,)).tolist()
-        smooth = {"width": width, "activation": "softplus", "end": "none"}
+        smooth: dict[str, Any] = {"width": width, "activation": "softplus", "end": "none"}
         self.posterior = TimeField(latent + context, (latent,), seed=seeds[0], **smooth)
         self.prior = TimeField(latent, (latent,), seed=seeds[1], **smooth)
         self.diffusion = ComponentwiseField(latent, seed=seeds[2])
