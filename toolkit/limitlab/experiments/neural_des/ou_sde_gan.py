@@ -7,7 +7,7 @@ Source: Kidger, Foster, Li, Oberhauser & Lyons (2021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 GAN, RIVAL = "SDE-GAN", "autoregression"
+SCALE = 2.0
+"""Deviation of the values that the players see: what paths of fields bounded by one reach in the time one."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class GANSettings(Ensemble, Batched):
     width: int = option(16, "units of their networks", low=1, high=4096)
     generator_rate: float = option(2e-3, "rate of RMSprop for the generator", low=1e-8, high=1.0)
     discriminator_rate: float = option(6e-3, "rate of RMSprop for the discriminator", low=1e-8, high=1.0)
+    spread: float = option(1.0, "factor of the initial weights of the map to z(0)", low=0.0, high=100.0)
     penalty: float = option(0.0, "weight of the gradient penalty; 0 clips instead", low=0.0, high=1000.0)
 
 
@@ -52,7 +55,8 @@ class GameData:
 def prepare(settings: GANSettings, progress: ReportProgress = False) -> Prepared[GameData]:
     """The game, and the autoregression."""
     train, test = (ornstein_uhlenbeck(settings.samples, settings.times, 2 * settings.seed + part) for part in (0, 1))
-    data = GameData(train, train.standardised().rescaled(), test)
+    scaled = train.standardised().rescaled()
+    data = GameData(train, replace(scaled, values=SCALE * scaled.values), test)
     batches = SeededBatches(data.scaled.batches(settings.batch_size, settings.seed), settings.seed)
     recipe = Recipe(
         gan_loss, batches, settings.steps, 1.0, clipped(torch.optim.RMSprop), weight_decay=0.0, schedule="constant",
@@ -60,7 +64,8 @@ def prepare(settings: GANSettings, progress: ReportProgress = False) -> Prepared
     )  # fmt: skip
 
     def gan(seed: int) -> nn.Module:
-        return SDEGAN(1, settings.hidden, width=settings.width, penalty=settings.penalty, seed=seed)
+        size = {"hidden": settings.hidden, "width": settings.width}
+        return SDEGAN(1, **size, spread=settings.spread, penalty=settings.penalty, seed=seed)
 
     trials = (Trial({"law": GAN}, gan, recipe), Trial({"law": RIVAL}, lambda seed: AutoRegression(data.train)))
     return Prepared(trials, partial(judged, partial(drawn, data), data.test), data)
@@ -71,7 +76,7 @@ def drawn(data: GameData, model: nn.Module) -> Tensor:
     if isinstance(model, SDEGAN):
         seen = data.train.values.double()
         paths = model.sample(len(data.test), data.scaled.times[0], MODEL_SEED)[..., 0]
-        return paths.cpu() * float(seen.std(correction=0)) + float(seen.mean())
+        return paths.cpu() / SCALE * float(seen.std(correction=0)) + float(seen.mean())
     assert isinstance(model, AutoRegression)
     return model.sample(len(data.test), MODEL_SEED)
 
@@ -86,9 +91,9 @@ def draw(result: Result[GANSettings, GameData]) -> dict[str, go.Figure]:
 
 
 SIZES = sizes(
-    course=GANSettings(steps=350, batch_size=256),
+    course=GANSettings(steps=350, batch_size=128),
     smoke={"seeds": 1, "steps": 4, "samples": 64, "times": 8, "batch_size": 16, "hidden": 4, "width": 4},
     paper={"seeds": 3, "steps": 10_000, "batch_size": 1024, "samples": 8192, "generator_rate": 2e-5,
-           "discriminator_rate": 1e-4},
+           "discriminator_rate": 1e-4, "spread": 3.0},
 )  # fmt: skip
 EXPERIMENT = Experiment("neural-differential-equations", "Ornstein-Uhlenbeck by an SDE-GAN", SIZES, prepare, draw)

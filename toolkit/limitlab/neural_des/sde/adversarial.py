@@ -30,15 +30,16 @@ from limitlab.neural_des.sde.model import NeuralSDE, standard_normals, step_betw
 from limitlab.neural_des.sde.networks import TimeField, perceptron
 from limitlab.solvers import solve_cde
 
-ZETA_SCALE, FIELD_SCALE = 3.0, 0.5
-"""Factors of the initial weights: starts that are spread out, paths that move slowly."""
+FIELD_SCALE = 0.5
+"""Factor of the initial weights of drift and diffusion: paths move slowly."""
 
 
 class SDEGAN(nn.Module):
     """Generator and discriminator of series of so many channels, all at the same times.
 
-    noise, initial_noise: dimensions of W and of V. lipschitz: "clipping" (see `clipped`) or "penalty", whose weight is
-    `penalty`. step_size: of the generator's reversible Heun steps; one from each time to the next when left out.
+    width: of all networks, which have one hidden layer. noise, initial_noise: dimensions of W and of V. spread: factor
+    of the initial weights of zeta. penalty: weight of the gradient penalty; 0 clips instead, see `clipped`. The
+    generator takes a step of reversible Heun from each time to the next.
 
     >>> model = ll.neural_des.sde.SDEGAN(1)
     >>> paths = model.sample(4, torch.linspace(0, 1, 6), seed=0)
@@ -54,6 +55,7 @@ class SDEGAN(nn.Module):
         width: int = 16,
         noise: int = 3,
         initial_noise: int = 5,
+        spread: float = 3.0,
         penalty: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -66,6 +68,7 @@ class SDEGAN(nn.Module):
             )
         )  # fmt: skip
         self.penalty = float(check_number("penalty", penalty, low=0.0))
+        spread = float(check_number("spread", spread, low=0.0))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             zeta = perceptron([self.initial_noise, width, hidden], "lipswish")
@@ -79,7 +82,7 @@ class SDEGAN(nn.Module):
         self.generator = nn.ModuleDict({"zeta": zeta, "drift": drift, "diffusion": diffusion, "readout": readout})
         self.discriminator = nn.ModuleDict({"xi": xi, "field": field, "score": score})
         with torch.no_grad():
-            for module, factor in ((zeta, ZETA_SCALE), (drift, FIELD_SCALE), (diffusion, FIELD_SCALE)):
+            for module, factor in ((zeta, spread), (drift, FIELD_SCALE), (diffusion, FIELD_SCALE)):
                 for parameter in module.parameters():
                     parameter.mul_(factor)
         if not self.penalty:
