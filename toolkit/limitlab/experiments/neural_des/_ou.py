@@ -8,6 +8,7 @@ Exact: Y(t + h) given Y(t) is normal, with mean 1 + (Y(t) - 1) e^-h and variance
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from limitlab.data import Series, series
 from limitlab.labels import labelled
 from limitlab.neural_des.sde import increment_ratio, marginal_distances
 from limitlab.neural_des.sde.model import standard_normals
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 MEAN, NOISE, END = 1.0, 0.5, 2.0
 START = (-1.0, 0.3)
@@ -64,6 +68,16 @@ class AutoRegression(nn.Module):
         for a, b, c, normal in zip(self.slope, self.shift, self.deviation, normals[1:], strict=True):
             paths.append(a * paths[-1] + b + c * normal)
         return torch.stack(paths, dim=1)
+
+
+def term_curves(curves: xr.Dataset) -> go.Figure:
+    """The terms of the loss against the step, of the first model that was trained; they may be negative."""
+    from limitlab import figures
+
+    terms = {str(name): curve.isel(model=0, seed=0) for name, curve in curves.data_vars.items()}
+    for curve in terms.values():
+        curve.attrs["long_name"] = "term of the loss"
+    return figures.lines(terms, log="x")
 
 
 def judged(

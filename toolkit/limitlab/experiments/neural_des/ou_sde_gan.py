@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from limitlab.data import Series
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
-from limitlab.experiments.neural_des._ou import MODEL_SEED, AutoRegression, judged, ornstein_uhlenbeck
+from limitlab.experiments.neural_des._ou import MODEL_SEED, AutoRegression, judged, ornstein_uhlenbeck, term_curves
 from limitlab.neural_des.sde import SDEGAN, SeededBatches, clipped, gan_groups, gan_loss
 from limitlab.training import Recipe
 
@@ -87,7 +87,7 @@ def draw(result: Result[GANSettings, GameData]) -> dict[str, go.Figure]:
 
     distances = result.metrics["distance"].isel(seed=0)
     named = {str(name): distances.sel(model=name) for name in distances["model"].values}
-    return {"training": figures.training_curves(result.curves), "marginals": figures.lines(named)}
+    return {"training": term_curves(result.curves), "marginals": figures.lines(named)}
 
 
 SIZES = sizes(
