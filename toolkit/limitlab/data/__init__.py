@@ -6,6 +6,7 @@ from limitlab.data.series import Series, series
 from limitlab.data.sources.oscillators import damped_oscillators
 from limitlab.data.sources.shipped import DataMissing, digits, hudson_bay
 from limitlab.data.sources.shipped_series import basic_motions, japanese_vowels
+from limitlab.data.sources.spirals import paced_spirals, spirals
 from limitlab.data.sources.ts_format import read_ts
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
@@ -29,6 +30,8 @@ __all__ = [
     "home",
     "hudson_bay",
     "japanese_vowels",
+    "paced_spirals",
     "read_ts",
     "series",
+    "spirals",
 ]

@@ -1,6 +1,7 @@
 """Experiments by family: data, models, baselines, loss and metrics, at three sizes.
 
-A module of a family's folder is an experiment, its name is the module's; modules that begin with `_` are shared.
+A module of a family's folder, or of one of its themes, is an experiment, and its name is the module's; modules that
+begin with `_` are shared.
 """
 
 from __future__ import annotations
@@ -32,13 +33,9 @@ from limitlab.experiments.operators._learning import with_models
 @cache
 def _modules() -> dict[str, str]:
     """Where the experiment of each name lies."""
-    families = (family for family in pkgutil.iter_modules(__path__) if family.ispkg and family.name != "contract")
-    modules = {}
-    for family in families:
-        for module in pkgutil.iter_modules([f"{__path__[0]}/{family.name}"]):
-            if not module.name.startswith("_"):
-                modules[module.name] = f"{__name__}.{family.name}.{module.name}"
-    return modules
+    below = pkgutil.walk_packages(__path__, f"{__name__}.")
+    paths = (module.name for module in below if not module.ispkg and ".contract." not in module.name)
+    return {name: path for path in paths if not (name := path.rpartition(".")[2]).startswith("_")}
 
 
 def names() -> tuple[str, ...]:

@@ -182,7 +182,11 @@ def measure(data: Digits, settings: ReductionSettings, model: Any, fresh: nn.Mod
         accuracy=("reduction size", accuracy, "share of the test images that are told apart"),
         state_error=("reduction size", error, "relative error of the states along the way"),
         operations=("reduction size", calls, "operations of a call a sample"),
-        time=("reduction size", np.reshape(taken[2:], shape) / taken[0], "time of a call as a share of the dense block's"),
+        time=(
+            "reduction size",
+            np.reshape(taken[2:], shape) / taken[0],
+            "time of a call as a share of the dense block's",
+        ),
         full_accuracy=("", measures_of(model, test, label, truth)[0], "accuracy of the full block"),
         own_time=("", taken[1] / taken[0], "time of the full block's call as a share of the dense block's"),
         full_operations=("", operations(dense.field), "operations of a call of the dense block a sample"),
@@ -248,7 +252,9 @@ def draw(result: Result[ReductionSettings, Digits]) -> dict[str, go.Figure]:
     for block in grid["block"].values:
         seen = grid.sel(block=block)
         named = {
-            str(method): seen["accuracy"].sel(reduction=method).assign_coords(size=seen["time"].sel(reduction=method).values)
+            str(method): seen["accuracy"]
+            .sel(reduction=method)
+            .assign_coords(size=seen["time"].sel(reduction=method).values)
             for method in seen["reduction"].values
         }
         for line in named.values():

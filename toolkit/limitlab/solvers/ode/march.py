@@ -116,8 +116,10 @@ class March:
         snapped = grid.gather(1, nearest)
         # a stop beside a grid time by rounding would leave a step of 1e-16 between the two
         close = (snapped - inside).abs() < sliver * step_size
-        # times that occur twice make a step of size zero, which moves nothing
-        return torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
+        merged = torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
+        # a step of size zero moves nothing: one that is so for all samples is left out
+        moving = (merged.diff(dim=1) > 0).any(0)
+        return torch.cat([merged[:, :1], merged[:, 1:][:, moving]], 1)
 
     def _first_step(self, t: Tensor, y: Tensor, slope: Tensor) -> Float[Tensor, "batch 1"]:
         control = self.control

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import option, sizes
-from limitlab.experiments.neural_des._regularized import (
+from limitlab.experiments.neural_des.regularization._regularized import (
     FlowClassifier,
     RegularizedSettings,
     accuracy,

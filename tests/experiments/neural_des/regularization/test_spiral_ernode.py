@@ -4,7 +4,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from limitlab import experiments
-from limitlab.experiments.neural_des.spiral_ernode import MATRIX, START, spiral
+from limitlab.experiments.neural_des.regularization.spiral_ernode import MATRIX, START, spiral
 
 
 def test_the_data_are_the_solution():

@@ -22,7 +22,7 @@ from limitlab.data import ShuffledRows
 from limitlab.data.sources.digit_task import CLASSES, digit_tensors
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import option, sizes
-from limitlab.experiments.neural_des._regularized import (
+from limitlab.experiments.neural_des.regularization._regularized import (
     FlowClassifier,
     RegularizedSettings,
     accuracy,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import option, sizes
-from limitlab.experiments.neural_des._regularized import RegularizedSettings, calls, trials
+from limitlab.experiments.neural_des.regularization._regularized import RegularizedSettings, calls, trials
 from limitlab.labels import labelled
 from limitlab.neural_des.ode import MLPField
 from limitlab.neural_des.regularization import RegularizedODE

@@ -3,7 +3,7 @@
 import torch
 
 from limitlab import experiments
-from limitlab.experiments.neural_des.digits_ernode import split
+from limitlab.experiments.neural_des.regularization.digits_ernode import split
 
 
 def test_twins_have_their_costs_and_their_curves():

@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.neural_des.annuli_ernode import RADII, points
+from limitlab.experiments.neural_des.regularization.annuli_ernode import RADII, points
 from limitlab.solvers import solve_ode
 
 

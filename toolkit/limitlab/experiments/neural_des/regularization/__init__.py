@@ -1,0 +1,1 @@
+"""Neural differential equations that are trained to be cheap to solve."""
