@@ -6,8 +6,8 @@ A CDE has 32 series of 100 times and two channels, time in front, hidden 8, a fi
 last state; both take one midpoint step a piece, with the very same networks, and `largest_difference` says how far
 apart the outputs are. torchcde's derivative of a linear path at a knot is that of the piece before it, so that a
 midpoint step of its is of order one there: the outputs differ by that much, and agree where steps are small (see
-tests/neural_des/cde/test_model.py). A latent SDE has 128 series of 24 times, latent 2, context 16, width 32, Euler steps
-from each time to the next; torchsde integrates the path term along (`logqp`), ours sums it afterwards.
+tests/neural_des/cde/test_model.py). A latent SDE has 128 series of 24 times, latent 2, context 16, width 32, Euler
+steps from each time to the next; torchsde integrates the path term along (`logqp`), ours sums it afterwards.
 """
 
 from collections.abc import Callable

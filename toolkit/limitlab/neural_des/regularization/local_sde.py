@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.solvers import solve_sde
+from limitlab.solvers.sde.fields import Calculus
 
 Field = Callable[[Tensor, Tensor], Tensor]
 
@@ -26,7 +27,7 @@ def local_sde_error(
     *,
     seed: int,
     method: str = "euler_heun",
-    calculus: str = "stratonovich",
+    calculus: Calculus = "stratonovich",
     rtol: float = 1e-2,
     atol: float = 1e-3,
 ) -> Float[Tensor, " batch"]:

@@ -84,10 +84,9 @@ def regularized(recipe: Recipe, weight: Schedule, *, seed: int = 0) -> Recipe:
             )
         return {**terms, "regularization": batch["weight"] * sum(layer.last.value for layer in layers)}
 
-    if callable(batches) and not hasattr(batches, "batch"):
-        make = batches
-        return replace(recipe, loss=loss, batches=lambda model: _Weighted(make(model), weight, seed))
-    return replace(recipe, loss=loss, batches=_Weighted(batches, weight, seed))
+    if hasattr(batches, "batch"):
+        return replace(recipe, loss=loss, batches=_Weighted(batches, weight, seed))
+    return replace(recipe, loss=loss, batches=lambda model: _Weighted(batches(model), weight, seed))
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,8 @@ class Recorder:
             nothing = self._times.new_zeros(len(self._times), 0)
             return StepLog(nothing, nothing, nothing, nothing, nothing.bool())
         states = None if self._starts is None else torch.cat(self._starts, 1)
-        return StepLog(*(torch.cat(part).T for part in zip(*self._log, strict=True)), state=states)
+        time, size, error, stiffness, accepted = (torch.cat(part).T for part in zip(*self._log, strict=True))
+        return StepLog(time, size, error, stiffness, accepted, states)
 
     def _record(self, block: Block, extensions: Callable[[Tensor], Dense]) -> None:
         """Log and outputs of attempts; `extensions` are asked for where there is output, given in which attempts."""

@@ -128,7 +128,7 @@ class Population:
         """Nodes of every tree."""
         return (self.op != PAD).sum(1)
 
-    def to(self, device: str) -> Population:
+    def to(self, device: torch.device | str) -> Population:
         """The same trees on a device."""
         return Population(self.op.to(device), self.var.to(device), self.const.to(device))
 

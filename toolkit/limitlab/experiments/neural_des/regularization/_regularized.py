@@ -73,8 +73,8 @@ class RegularizedSettings(Ensemble, Trained):
 
     def ode(self, field: nn.Module, span: tuple[float, float] = (0.0, 1.0)) -> NeuralODE:
         """The field's flow with steps that the whole batch shares."""
-        tolerances = {"rtol": self.tolerance, "atol": self.tolerance}
-        return NeuralODE(field, span, method=self.method, gradient=self.gradient, shared_steps=True, **tolerances)
+        options: dict[str, Any] = {"method": self.method, "gradient": self.gradient, "shared_steps": True}
+        return NeuralODE(field, span, rtol=self.tolerance, atol=self.tolerance, **options)
 
 
 class FlowClassifier(nn.Module):

@@ -93,14 +93,14 @@ def evaluate(data: Digits, model: Any, fresh: nn.Module) -> dict[str, float]:
     }
 
 
-def measure(data: Digits, model: Any, fresh: nn.Module) -> xr.Dataset:
+def measure(data: Digits, model: Any, fresh: Any) -> xr.Dataset:
     """Accuracy, cost of a solve before and after, cost of the training."""
     starts = data.test_x
     return labelled(
         accuracy=("", accuracy(model, starts, data.test_label), "accuracy on the test set"),
         train_accuracy=("", accuracy(model, data.x, data.label), "accuracy on the training set"),
         nfe=("", calls(model.flow.ode, starts), "field calls of a solve"),
-        nfe_fresh=("", calls(fresh.flow.ode, starts), "field calls before training"),  # type: ignore[union-attr]
+        nfe_fresh=("", calls(fresh.flow.ode, starts), "field calls before training"),
         training_calls=("", int(model.flow.calls), "field calls of the training"),
     )
 

@@ -26,6 +26,7 @@ from limitlab.labels import labelled
 from limitlab.neural_des.ode import MLPField
 from limitlab.neural_des.regularization import drawn, local_sde_error, step_at, step_term
 from limitlab.solvers import Solution, solve_sde
+from limitlab.solvers.sde.fields import Calculus
 from limitlab.training import descent
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 MATRIX = ((-0.1, 2.0), (-2.0, -0.1))
 START = (2.0, 0.0)
 NOISE = 0.2
-PAIR = {"method": "euler_heun", "calculus": "stratonovich"}
+METHOD = "euler_heun"
+CALCULUS: Calculus = "stratonovich"
 LATTICE = 2**31
 WAYS = ("plain", "error", "stiffness", "local")
 # one step is one part of some dozens of the sum
@@ -97,7 +99,7 @@ class NoisySpiral(nn.Module):
         """So many paths along the noise of the seed."""
         return solve_sde(
             self.drift, self.diffusion, self.start.expand(paths, -1), times, seed=seed, rtol=self.tolerance,
-            atol=self.tolerance, log_states=states, **PAIR,
+            atol=self.tolerance, log_states=states, method=METHOD, calculus=CALCULUS,
         )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def loss(settings: SpiralSDESettings, way: str, model: Any, batch: Mapping[str, 
         tau, u, size = step_at(solution.log, batch["draw"])
         error = local_sde_error(
             model.drift, model.diffusion, (tau, u.detach(), size), seed=batch["seed"] + 1, rtol=settings.tolerance,
-            atol=settings.tolerance, **PAIR,
+            atol=settings.tolerance, method=METHOD, calculus=CALCULUS,
         )  # fmt: skip
         terms["regularization"] = weight * (error * size).mean()
     return terms
