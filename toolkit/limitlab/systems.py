@@ -221,7 +221,8 @@ SYSTEMS: tuple[System, ...] = (
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
-        experiments=("spiral_cde", "ou_latent_sde", "ou_sde_gan"),
+        experiments=("annuli_node", "decaying_latent_ode", "oscillator_node", "ou_latent_sde", "ou_sde_gan",
+                     "spiral_cde"),
         notebooks=("neural_des/01-steps-and-their-control.ipynb",
                    "neural_des/02-stiffness.ipynb",
                    "neural_des/03-what-a-step-keeps.ipynb",
@@ -231,7 +232,8 @@ SYSTEMS: tuple[System, ...] = (
                    "neural_des/07-gradients-through-noise.ipynb",
                    "neural_des/08-neural-odes.ipynb",
                    "neural_des/09-neural-cdes.ipynb",
-                   "neural_des/10-neural-sdes-and-gans.ipynb")),
+                   "neural_des/10-neural-sdes-and-gans.ipynb"),
+        remark="deep equilibria are system 7"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918"),

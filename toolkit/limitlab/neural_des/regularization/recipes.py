@@ -7,7 +7,7 @@ ones, and the draws have a generator of their own, so that twins with and withou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.regularization.layer import RegularizedODE
 from limitlab.training import Batches, Recipe
+from limitlab.training.recipe import require_batches
 from limitlab.training.schedules import Schedule
 
 LATTICE = 2**31
@@ -84,9 +85,10 @@ def regularized(recipe: Recipe, weight: Schedule, *, seed: int = 0) -> Recipe:
             )
         return {**terms, "regularization": batch["weight"] * sum(layer.last.value for layer in layers)}
 
-    if hasattr(batches, "batch"):
-        return replace(recipe, loss=loss, batches=_Weighted(batches, weight, seed))
-    return replace(recipe, loss=loss, batches=lambda model: _Weighted(batches(model), weight, seed))
+    if callable(batches) and not hasattr(batches, "batch"):
+        make: Callable[[nn.Module], Batches] = batches
+        return replace(recipe, loss=loss, batches=lambda model: _Weighted(make(model), weight, seed))
+    return replace(recipe, loss=loss, batches=_Weighted(require_batches(batches), weight, seed))
 
 
 @dataclass(frozen=True)
