@@ -56,9 +56,16 @@ def test_notebooks_of_a_system_are_in_the_folder_of_its_family(system):
         assert re.fullmatch(rf"{system.family}/\d\d-[a-z0-9-]+\.ipynb", notebook)
 
 
-def test_no_two_systems_share_a_notebook():
-    lessons = [lesson for system in systems.SYSTEMS for lesson in system.notebooks]
-    assert len(set(lessons)) == len(lessons)
+def test_a_lesson_of_two_systems_stands_once_in_the_course_under_both_names():
+    shared = "neural_des/12-cheap-to-solve.ipynb"
+    assert systems.get("ernode").notebooks == systems.get("local-regularization").notebooks == (shared,)
+    assert [row for row in systems.course().rows if shared in row[1]] == [
+        [
+            "Neural differential equations (depth)",
+            f"[Cheap to solve: the solver's errors as a loss]({shared})",
+            "ERNODE; Local ERNODE",
+        ]
+    ]
 
 
 def test_the_course_has_every_notebook_but_its_door_in_the_order_of_the_files():

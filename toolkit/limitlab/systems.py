@@ -127,16 +127,19 @@ def write_table(readme: Path) -> None:
     write_atomically(readme, f"{before}{begin}\n\n{markdown_table()}\n\n{end}{after}")
 
 
-def lessons(family: Family) -> list[tuple[str, System]]:
-    """The lessons of a part (paths below notebooks/) in the order in which they are read, each with its system.
+def lessons(family: Family) -> dict[str, str]:
+    """The lessons of a part (paths below notebooks/) in the order in which they are read, and what each is about.
 
-    >>> ll.systems.lessons("infinite_width")[0][0]
-    'infinite_width/01-networks-as-gaussian-processes.ipynb'
+    A lesson may be about two systems.
+
+    >>> ll.systems.lessons("neural_des")["neural_des/12-cheap-to-solve.ipynb"]
+    'ERNODE; Local ERNODE'
     """
-    return sorted(
-        ((lesson, system) for system in SYSTEMS if system.family == family for lesson in system.notebooks),
-        key=lambda pair: pair[0],
-    )
+    about: dict[str, list[str]] = {}
+    for system in SYSTEMS:
+        for lesson in system.notebooks if system.family == family else ():
+            about.setdefault(lesson, []).append(system.title)
+    return {lesson: "; ".join(titles) for lesson, titles in sorted(about.items())}
 
 
 def course() -> Table:
@@ -150,7 +153,7 @@ def course() -> Table:
     rows = []
     for family, part in FAMILIES.items():
         read = lessons(family)
-        rows += [[part, f"[{_title(notebook)}]({notebook})", system.title] for notebook, system in read]
+        rows += [[part, f"[{_title(notebook)}]({notebook})", about] for notebook, about in read.items()]
         rows += [] if read else [[part, "in preparation", ""]]
     return Table(["part", "lesson", "about"], rows)
 
@@ -163,8 +166,7 @@ def neighbours(notebook: str) -> str:
     >>> ll.systems.neighbours("00-start-here.ipynb")
     'Next: [Steps and their control](neural_des/01-steps-and-their-control.ipynb).'
     """
-    # a lesson may be about two systems
-    order = list(dict.fromkeys([DOOR, *(lesson for family in FAMILIES for lesson, _ in lessons(family))]))
+    order = [DOOR, *(lesson for family in FAMILIES for lesson in lessons(family))]
     if notebook not in order:
         raise unknown_name("lesson", notebook, order)
     index = order.index(notebook)
@@ -223,16 +225,11 @@ SYSTEMS: tuple[System, ...] = (
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
         experiments=("annuli_node", "decaying_latent_ode", "oscillator_node", "ou_latent_sde", "ou_sde_gan",
                      "spiral_cde"),
-        notebooks=("neural_des/01-steps-and-their-control.ipynb",
-                   "neural_des/02-stiffness.ipynb",
-                   "neural_des/03-what-a-step-keeps.ipynb",
-                   "neural_des/04-gradients-of-solves.ipynb",
-                   "neural_des/05-noise-and-two-calculi.ipynb",
-                   "neural_des/06-orders-and-steps-with-noise.ipynb",
-                   "neural_des/07-gradients-through-noise.ipynb",
-                   "neural_des/08-neural-odes.ipynb",
-                   "neural_des/09-neural-cdes.ipynb",
-                   "neural_des/10-neural-sdes-and-gans.ipynb"),
+        notebooks=("neural_des/01-steps-and-their-control.ipynb", "neural_des/02-stiffness.ipynb",
+                   "neural_des/03-what-a-step-keeps.ipynb", "neural_des/04-gradients-of-solves.ipynb",
+                   "neural_des/05-noise-and-two-calculi.ipynb", "neural_des/06-orders-and-steps-with-noise.ipynb",
+                   "neural_des/07-gradients-through-noise.ipynb", "neural_des/08-neural-odes.ipynb",
+                   "neural_des/09-neural-cdes.ipynb", "neural_des/10-neural-sdes-and-gans.ipynb"),
         remark="deep equilibria are system 7"),
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
@@ -302,8 +299,7 @@ SYSTEMS: tuple[System, ...] = (
         "Podina, Eastman, Kohandel", "ICML", 2023, "2212.04630"),
         experiments=("apoptosis_upinn", "burgers_upinn", "chemotherapy_upinn", "lotka_volterra_upinn"),
         notebooks=("discovery/02-hidden-terms.ipynb", "discovery/01-pinns-that-converge.ipynb",
-                   "discovery/03-symbolic-regression.ipynb",
-                   "discovery/04-from-trajectories-to-laws.ipynb",
+                   "discovery/03-symbolic-regression.ipynb", "discovery/04-from-trajectories-to-laws.ipynb",
                    "discovery/06-closing-the-circle.ipynb"),
         remark="the runs of the paper's size on a GPU are to come"),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(

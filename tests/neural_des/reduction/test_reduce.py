@@ -140,7 +140,7 @@ def test_pruning_leaves_the_units_that_are_most_active():
     assert torch.allclose(small.read_out.weight, model.read_out.weight[:, rows])
 
 
-def test_snapshots_hold_the_start_and_every_segment_and_at_most_twenty_a_state():
+def test_snapshots_hold_the_start_and_every_segment_and_at_most_ten_a_state():
     model, data = block(inputs=2), torch.randn(3, 5).double()
     snapshots = collect(model, data, torch.randn(3, 2, 2).double())
     assert snapshots.states.shape == (STATES, 3 * 17)
@@ -148,7 +148,7 @@ def test_snapshots_hold_the_start_and_every_segment_and_at_most_twenty_a_state()
     start = model.encode(data)
     assert torch.cdist(start, snapshots.states.T).min(1).values.max() < 1e-12
     many = collect(block(), torch.randn(100, 5).double(), seed=1)
-    assert many.states.shape == (STATES, 20 * STATES)
+    assert many.states.shape == (STATES, 10 * STATES)
     few = collect(model, data, torch.randn(3, 2, 2).double(), apart=0.2)
     assert 3 <= few.states.shape[1] < snapshots.states.shape[1]
 

@@ -89,13 +89,11 @@ def notebooks() -> Table:
 
 
 def lessons() -> Table:
-    """Lessons in the order in which they are read: path, part of the course, the system that it is about."""
+    """Lessons in the order in which they are read: path, part of the course, the systems that it is about."""
     from limitlab import systems
 
     rows: list[Sequence[Any]] = [
-        (lesson, system.family, system.title)
-        for family in systems.FAMILIES
-        for lesson, system in systems.lessons(family)
+        (lesson, family, about) for family in systems.FAMILIES for lesson, about in systems.lessons(family).items()
     ]
     return ("lesson", "family", "about"), rows
 

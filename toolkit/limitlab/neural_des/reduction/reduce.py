@@ -30,7 +30,7 @@ from limitlab.neural_des.reduction.basis import Basis, pod
 from limitlab.neural_des.reduction.field import ElementwiseField, ElementwiseODE
 from limitlab.neural_des.reduction.rows import Rows, deim_rows, interpolation, qdeim_rows
 
-COLUMNS_A_STATE = 20
+COLUMNS_A_STATE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def collect(
     seed: int = 0,
     apart: float = 0.0,
 ) -> Snapshots:
-    """Snapshots along the model's own trajectories, the start included: at most 20 columns a state, drawn by the seed.
+    """Snapshots along the model's own trajectories, the start included: at most 10 columns a state, drawn by the seed.
 
     apart: leave out what is nearer to the state before it, along a trajectory, than this distance a dimension (the
     root mean square over the entries).

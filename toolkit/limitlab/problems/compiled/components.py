@@ -47,9 +47,9 @@ def components(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Valu
     count = len(layout.states) * layout.sites
     if not len(rows) or bool(((rows < 0) | (rows >= count)).any()) or len(rows.unique()) < len(rows):
         raise InvalidArgument(f"rows must be different numbers from 0 to {count - 1}; got {rows.tolist()!s:.80}")
+    owner = rows // layout.sites
     parts = [
-        _Part(state, whole[state], layout, values, (rows // layout.sites == state).nonzero()[:, 0], rows)
-        for state in (rows // layout.sites).unique().tolist()
+        _Part(whole[state], layout, values, (owner == state).nonzero()[:, 0], rows) for state in owner.unique().tolist()
     ]
     needed = torch.cat([part.sources[part.inside] for part in parts]).unique()
     for part in parts:
@@ -66,9 +66,7 @@ def components(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Valu
 class _Part:
     """The rows of one state, which share an expression."""
 
-    def __init__(
-        self, state: int, expression: sympy.Expr, layout: Layout, values: Values, places: Rows, rows: Rows
-    ) -> None:
+    def __init__(self, expression: sympy.Expr, layout: Layout, values: Values, places: Rows, rows: Rows) -> None:
         self.places = places
         sites = rows[places] % layout.sites
         names = sorted(
