@@ -63,6 +63,9 @@ def pod(snapshots: Float[Tensor, "state column"], *, centred: bool = False) -> B
 
     centred: modes of the deviations from the mean column, which becomes the centre; else the centre is zero.
     Raises InvalidArgument for snapshots that are not finite, or nothing but zeros.
+
+    >>> ll.neural_des.reduction.pod(torch.diag(torch.tensor([3.0, 2.0, 0.0]))).singular_values.tolist()
+    [3.0, 2.0]
     """
     if not isinstance(snapshots, Tensor) or snapshots.dim() != 2 or not snapshots.numel():
         got = tuple(snapshots.shape) if isinstance(snapshots, Tensor) else type(snapshots).__name__

@@ -38,6 +38,10 @@ class Snapshots:
     """What a trained block went through: states (state, column), and its units f(A x + b) there, in double precision.
 
     `collect` makes them.
+
+    >>> snapshots = ll.neural_des.reduction.Snapshots(torch.eye(3).double(), torch.eye(3).double())
+    >>> snapshots.state_modes.size
+    3
     """
 
     states: Float[Tensor, "state column"]
@@ -72,6 +76,12 @@ def collect(
 
     apart: leave out what is nearer to the state before it, along a trajectory, than this distance a dimension (the
     root mean square over the entries).
+
+    >>> reduction = ll.neural_des.reduction
+    >>> field = reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh())
+    >>> block = reduction.ElementwiseODE(torch.nn.Identity(), field, torch.nn.Linear(6, 2))
+    >>> reduction.collect(block, torch.randn(2, 6)).states.shape
+    torch.Size([6, 22])
     """
     _require_square(model.field)
     path = model.states(data, inputs)
@@ -98,14 +108,11 @@ def reduced_by_interpolation(
 ) -> ElementwiseODE:
     """POD-DEIM: as many states as `states` has modes, as many units as `rows`, those of `deim_rows` if left out.
 
-    >>> model = ll.neural_des.reduction.ElementwiseODE(
-    ...     torch.nn.Identity(),
-    ...     ll.neural_des.reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh()),
-    ...     torch.nn.Linear(6, 2),
-    ... )
-    >>> states, units = ll.neural_des.reduction.collect(model, torch.randn(20, 6)).bases
-    >>> small = ll.neural_des.reduction.reduced_by_interpolation(model, states.truncated(3), units.truncated(4))
-    >>> small.field.inner
+    >>> reduction = ll.neural_des.reduction
+    >>> field = reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh())
+    >>> block = reduction.ElementwiseODE(torch.nn.Identity(), field, torch.nn.Linear(6, 2))
+    >>> states, units = reduction.collect(block, torch.randn(20, 6)).bases
+    >>> reduction.reduced_by_interpolation(block, states.truncated(3), units.truncated(4)).field.inner
     Linear(in_features=3, out_features=4, bias=True)
     """
     rows = deim_rows(units.modes) if rows is None else rows
@@ -118,7 +125,15 @@ def reduced_by_interpolation(
 
 @torch.no_grad()
 def reduced_by_projection(model: ElementwiseODE, states: Basis) -> ElementwiseODE:
-    """POD alone: few states, all units."""
+    """POD alone: few states, all units.
+
+    >>> reduction = ll.neural_des.reduction
+    >>> field = reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh())
+    >>> block = reduction.ElementwiseODE(torch.nn.Identity(), field, torch.nn.Linear(6, 2))
+    >>> snapshots = reduction.collect(block, torch.randn(20, 6))
+    >>> reduction.reduced_by_projection(block, snapshots.state_modes.truncated(2)).field.inner
+    Linear(in_features=2, out_features=6, bias=True)
+    """
     matrix, offset = _through(model.field.inner, states)
     inner = _linear(matrix, offset, like=model)
     return _projected(model, states, inner, _linear(states.modes.T, None, like=model))
@@ -126,7 +141,14 @@ def reduced_by_projection(model: ElementwiseODE, states: Basis) -> ElementwiseOD
 
 @torch.no_grad()
 def truncated_weights(model: ElementwiseODE, rank: int) -> ElementwiseODE:
-    """SVD truncation: A of a lower rank as two maps; states, units, encoder and read-out stay."""
+    """SVD truncation: A of a lower rank as two maps; states, units, encoder and read-out stay.
+
+    >>> reduction = ll.neural_des.reduction
+    >>> field = reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh())
+    >>> block = reduction.ElementwiseODE(torch.nn.Identity(), field, torch.nn.Linear(6, 2))
+    >>> [part.out_features for part in reduction.truncated_weights(block, 2).field.inner]
+    [2, 6]
+    """
     matrix, offset = affine_of(model.field.inner, _width(model))
     rank = int(check_number("rank", rank, low=1, high=min(matrix.shape), integer=True))
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
@@ -140,7 +162,15 @@ def truncated_weights(model: ElementwiseODE, rank: int) -> ElementwiseODE:
 
 @torch.no_grad()
 def pruned(model: ElementwiseODE, snapshots: Snapshots, size: int) -> ElementwiseODE:
-    """Pruning by activity: the `size` units of the largest mean |f| stay; for ReLU those seldom zero (APoZ)."""
+    """Pruning by activity: the `size` units of the largest mean |f| stay; for ReLU those seldom zero (APoZ).
+
+    >>> reduction = ll.neural_des.reduction
+    >>> field = reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh())
+    >>> block = reduction.ElementwiseODE(torch.nn.Identity(), field, torch.nn.Linear(6, 2))
+    >>> snapshots = reduction.collect(block, torch.randn(20, 6))
+    >>> reduction.pruned(block, snapshots, 4).field.inner
+    Linear(in_features=4, out_features=4, bias=True)
+    """
     _require_square(model.field)
     size = int(check_number("size", size, low=1, high=len(snapshots.units), integer=True))
     active = snapshots.units.abs().mean(1)
@@ -186,7 +216,15 @@ METHODS: dict[str, Method] = {
 
 
 def reduce(model: ElementwiseODE, snapshots: Snapshots, size: int, method: str = "pod_deim") -> ElementwiseODE:
-    """The model made small by a method of METHODS, at this size; raises UnknownName and InvalidArgument."""
+    """The model made small by a method of METHODS, at this size; raises UnknownName and InvalidArgument.
+
+    >>> reduction = ll.neural_des.reduction
+    >>> field = reduction.ElementwiseField(torch.nn.Linear(6, 6), torch.nn.Tanh())
+    >>> block = reduction.ElementwiseODE(torch.nn.Identity(), field, torch.nn.Linear(6, 2))
+    >>> snapshots = reduction.collect(block, torch.randn(20, 6))
+    >>> reduction.reduce(block, snapshots, 3).field.outer
+    Linear(in_features=3, out_features=3, bias=False)
+    """
     return METHODS[one_of("method", method, METHODS)](model, snapshots, size)
 
 
@@ -195,6 +233,10 @@ def affine_of(inner: nn.Module, width: int) -> tuple[Float[Tensor, "unit state"]
     """A and b of an affine map, in double precision: by weights, or by what it makes of the unit vectors.
 
     Raises InvalidArgument where it is not affine.
+
+    >>> matrix, offset = ll.neural_des.reduction.affine_of(ll.neural_des.reduction.FlatConvolution((1, 2, 2)), 4)
+    >>> matrix.shape, offset.shape
+    (torch.Size([4, 4]), torch.Size([4]))
     """
     if isinstance(inner, nn.Linear):
         weight = inner.weight.double()
