@@ -61,6 +61,12 @@ def test_bad_values_are_refused_by_name(change, message):
         Example().with_options(**change)
 
 
+@pytest.mark.parametrize("values", [(), (1, 2, 1), "1,1"])
+def test_an_axis_of_a_grid_has_different_entries_one_or_more(values):
+    with pytest.raises(InvalidArgument, match="widths must hold different entries, one or more"):
+        experiments.get("ntk_circle").configure("smoke", widths=values)
+
+
 def test_misspelt_names_get_the_nearest_one():
     with pytest.raises(UnknownName, match="unknown setting 'mode'; did you mean 'modes'"):
         Example().with_options(mode=4)

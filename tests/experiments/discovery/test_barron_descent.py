@@ -61,8 +61,8 @@ def test_every_figure_is_drawn(result):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"resolutions": (16, 16)}, "resolutions must hold different numbers"),
-        ({"dimensions": ()}, "dimensions must hold different numbers"),
+        ({"resolutions": (16, 16)}, "resolutions must hold different entries"),
+        ({"dimensions": ()}, "dimensions must hold different entries"),
         ({"keep": 0}, "keep"),
     ],
 )

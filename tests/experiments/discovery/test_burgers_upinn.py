@@ -83,5 +83,5 @@ def test_second_phase_may_draw_its_points():
 
 
 def test_bad_settings_get_one_clear_error():
-    with pytest.raises(InvalidArgument, match="trainings must hold different names"):
+    with pytest.raises(InvalidArgument, match="trainings must hold different entries"):
         experiments.get("burgers_upinn").configure("smoke", trainings=())

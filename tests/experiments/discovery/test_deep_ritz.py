@@ -61,7 +61,7 @@ def test_every_figure_is_drawn(result):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dimensions": (2, 2)}, "dimensions must hold different numbers"),
+        ({"dimensions": (2, 2)}, "dimensions must hold different entries"),
         ({"compared": 0, "polish": 5}, "polish needs compared"),
         ({"activation": "tahn"}, "did you mean 'tanh'"),
     ],

@@ -72,7 +72,7 @@ def test_data_come_from_the_seed_and_trajectories_from_streams_of_their_own():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"trainings": ()}, InvalidArgument, "trainings must hold different names"),
+        ({"trainings": ()}, InvalidArgument, "trainings must hold different entries"),
         ({"method": "newton"}, UnknownName, "method"),
     ],
 )

@@ -129,7 +129,7 @@ def test_every_figure_is_drawn(circle):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"widths": (8, 8)}, "widths must hold different numbers"),
+        ({"widths": (8, 8)}, "widths must hold different entries"),
         ({"modes": 20, "points": 12}, "modes must be <= points"),
         ({"activation": "rellu"}, "did you mean 'relu'"),
         ({"target": "sin 4θ"}, "did you mean 'sin 3θ'"),

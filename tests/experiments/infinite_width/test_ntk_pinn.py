@@ -49,7 +49,7 @@ def test_a_killed_training_with_weights_goes_on_as_if_it_was_not(pinn, tmp_path)
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"activation": "relu"}, "activation"), ({"frequencies": ()}, "frequencies must hold different numbers")],
+    [({"activation": "relu"}, "activation"), ({"frequencies": ()}, "frequencies must hold different entries")],
 )
 def test_bad_settings_get_one_clear_error(options, message):
     with pytest.raises(InvalidArgument, match=message):

@@ -82,5 +82,5 @@ def test_the_rate_is_that_of_the_equation(data):
 
 
 def test_bad_settings_get_one_clear_error():
-    with pytest.raises(InvalidArgument, match="variants must hold different names"):
+    with pytest.raises(InvalidArgument, match="variants must hold different entries"):
         experiments.get("decaying_latent_ode").configure("smoke", variants=())

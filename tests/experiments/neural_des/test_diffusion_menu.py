@@ -41,5 +41,5 @@ def test_a_cubic_diffusion_diverges_where_states_are_large():
 
 
 def test_no_diffusion_is_refused():
-    with pytest.raises(InvalidArgument, match="diffusions must hold different rows"):
+    with pytest.raises(InvalidArgument, match="diffusions must hold different entries"):
         experiments.get("diffusion_menu").configure("smoke", diffusions=())

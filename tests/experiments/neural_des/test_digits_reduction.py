@@ -52,5 +52,5 @@ def test_every_figure_is_drawn(result):
 
 
 def test_nothing_to_reduce_is_refused():
-    with pytest.raises(InvalidArgument, match="one or more"):
+    with pytest.raises(InvalidArgument, match="methods must hold different entries"):
         experiments.get("digits_reduction").configure("smoke", methods=())

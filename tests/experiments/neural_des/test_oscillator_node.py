@@ -73,5 +73,5 @@ def test_a_hamiltonian_model_has_no_divergence_and_the_other_has():
 
 
 def test_bad_settings_get_one_clear_error():
-    with pytest.raises(InvalidArgument, match="trainings must hold different names"):
+    with pytest.raises(InvalidArgument, match="trainings must hold different entries"):
         experiments.get("oscillator_node").configure("smoke", trainings=())

@@ -69,7 +69,7 @@ def test_the_rival_reads_the_rows_that_count_alone():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"models": ()}, InvalidArgument, "models must hold different names"),
+        ({"models": ()}, InvalidArgument, "models must hold different entries"),
         ({"task": "colour"}, UnknownName, "task"),
         ({"models": ("lineer",)}, UnknownName, "linear"),
         ({"drop": ()}, InvalidArgument, "drop must hold"),

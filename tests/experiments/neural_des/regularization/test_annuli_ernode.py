@@ -68,7 +68,7 @@ def test_points_lie_in_the_disk_and_the_ring():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"ways": ("plain", "plain")}, InvalidArgument, "different names"),
+        ({"ways": ("plain", "plain")}, InvalidArgument, "different entries"),
         ({"ways": ("ernod",)}, UnknownName, "did you mean 'ernode'"),
         ({"first_weight": 1.0, "last_weight": 0.0}, InvalidArgument, "both be positive"),
     ],

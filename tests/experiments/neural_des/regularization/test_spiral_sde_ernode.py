@@ -32,5 +32,5 @@ def test_every_way_has_its_costs():
 
 
 def test_bad_ways_are_refused():
-    with pytest.raises(InvalidArgument, match="different names"):
+    with pytest.raises(InvalidArgument, match="different entries"):
         experiments.get("spiral_sde_ernode").configure("smoke", ways=("error", "error"))

@@ -21,14 +21,24 @@ MAX_TEXT = 1000
 
 
 def option(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    distinct: bool = False,
 ) -> Any:
     """A settings field with its meaning, its inclusive range or its choices; ranges hold for every entry of a tuple.
+
+    distinct: a tuple must hold one entry or more, no two the same, as what lies along an axis of a grid.
 
     >>> ll.experiments.option(8, "Fourier modes kept per axis", low=2, high=64).metadata["help"]
     'Fourier modes kept per axis'
     """
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    return field(
+        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "distinct": distinct}
+    )
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class Option:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,7 +226,10 @@ def _checked(spec: Option, value: Any) -> Any:
             value = tuple(value)
         if not isinstance(value, tuple | list):
             raise InvalidArgument(f"{spec.name} must be a list; got {value!r:.80}")
-        return tuple(_checked_scalar(spec, get_args(spec.type)[0], entry) for entry in value)
+        entries = tuple(_checked_scalar(spec, get_args(spec.type)[0], entry) for entry in value)
+        if spec.distinct and not len(entries) == len(set(entries)) > 0:
+            raise InvalidArgument(f"{spec.name} must hold different entries, one or more; got {entries}")
+        return entries
     return _checked_scalar(spec, spec.type, value)
 
 

@@ -31,7 +31,6 @@ from limitlab.discovery.pinn import (
 from limitlab.discovery.pinn.hidden_terms import EXCLUDED
 from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.discovery.pinn.sparse_rival import sparse_ode
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Trial
 from limitlab.experiments.contract.settings import Ensemble, OnDevice, option
 from limitlab.labels import labelled
@@ -54,7 +53,7 @@ ADAM_STEPS = {"lbfgs": 1.2, "ssbfgs": 4.0, "bfgs": 4.0}
 class HiddenSettings(Ensemble, OnDevice):
     """The networks, their training and that of their rivals."""
 
-    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS)
+    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS, distinct=True)
     noise: float = option(0.0, "noise as a share of each state's deviation", low=0.0, high=1.0)
     collocation: int = option(128, "points of the equation", low=8, high=10_000)
     width: int = option(32, "units of a hidden layer", low=2, high=1024)
@@ -68,11 +67,6 @@ class HiddenSettings(Ensemble, OnDevice):
     ude_quasi_newton: int = option(30, "its steps of L-BFGS", low=0, high=100_000)
     # a solve at 1e-6 takes seven times as long as one at 1e-3, which leaves seven times fewer steps
     ude_rtol: float = option(1e-3, "tolerance of its solver", low=1e-12, high=1e-1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.trainings or len(set(self.trainings)) < len(self.trainings):
-            raise InvalidArgument(f"trainings must hold different names, one or more; got {self.trainings}")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ from limitlab.discovery.pinn import (
     equations_of,
     two_phases,
 )
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.settings import Ensemble, OnDevice, option, sizes
 from limitlab.experiments.discovery._hidden import ADAM_STEPS, HiddenData, draw, measure
@@ -61,7 +60,7 @@ TRAININGS = ("two_phases", "adam", "linear_time")
 class ApoptosisSettings(Ensemble, OnDevice):
     """The reaction, the measurements, the networks and their training."""
 
-    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS)
+    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS, distinct=True)
     reaction: str = option("k3", "rate of the reaction that is hidden", choices=tuple(REACTIONS))
     fate: str = option("death", "of the cell, by how much inhibitor there is", choices=tuple(INHIBITOR))
     observed: str = option("all", "all species, or caspase 3 and the last state", choices=("all", "x4"))
@@ -76,11 +75,6 @@ class ApoptosisSettings(Ensemble, OnDevice):
     quasi_newton: int = option(600, "steps of the quasi-Newton method", low=0, high=1_000_000)
     method: str = option("ssbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
     learning_rate: float = option(1e-2, "rate of Adam", low=1e-7, high=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.trainings or len(set(self.trainings)) < len(self.trainings):
-            raise InvalidArgument(f"trainings must hold different names, one or more; got {self.trainings}")
 
 
 def logarithmic(count: int, span: float) -> np.ndarray:

@@ -30,7 +30,6 @@ from limitlab.discovery.variational import (
     sparse_descent,
     wave_sum,
 )
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Settings, option, sizes
 from limitlab.labels import labelled
@@ -47,22 +46,21 @@ GRID_TOLERANCE = 1e-8
 class DescentSettings(Settings):
     """The grids and the dimensions, the nonlinearities, and how large an iterate may be."""
 
-    alphas: tuple[float, ...] = option((0.0, 1.0, 4.0), "strengths of the quasilinear term", low=0.0, high=100.0)
-    resolutions: tuple[int, ...] = option((16, 32, 64, 128), "modes an axis of the grids", low=8, high=512)
+    alphas: tuple[float, ...] = option(
+        (0.0, 1.0, 4.0), "strengths of the quasilinear term", low=0.0, high=100.0, distinct=True
+    )
+    resolutions: tuple[int, ...] = option(
+        (16, 32, 64, 128), "modes an axis of the grids", low=8, high=512, distinct=True
+    )
     iterations: int = option(200, "most steps of a descent", low=10, high=100_000)
-    dimensions: tuple[int, ...] = option((2, 5, 10, 20), "dimensions of the sparse networks", low=1, high=100)
+    dimensions: tuple[int, ...] = option(
+        (2, 5, 10, 20), "dimensions of the sparse networks", low=1, high=100, distinct=True
+    )
     beta: float = option(1.0, "strength of the cubic term", low=0.0, high=10.0)
     step: float = option(1.0, "step of the sparse networks", low=0.01, high=1.0)
     keep: int = option(400, "frequencies of an iterate, two of which are a unit", low=2, high=100_000)
     tolerance: float = option(1e-6, "relative H1 error at which networks stop", low=1e-12, high=1.0)
     budget: int = option(100_000, "points of the finite differences", low=1024, high=10**9)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("alphas", "resolutions", "dimensions"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise InvalidArgument(f"{name} must hold different numbers, one or more; got {values}")
 
 
 class Iterates(nn.Module):

@@ -39,7 +39,6 @@ from limitlab.discovery.pinn.burgers import ENDS, INITIAL
 from limitlab.discovery.pinn.hidden_terms import EXCLUDED
 from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.discovery.pinn.sparse_rival import SparseField
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Ensemble, OnDevice, option, sizes
 from limitlab.labels import labelled
@@ -64,7 +63,7 @@ TRAININGS = ("two_phases", "adam", "sparse", "forward")
 class BurgersSettings(Ensemble, OnDevice):
     """The measurements, the networks and their training."""
 
-    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS)
+    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS, distinct=True)
     nu: float = option(0.05, "viscosity", low=5e-3, high=0.2)
     points: int = option(100, "measured points, scattered over time and space", low=3, high=100_000)
     noise: float = option(0.0, "noise as a share of the deviation", low=0.0, high=1.0)
@@ -82,11 +81,6 @@ class BurgersSettings(Ensemble, OnDevice):
     quasi_newton: int = option(300, "steps of the quasi-Newton method", low=0, high=1_000_000)
     method: str = option("ssbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
     learning_rate: float = option(1e-2, "rate of the first phase", low=1e-7, high=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.trainings or len(set(self.trainings)) < len(self.trainings):
-            raise InvalidArgument(f"trainings must hold different names, one or more; got {self.trainings}")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ EVALUATIONS = 50
 class RitzSettings(Ensemble, Batched):
     """The dimensions, the network, the nonlinearities, and the comparison of samples; 0 leaves a part of it out."""
 
-    dimensions: tuple[int, ...] = option((1, 2, 5, 10), "dimensions", low=1, high=1000)
+    dimensions: tuple[int, ...] = option((1, 2, 5, 10), "dimensions", low=1, high=1000, distinct=True)
     width: int = option(128, "units of the network", low=1, high=65_536)
     activation: str = option("tanh", "activation", choices=tuple(ACTIVATIONS))
     alpha: float = option(0.0, "strength of the quasilinear term", low=0.0, high=10.0)
@@ -62,8 +62,6 @@ class RitzSettings(Ensemble, Batched):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.dimensions or len(set(self.dimensions)) < len(self.dimensions):
-            raise InvalidArgument(f"dimensions must hold different numbers, one or more; got {self.dimensions}")
         if self.polish and not self.compared:
             raise InvalidArgument("polish needs compared, the dimension in which it is done")
 

@@ -56,15 +56,13 @@ class CircleSettings(Ensemble, Trained):
     target: str = option(TWO_WAVES, "function of the angle that is learned", choices=tuple(TARGETS))
     points: int = option(12, "training points on the circle", low=2, high=1000)
     test_points: int = option(64, "test points on the circle", low=2, high=10_000)
-    widths: tuple[int, ...] = option((64, 256, 1024), "units of a layer", low=1, high=65_536)
+    widths: tuple[int, ...] = option((64, 256, 1024), "units of a layer", low=1, high=65_536, distinct=True)
     rate: float = option(0.0, "rate of gradient descent; 0 for 1/(largest eigenvalue)", low=0.0, high=1e6)
     modes: int = option(6, "leading modes of the residual that are logged", low=1, high=100)
     records: int = option(30, "steps at which figures show them, spaced by logarithms", low=2, high=1000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.widths or len(set(self.widths)) < len(self.widths):
-            raise InvalidArgument(f"widths must hold different numbers, one or more; got {self.widths}")
         if self.modes > self.points:
             raise InvalidArgument(f"modes must be <= points ({self.points}); got {self.modes}")
 

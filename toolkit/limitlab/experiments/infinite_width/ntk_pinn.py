@@ -44,18 +44,15 @@ TEST_POINTS = 201
 class PinnSettings(Ensemble, Trained):
     """The equation's waves, the network and its training."""
 
-    frequencies: tuple[int, ...] = option((1, 2, 4), "waves a of the solution sin(a pi x)", low=1, high=64)
+    frequencies: tuple[int, ...] = option(
+        (1, 2, 4), "waves a of the solution sin(a pi x)", low=1, high=64, distinct=True
+    )
     interior: int = option(20, "points of the equation", low=2, high=10_000)
     width: int = option(256, "units of the hidden layer", low=1, high=65_536)
     activation: str = option("erf", "activation, a smooth one", choices=SMOOTH)
     weight_variance: float = option(4.0, "variance of the first layer's weights", low=0.01, high=1000.0)
     learning_rate: float = option(1e-3, "rate of Adam", low=1e-7, high=1.0)
     refresh: int = option(200, "steps between two looks at the kernel", low=1, high=1_000_000)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.frequencies or len(set(self.frequencies)) < len(self.frequencies):
-            raise InvalidArgument(f"frequencies must hold different numbers, one or more; got {self.frequencies}")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.data.sources.annuli import annuli
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Ensemble, Trained, option, sizes
 from limitlab.labels import labelled
@@ -45,21 +44,14 @@ LOOKS = 20
 class AnnuliSettings(Ensemble, Trained):
     """The tasks, the dimensions that are added, the field and its training."""
 
-    tasks: tuple[str, ...] = option(tuple(FEATURES), "what is learned", choices=tuple(FEATURES))
-    extra: tuple[int, ...] = option((0, 1), "dimensions that are added", low=0, high=5)
+    tasks: tuple[str, ...] = option(tuple(FEATURES), "what is learned", choices=tuple(FEATURES), distinct=True)
+    extra: tuple[int, ...] = option((0, 1), "dimensions that are added", low=0, high=5, distinct=True)
     samples: int = option(400, "points of each class, or on the line", low=10, high=100_000)
     width: int = option(32, "units of a hidden layer", low=2, high=1024)
     depth: int = option(2, "hidden layers", low=1, high=8)
     steps: int = option(100, "full-batch steps of Adam", low=1, high=100_000)
     learning_rate: float = option(2e-2, "its rate", low=1e-7, high=1.0)
     tolerance: float = option(1e-4, "relative and absolute tolerance of the solves", low=1e-7, high=1e-1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("tasks", "extra"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise InvalidArgument(f"{name} must hold different entries, one or more; got {values}")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.data import Series, ShuffledRows, series
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
@@ -53,7 +52,10 @@ class DecaySettings(Ensemble, Batched):
     """The oscillators, the model and its training."""
 
     variants: tuple[str, ...] = option(
-        ("gru", "without ODE"), "what reads the series, or that no ODE stands behind them", choices=VARIANTS
+        ("gru", "without ODE"),
+        "what reads the series, or that no ODE stands behind them",
+        choices=VARIANTS,
+        distinct=True,
     )
     samples: int = option(1000, "oscillators to learn from", low=16, high=1_000_000)
     unseen: int = option(200, "oscillators to measure on", low=16, high=1_000_000)
@@ -66,11 +68,6 @@ class DecaySettings(Ensemble, Batched):
     annealing: int = option(75, "steps over which the divergence gets its weight", low=1, high=1_000_000)
     batch_size: int = option(256, "oscillators a step", low=1, high=1_000_000)
     learning_rate: float = option(1e-2, "rate of Adam", low=1e-7, high=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.variants or len(set(self.variants)) < len(self.variants):
-            raise InvalidArgument(f"variants must hold different names, one or more; got {self.variants}")
 
 
 @dataclass(frozen=True)

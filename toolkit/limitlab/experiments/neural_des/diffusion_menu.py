@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.neural_des._sequences import Sequences, SequenceSettings, sequences
@@ -47,15 +46,10 @@ FIGURE = ("zero", "number", "number_state", "root", "cube", "net_time", "net_tim
 class MenuSettings(SequenceSettings):
     """The diffusions, and what they are combined with."""
 
-    diffusions: tuple[str, ...] = option(FIGURE, "rows of the menu", choices=tuple(DIFFUSIONS))
+    diffusions: tuple[str, ...] = option(FIGURE, "rows of the menu", choices=tuple(DIFFUSIONS), distinct=True)
     drift: str = option("time_state_control", "the drift of all", choices=tuple(DRIFTS))
     bound: str = option("none", "what is put around the networks", choices=tuple(BOUNDS))
     scale: float = option(1.0, "multiplies every diffusion", low=0.0, high=100.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.diffusions or len(set(self.diffusions)) < len(self.diffusions):
-            raise InvalidArgument(f"diffusions must hold different rows, one or more; got {self.diffusions}")
 
 
 def prepare(settings: MenuSettings, progress: ReportProgress = False) -> Prepared[Sequences]:

@@ -23,7 +23,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from limitlab.data import ShuffledRows, digits
-from limitlab.errors import InvalidArgument, one_of
+from limitlab.errors import one_of
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
@@ -53,20 +53,17 @@ CLASSES, SIDE = 10, 8
 class ReductionSettings(Ensemble, Batched):
     """The blocks, their training, and the sizes that they are reduced to."""
 
-    blocks: tuple[str, ...] = option(BLOCKS, "blocks", choices=BLOCKS)
-    methods: tuple[str, ...] = option(tuple(METHODS), "ways to reduce", choices=tuple(METHODS))
-    modes: tuple[int, ...] = option((8, 16, 32, 64, 128, 256), "sizes: modes and rows, rank, or units", low=1, high=512)
+    blocks: tuple[str, ...] = option(BLOCKS, "blocks", choices=BLOCKS, distinct=True)
+    methods: tuple[str, ...] = option(tuple(METHODS), "ways to reduce", choices=tuple(METHODS), distinct=True)
+    modes: tuple[int, ...] = option(
+        (8, 16, 32, 64, 128, 256), "sizes: modes and rows, rank, or units", low=1, high=512, distinct=True
+    )
     channels: int = option(8, "channels of the convolution, of 64 units each", low=1, high=64)
     units: int = option(256, "units of the recurrent block", low=8, high=4096)
     steps: int = option(300, "training steps of the convolutional block", low=1, high=100_000)
     recurrent_steps: int = option(150, "training steps of the recurrent block", low=1, high=100_000)
     batch_size: int = option(128, "images a step", low=1, high=TRAIN)
     calls: int = option(21, "timed calls of each block", low=1, high=1000)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (self.blocks and self.methods and self.modes):
-            raise InvalidArgument("blocks, methods and modes must hold one or more each")
 
 
 @dataclass(frozen=True)

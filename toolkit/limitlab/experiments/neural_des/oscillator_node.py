@@ -19,7 +19,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.data import ShuffledRows
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
@@ -42,7 +41,7 @@ UNSEEN = 64
 class OscillatorSettings(Ensemble, Batched):
     """The series, the field and its training."""
 
-    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS)
+    trainings: tuple[str, ...] = option(TRAININGS, "what is trained, and how", choices=TRAININGS, distinct=True)
     samples: int = option(256, "series to learn from", low=8, high=100_000)
     times: int = option(100, "times of a series", low=10, high=10_000)
     share: float = option(0.1, "of every series, learned first", low=0.02, high=1.0)
@@ -50,11 +49,6 @@ class OscillatorSettings(Ensemble, Batched):
     steps: int = option(500, "steps on whole series", low=1, high=1_000_000)
     width: int = option(64, "units of a hidden layer", low=2, high=1024)
     learning_rate: float = option(3e-3, "rate of Adam", low=1e-7, high=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.trainings or len(set(self.trainings)) < len(self.trainings):
-            raise InvalidArgument(f"trainings must hold different names, one or more; got {self.trainings}")
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class SpiralSettings(Ensemble, Batched):
 
     task: str = option("chirality", "what the classes differ in", choices=tuple(TASKS))
     models: tuple[str, ...] = option(
-        ("linear", "no time", GRU, SIGNATURE), "paths of a CDE, and rivals", choices=MODELS
+        ("linear", "no time", GRU, SIGNATURE), "paths of a CDE, and rivals", choices=MODELS, distinct=True
     )
     samples: int = option(256, "series, of both classes", low=8, high=100_000)
     times: int = option(100, "rows of each series", low=13, high=10_000)
@@ -65,8 +65,6 @@ class SpiralSettings(Ensemble, Batched):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.models or len(set(self.models)) < len(self.models):
-            raise InvalidArgument(f"models must hold different names, one or more; got {self.models}")
         if not self.drop:
             raise InvalidArgument("drop must hold a share of rows, 0 for none")
 

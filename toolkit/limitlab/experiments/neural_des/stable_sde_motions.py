@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.neural_des._sequences import Sequences, SequenceSettings, sequences
@@ -47,16 +46,12 @@ class MotionSettings(SequenceSettings):
             "naive", "naive_control", "lsde", "lnsde", "gsde", "cde", "cde_linear", "lsde_unbounded", "lnsde_unbounded",
             "gsde_unbounded", "lsde_clipped", "lnsde_clipped", "gsde_clipped",
         ),
+        distinct=True,
     )  # fmt: skip
-    rates: tuple[float, ...] = option((0.0, 0.5), "shares missing in training", low=0.0, high=0.99)
-    test_rates: tuple[float, ...] = option((0.0, 0.3, 0.5, 0.7, 0.9), "shares missing at test", low=0.0, high=0.99)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("models", "rates", "test_rates"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise InvalidArgument(f"{name} must hold different entries, one or more; got {values}")
+    rates: tuple[float, ...] = option((0.0, 0.5), "shares missing in training", low=0.0, high=0.99, distinct=True)
+    test_rates: tuple[float, ...] = option(
+        (0.0, 0.3, 0.5, 0.7, 0.9), "shares missing at test", low=0.0, high=0.99, distinct=True
+    )
 
 
 class ControlledRival(nn.Module):

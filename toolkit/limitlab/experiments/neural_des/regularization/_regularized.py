@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Trial
 from limitlab.experiments.contract.settings import Ensemble, Trained, option
 from limitlab.neural_des.ode import NeuralODE
@@ -56,7 +55,7 @@ WAYS: dict[str, Way] = {
 class RegularizedSettings(Ensemble, Trained):
     """Twins with the same weights and batches, each trained in a way of its own."""
 
-    ways: tuple[str, ...] = option(tuple(WAYS), "regularisations", choices=tuple(WAYS))
+    ways: tuple[str, ...] = option(tuple(WAYS), "regularisations", choices=tuple(WAYS), distinct=True)
     first_weight: float = option(10.0, "coefficient of the sum of E h at the first step", low=0.0, high=1e6)
     last_weight: float = option(1.0, "the same at the last step", low=0.0, high=1e6)
     tolerance: float = option(1e-7, "absolute and relative, of the solver", low=1e-10, high=1e-2)
@@ -67,8 +66,6 @@ class RegularizedSettings(Ensemble, Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.ways or len(set(self.ways)) < len(self.ways):
-            raise InvalidArgument(f"ways must hold different names, one or more; got {self.ways}")
         exponential(self.first_weight, self.last_weight, self.steps)
 
     def ode(self, field: nn.Module, span: tuple[float, float] = (0.0, 1.0)) -> NeuralODE:

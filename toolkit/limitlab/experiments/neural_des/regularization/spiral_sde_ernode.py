@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Ensemble, Trained, option, sizes
 from limitlab.labels import labelled
@@ -48,7 +47,7 @@ FACTORS = {"plain": 0.0, "error": 1.0, "stiffness": 0.01, "local": 20.0}
 class SpiralSDESettings(Ensemble, Trained):
     """The spiral, the paths of a step, and the tolerance at which they are solved."""
 
-    ways: tuple[str, ...] = option(WAYS, "regularisations", choices=WAYS)
+    ways: tuple[str, ...] = option(WAYS, "regularisations", choices=WAYS, distinct=True)
     weight: float = option(0.2, "coefficient of the sum of E h", low=0.0, high=1e6)
     paths: int = option(100, "paths a step", low=2, high=100_000)
     tested: int = option(1000, "paths of the moments and of the test", low=2, high=1_000_000)
@@ -56,11 +55,6 @@ class SpiralSDESettings(Ensemble, Trained):
     width: int = option(50, "units of the drift's hidden layer", low=1, high=4096)
     tolerance: float = option(0.03, "absolute and relative, of the solver", low=1e-5, high=1.0)
     learning_rate: float = option(1e-2, "rate of Adam", low=1e-7, high=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.ways or len(set(self.ways)) < len(self.ways):
-            raise InvalidArgument(f"ways must hold different names, one or more; got {self.ways}")
 
 
 @dataclass(frozen=True)
