@@ -5,7 +5,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.neural_des import spiral_sde_ernode as spiral
+from limitlab.experiments.neural_des.regularization import spiral_sde_ernode as spiral
 from limitlab.solvers import solve_ode
 
 
