@@ -186,7 +186,7 @@ def test_soft_conditions_that_do_not_fit_are_named(condition, error, message, pr
 
 def test_residuals_are_measured_by_how_fast_their_equation_is_and_by_the_logarithm_of_time():
     problem = ll.problems.get("lotka_volterra", span=2.0)
-    fast = equations_of(problem).summed({}, rates={"y": 50.0}, onset=0.1)
+    fast = pinn.equations_of(problem).summed({}, rates={"y": 50.0}, onset=0.1)
     model = pinn.PINN(fast, scale=(2.0, 3.0), seed=0)
     points = torch.tensor([[0.0], [0.9]], dtype=torch.float64)
     expected = torch.tensor([[2 * (0.5 + 10), 2 * (0.5 + 1)], [3 * (50 + 10), 3 * (50 + 1)]], dtype=torch.float64)
