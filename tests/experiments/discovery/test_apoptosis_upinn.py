@@ -68,5 +68,5 @@ def test_rate_of_the_hidden_reaction_is_found_within_a_tenth():
     experiment = experiments.get("apoptosis_upinn")
     settings = experiment.configure("course", adam=200, quasi_newton=300, trainings=("two_phases",), seed=5)
     measures = experiment.train(settings).finish().metrics
-    assert float(measures["factor"]) == pytest.approx(1, abs=0.1)
+    assert measures["factor"].item() == pytest.approx(1, abs=0.1)
     assert float(measures["state_error"].max()) < 0.03
