@@ -34,12 +34,13 @@ def test_every_sample_has_the_states_of_a_solve_of_its_own(by, field, times):
 
 
 def test_the_gradients_of_both_forms_agree(field, times):
-    y0, gradients = torch.randn(4, 3).double(), []
+    y0, gradients = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).double(), []
     for by in ("scaled", "union"):
         field.zero_grad()
         solve_at(field, y0, times, by=by, **FINE)[0].square().sum().backward()
         gradients.append(field.layers[0].weight.grad.clone())
-    assert torch.allclose(*gradients, rtol=1e-6)
+    # an entry near zero is known to the size of the others
+    assert torch.allclose(*gradients, rtol=0, atol=1e-6 * float(gradients[0].abs().max()))
 
 
 def test_rows_that_do_not_count_make_no_solve_longer(field):
