@@ -14,7 +14,7 @@ from limitlab.training.phases import PhaseEndedEarly
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
 from limitlab.training.runs import Run
-from limitlab.training.streams import seeds
+from limitlab.training.streams import seeded, seeds
 
 __all__ = [
     "Batches",
@@ -32,6 +32,7 @@ __all__ = [
     "quasi_newton",
     "runs",
     "schedules",
+    "seeded",
     "seeds",
     "soap",
 ]

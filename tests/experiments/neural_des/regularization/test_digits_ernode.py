@@ -22,9 +22,9 @@ def test_twins_have_their_costs_and_their_curves():
 def test_nothing_is_tested_on_what_was_learned():
     experiment = experiments.get("digits_ernode")
     one, other = (split(experiment.configure("course", seed=seed)) for seed in (0, 1))
-    assert one.x.shape == (1437, 64)
-    assert one.test_x.shape == (360, 64)
-    assert 0 <= one.x.min() < one.x.max() == 1
-    whole = torch.cat([one.x, one.test_x]).sum(0)
-    assert torch.allclose(whole, torch.cat([other.x, other.test_x]).sum(0))
+    assert one.train.shape == (1437, 64)
+    assert one.test.shape == (360, 64)
+    assert 0 <= one.train.min() < one.train.max() == 1
+    whole = torch.cat([one.train, one.test]).sum(0)
+    assert torch.allclose(whole, torch.cat([other.train, other.test]).sum(0))
     assert not torch.equal(one.test_label, other.test_label)

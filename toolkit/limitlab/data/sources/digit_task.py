@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from limitlab.data.sources.shipped import digits
 from limitlab.spaces.grid import Grid
 
 CLASSES = 10
+TESTED = 360
+DARKEST = 16
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,31 @@ def digit_tensors() -> tuple[Float64[Tensor, "sample pixels"], Int64[Tensor, " s
     shipped = digits()
     images = torch.tensor(shipped["image"].transpose("sample", "y", "x").values, dtype=torch.float64).flatten(1)
     return images, torch.tensor(shipped["label"].values).long()
+
+
+@dataclass(frozen=True)
+class DigitSplit:
+    """Images (sample, 64) from 0 to 1 and their digits, to learn from and to test on."""
+
+    train: Float[Tensor, "sample pixels"]
+    train_label: Int64[Tensor, " sample"]
+    test: Float[Tensor, "test pixels"]
+    test_label: Int64[Tensor, " test"]
+
+
+def split_digits(seed: int, dtype: torch.dtype = torch.float32) -> DigitSplit:
+    """The digits in an order of the seed: 1437 to learn from, the last 360 to test on.
+
+    >>> from limitlab.data.sources.digit_task import split_digits
+    >>> parts = split_digits(0)
+    >>> len(parts.train), len(parts.test), float(parts.test.max())
+    (1437, 360, 1.0)
+    """
+    counts, labels = digit_tensors()
+    images = (counts / DARKEST).to(dtype)
+    order = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(images)))
+    train, test = order[:-TESTED], order[-TESTED:]
+    return DigitSplit(images[train], labels[train], images[test], labels[test])
 
 
 def cross_entropy(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

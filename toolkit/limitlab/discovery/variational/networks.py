@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from limitlab.discovery.variational.barron import path_norm
 from limitlab.discovery.variational.energies import Target
 from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.training.streams import seeded
 
 Points = Float[Tensor, "*point d"]
 Pair = tuple[Float[Tensor, " *point"], Points]
@@ -98,8 +99,7 @@ class Residual(nn.Module):
         super().__init__()
         self.activation = one_of("activation", activation, ACTIVATIONS)
         depth = int(check_number("depth", depth, low=1, integer=True))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(check_number("seed", seed, low=0, integer=True)))
+        with seeded(seed):
             self.lift, self.readout = nn.Linear(dimension, width), nn.Linear(width, 1)
             self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
 

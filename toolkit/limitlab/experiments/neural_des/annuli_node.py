@@ -26,8 +26,8 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Ensemble, Trained, option, sizes
 from limitlab.labels import labelled
 from limitlab.neural_des.ode import AugmentedODE, MLPField
-from limitlab.neural_des.ode.fields import seeded
 from limitlab.training import descent, fixed
+from limitlab.training.streams import seeded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -26,9 +26,9 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
 from limitlab.neural_des.latent import GRUEncoder, LatentODE, ODERNNEncoder, annealed, elbo
-from limitlab.neural_des.ode.fields import seeded
 from limitlab.problems import get
 from limitlab.training import descent
+from limitlab.training.streams import seeded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.data import ShuffledRows, digits
+from limitlab.data import ShuffledRows
+from limitlab.data.sources.digit_task import CLASSES, DigitSplit, split_digits
 from limitlab.errors import one_of
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
@@ -39,14 +40,14 @@ from limitlab.neural_des.reduction import (
     reduce,
 )
 from limitlab.training import Recipe
+from limitlab.training.streams import seeded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
 BLOCKS = ("convolutional", "recurrent")
-TRAIN = 1437
-CLASSES, SIDE = 10, 8
+SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,8 @@ class ReductionSettings(Ensemble, Batched):
     units: int = option(256, "units of the recurrent block", low=8, high=4096)
     steps: int = option(300, "training steps of the convolutional block", low=1, high=100_000)
     recurrent_steps: int = option(150, "training steps of the recurrent block", low=1, high=100_000)
-    batch_size: int = option(128, "images a step", low=1, high=TRAIN)
+    batch_size: int = option(128, "images a step", low=1, high=1437)
     calls: int = option(21, "timed calls of each block", low=1, high=1000)
-
-
-@dataclass(frozen=True)
-class Digits:
-    """Images (sample, 64) from 0 to 1 and their digits, of the training and held out."""
-
-    train: Float[Tensor, "sample pixels"]
-    train_label: Int64[Tensor, " sample"]
-    test: Float[Tensor, "sample pixels"]
-    test_label: Int64[Tensor, " sample"]
 
 
 class Lift(nn.Module):
@@ -100,16 +91,14 @@ class Rest(nn.Module):
 
 def convolutional(channels: int, seed: int) -> ElementwiseODE:
     """image -> x' = tanh(conv x + b) -> logits, six steps."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         field = ElementwiseField(FlatConvolution((channels, SIDE, SIDE)), nn.Tanh())
         return ElementwiseODE(Lift(channels), field, nn.Linear(channels * SIDE**2, CLASSES), steps=6)
 
 
 def recurrent(units: int, seed: int) -> ElementwiseODE:
     """Rows of an image -> x' = tanh(A x + b) - x + Z u -> logits, two steps a row."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         inner, drive = nn.Linear(units, units), nn.Linear(SIDE, units, bias=False)
         nn.init.normal_(inner.weight, std=0.5 / units**0.5)
         nn.init.normal_(drive.weight, std=1 / SIDE**0.5)
@@ -128,17 +117,7 @@ def cross_entropy(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {"cross_entropy": nn.functional.cross_entropy(logits, batch["label"])}
 
 
-def split_digits(seed: int) -> Digits:
-    """1437 digits to train on and 360 to test on, by the seed."""
-    shipped = digits()
-    image = torch.tensor(shipped["image"].transpose("sample", "y", "x").values).flatten(1).float() / 16
-    label = torch.tensor(shipped["label"].values).long()
-    order = torch.from_numpy(np.random.default_rng([seed, 3]).permutation(len(image)))
-    train, test = order[:TRAIN], order[TRAIN:]
-    return Digits(image[train], label[train], image[test], label[test])
-
-
-def prepare(settings: ReductionSettings, progress: ReportProgress = False) -> Prepared[Digits]:
+def prepare(settings: ReductionSettings, progress: ReportProgress = False) -> Prepared[DigitSplit]:
     """One training of each block."""
     data = split_digits(settings.seed)
     batches = ShuffledRows(
@@ -157,7 +136,7 @@ def prepare(settings: ReductionSettings, progress: ReportProgress = False) -> Pr
 
 
 @torch.no_grad()
-def measure(data: Digits, settings: ReductionSettings, model: Any, fresh: nn.Module) -> xr.Dataset:
+def measure(data: DigitSplit, settings: ReductionSettings, model: Any, fresh: nn.Module) -> xr.Dataset:
     """Accuracy, error of the states, operations and time of every method at every size, beside the full block's."""
     device = next(model.parameters()).device
     test, label = data.test.to(device), data.test_label.to(device)
@@ -242,7 +221,7 @@ def _padded(values: Tensor, snapshots: Snapshots) -> np.ndarray:
     return spectrum
 
 
-def draw(result: Result[ReductionSettings, Digits]) -> dict[str, go.Figure]:
+def draw(result: Result[ReductionSettings, DigitSplit]) -> dict[str, go.Figure]:
     """Accuracy against the time of a call, of every method, for each block; and the singular values."""
     from limitlab import figures
 

@@ -27,6 +27,7 @@ from limitlab.neural_des.cde import Control, NeuralCDE, accuracy, cross_entropy,
 from limitlab.spaces import log_signature, log_signature_size
 from limitlab.training import Recipe
 from limitlab.training.recipe import descent
+from limitlab.training.streams import seeded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -87,8 +88,7 @@ class GRUClassifier(nn.Module):
 
     def __init__(self, channels: int, outputs: int, units: int, seed: int = 0) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.cells = nn.GRU(2 * channels + 1, units, batch_first=True)
             self.readout = nn.Linear(units, outputs)
 
@@ -116,8 +116,7 @@ class SignatureClassifier(nn.Module):
 
     def __init__(self, channels: int, outputs: int, seed: int = 0) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.readout = nn.Linear(log_signature_size(1 + channels), outputs)
 
     def forward(

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
@@ -29,6 +28,7 @@ from limitlab.solvers import solve_cde
 from limitlab.spaces import ControlPath
 from limitlab.spaces.paths.splines import linear_pieces
 from limitlab.training import descent
+from limitlab.training.streams import seeded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -65,8 +65,7 @@ class ControlledRival(nn.Module):
 
     def __init__(self, channels: int, outputs: int, *, width: int, depth: int, linear: bool, seed: int) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             hidden = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.SiLU())]
             self.start, self.head = nn.Linear(channels, width), nn.Linear(width, outputs)
             self.layers = nn.Sequential(*hidden, nn.Linear(width, width * channels), nn.Tanh())

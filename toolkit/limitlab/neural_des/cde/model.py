@@ -9,7 +9,6 @@ Source: Kidger, Morrill, Foster & Lyons, Neural controlled differential equation
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,9 +17,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.cde.control import Control
-from limitlab.solvers import Solution, solve_cde
+from limitlab.neural_des.solved import Solved
+from limitlab.solvers import solve_cde
 from limitlab.spaces.paths.control import ControlPath
+from limitlab.training.streams import seeded
 
 
 class MatrixField(nn.Module):
@@ -39,11 +41,8 @@ class MatrixField(nn.Module):
         width = int(check_number("width", width, low=1, integer=True))
         depth = int(check_number("depth", depth, low=1, integer=True))
         self.channels = channels
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            sizes = [hidden, *[width] * depth]
-            layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.Softplus())]
-            self.layers = nn.Sequential(*layers, nn.Linear(width, hidden * channels), nn.Tanh())
+        with seeded(seed):
+            self.layers = perceptron([hidden, *[width] * depth, hidden * channels], "softplus", "tanh")
 
     def forward(
         self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]
@@ -51,7 +50,7 @@ class MatrixField(nn.Module):
         return rearrange(self.layers(z), "batch (hidden channels) -> batch hidden channels", channels=self.channels)
 
 
-class NeuralCDE(nn.Module):
+class NeuralCDE(Solved):
     """Outputs of series of so many channels: (batch, outputs) at their ends, or at every row by `evolve`.
 
     width, depth: of the field and of the map from X(t_0) to the hidden state. control: how a series becomes a path.
@@ -83,26 +82,17 @@ class NeuralCDE(nn.Module):
         self.channels = channels = int(check_number("channels", channels, low=1, integer=True))
         outputs = int(check_number("outputs", outputs, low=1, integer=True))
         self.options: dict[str, Any] = {"method": "midpoint", "step_size": 1.0} | options
-        hidden, width = (
-            int(check_number(n, v, low=1, integer=True)) for n, v in (("hidden", hidden), ("width", width))
+        hidden, width, depth = (
+            int(check_number(n, v, low=1, integer=True))
+            for n, v in (("hidden", hidden), ("width", width), ("depth", depth))
         )
-        sizes = [self.control.start_size(channels), *[width] * int(check_number("depth", depth, low=1, integer=True))]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.Softplus())]
-            self.initial = nn.Sequential(*layers, nn.Linear(width, hidden))
+        sizes = [self.control.start_size(channels), *[width] * depth, hidden]
+        with seeded(seed):
+            self.initial = perceptron(sizes, "softplus")
             self.readout = nn.Linear(hidden, outputs)
             # another seed than this one, from which the field's first layer would be that of `initial`
             field_seed = int(torch.randint(2**31, ()))
         self.field = MatrixField(hidden, self.control.size(channels), width, depth, seed=field_seed)
-        self._last: Solution | None = None
-
-    @property
-    def last(self) -> Solution:
-        """The solution of the last call. Raises InvalidArgument before the first."""
-        if self._last is None:
-            raise InvalidArgument("the model was not called yet: there is no last solution")
-        return self._last
 
     def forward(
         self,

@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.neural_des.ode.fields import MLPField, seeded
+from limitlab.neural_des.ode.fields import MLPField
 from limitlab.solvers import solve_ode
+from limitlab.training.streams import seeded
 
 
 class GRUEncoder(nn.Module):

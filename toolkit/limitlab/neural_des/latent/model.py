@@ -17,18 +17,19 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import check_number
 from limitlab.neural_des.latent.encoders import GRUEncoder
 from limitlab.neural_des.latent.posterior import Posterior
 from limitlab.neural_des.latent.times import Times, since_first, solve_at
-from limitlab.neural_des.ode.fields import MLPField, seeded
-from limitlab.solvers import Solution
+from limitlab.neural_des.ode.fields import MLPField
+from limitlab.neural_des.solved import Solved
+from limitlab.training.streams import seeded
 
 STD = 0.5
 """Deviation of the measurements before training, for values that have been standardised."""
 
 
-class LatentODE(nn.Module):
+class LatentODE(Solved):
     """An encoder, a latent state of `latent` components, an ODE of `hidden` components, and a linear read-out.
 
     encoder: a module from (times, values) to (batch, hidden), GRUEncoder when left out. field: of (t, y) with y
@@ -40,6 +41,8 @@ class LatentODE(nn.Module):
     >>> model(torch.tensor([[0.0, 0.5, 1.0]]), torch.ones(1, 3, 1)).shape
     torch.Size([1, 3, 1])
     """
+
+    before_any = "nothing was decoded yet"
 
     def __init__(
         self,
@@ -67,14 +70,6 @@ class LatentODE(nn.Module):
         self.log_std = nn.Parameter(torch.full((channels,), math.log(STD)))
         self.times = times
         self.options = {"rtol": 1e-3, "atol": 1e-4, **options}
-        self._last: Solution | None = None
-
-    @property
-    def last(self) -> Solution:
-        """The solution of the last decoding. Raises InvalidArgument before the first."""
-        if self._last is None:
-            raise InvalidArgument("nothing was decoded yet: there is no last solution")
-        return self._last
 
     def encode(self, times: Float[Tensor, "batch time"], values: Float[Tensor, "batch time channel"]) -> Posterior:
         """The law of the latent state at the first row; NaN is what was not measured."""

@@ -8,7 +8,6 @@ further components y(0) = [x, 0] they can go round each other. Source: Dupont, D
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.neural_des.ode.fields import seeded
+from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.ode.model import NeuralODE
 from limitlab.solvers import Solution
+from limitlab.training.streams import seeded
 
 
 class ZeroLift(nn.Module):
@@ -50,8 +50,7 @@ class LearnedLift(nn.Module):
             for name, value in (("features", features), ("extra", extra), ("width", width), ("depth", depth))
         )
         with seeded(seed):
-            hidden = [part for a, b in pairwise([features, *[width] * depth]) for part in (nn.Linear(a, b), nn.Tanh())]
-            self.layers = nn.Sequential(*hidden, nn.Linear(width, extra))
+            self.layers = perceptron([features, *[width] * depth, extra], "tanh")
 
     def forward(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch state"]:
         return torch.cat([x, self.layers(x)], dim=-1)

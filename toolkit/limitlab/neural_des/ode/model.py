@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument
+from limitlab.neural_des.solved import Solved
 from limitlab.solvers import Solution, solve_ode
 from limitlab.solvers.arguments import Gradient
 
 
-class NeuralODE(nn.Module):
+class NeuralODE(Solved):
     """y(t_1) of y' = f(t, y), y(t_0) = y0, as a module: the layer of infinite depth.
 
     field: a module, or a function, of (t, y) with t (batch, 1, ..) and y (batch, *state). span: (t_0, t_1). The other
@@ -43,14 +44,6 @@ class NeuralODE(nn.Module):
             raise InvalidArgument(f"field must be a function of (t, y); got {type(field).__name__}")
         self.field, self.span = field, span
         self.options = {"method": method, "rtol": rtol, "atol": atol, "gradient": gradient, **options}
-        self._last: Solution | None = None
-
-    @property
-    def last(self) -> Solution:
-        """The solution of the last call. Raises InvalidArgument before the first."""
-        if self._last is None:
-            raise InvalidArgument("the model was not called yet: there is no last solution")
-        return self._last
 
     def forward(self, y0: Any) -> Any:
         """The state at the end of the span."""

@@ -25,10 +25,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.cde import Control
 from limitlab.neural_des.sde.model import NeuralSDE, standard_normals, step_between
-from limitlab.neural_des.sde.networks import TimeField, perceptron
+from limitlab.neural_des.sde.networks import TimeField
 from limitlab.solvers import solve_cde
+from limitlab.training.streams import seeded
 
 FIELD_SCALE = 0.5
 """Factor of the initial weights of drift and diffusion: paths move slowly."""
@@ -69,8 +71,7 @@ class SDEGAN(nn.Module):
         )  # fmt: skip
         self.penalty = float(check_number("penalty", penalty, low=0.0))
         spread = float(check_number("spread", spread, low=0.0))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             zeta = perceptron([self.initial_noise, width, hidden], "lipswish")
             readout = nn.Linear(hidden, channels)
             xi = perceptron([1 + channels, width, hidden], "lipswish")

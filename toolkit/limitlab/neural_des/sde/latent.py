@@ -29,6 +29,7 @@ from limitlab.neural_des.sde.model import blown_up, standard_normals, step_betwe
 from limitlab.neural_des.sde.networks import ComponentwiseField, TimeField
 from limitlab.solvers import SolutionBlewUp, solve_sde
 from limitlab.solvers.methods.method import VectorField
+from limitlab.training.streams import seeded
 
 SAME_TIMES = 1e-6
 
@@ -78,8 +79,7 @@ class LatentSDE(nn.Module):
         context = int(check_number("context", context, low=1, integer=True))
         sigma = float(check_number("sigma", sigma, low=1e-6))
         self.step_size = step_size
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.encoder = nn.GRU(2 * channels + 1, context, batch_first=True)
             self.to_start = nn.Linear(context, 2 * latent)
             self.readout = nn.Linear(latent, channels)

@@ -7,16 +7,17 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument
+from limitlab.neural_des.solved import Solved
 from limitlab.solvers import BrownianPath, Solution, SolutionBlewUp, solve_sde
 from limitlab.solvers.sde.fields import Calculus, Noise
 
 EVEN = 1e-3
 
 
-class NeuralSDE(nn.Module):
+class NeuralSDE(Solved):
     """dz = drift(t, z) dt + diffusion(t, z) dW from a state (batch, state), along the path of a seed.
 
     drift, diffusion: modules, or functions, with the shapes that `limitlab.solvers.solve_sde` asks for; the further
@@ -47,14 +48,6 @@ class NeuralSDE(nn.Module):
                 raise InvalidArgument(f"{name} must be a function of (t, z); got {type(field).__name__}")
         self.drift, self.diffusion = drift, diffusion
         self.options = {"noise": noise, "calculus": calculus, "method": method, "step_size": step_size, **options}
-        self._last: Solution | None = None
-
-    @property
-    def last(self) -> Solution:
-        """The solution of the last call. Raises InvalidArgument before the first."""
-        if self._last is None:
-            raise InvalidArgument("the model was not called yet: there is no last solution")
-        return self._last
 
     def forward(
         self,

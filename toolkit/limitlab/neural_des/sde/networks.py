@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from limitlab.errors import InvalidArgument, check_number, one_of
-
-LIPSWISH = 0.909
-"""One over the largest slope of y sigmoid(y), rounded down."""
-
-
-class LipSwish(nn.Module):
-    """0.909 y sigmoid(y): smooth, with slopes of at most one.
-
-    Source: Chen, Behrmann, Duvenaud & Jacobsen, Residual flows (2019).
-
-    >>> x = torch.linspace(-5, 5, 1001, requires_grad=True)
-    >>> slope = torch.autograd.grad(ll.neural_des.sde.LipSwish()(x).sum(), x)[0]
-    >>> 0.99 < float(slope.max()) <= 1
-    True
-    """
-
-    def forward(self, y: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        return LIPSWISH * functional.silu(y)
-
-
-ACTIVATIONS = {"lipswish": LipSwish, "softplus": nn.Softplus, "tanh": nn.Tanh, "silu": nn.SiLU}
-ENDS = {"none": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
-
-
-def perceptron(sizes: list[int], activation: str, end: str = "none") -> nn.Sequential:
-    """Linear maps of these sizes, with the activation between them and `end` after the last."""
-    kind, last = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)], ENDS[one_of("end", end, ENDS)]
-    inner = [part for a, b in pairwise(sizes[:-1]) for part in (nn.Linear(a, b), kind())]
-    return nn.Sequential(*inner, nn.Linear(sizes[-2], sizes[-1]), last())
+from limitlab.errors import InvalidArgument, check_number
+from limitlab.layers.perceptron import perceptron
+from limitlab.training.streams import seeded
 
 
 class TimeField(nn.Module):
     """A network of (t, z), z (batch, inputs) -> (batch, *outputs): a drift (state,), or a diffusion (state, noise).
 
-    hidden layers: `depth` of `width` units. activation: "lipswish", "softplus", "tanh" or "silu". end: "tanh" and
+    hidden layers: `depth` of `width` units. activation: a name of `limitlab.layers.perceptron`. end: "tanh" and
     "sigmoid" bound the values, "none" does not. What is bounded cannot make a solution blow up.
 
     >>> ll.neural_des.sde.TimeField(3, (3, 2), width=8)(torch.zeros(5, 1), torch.ones(5, 3)).shape
@@ -69,8 +40,7 @@ class TimeField(nn.Module):
         if not outputs or any(int(size) < 1 for size in outputs):
             raise InvalidArgument(f"outputs must be a shape such as (state,) or (state, noise); got {outputs!r}")
         self.shape = tuple(int(size) for size in outputs)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             sizes = [1 + inputs, *[width] * depth, torch.Size(self.shape).numel()]
             self.layers = perceptron(sizes, activation, end)
 

@@ -11,8 +11,6 @@ Source: Oh, Lim, Kim (2024), section 3 and appendix; the three clocks are those 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, one_of
-from limitlab.neural_des.ode.fields import ACTIVATIONS
+from limitlab.layers.perceptron import ACTIVATIONS
 from limitlab.neural_des.stable_sde.menus import BOUNDS, CLASSES, DIFFUSIONS, DRIFTS, Kind
 from limitlab.solvers.sde.fields import Noise
+from limitlab.training.streams import seeded
 
 Times = Float[Tensor, "batch 1"]
 State = Float[Tensor, "batch state"]
@@ -178,11 +177,3 @@ class Dynamics(nn.Module):
         elif kind != "none":
             self.scale = nn.Parameter(torch.ones(width if kind == "vector" else ()))
         self.gate = nn.Parameter(torch.ones(())) if self.bound.gate else None
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Weights drawn here are those of the seed, and torch's generator is afterwards as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(check_number("seed", seed, low=0, integer=True)))
-        yield

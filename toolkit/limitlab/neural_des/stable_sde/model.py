@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
-from limitlab.neural_des.stable_sde.dynamics import Architecture, Dynamics, seeded
+from limitlab.neural_des.stable_sde.dynamics import Architecture, Dynamics
 from limitlab.neural_des.stable_sde.heads import HEADS
 from limitlab.neural_des.stable_sde.menus import Kind
 from limitlab.neural_des.stable_sde.watched import Equation, Visited, solve_watched
@@ -25,6 +25,7 @@ from limitlab.solvers import BrownianPath
 from limitlab.solvers.arguments import OnFailure
 from limitlab.solvers.solution import Failure
 from limitlab.spaces import ControlPath
+from limitlab.training.streams import seeded
 
 SHORTEST = 1e-3
 """The shortest step that the gaps between the knots can ask for."""

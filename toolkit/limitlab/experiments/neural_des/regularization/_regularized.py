@@ -28,6 +28,7 @@ from limitlab.neural_des.regularization import (
 from limitlab.neural_des.regularization.penalties import Regularization
 from limitlab.solvers import solve_ode
 from limitlab.training import Recipe
+from limitlab.training.streams import seeded
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ class FlowClassifier(nn.Module):
     def __init__(self, flow: RegularizedODE, state: int, classes: int, *, zeros: int = 0, seed: int = 0) -> None:
         super().__init__()
         self.flow, self.zeros = flow, zeros
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.head = nn.Linear(state + zeros, classes, dtype=torch.float64)
 
     def lifted(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch state"]:

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import nn
 
 from limitlab.data import ShuffledRows
-from limitlab.data.sources.digit_task import CLASSES, digit_tensors
+from limitlab.data.sources.digit_task import CLASSES, DigitSplit, split_digits
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.neural_des.regularization._regularized import (
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PIXELS = 64
-TESTED = 360
 
 
 @dataclass(frozen=True)
@@ -52,22 +49,11 @@ class DigitsSettings(RegularizedSettings):
     images: int = option(1437, "images to learn from", low=10, high=1437)
 
 
-@dataclass(frozen=True)
-class Digits:
-    """Images (sample, 64) from 0 to 1 and their digits."""
-
-    x: Float[Tensor, "sample pixel"]
-    label: Int[Tensor, " sample"]
-    test_x: Float[Tensor, "test pixel"]
-    test_label: Int[Tensor, " test"]
-
-
-def split(settings: DigitsSettings) -> Digits:
-    """The shipped digits in an order of the seed, the last 360 to test."""
-    images, labels = digit_tensors()
-    order = torch.from_numpy(np.random.default_rng([settings.seed, 3]).permutation(len(images)))
-    train, test = order[: settings.images], order[-TESTED:]
-    return Digits(images[train] / 16, labels[train], images[test] / 16, labels[test])
+def split(settings: DigitsSettings) -> DigitSplit:
+    """The first of the digits to learn from, as many as the settings say, and those to test on."""
+    whole = split_digits(settings.seed, torch.float64)
+    first = slice(settings.images)
+    return replace(whole, train=whole.train[first], train_label=whole.train_label[first])
 
 
 def build(settings: DigitsSettings, regularization: Regularization, seed: int) -> FlowClassifier:
@@ -76,36 +62,36 @@ def build(settings: DigitsSettings, regularization: Regularization, seed: int) -
     return FlowClassifier(RegularizedODE(settings.ode(field), regularization), PIXELS, CLASSES, seed=seed)
 
 
-def prepare(settings: DigitsSettings, progress: ReportProgress = False) -> Prepared[Digits]:
+def prepare(settings: DigitsSettings, progress: ReportProgress = False) -> Prepared[DigitSplit]:
     """One flow, trained in each of the ways on the same batches."""
     data = split(settings)
-    batches = ShuffledRows({"x": data.x, "label": data.label}, size=settings.batch_size, seed=settings.seed)
+    batches = ShuffledRows({"x": data.train, "label": data.train_label}, size=settings.batch_size, seed=settings.seed)
     recipe = descent(cross_entropy, batches, settings.steps, settings.learning_rate, optimizer="adam")
     recipe = replace(recipe, evaluate=partial(evaluate, data), evaluate_every=max(1, settings.steps // 15))
     return Prepared(trials(settings, recipe, partial(build, settings)), partial(measure, data), data)
 
 
-def evaluate(data: Digits, model: Any, fresh: nn.Module) -> dict[str, float]:
+def evaluate(data: DigitSplit, model: Any, fresh: nn.Module) -> dict[str, float]:
     """Accuracy on the test set, and what it costs to solve."""
     return {
-        "accuracy": accuracy(model, data.test_x, data.test_label),
-        "nfe": calls(model.flow.ode, model.lifted(data.test_x)),
+        "accuracy": accuracy(model, data.test, data.test_label),
+        "nfe": calls(model.flow.ode, model.lifted(data.test)),
     }
 
 
-def measure(data: Digits, model: Any, fresh: Any) -> xr.Dataset:
+def measure(data: DigitSplit, model: Any, fresh: Any) -> xr.Dataset:
     """Accuracy, cost of a solve before and after, cost of the training."""
-    starts = data.test_x
+    starts = data.test
     return labelled(
         accuracy=("", accuracy(model, starts, data.test_label), "accuracy on the test set"),
-        train_accuracy=("", accuracy(model, data.x, data.label), "accuracy on the training set"),
+        train_accuracy=("", accuracy(model, data.train, data.train_label), "accuracy on the training set"),
         nfe=("", calls(model.flow.ode, starts), "field calls of a solve"),
         nfe_fresh=("", calls(fresh.flow.ode, starts), "field calls before training"),
         training_calls=("", int(model.flow.calls), "field calls of the training"),
     )
 
 
-def draw(result: Result[DigitsSettings, Digits]) -> dict[str, go.Figure]:
+def draw(result: Result[DigitsSettings, DigitSplit]) -> dict[str, go.Figure]:
     """Field calls and accuracy while training, by the way of training."""
     from limitlab import figures
 

@@ -27,6 +27,7 @@ from limitlab.neural_des.regularization import drawn, local_sde_error, step_at, 
 from limitlab.solvers import Solution, solve_sde
 from limitlab.solvers.sde.fields import Calculus
 from limitlab.training import descent
+from limitlab.training.streams import seeded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -75,8 +76,7 @@ class NoisySpiral(nn.Module):
     def __init__(self, width: int, seed: int, tolerance: float) -> None:
         super().__init__()
         self.network = MLPField(2, width, 1, activation="tanh", bounded=False, seed=seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             # each component of the noise hangs on its own state, as diagonal noise must
             self.noise = nn.Parameter(0.1 * torch.randn(2, 2))
         self.tolerance = tolerance
