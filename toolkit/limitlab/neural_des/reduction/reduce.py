@@ -252,7 +252,9 @@ def _through(inner: nn.Module, states: Basis) -> tuple[Tensor, Tensor]:
     return _images(inner, states.modes, states.centre)
 
 
-def _images(inner: nn.Module, vectors: Float[Tensor, "state vector"], centre: Float[Tensor, " state"]):
+def _images(
+    inner: nn.Module, vectors: Float[Tensor, "state vector"], centre: Float[Tensor, " state"]
+) -> tuple[Float[Tensor, "unit vector"], Float[Tensor, " unit"]]:
     """A times the vectors, and A centre + b, of a module that is proved affine on them."""
     exact = copy.deepcopy(inner).double().eval()
     device = next((parameter.device for parameter in exact.parameters()), vectors.device)
