@@ -6,7 +6,7 @@ MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
 BENCHMARKS := $(filter-out %/interleaved.py,$(wildcard tests/benchmarks/*.py))
 
-.PHONY: setup lab report test quick claims check bench clean
+.PHONY: setup lab report store test quick claims check bench clean
 
 setup: .venv/.complete
 
@@ -23,6 +23,11 @@ lab: setup
 
 report: setup
 	$(RUN)/limitlab report $(MAIN_NOTEBOOK) --to html
+
+# run a lesson and keep its outputs: make store LESSON=notebooks/neural_des/08-neural-odes.ipynb
+store: setup
+	PLOTLY_RENDERER=plotly_mimetype $(RUN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False $(LESSON)
 
 test: setup
 	$(PYTEST) --nbval-lax tests notebooks
