@@ -165,7 +165,7 @@ def checkout(tmp_path_factory, system):
     (folder / "notebooks/operators/99-toy-blend.ipynb").write_text(json.dumps(NOTEBOOK, indent=1))
     (folder / "tests/operators/test_toy_blend.py").write_text(TEST_OF_MODEL)
     (folder / "tests/experiments/operators/test_darcy_toy.py").write_text(TEST_OF_EXPERIMENT)
-    table = folder / "toolkit/limitlab/systems.py"
+    table = folder / "toolkit/limitlab/systems/catalogue.py"
     entries = 'experiments=("darcy_toy",), notebooks=("operators/99-toy-blend.ipynb",)'
     text = table.read_text()
     row = f'"{system.paper.arxiv}")),'
@@ -182,7 +182,7 @@ def test_the_commit_of_a_system_is_five_new_files_and_a_row(checkout):
     added = git(checkout, "show", "--diff-filter=A", "--name-only", "--format=").splitlines()
     (row,) = (line.split() for line in changed if line.split()[2] not in added)
     assert len(added) == 5
-    assert row == ["1", "1", "toolkit/limitlab/systems.py"]
+    assert row == ["1", "1", "toolkit/limitlab/systems/catalogue.py"]
 
 
 @pytest.mark.slow
@@ -210,8 +210,8 @@ def test_the_table_of_the_readme_takes_it_up(checkout, system):
 def test_its_tests_those_of_all_operators_and_the_smoke_tests_of_notebooks_hold(checkout):
     for derived in (("systems", "--into", "README.md"), ("lessons", "--into", "notebooks")):
         run(checkout, sys.executable, "-m", "limitlab.cli", "list", *derived)
-    tests = ("tests/operators", "tests/experiments/operators", "tests/notebooks", "tests/test_systems.py")
-    command = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *tests, "-k", "toy or test_systems")
+    tests = ("tests/operators", "tests/experiments/operators", "tests/notebooks", "tests/systems")
+    command = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *tests, "-k", "toy or systems")
     held = run(checkout, *command)
     for part in ("test_catalogue.py", "test_toy_blend.py", "test_darcy_toy.py", "test_report_at_smoke_size"):
         assert part in held

@@ -1,216 +1,9 @@
-"""The thirty systems of the laboratory: the one table that the README, the command line and the pickers are made from.
-
-A system is a published idea that lives here as a model, an experiment and a notebook; it is "planned" until both of the
-latter exist.
-"""
+"""The thirty systems, a row each."""
 
 from __future__ import annotations
 
-import json
-import posixpath
-import re
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
-
-from limitlab.atomic import write_atomically
-from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.reports import notebooks
-from limitlab.reports.tables import Table
-
-Family = Literal["neural_des", "operators", "discovery", "infinite_width"]
-State = Literal["works", "planned"]
-FAMILIES: dict[Family, str] = {
-    "neural_des": "Neural differential equations (depth)",
-    "operators": "Neural operators (resolution)",
-    "discovery": "Discovery (laws in data)",
-    "infinite_width": "Infinite width (kernels and features)",
-}
-
-
-DOOR = "00-start-here.ipynb"
-"""Where the course begins."""
-
-
-@dataclass(frozen=True)
-class Paper:
-    """Where a system comes from; `arxiv` is the identifier without its prefix."""
-
-    title: str
-    authors: str
-    venue: str
-    year: int
-    arxiv: str
-
-    @property
-    def link(self) -> str:
-        return f"https://arxiv.org/abs/{self.arxiv}"
-
-
-@dataclass(frozen=True)
-class System:
-    """One line of the table: the paper, and what of it runs here.
-
-    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first; a
-    system may have lessons before it works. remark: what of the paper is still missing.
-
-    >>> ll.systems.get("ntk").state
-    'works'
-    """
-
-    number: int
-    name: str
-    title: str
-    family: Family
-    paper: Paper
-    experiments: tuple[str, ...] = ()
-    notebooks: tuple[str, ...] = ()
-    remark: str = ""
-
-    @property
-    def state(self) -> State:
-        """Whether it runs: with experiments and a notebook, both."""
-        return "works" if self.experiments and self.notebooks else "planned"
-
-
-def get(name: str) -> System:
-    """The system of that name. Raises UnknownName with the nearest one.
-
-    >>> ll.systems.get("ntk").paper.authors
-    'Jacot, Gabriel, Hongler'
-    """
-    for system in SYSTEMS:
-        if system.name == name:
-            return system
-    raise unknown_name("system", name, names())
-
-
-def names() -> tuple[str, ...]:
-    """Names of all systems, by number."""
-    return tuple(system.name for system in SYSTEMS)
-
-
-def markdown_table() -> str:
-    """The systems as a Markdown table, as the README shows them between `<!-- systems -->` and `<!-- /systems -->`."""
-    lines = ["| | system | family | paper | state |", "|---:|---|---|---|---|"]
-    for system in SYSTEMS:
-        title = f"[{system.title}](notebooks/{system.notebooks[0]})" if system.notebooks else system.title
-        paper = system.paper
-        source = f"[{paper.authors}, {paper.venue}, {paper.year}]({paper.link})"
-        state: str = system.state
-        if state == "works":
-            state = f"**{state}**: {', '.join(f'`{name}`' for name in system.experiments)}"
-        if len(system.notebooks) > 1:
-            more = (f"[{PurePosixPath(path).stem}](notebooks/{path})" for path in system.notebooks[1:])
-            state += f"; with {', '.join(more)}"
-        if system.remark:
-            state += f"; {system.remark}"
-        lines.append(f"| {system.number} | {title} | `{system.family}` | {paper.title} ({source}) | {state} |")
-    return "\n".join(lines)
-
-
-def write_table(readme: Path) -> None:
-    """Put the table between the markers of a Markdown file. Raises InvalidArgument where it has none.
-
-    >>> from pathlib import Path
-    >>> size = Path("README.md").write_text("<!-- systems --><!-- /systems -->")
-    >>> ll.systems.write_table(Path("README.md"))
-    >>> "| [Neural tangent kernel](notebooks/" in Path("README.md").read_text()
-    True
-    """
-    text = readme.read_text(encoding="utf-8")
-    begin, end = "<!-- systems -->", "<!-- /systems -->"
-    before, opened, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (opened and closed):
-        raise InvalidArgument(f"{readme} has no markers {begin} and {end}")
-    write_atomically(readme, f"{before}{begin}\n\n{markdown_table()}\n\n{end}{after}")
-
-
-def lessons(family: Family) -> dict[str, str]:
-    """The lessons of a part (paths below notebooks/) in the order in which they are read, and what each is about.
-
-    A lesson may be about two systems.
-
-    >>> ll.systems.lessons("neural_des")["neural_des/12-cheap-to-solve.ipynb"]
-    'ERNODE; Local ERNODE'
-    """
-    about: dict[str, list[str]] = {}
-    for system in SYSTEMS:
-        for lesson in system.notebooks if system.family == family else ():
-            about.setdefault(lesson, []).append(system.title)
-    return {lesson: "; ".join(titles) for lesson, titles in sorted(about.items())}
-
-
-def course() -> Table:
-    """The lessons that work, part by part in the order in which they are read, with the systems that they are about.
-
-    Links are relative to the folder of the notebooks. A part without a lesson is in preparation.
-
-    >>> ll.systems.course().header
-    ['part', 'lesson', 'about']
-    """
-    rows = []
-    for family, part in FAMILIES.items():
-        read = lessons(family)
-        rows += [[part, f"[{_title(notebook)}]({notebook})", about] for notebook, about in read.items()]
-        rows += [] if read else [[part, "in preparation", ""]]
-    return Table(["part", "lesson", "about"], rows)
-
-
-def neighbours(notebook: str) -> str:
-    """The lessons before and after one (a path below notebooks/), as the line of Markdown that ends a lesson's head.
-
-    Links are relative to the notebook. Raises UnknownName.
-
-    >>> ll.systems.neighbours("00-start-here.ipynb")
-    'Next: [Steps and their control](neural_des/01-steps-and-their-control.ipynb).'
-    """
-    order = [DOOR, *(lesson for family in FAMILIES for lesson in lessons(family))]
-    if notebook not in order:
-        raise unknown_name("lesson", notebook, order)
-    index = order.index(notebook)
-    beside = {"Previous": order[index - 1] if index else None, "Next": (*order, None)[index + 1]}
-    links = {name: _relative(lesson, notebook) for name, lesson in beside.items() if lesson}
-    return " ".join(f"{name}: [{_title(beside[name] or '')}]({link})." for name, link in links.items())
-
-
-def write_neighbours(folder: Path) -> None:
-    """Put the line of `neighbours` at the end of the first cell of every lesson below a folder of notebooks.
-
-    Raises InvalidArgument where there are none, and UnknownName for a notebook that no system names.
-
-    >>> from pathlib import Path
-    >>> lesson = Path("course/00-start-here.ipynb")
-    >>> lesson.parent.mkdir()
-    >>> size = lesson.write_text('{"nbformat": 4, "cells": [{"cell_type": "markdown", "source": ["# Start"]}]}')
-    >>> ll.systems.write_neighbours(lesson.parent)
-    >>> "Next: [Steps and their control]" in lesson.read_text()
-    True
-    """
-    paths = sorted(folder.glob("*.ipynb")) + sorted(folder.glob("*/*.ipynb"))
-    if not paths:
-        raise InvalidArgument(f"no notebooks in {folder}")
-    for path in paths:
-        notebook = notebooks.read(path)
-        head = notebook["cells"][0]
-        before = re.sub(r"\s*^(Previous|Next): .*\Z", "", notebooks.source(head), flags=re.MULTILINE)
-        text = f"{before.rstrip()}\n\n{neighbours(path.relative_to(folder).as_posix())}"
-        if text != notebooks.source(head):
-            head["source"] = text.splitlines(keepends=True)
-            write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
-
-
-def _relative(lesson: str, notebook: str) -> str:
-    """The path from one notebook's folder to another notebook."""
-    return posixpath.relpath(lesson, posixpath.dirname(notebook) or ".")
-
-
-def _title(notebook: str) -> str:
-    """The heading of a notebook, or its file's name where the course is not at hand."""
-    path = notebooks.catalogue().get(notebook.removesuffix(".ipynb"))
-    return (notebooks.title(notebooks.read(path)) if path else None) or PurePosixPath(notebook).stem
-
+from limitlab.errors import unknown_name
+from limitlab.systems.row import Paper, System
 
 # fmt: off
 SYSTEMS: tuple[System, ...] = (
@@ -347,3 +140,24 @@ SYSTEMS: tuple[System, ...] = (
                    "infinite_width/03-training-as-a-linear-ode.ipynb")),
 )
 # fmt: on
+
+
+def get(name: str) -> System:
+    """The system of that name. Raises UnknownName with the nearest one.
+
+    >>> ll.systems.get("ntk").paper.authors
+    'Jacot, Gabriel, Hongler'
+    """
+    for system in SYSTEMS:
+        if system.name == name:
+            return system
+    raise unknown_name("system", name, names())
+
+
+def names() -> tuple[str, ...]:
+    """Names of all systems, by number.
+
+    >>> ll.systems.names()[-1]
+    'ntk'
+    """
+    return tuple(system.name for system in SYSTEMS)
