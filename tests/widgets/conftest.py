@@ -42,6 +42,8 @@ def walk(monkeypatch):
     """
     import ipywidgets as widgets
 
+    from limitlab_widgets.shared.command import Command
+
     raised = []
     monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(repr(args.exc_value)))
     chosen = (widgets.Dropdown, widgets.ToggleButtons, widgets.SelectionSlider)
@@ -64,13 +66,13 @@ def walk(monkeypatch):
     def walked(studio, actions, check, seed, *, choices=(), avoid=()):
         dice, narrowed = random.Random(seed), dict(choices)
         for number in range(actions):
-            controls = [part for part in displayed(studio) if isinstance(part, (widgets.Button, *chosen, *moved))]
+            controls = [part for part in displayed(studio) if isinstance(part, (Command, *chosen, *moved))]
             # a choice of nothing is no choice
             free = [
                 c for c in controls if not c.disabled and c.description not in avoid and getattr(c, "options", (0,))
             ]
             control = dice.choice(free)
-            if isinstance(control, widgets.Button):
+            if isinstance(control, Command):
                 action = f"press {control.description}"
                 control.click()
             else:

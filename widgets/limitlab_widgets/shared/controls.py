@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from traitlets import HasTraits, TraitError
 
 from limitlab.errors import LimitlabError
+from limitlab_widgets.shared.command import Command
 
 if TYPE_CHECKING:
     from limitlab.experiments import Option
@@ -32,11 +33,10 @@ def described(kind: type, description: str, tooltip: str, **options: Any) -> Any
     return kind(description=description, tooltip=tooltip, style=style, layout=layout, **options)
 
 
-def button(text: str, icon: str, tooltip: str, *, primary: bool = False) -> widgets.Button:
+def button(text: str, icon: str, tooltip: str, *, primary: bool = False) -> Command:
     """A button as wide as its text; primary: the one that a reader should press first."""
     layout = widgets.Layout(width="auto", flex="0 0 auto")
-    style = "primary" if primary else ""
-    return widgets.Button(description=text, icon=icon, tooltip=tooltip, button_style=style, layout=layout)
+    return Command(description=text, icon=icon, tooltip=tooltip, primary=primary, layout=layout)
 
 
 def linked(state: HasTraits, name: str, control: Any, *, read: Callable[[Any], Any] | None = None) -> Any:
