@@ -1,4 +1,4 @@
-"""How to solve: ordinary, stochastic and controlled equations with every step in view; spectral time stepping."""
+"""How to solve: ordinary, stochastic and controlled equations with every step in view; linear systems on grids."""
 
 from limitlab.solvers.cde import solve_cde
 from limitlab.solvers.failures import SolutionBlewUp, SolveFailed, StepSizeUnderflow, TooManySteps

@@ -28,6 +28,8 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
 from limitlab.interruption import ask_to_go_on
 from limitlab.numbers import tensor_of
+from limitlab.solvers.linear.diffusion import diffusion, face_conductances
+from limitlab.solvers.linear.krylov import conjugate_gradients
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
     cosine_transform,
@@ -44,7 +46,7 @@ PoissonBoundary = Literal["periodic", "dirichlet", "neumann"]
 Eigenvalues = Literal["exact", "discrete"]
 
 _LARGEST_FACTORED = 128 * 128
-_TOLERANCE = 1e-11  # of the residual in the preconditioned norm: far below the scheme's own error
+_TOLERANCE = 1e-11  # of the residual: far below the scheme's own error
 _MOST_ITERATIONS = 5000
 
 
@@ -125,15 +127,8 @@ def _require_cells(function: str, grid: Grid) -> None:
 
 def _conductances(a: Tensor, grid: Grid) -> list[Tensor]:
     """For every axis a_f/h^2 on the n + 1 faces along it, walls included."""
-    result = []
-    for axis, spacing in enumerate(grid.spacing):
-        dim = axis - grid.dimension
-        size = grid.shape[axis]
-        left, right = a.narrow(dim, 0, size - 1), a.narrow(dim, 1, size - 1)
-        # a wall is half a cell away from the centre, so its flux counts twice
-        walls = 2 * a.narrow(dim, 0, 1), 2 * a.narrow(dim, size - 1, 1)
-        result.append(torch.cat([walls[0], 2 * left * right / (left + right), walls[1]], dim) / spacing**2)
-    return result
+    axes = range(-grid.dimension, 0)
+    return [face_conductances(a, dim, ("wall", "wall"), h) for dim, h in zip(axes, grid.spacing, strict=True)]
 
 
 def _apply(u: Tensor, conductances: list[Tensor], grid: Grid) -> Tensor:
@@ -165,31 +160,20 @@ def _solve_by_cholesky(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
 
 
 def _solve_by_conjugate_gradients(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
-    from scipy.fft import dstn, idstn
-
-    conductances = _conductances(a.cpu(), grid)
-    load = f.cpu()
-    eigenvalues = _laplacian_eigenvalues(grid, "dirichlet", "discrete", load).numpy()
-
-    def precondition(residual: Tensor) -> Tensor:
-        return torch.from_numpy(idstn(dstn(residual.numpy(), type=2) / eigenvalues, type=2))
-
-    u, residual = torch.zeros_like(load), load.clone()
-    direction = preconditioned = precondition(residual)
-    energy = initial = (residual * preconditioned).sum()
-    for _ in range(_MOST_ITERATIONS):
-        # the energy is a square
-        if energy <= _TOLERANCE**2 * initial:
-            return u.to(a.device)
-        image = _apply(direction, conductances, grid)
-        step = energy / (direction * image).sum()
-        u += step * direction
-        residual -= step * image
-        preconditioned = precondition(residual)
-        previous, energy = energy, (residual * preconditioned).sum()
-        direction = preconditioned + energy / previous * direction
-    contrast = float(a.max() / a.min())
-    raise LimitlabError(f"conjugate gradients did not converge in {_MOST_ITERATIONS} steps at contrast {contrast:.3g}")
+    eigenvalues = _laplacian_eigenvalues(grid, "dirichlet", "discrete", f)
+    solution = conjugate_gradients(
+        diffusion(grid.shape, "wall", coefficient=a, spacing=grid.spacing),
+        f.unsqueeze(0),
+        preconditioner=lambda r: inverse_sine_transform(sine_transform(r, grid) / eigenvalues, grid),
+        tolerance=_TOLERANCE,
+        max_iterations=_MOST_ITERATIONS,
+    )
+    if not bool(solution.converged):
+        contrast = float(a.max() / a.min())
+        raise LimitlabError(
+            f"conjugate gradients did not converge in {_MOST_ITERATIONS} steps at contrast {contrast:.3g}"
+        )
+    return solution.x[0]
 
 
 def _laplacian_eigenvalues(grid: Grid, boundary: PoissonBoundary, eigenvalues: Eigenvalues, like: Tensor) -> Tensor:
