@@ -8,6 +8,7 @@ from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names
 from limitlab.operators.fno import FNO
+from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
@@ -15,13 +16,16 @@ from limitlab.operators.unet import UNet, unet_with_parameters
 __all__ = [
     "FNO",
     "OPERATORS",
+    "Cycle",
     "MeanPredictor",
+    "MgNO",
     "Normalized",
     "Operator",
     "Persistence",
     "SpectralConv",
     "Task",
     "UNet",
+    "VCycle",
     "build",
     "count_parameters",
     "get",

@@ -1,5 +1,6 @@
 """How to solve: ordinary, stochastic and controlled equations with every step in view; linear systems on grids."""
 
+from limitlab.solvers import linear
 from limitlab.solvers.cde import solve_cde
 from limitlab.solvers.failures import SolutionBlewUp, SolveFailed, StepSizeUnderflow, TooManySteps
 from limitlab.solvers.methods.catalogue import method_names
@@ -22,6 +23,7 @@ __all__ = [
     "StepLog",
     "StepSizeUnderflow",
     "TooManySteps",
+    "linear",
     "method_names",
     "sde_method_names",
     "solve_cde",

@@ -51,6 +51,8 @@ class Stencil:
     singular: whether constants are in the kernel; solvers then keep the mean at zero.
 
     >>> second = ll.solvers.linear.diffusion((3,))
+    >>> second
+    Stencil(3 points, dirichlet; 3 entries a row)
     >>> second(torch.tensor([[0.0, 1.0, 0.0]])).tolist()
     [[-1.0, 2.0, -1.0]]
     """
@@ -59,6 +61,10 @@ class Stencil:
     boundary: tuple[tuple[str, str], ...]
     solid: Bool[Tensor, "*grid"] | None = None
     singular: bool = False
+
+    def __repr__(self) -> str:
+        ends = ", ".join(first if first == last else f"{first} to {last}" for first, last in self.boundary)
+        return f"Stencil({' x '.join(map(str, self.shape))} points, {ends}; {len(self.coefficients)} entries a row)"
 
     @property
     def shape(self) -> tuple[int, ...]:
