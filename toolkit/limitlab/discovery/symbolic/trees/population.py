@@ -161,28 +161,21 @@ def joined(populations: Sequence[Population]) -> Population:
     return Population(*(torch.cat([getattr(p, name) for p in populations]) for name in ("op", "var", "const")))
 
 
-class Shape(NamedTuple):
-    """Of the tree that ends at each column: its nodes, and how many nodes stand above it (0 at the root)."""
-
-    size: Int[Tensor, "tree column"]
-    depth: Int[Tensor, "tree column"]
-
-
-def shape_of(op: Int[Tensor, "tree column"]) -> Shape:
-    """Sizes and depths of all trees and their parts, in one pass over the columns."""
+def sizes_of(op: Int[Tensor, "tree column"]) -> Int[Tensor, "tree column"]:
+    """Nodes of the tree that ends at each column, in one pass over the columns."""
     count, width = op.shape
     # a column of all trees lies together: the loop is over rows
-    arity = ARITY.to(op.device)[op].T.contiguous()
-    some, two = (arity > 0).long(), (arity == 2).long()
-    size, tree = torch.ones_like(arity), torch.arange(count, device=op.device)
+    arity = ARITY.to(op.device)[op.T.contiguous()]
+    sizes = torch.ones_like(arity)
+    parts = (sizes, (arity > 0).long(), (arity == 2).long(), torch.arange(count, device=op.device))
+    # on a CPU a call of NumPy costs a fifth of one of torch, and a row is short
+    size, some, two, tree = (part.numpy() if op.device.type == "cpu" else part for part in parts)
+    flat = size.reshape(-1)
     for column in range(1, width):
         last = size[column - 1]
-        first = torch.sub(tree + (column - 1) * count, last, alpha=count).clamp_(min=0)
-        size[column].addcmul_(last, some[column]).addcmul_(size.view(-1).index_select(0, first), two[column])
-    sizes, columns = size.T, torch.arange(width, device=op.device)
-    # nodes that begin before or at a column, without those that have ended, and without the node itself
-    begun = torch.zeros_like(sizes).scatter_add_(1, columns + 1 - sizes, torch.ones_like(sizes)).cumsum(1)
-    return Shape(sizes, begun - 1 - columns)
+        # without a second argument the index may be negative: it counts from the end then, and is multiplied by zero
+        size[column] += last * some[column] + flat[tree + (column - 1 - last) * count] * two[column]
+    return sizes.T
 
 
 class Block(NamedTuple):
