@@ -85,6 +85,19 @@ def test_numpy_and_torch_give_the_same_losses_and_slopes(trees, points):
     assert float(gaps[:: len(gaps) // 10**6 + 1].quantile(0.99)) < 1e-11
 
 
+def test_numpy_and_torch_plan_the_same_rows(trees, monkeypatch):
+    by_numpy = plan_of(trees, 3)
+    monkeypatch.setattr(evaluation, "ARITHMETIC", {})
+    by_torch = plan_of(trees, 3)
+    assert by_torch.groups == by_numpy.groups
+    assert all(torch.equal(getattr(by_torch, name), getattr(by_numpy, name)) for name in ("first", "second", "roots"))
+
+
+def test_a_tree_of_one_constant_and_one_variable_has_a_plan(points):
+    alone = Population.of([[2.0, ("x", 1), "*"]])
+    torch.testing.assert_close(values_of(alone, points, plan_of(alone, 3)).roots[0], 2 * points[1])
+
+
 def test_values_with_other_constants_are_those_of_a_new_pass(trees, points):
     plan = plan_of(trees, 3)
     moved = trees.with_constants(1.5 * trees.const)

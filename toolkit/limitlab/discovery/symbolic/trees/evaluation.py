@@ -78,7 +78,7 @@ class Plan:
 
 
 def plan_of(trees: Population, variables: int) -> Plan:
-    """Rows of constants, tree after tree, then of the deepest nodes; by operation, and by whether a constant is below."""
+    """Rows of constants, then of the deepest nodes; by operation, whether a constant is below, and tree after tree."""
     arithmetic = ARITHMETIC.get(trees.op.device.type, TORCH)
     arrays, begin, width = arithmetic.arrays, variables + 1, trees.op.shape[1]
     # nodes of all trees one after the other, without what pads them

@@ -190,20 +190,23 @@ class Block(NamedTuple):
 def assembled(blocks: Sequence[Block]) -> tuple[Population, Bool[Tensor, " tree"]]:
     """Trees that are the blocks one after the other, and whether they fit the width of the first source."""
     width = blocks[0].source.op.shape[1]
-    column = torch.arange(width, device=blocks[0].start.device)
-    end = torch.zeros_like(blocks[0].start)
-    op = torch.full((len(end), width), PAD, dtype=blocks[0].source.op.dtype, device=end.device)
-    var, const = torch.zeros_like(op), blocks[0].source.const.new_zeros(len(end), width)
+    column, end = torch.arange(width, device=blocks[0].start.device), torch.zeros_like(blocks[0].start)
+    sources = {id(block.source): block.source for block in blocks}
+    bases = dict(zip(sources, np.cumsum([0, *(source.op.numel() for source in sources.values())]).tolist()))
+    shift = column.new_zeros(len(end), width)
     for source, rows, start, length in blocks:
-        offset = column - end[:, None]
-        inside = (offset >= 0) & (offset < length[:, None])
-        place = (start[:, None] + offset).clamp(0, source.op.shape[1] - 1)
-        at = (rows[:, None], place)
-        op = torch.where(inside, source.op[at], op)
-        var = torch.where(inside, source.var[at], var)
-        const = torch.where(inside, source.const[at], const)
+        # a block begins where the one before it ends, and hides what that would have behind its end
+        shifted = bases[id(source)] + rows * source.op.shape[1] + start - end
+        shift = torch.where(column >= end[:, None], shifted[:, None], shift)
         end = end + length
-    return Population(op, var, const), end <= width
+    inside = column < end[:, None]
+    place = torch.where(inside, column + shift, 0)
+
+    def gathered(name: str, behind: int) -> Tensor:
+        held = torch.cat([getattr(source, name).flatten() for source in sources.values()])
+        return torch.where(inside, held[place], behind)
+
+    return Population(gathered("op", PAD), gathered("var", 0), gathered("const", 0)), end <= width
 
 
 def chosen(condition: Tensor, yes: Population, no: Population) -> Population:
