@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -192,7 +193,8 @@ def assembled(blocks: Sequence[Block]) -> tuple[Population, Bool[Tensor, " tree"
     width = blocks[0].source.op.shape[1]
     column, end = torch.arange(width, device=blocks[0].start.device), torch.zeros_like(blocks[0].start)
     sources = {id(block.source): block.source for block in blocks}
-    bases = dict(zip(sources, np.cumsum([0, *(source.op.numel() for source in sources.values())]).tolist()))
+    counts = [source.op.numel() for source in sources.values()]
+    bases = dict(zip(sources, accumulate([0, *counts[:-1]]), strict=True))
     shift = column.new_zeros(len(end), width)
     for source, rows, start, length in blocks:
         # a block begins where the one before it ends, and hides what that would have behind its end
