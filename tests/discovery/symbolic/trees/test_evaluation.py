@@ -52,10 +52,11 @@ def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens):
     assert np.quantile(errors, 0.98) < 1e-12
 
 
-@pytest.mark.parametrize("arithmetic", [TORCH, NUMPY], ids=["torch", "numpy"])
-def test_values_of_ten_thousand_trees_equal_those_of_a_loop(alphabet, points, tokens, arithmetic):
+# the first is the arithmetic of a CPU
+@pytest.mark.parametrize(("arithmetic", "count"), [(NUMPY, 10_000), (TORCH, 1000)], ids=["numpy", "torch"])
+def test_values_of_many_trees_equal_those_of_a_loop(alphabet, points, tokens, arithmetic, count):
     generator, points = torch.Generator().manual_seed(9), points[:, :6].contiguous()
-    trees = random_trees(generator, torch.randint(1, 22, (10_000,), generator=generator), 30, alphabet)
+    trees = random_trees(generator, torch.randint(1, 22, (count,), generator=generator), 30, alphabet)
     values = values_of(trees, points, plan_of(trees, 3), arithmetic).roots
     columns = arithmetic.view(points)
 
@@ -65,9 +66,8 @@ def test_values_of_ten_thousand_trees_equal_those_of_a_loop(alphabet, points, to
         return columns[tree[1]] if tree[0] == "x" else arithmetic.value(OPS[CODES[tree[0]]])(*map(value, tree[1:]))
 
     with np.errstate(all="ignore"):
-        for row in range(len(trees)):
-            expected = torch.as_tensor(value(tokens(trees, row)))
-            assert torch.allclose(values[row], expected, rtol=1e-12, atol=0, equal_nan=True)
+        expected = np.stack([value(tokens(trees, row)) for row in range(count)])
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=0, equal_nan=True)
 
 
 def test_numpy_and_torch_give_the_same_losses_and_slopes(trees, points):
