@@ -32,6 +32,7 @@ from limitlab.errors import LimitlabError
 OUTPUT = Path(__file__).parent / "results" / "odebench.json"
 TIMES = np.linspace(0, 10, 150)
 OPS = ("+", "*", "/", "sin", "exp")
+EVALUATIONS, MAX_COMPLEXITY = 300, 25
 GOOD, FAILED = 0.9, -1e9
 RULES: tuple[Rule, ...] = ("bic", "mdl")
 
@@ -43,8 +44,10 @@ def trajectory(problem: problems.ODEProblem) -> np.ndarray:
 def equations(states: np.ndarray, sigma: float | None, names: tuple[str, ...]) -> dict[str, tuple[Expr, ...]]:
     """A formula for each state's derivative, by the rule that chose it."""
     slopes = estimated_slopes(TIMES, states, sigma=sigma)
-    options = {"names": names, "engine": "sparse", "ops": OPS, "evaluations": 300, "simplify": False}
-    fronts = [search(slopes.states, target, max_complexity=25, **options) for target in slopes.derivatives.T]
+    options = {"names": names, "engine": "sparse", "ops": OPS, "evaluations": EVALUATIONS, "simplify": False}
+    fronts = [
+        search(slopes.states, target, max_complexity=MAX_COMPLEXITY, **options) for target in slopes.derivatives.T
+    ]
     return {rule: tuple(front.select(rule).expr for front in fronts) for rule in RULES}
 
 
@@ -128,6 +131,15 @@ def rates(rows: list[dict]) -> list[dict[str, object]]:
     return table
 
 
+def store(rows: list[dict], output: Path) -> None:
+    settings = {
+        "points": len(TIMES), "span": float(TIMES[-1]), "operators": OPS, "evaluations": EVALUATIONS,
+        "max_complexity": MAX_COMPLEXITY,
+    }  # fmt: skip
+    record = {"versions": {"torch": version("torch")}, "settings": settings, "rates": rates(rows), "systems": rows}
+    output.write_text(json.dumps(record, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--numbers", type=int, nargs="+", default=list(range(1, 64)))
@@ -144,8 +156,8 @@ def main() -> None:
             if (number, noise, asked.seed) in done:
                 continue
             rows.append(measured(number, noise, asked.seed))
-            record = {"versions": {"torch": version("torch")}, "rates": rates(rows), "systems": rows}
-            asked.output.write_text(json.dumps(record, indent=1) + "\n")
+            store(rows, asked.output)
+    store(rows, asked.output)
     for row in rates(rows):
         print(row)
 

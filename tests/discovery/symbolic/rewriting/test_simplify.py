@@ -54,6 +54,19 @@ def test_a_superfluous_term_goes_under_noise():
     assert result.expr.complexity() == case.truth.complexity()
 
 
+def test_factors_that_may_be_one_are_left_out_beside_those_that_were_fitted():
+    case = CASES["nguyen1"]
+    data = case.data(noise=0.05)
+    fitted_form = Expr.parse("a*x^3 + b*x^2 + c*x", ("x",), parameters={"a": 1.0, "b": 1.0, "c": 1.0})
+    front = simplify_front(ParetoFront([scored(fitted_form, data)], sigma=data.sigma), data)
+    assert str(front.select("mdl").expr) == "x*(x^2 + x + 1)"
+    assert front[-1].loss < front.select("mdl").loss
+    # of twice the law no factor is one
+    double = Data.of(data.X, 2 * data.y, names=data.names, sigma=2 * data.sigma)
+    front = simplify_front(ParetoFront([scored(fitted_form, double)], sigma=double.sigma), double)
+    assert all(candidate.n_params for candidate in front)
+
+
 def test_a_phase_of_a_quarter_turn_goes():
     x = np.linspace(-3, 3, 50)
     result = simplified(Expr.parse("2*cos(x - 1.5707)", ("x",)), Data.of(x, 2 * np.sin(x)))

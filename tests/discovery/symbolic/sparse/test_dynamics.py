@@ -41,10 +41,11 @@ def test_errors_stand_beside_the_constants():
 def test_the_majority_of_resamples_keeps_the_true_terms():
     y = trajectories("lotka_volterra", TIMES, (0.44, 4.6), (1.0, 1.0), (3.0, 0.5))
     noisy = y + 0.02 * np.random.default_rng(0).normal(size=y.shape)
-    model = sparse_dynamics(TIMES, noisy, library=Library(("x", "y"), 2), sigma=0.02, resamples=50)
+    options = {"library": Library(("x", "y"), 2), "sigma": 0.02, "resamples": 20}
+    model = sparse_dynamics(TIMES, noisy, **options)
     assert [expr.structure for expr in model.expressions] == ["c0*x + c1*x*y", "c0*y + c1*x*y"]
     assert model.shares.shape == (2, 6)
-    again = sparse_dynamics(TIMES, noisy, library=Library(("x", "y"), 2), sigma=0.02, resamples=50)
+    again = sparse_dynamics(TIMES, noisy, **options)
     np.testing.assert_array_equal(model.shares, again.shares)
 
 

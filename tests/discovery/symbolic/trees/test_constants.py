@@ -39,7 +39,7 @@ def test_losses_are_those_of_least_squares_for_noisy_data_of_each_tree(trees, po
         before = fits(start, points, y, WEIGHTS)
         if not bool(before.loss.isfinite()) or len(ratios) == 50:
             continue
-        _, fit = optimised(start, points, y, WEIGHTS, steps=40)
+        _, fit = optimised(start, points, y, WEIGHTS, steps=25)
         tree, first = tokens(start, 0), [float(before.a), float(before.b), *start.const[held].tolist()]
 
         def residual(values, tree=tree, y=y):

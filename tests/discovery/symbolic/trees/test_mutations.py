@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from limitlab.discovery.symbolic.trees.mutations import MUTATIONS, Cut, mutated, random_trees
-from limitlab.discovery.symbolic.trees.population import Population, shape_of
+from limitlab.discovery.symbolic.trees.population import Population, sizes_of
 
 BY_NAME = {row.name: row.change for row in MUTATIONS}
 
 
 def changed(name, trees, alphabet, seed=0):
-    cut = Cut(trees, shape_of(trees.op).size, torch.Generator().manual_seed(seed))
+    cut = Cut(trees, sizes_of(trees.op), torch.Generator().manual_seed(seed))
     return BY_NAME[name](cut, alphabet)
 
 

@@ -9,32 +9,29 @@ from limitlab.discovery.symbolic.trees.population import (
     Population,
     assembled,
     require_codes,
-    shape_of,
+    sizes_of,
 )
 from limitlab.errors import InvalidArgument, UnknownName
 
 TREE = [("x", 0), 2.0, "*", ("x", 1), "sin", "+"]
 
 
-def test_sizes_and_depths_are_those_of_the_tree():
-    size, depth = shape_of(Population.of([TREE]).op)
-    assert size.tolist() == [[1, 1, 3, 1, 2, 6]]
-    assert depth.tolist() == [[2, 2, 1, 2, 1, 0]]
+def test_sizes_are_those_of_the_tree():
+    assert sizes_of(Population.of([TREE]).op).tolist() == [[1, 1, 3, 1, 2, 6]]
 
 
-def test_sizes_and_depths_are_those_of_a_recursion(trees, tokens):
+def test_sizes_are_those_of_a_recursion(trees, tokens):
 
-    def parts_of(tree, depth=0):
-        "Size and depth of every part, in postfix."
+    def parts_of(tree):
+        "Size of every part, in postfix."
         branches = tree[1:] if isinstance(tree, tuple) and tree[0] != "x" else ()
-        rows = [parts_of(branch, depth + 1) for branch in branches]
-        below = [pair for row in rows for pair in row]
-        return [*below, (1 + len(below), depth)]
+        below = [size for branch in branches for size in parts_of(branch)]
+        return [*below, 1 + len(below)]
 
-    size, depth = shape_of(trees.op)
+    sizes = sizes_of(trees.op)
     for row in range(0, 2000, 10):
         expected = parts_of(tokens(trees, row))
-        assert list(zip(size[row].tolist(), depth[row].tolist(), strict=True))[: len(expected)] == expected
+        assert sizes[row].tolist()[: len(expected)] == expected
 
 
 def test_formula_of_a_tree_with_its_scale():

@@ -43,10 +43,10 @@ class Evolution:
     """Settings of the evolution; those of SymbolicRegression.jl where a batch of children does not ask for others.
 
     islands, members, children: of an island; of an island in a cycle. winner: probability that the best of a tournament
-    wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. optimise:
-    part of the children whose constants are optimised, by so many steps. cycles: of an iteration. hall, migration:
-    parts of the members that come from the hall of fame, and from the best of all islands, at its end. partners: of
-    the members, among which those of the hall of fame find what completes them, then; 0 for none. first_size: most
+    wins it, else the next best, and so on. parsimony: of the frequency of a size. coolness: of the annealing. cycles:
+    of an iteration. optimise: part of the members whose constants are optimised at its end, by so many steps. hall,
+    migration: parts of them that come from the hall of fame, and from the best of all islands, then. partners: of
+    them, among which those of the hall of fame find what completes them, then; 0 for none. first_size: most
     nodes of a tree at the start. device: where it runs; on a GPU, more islands and children make its batches large.
     Raises InvalidArgument for more children than members.
 
@@ -63,7 +63,7 @@ class Evolution:
     winner: float = 0.982
     parsimony: float = 20.0
     coolness: float = 3.17
-    optimise: float = 0.05
+    optimise: float = 0.14
     steps: int = 8
     hall: float = 0.02
     migration: float = 0.002
@@ -104,7 +104,6 @@ class State:
         parents = self._winners()
         children, differs = mutated(self.generator, self.trees[parents], self.trees[self._winners()], self.alphabet)
         fit = fits(children, self.X, self.y, self.weights)
-        children, fit = self._with_better_constants(children, fit)
         self.evaluations += len(children)
         before = Fit(*(column[parents] for column in self.fit))
         taken = differs & self._accepted(before.loss, fit.loss, temperature)
@@ -121,6 +120,18 @@ class State:
         """What is new in the hall of fame."""
         size = float(self.y.abs().max())
         return [formula for entry in self.hall.changed() for formula in formulas_of(*entry, names, size)]
+
+    def optimise(self) -> None:
+        """Some of the members after steps of Levenberg-Marquardt."""
+        e = self.evolution
+        lucky = torch.rand(len(self.trees), generator=self.generator, device=self.y.device) < e.optimise
+        rows = (lucky & self.fit.loss.isfinite() & (self.trees.op == CONSTANT).any(1)).nonzero()[:, 0]
+        if len(rows) == 0:
+            return
+        better, fit = optimised(self.trees[rows], self.X, self.y, self.weights, e.steps)
+        self.evaluations += e.steps * len(rows)
+        self.hall.enter(better, fit, self.alphabet)
+        self._replace(rows, better, fit)
 
     def migrate(self) -> None:
         """The hall of fame, and the best of the islands, in the places of a few members anywhere."""
@@ -172,20 +183,6 @@ class State:
         uniform = torch.rand(drawn.shape[:2], generator=self.generator, device=device)
         rank = (uniform.log() / np.log1p(-e.winner)).long().clamp(max=e.tournament - 1)
         return drawn.gather(2, ranked.gather(2, rank[..., None]))[..., 0].flatten()
-
-    def _with_better_constants(self, children: Population, fit: Fit) -> tuple[Population, Fit]:
-        """Some of the children after steps of Levenberg-Marquardt."""
-        e = self.evolution
-        lucky = torch.rand(len(children), generator=self.generator, device=self.y.device) < e.optimise
-        rows = (lucky & fit.loss.isfinite() & (children.op == CONSTANT).any(1)).nonzero()[:, 0]
-        if len(rows) == 0:
-            return children, fit
-        better, better_fit = optimised(children[rows], self.X, self.y, self.weights, e.steps)
-        self.evaluations += e.steps * len(rows)
-        children.const[rows] = better.const
-        for old, new in zip(fit, better_fit, strict=True):
-            old[rows] = new
-        return children, fit
 
     def _accepted(self, before: Tensor, after: Tensor, temperature: float) -> Tensor:
         """Whether a child is taken: if better, and if worse the less likely the worse it is and the cooler."""
@@ -255,6 +252,7 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
             state.cycle(1 - cycle / max(evolution.cycles - 1, 1))
             if settings.evaluations is not None and state.evaluations >= settings.evaluations:
                 break
+        state.optimise()
         state.migrate()
         if evolution.partners:
             state.complete()

@@ -44,6 +44,12 @@ class EngineMissing(LimitlabError):
 
 def searched(data: Data, settings: Settings, seed: int) -> Iterator[Progress]:
     """The fronts of pyoperon, one a second, or one for a budget of evaluations."""
+    for formulas, evaluated in slices(data, settings, seed):
+        yield Progress(list(formulas), evaluated)
+
+
+def slices(data: Data, settings: Settings, seed: int) -> Iterator[tuple[Iterator[Expr], int]]:
+    """What is new on each front, made as it is read, which ends with the next front; and evaluations so far."""
     regressor = _regressor_class()
     scale, top = _powers_of_two(data)
     points, values = data.X / scale, data.y / top
@@ -70,7 +76,7 @@ def searched(data: Data, settings: Settings, seed: int) -> Iterator[Progress]:
         model.set_params(random_state=seed + evaluated, warm_start=evaluated > 0, **slice_limits)
         model.fit(points, values)
         evaluated += max(int(model.stats_["residual_evaluations"]), 1)
-        yield Progress(list(_formulas(model, data, scale, top, seen)), evaluated)
+        yield _formulas(model, data, scale, top, seen), evaluated
         spent = time.monotonic() - start
         if settings.evaluations is not None or (settings.budget_s is not None and spent + 1 > settings.budget_s):
             return

@@ -7,8 +7,9 @@ A search that fits better and better puts sin(0.03 x) where 0.03 x would do, and
     c  terms that contribute little are left out
     d  functions that are straight on the data become straight               -863 y + 864 y cos(0.03 x) -> y - 0.4 x^2 y
 
-A change stays if, after another fit, BIC rises by no more than `TOLERANCE`. `snapped` offers round numbers, `same`
-compares with a truth. Rewriting by sympy has a time limit.
+A change stays if, after another fit, BIC rises by no more than `TOLERANCE`. Constants that may be 1 are left out in
+formulas of their own, beside the others on the front. `snapped` offers round numbers, `same` compares with a truth.
+Rewriting by sympy has a time limit.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ STRAIGHT = 0.3
 
 ROUNDED_ONE = 1e-9
 """A constant that is so near to 1 or -1 is left out."""
+
+MAY_BE_ONE, KNOWN_ONE = 2.0, 0.25
+"""Standard errors between a constant and 1 or -1, and the largest error, with which it may be that."""
 
 WIDER = 1.25
 """Than the data, the box on which `same` compares."""
@@ -92,11 +96,32 @@ def simplify_front(front: ParetoFront, data: Data, settings: Settings | None = N
     settings = settings or Settings()
     for candidate in front:
         result = simplified(candidate.expr, data)
-        new = scored(result.expr, data, engine=candidate.engine, costs=settings.costs)
-        allowed = data.units is None or data.units.allow(result.expr)
-        if allowed and new.complexity <= settings.max_complexity:
-            front.add(replace(new, errors=result.errors))
+        for form in (result, *with_ones(result, data)):
+            new = scored(form.expr, data, engine=candidate.engine, costs=settings.costs)
+            allowed = data.units is None or data.units.allow(form.expr)
+            if allowed and new.complexity <= settings.max_complexity:
+                front.add(replace(new, errors=form.errors))
     return front
+
+
+def with_ones(result: Fitted, data: Data) -> Iterator[Fitted]:
+    """The formula without the likeliest constant that may be 1 or -1, then without the next as well, fitted anew.
+
+    A search gives every formula a factor of its own, which a law seldom has; a rule that counts constants then decides.
+
+    >>> from limitlab.discovery.symbolic import Data, Expr
+    >>> from limitlab.discovery.symbolic.rewriting.simplify import simplified, with_ones
+    >>> x = torch.linspace(-2, 2, 40, dtype=torch.float64)
+    >>> fit = simplified(Expr.parse("0.98*sin(x)", ("x",)), Data.of(x, x.sin() + 0.05 * (9 * x).cos()))
+    >>> [str(form.expr) for form in with_ones(fit, Data.of(x, x.sin() + 0.05 * (9 * x).cos()))]
+    ['sin(x)']
+    """
+    constants = zip(result.expr.names, result.expr.values, result.errors, strict=True)
+    # NaN is not small
+    known = [(abs(abs(value) - 1) / max(error, 1e-300), name) for name, value, error in constants if error < KNOWN_ONE]
+    ones = [name for distance, name in sorted(known) if distance <= MAY_BE_ONE]
+    for count in range(1, len(ones) + 1):
+        yield fitted(_with_ones(result.expr, ones[:count]), data)
 
 
 def folded(expr: Expr) -> Expr:
@@ -133,11 +158,17 @@ def _freed(expr: Expr) -> Expr:
 
 def _without_ones(expr: Expr) -> Expr:
     """The formula without constants that are 1 or -1 up to rounding."""
+    return _with_ones(expr, [name for name, value in expr.parameters.items() if abs(abs(value) - 1) < ROUNDED_ONE])
+
+
+def _with_ones(expr: Expr, names: Sequence[str]) -> Expr:
+    """The formula with these constants as 1 or -1."""
     import sympy
 
-    ones = {name: value for name, value in expr.parameters.items() if abs(abs(value) - 1) < ROUNDED_ONE}
-    numbers = {sympy.Symbol(name, real=True): sympy.Integer(round(value)) for name, value in ones.items()}
-    left = {name: value for name, value in expr.parameters.items() if name not in ones}
+    numbers = {
+        sympy.Symbol(name, real=True): sympy.Integer(int(math.copysign(1, expr.parameters[name]))) for name in names
+    }
+    left = {name: value for name, value in expr.parameters.items() if name not in names}
     return Expr(expr.sympy.xreplace(numbers), expr.variables, tuple(left), tuple(left.values()))
 
 

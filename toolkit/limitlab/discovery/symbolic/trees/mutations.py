@@ -26,7 +26,7 @@ from limitlab.discovery.symbolic.trees.population import (
     joined,
     random_column,
     random_leaves,
-    shape_of,
+    sizes_of,
 )
 
 CROSSOVER = 0.0259
@@ -108,7 +108,7 @@ def mutated(
     kinds = torch.multinomial(chances, len(trees), replacement=True, generator=generator)
     crossing = torch.rand(len(trees), generator=generator, device=device) < CROSSOVER
     kinds = torch.where(crossing, len(MUTATIONS), kinds)
-    size = shape_of(trees.op).size
+    size = sizes_of(trees.op)
     parts, places, differ = [], [], []
     for kind in range(len(MUTATIONS) + 1):
         rows = (kinds == kind).nonzero()[:, 0]
@@ -131,7 +131,7 @@ def random_trees(generator: torch.Generator, sizes: Int[Tensor, " tree"], width:
     """Trees of at most these lengths, and of about these: operations are put on leaves as long as they fit."""
     trees = random_leaves(generator, len(sizes), width, alphabet.variables)
     for _ in range(int(sizes.max())):
-        cut = Cut(trees, shape_of(trees.op).size, generator)
+        cut = Cut(trees, sizes_of(trees.op), generator)
         grown, valid = _with_operation(cut, alphabet, random_column(generator, _leaves(cut)))
         valid &= (grown.lengths <= sizes) & (alphabet.complexity(grown) <= alphabet.limit)
         trees = chosen(valid, grown, trees)
@@ -240,7 +240,7 @@ def _same(cut: Cut, alphabet: Alphabet) -> Changed:
 def _crossed(cut: Cut, others: Population) -> Changed:
     """A part of another tree in the place of a part."""
     column = random_column(cut.generator, cut.trees.op != PAD)
-    other = Cut(others, shape_of(others.op).size, cut.generator)
+    other = Cut(others, sizes_of(others.op), cut.generator)
     there = random_column(cut.generator, others.op != PAD)
     size = other.at(there)
     before, behind = cut.around(column)

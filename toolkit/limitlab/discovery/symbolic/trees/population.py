@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -161,28 +162,21 @@ def joined(populations: Sequence[Population]) -> Population:
     return Population(*(torch.cat([getattr(p, name) for p in populations]) for name in ("op", "var", "const")))
 
 
-class Shape(NamedTuple):
-    """Of the tree that ends at each column: its nodes, and how many nodes stand above it (0 at the root)."""
-
-    size: Int[Tensor, "tree column"]
-    depth: Int[Tensor, "tree column"]
-
-
-def shape_of(op: Int[Tensor, "tree column"]) -> Shape:
-    """Sizes and depths of all trees and their parts, in one pass over the columns."""
+def sizes_of(op: Int[Tensor, "tree column"]) -> Int[Tensor, "tree column"]:
+    """Nodes of the tree that ends at each column, in one pass over the columns."""
     count, width = op.shape
     # a column of all trees lies together: the loop is over rows
-    arity = ARITY.to(op.device)[op].T.contiguous()
-    some, two = (arity > 0).long(), (arity == 2).long()
-    size, tree = torch.ones_like(arity), torch.arange(count, device=op.device)
+    arity = ARITY.to(op.device)[op.T.contiguous()]
+    sizes = torch.ones_like(arity)
+    parts = (sizes, (arity > 0).long(), (arity == 2).long(), torch.arange(count, device=op.device))
+    # on a CPU a call of NumPy costs a fifth of one of torch, and a row is short
+    size, some, two, tree = (part.numpy() if op.device.type == "cpu" else part for part in parts)
+    flat = size.reshape(-1)
     for column in range(1, width):
         last = size[column - 1]
-        first = torch.sub(tree + (column - 1) * count, last, alpha=count).clamp_(min=0)
-        size[column].addcmul_(last, some[column]).addcmul_(size.view(-1).index_select(0, first), two[column])
-    sizes, columns = size.T, torch.arange(width, device=op.device)
-    # nodes that begin before or at a column, without those that have ended, and without the node itself
-    begun = torch.zeros_like(sizes).scatter_add_(1, columns + 1 - sizes, torch.ones_like(sizes)).cumsum(1)
-    return Shape(sizes, begun - 1 - columns)
+        # without a second argument the index may be negative: it counts from the end then, and is multiplied by zero
+        size[column] += last * some[column] + flat[tree + (column - 1 - last) * count] * two[column]
+    return sizes.T
 
 
 class Block(NamedTuple):
@@ -197,20 +191,24 @@ class Block(NamedTuple):
 def assembled(blocks: Sequence[Block]) -> tuple[Population, Bool[Tensor, " tree"]]:
     """Trees that are the blocks one after the other, and whether they fit the width of the first source."""
     width = blocks[0].source.op.shape[1]
-    column = torch.arange(width, device=blocks[0].start.device)
-    end = torch.zeros_like(blocks[0].start)
-    op = torch.full((len(end), width), PAD, dtype=blocks[0].source.op.dtype, device=end.device)
-    var, const = torch.zeros_like(op), blocks[0].source.const.new_zeros(len(end), width)
+    column, end = torch.arange(width, device=blocks[0].start.device), torch.zeros_like(blocks[0].start)
+    sources = {id(block.source): block.source for block in blocks}
+    counts = [source.op.numel() for source in sources.values()]
+    bases = dict(zip(sources, accumulate([0, *counts[:-1]]), strict=True))
+    shift = column.new_zeros(len(end), width)
     for source, rows, start, length in blocks:
-        offset = column - end[:, None]
-        inside = (offset >= 0) & (offset < length[:, None])
-        place = (start[:, None] + offset).clamp(0, source.op.shape[1] - 1)
-        at = (rows[:, None], place)
-        op = torch.where(inside, source.op[at], op)
-        var = torch.where(inside, source.var[at], var)
-        const = torch.where(inside, source.const[at], const)
+        # a block begins where the one before it ends, and hides what that would have behind its end
+        shifted = bases[id(source)] + rows * source.op.shape[1] + start - end
+        shift = torch.where(column >= end[:, None], shifted[:, None], shift)
         end = end + length
-    return Population(op, var, const), end <= width
+    inside = column < end[:, None]
+    place = torch.where(inside, column + shift, 0)
+
+    def gathered(name: str, behind: int) -> Tensor:
+        held = torch.cat([getattr(source, name).flatten() for source in sources.values()])
+        return torch.where(inside, held[place], behind)
+
+    return Population(gathered("op", PAD), gathered("var", 0), gathered("const", 0)), end <= width
 
 
 def chosen(condition: Tensor, yes: Population, no: Population) -> Population:
