@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.training import schedules
 from limitlab.training.batches import Batches
-from limitlab.training.quasi_newton import LBFGS, SelfScaledBFGS
+from limitlab.training.quasi_newton import LBFGS, SelfScaledBFGS, SelfScaledBroyden
 from limitlab.training.soap import SOAP
 
 Loss = Callable[[nn.Module, Mapping[str, Any]], Mapping[str, Tensor]]
@@ -26,6 +26,7 @@ Optimizer = Callable[..., torch.optim.Optimizer]
 QUASI_NEWTON: dict[str, Optimizer] = {
     "lbfgs": LBFGS,
     "ssbfgs": SelfScaledBFGS,
+    "ssbroyden": SelfScaledBroyden,
     "bfgs": partial(SelfScaledBFGS, scaling=False),
 }
 OPTIMIZERS: dict[str, Optimizer] = {
@@ -51,7 +52,7 @@ class Recipe:
     every `evaluate_every` steps and after the last, from the model and from a copy of it as it was before training;
     both are in eval mode without gradients.
 
-    "lbfgs", "ssbfgs" and "bfgs" search along a line: learning_rate multiplies the first trial (1 is Newton's own step),
+    The methods of QUASI_NEWTON search along a line: learning_rate multiplies the first trial (1 is Newton's own step),
     the batch is fixed, and schedule, weight_decay and clip have no place. later: recipes of the last steps, see `then`.
 
     >>> batches = ll.training.fixed(x=torch.ones(4, 1))
