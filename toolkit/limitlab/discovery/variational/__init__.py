@@ -41,6 +41,7 @@ from limitlab.discovery.variational.energies import (
     instance,
     manufactured,
 )
+from limitlab.discovery.variational.gram import ritz_gram
 from limitlab.discovery.variational.networks import (
     NETWORKS,
     HardDirichlet,

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.memory import require_memory
-from limitlab.training.line_search import strong_wolfe
+from limitlab.training.optimizers.line_search import strong_wolfe
 
 DTYPES = (torch.float64, torch.complex128)
 FLATTEST = torch.finfo(torch.float64).eps
@@ -41,6 +41,7 @@ class QuasiNewton(torch.optim.Optimizer):
 
     ended: str | None = None
     length = 0.0
+    _gram: Callable[[], Tensor] | None = None
 
     def __init__(
         self,
@@ -70,8 +71,14 @@ class QuasiNewton(torch.optim.Optimizer):
                 )
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any]) -> Tensor:  # type: ignore[override]
-        """One step: the loss at the new weights, or at the old ones where `ended` says that no step helps."""
+    def step(  # type: ignore[override]
+        self, closure: Callable[[], Any], gram: Callable[[], Tensor] | None = None
+    ) -> Tensor:
+        """One step: the loss at the new weights, or at the old ones where `ended` says that no step helps.
+
+        gram() gives the matrix of those methods that have H from the model.
+        """
+        self._gram = gram
         evaluate = torch.enable_grad()(closure)
         group, state = self.param_groups[0], self.state[self._trained[0]]
         if "gradient" not in state and not self._begin(evaluate, state, group["tolerance_gradient"]):
@@ -79,6 +86,7 @@ class QuasiNewton(torch.optim.Optimizer):
         weights, gradient, loss = self._weights(), state["gradient"], float(state["loss"])
         for restarted in (False, True):
             if restarted:
+                self._put(weights)
                 self._forget(state)
             direction = self._direction(state, gradient)
             slope = float(direction @ gradient)
@@ -93,10 +101,10 @@ class QuasiNewton(torch.optim.Optimizer):
             self.ended = "the line search finds no lower loss, neither along -H g nor along -g"
             return state["loss"]
         step, latest, self.length = trial.length * direction, self._gradient(), trial.length
-        # where rounding hides the change, or a restart has made it useless, H stays as it is
-        self._learn(state, step, latest - gradient, trial.length * slope)
         state["step"] += 1
         state["previous_loss"], state["loss"] = state["loss"], torch.tensor(trial.loss, dtype=torch.float64)
+        # where rounding hides the change, or a restart has made it useless, H stays as it is
+        self._learn(state, step, latest - gradient, trial.length * slope)
         state["gradient"] = latest
         self._stop(step, weights, latest, group)
         return state["loss"]
