@@ -83,14 +83,8 @@ def test_gram_is_twice_the_sum_of_the_weighted_squares_of_the_jacobian(upinn, se
     expected = 0
     for name, values in upinn.rows(batch).items():
         rows = values.flatten()
-        jacobian = torch.cat(
-            [
-                torch.cat(
-                    [g.flatten() for g in torch.autograd.grad(row, weights, retain_graph=True, materialize_grads=True)]
-                )[None]
-                for row in rows
-            ]
-        )
+        gradients = [torch.autograd.grad(row, weights, retain_graph=True, materialize_grads=True) for row in rows]
+        jacobian = torch.stack([torch.cat([g.flatten() for g in of_row]) for of_row in gradients])
         expected = expected + 2 * upinn.weighting.weight(name) / len(rows) * jacobian.T @ jacobian
     torch.testing.assert_close(pinn.gram(upinn, batch), expected, rtol=1e-9, atol=1e-12)
 
