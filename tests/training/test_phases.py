@@ -6,7 +6,17 @@ from torch import nn
 from training.toy_training import GRID, ShiftBatches, ShiftNet
 
 from limitlab.errors import InvalidArgument
-from limitlab.training import PhaseEndedEarly, TrainingDiverged, checkpoints, descent, fit, fixed, operator_loss, runs
+from limitlab.training import (
+    PhaseEndedEarly,
+    TrainingDiverged,
+    checkpoints,
+    descent,
+    fit,
+    fixed,
+    natural_gradient,
+    operator_loss,
+    runs,
+)
 from limitlab.training.phases import plan
 from limitlab.training.recipe import QUASI_NEWTON
 
@@ -90,11 +100,17 @@ def test_two_phases_reach_what_adam_alone_does_not():
     assert list(fit(both, recipe, device="cpu"))[-1].loss < 1e-2 * last.loss
 
 
+def misfit_gram(model, batch):
+    rows = (2 / batch["x"].numel()) ** 0.5 * model(batch["x"]).flatten()
+    return natural_gradient.gram(list(model.parameters()), rows.split(8))
+
+
 @pytest.mark.parametrize("optimizer", QUASI_NEWTON)
 def test_losses_of_a_step_are_those_of_the_point_that_its_search_accepted(optimizer):
     model = network()
     before = float("inf")
-    for progress in fit(model, ADAM.then(8, optimizer=optimizer), device="cpu"):
+    rows = {"gram": misfit_gram} if optimizer == "natural_gradient" else {}
+    for progress in fit(model, ADAM.then(8, optimizer=optimizer, **rows), device="cpu"):
         if progress.phase == 1:
             loss = sum(misfit(model, FUNCTION.batch(0)).values())
             gradient = torch.autograd.grad(loss, list(model.parameters()))

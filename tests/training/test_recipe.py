@@ -61,7 +61,7 @@ def test_what_does_not_go_together_is_refused(make, message):
 
 
 def test_unknown_optimizer_is_answered_with_the_known_ones():
-    with pytest.raises(UnknownName, match="known: adam, adamw, bfgs, lbfgs, sgd, soap, ssbfgs"):
+    with pytest.raises(UnknownName, match="known: adam, adamw, bfgs, lbfgs, natural_gradient, sgd"):
         Recipe(squared, BATCHES, 5, optimizer="newton")
 
 

@@ -74,3 +74,42 @@ def test_moving_weights_are_refused_in_a_quasi_newton_phase():
 def test_bad_steps_are_named():
     with pytest.raises(InvalidArgument, match="steps"):
         pinn.two_phases(torch.zeros(3, 1), steps=(0, 5))
+
+
+def test_gram_is_twice_the_sum_of_the_weighted_squares_of_the_jacobian(upinn, seen, predators):
+    upinn.weighting = pinn.Weighting(weights={"data": 5.0})
+    batch = pinn.batches(pinn.collocation(predators, 40), seen).batch(0)
+    weights = [p for p in upinn.parameters() if p.requires_grad]
+    expected = 0
+    for name, values in upinn.rows(batch).items():
+        rows = values.flatten()
+        gradients = [torch.autograd.grad(row, weights, retain_graph=True, materialize_grads=True) for row in rows]
+        jacobian = torch.stack([torch.cat([g.flatten() for g in of_row]) for of_row in gradients])
+        expected = expected + 2 * upinn.weighting.weight(name) / len(rows) * jacobian.T @ jacobian
+    torch.testing.assert_close(pinn.gram(upinn, batch), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_natural_gradients_solve_an_equation_in_a_few_steps():
+    problem, model = logistic()
+    points = pinn.collocation(problem, 48)
+    trained(model, pinn.two_phases(points, steps=(60, 25), optimizers=("adam", "natural_gradient")))
+    exact = problem.solution_at(points[:, 0])[0]
+    assert (model(points) - exact).norm() / exact.norm() < 1e-3
+
+
+def test_soft_conditions_and_weighted_points_are_in_the_gram():
+    problem, equations = (logistic()[0], pinn.equations_of(logistic()[0]))
+    condition = pinn.Soft(torch.zeros(1, 1), problem.initial_value[None])
+    weighting = pinn.Weighting("residual_attention", points=8)
+    weighting.attention *= 3
+    small = pinn.Architecture(width=4, layers=1)
+    batch = pinn.batches(pinn.collocation(problem, 8)).batch(0)
+    model = pinn.PINN(equations, pinn.free([1.0], [0.0]), architecture=small, soft=(condition,), weighting=weighting)
+    rows = model.rows(batch)
+    weights = list(model.parameters())
+    expected = 0
+    for values, weight in ((rows["residual"].flatten(), 3 / 4), (rows["condition"], 2.0)):
+        for row in values:
+            gradient = torch.cat([g.flatten() for g in torch.autograd.grad(row, weights, retain_graph=True)])
+            expected = expected + weight * gradient.outer(gradient)
+    torch.testing.assert_close(pinn.gram(model, batch), expected, rtol=1e-9, atol=1e-12)

@@ -74,3 +74,21 @@ def test_another_term_stands_in_units_of_the_equations(predators, seen, hidden):
     initial = predators.initial_value[None]
     model = pinn.UniversalODE(pinn.equations_of(predators), hidden, seen, initial, term=Products())
     assert torch.allclose(model(seen.points[0, :, 0]), seen.values, atol=1e-4)
+
+
+def test_a_field_that_blows_up_has_an_infinite_loss_which_a_line_search_leaves(predators, seen, hidden):
+    class Explosive(torch.nn.Module):
+        """w y^2 in both equations: a singularity before the end for w above a few tenths."""
+
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.tensor(50.0, dtype=torch.float64))
+
+        def forward(self, y):
+            return self.w * y.square()
+
+    model = pinn.UniversalODE(pinn.equations_of(predators), hidden, seen, seen.values[:, 0], term=Explosive())
+    (loss,) = pinn.ude_loss(model, pinn.batches(torch.zeros(1, 1), seen).batch(0)).values()
+    loss.backward()
+    assert loss == float("inf")
+    assert model.term.w.grad == 0

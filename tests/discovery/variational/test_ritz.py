@@ -81,19 +81,23 @@ def test_two_dimensions_are_solved_to_a_few_percent_in_l2_and_less_well_in_the_g
 
 
 def test_the_network_is_near_the_descent_on_the_grid():
-    """V2, Neumann, d = 2: relative L2 difference to the grid's solution below 3e-2."""
-    energy = v.instance("V2")
-    network, _, _ = trained(2, energy, steps=1500, width=128, size=1000)
+    """V2, Neumann, d = 2: relative L2 difference to the grid's solution below 1e-2, along natural gradients."""
+    energy, network = v.instance("V2"), v.TwoLayer(2, 32, seed=1, dtype=torch.float64)
+    loss = v.ritz_loss(energy, v.manufactured(energy, v.cosines(2)))
+    sample = training.fixed(**v.CubePoints(2, 2000, "sobol", dtype=torch.float64).batch(0))
+    recipe = v.ritz_recipe(loss, v.CubePoints(2, 200, dtype=torch.float64), 100)
+    recipe = recipe.then(20, optimizer="natural_gradient", batches=sample, gram=v.ritz_gram(energy, points=150))
+    list(training.fit(network, recipe, device="cpu"))
     problem = v.grid_problem(energy, v.cosines(2), v.Band(16, 2, walls="neumann"))
     values = v.descend(problem).values
     with torch.no_grad():
-        ours = network(problem.band.points.float()).double()
-    assert float((ours - values).norm() / values.norm()) < 3e-2
+        ours = network(problem.band.points)
+    assert float((ours - values).norm() / values.norm()) < 1e-2
 
 
 @pytest.mark.parametrize(("walls", "strength"), [("penalty", 500.0), ("nitsche", 100.0)])
 def test_dirichlet_values_are_reached_by_a_term_of_the_loss(walls, strength):
-    _, errors, last = trained(2, walls=walls, strength=strength, values=v.cosines(2))
+    _, errors, last = trained(2, steps=300, walls=walls, strength=strength, values=v.cosines(2))
     assert errors["l2"] < 0.2
     assert set(last.losses) == {"energy", "walls"}
 
@@ -110,11 +114,6 @@ def test_the_nitsche_term_is_that_of_a_hand_made_example():
     assert float(loss(Line(), batch)["walls"]) == pytest.approx(4.0)
     loss = v.ritz_loss(v.instance("V1"), lambda x: 0 * x[..., 0], walls="penalty", strength=10.0)
     assert float(loss(Line(), batch)["walls"]) == pytest.approx(10.0)
-
-
-def test_a_path_penalty_makes_the_path_norm_smaller():
-    norms = [float(trained(1, path=path, steps=200)[0].path_norm()) for path in (0.0, 0.3)]
-    assert norms[1] < 0.8 * norms[0]
 
 
 def test_a_training_that_diverges_is_named():

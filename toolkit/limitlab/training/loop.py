@@ -19,6 +19,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,9 +31,9 @@ from limitlab.training.batches import Batches
 from limitlab.training.device import PRECISIONS, accelerator, is_main_process, prepared
 from limitlab.training.device import device as torch_device
 from limitlab.training.divergence import TrainingDiverged, require_finite_losses, require_finite_weights
+from limitlab.training.optimizers.quasi_newton import QuasiNewton
 from limitlab.training.phases import Phase, identity, make_optimizer, plan, require_same
 from limitlab.training.progress import Progress
-from limitlab.training.quasi_newton import QuasiNewton
 from limitlab.training.recipe import Recipe, require_batches
 
 if TYPE_CHECKING:
@@ -248,7 +249,8 @@ class _Training:
             losses.update((name, term.detach()) for name, term in self._backward(network).items())
             return torch.stack(list(losses.values())).sum()
 
-        self.optimizer.step(closure)
+        gram = self.phase.recipe.gram
+        self.optimizer.step(closure, partial(gram, self.model, self._batch()) if gram else None)
         return self._progress(losses, self.optimizer.length, _clipped_gradient_norm(self.model, None))
 
     def _backward(self, network: nn.Module) -> dict[str, Tensor]:
@@ -260,10 +262,12 @@ class _Training:
         return terms
 
     def _terms(self, network: nn.Module) -> dict[str, Tensor]:
+        return _required_terms(self.phase.recipe.loss(network, self._batch()))
+
+    def _batch(self) -> Mapping[str, Any]:
         # the first batch of a quasi-Newton phase, which was found to be the batch of all
         step = self.phase.first if isinstance(self.optimizer, QuasiNewton) else self.step
-        batch = _to_device(self.shard.batch(step), self.face.device)
-        return _required_terms(self.phase.recipe.loss(network, batch))
+        return _to_device(self.shard.batch(step), self.face.device)
 
     def _progress(self, losses: dict[str, Tensor], learning_rate: float, norm: Tensor) -> Progress:
         return Progress(

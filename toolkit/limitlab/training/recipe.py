@@ -16,17 +16,21 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.training import schedules
 from limitlab.training.batches import Batches
-from limitlab.training.quasi_newton import LBFGS, SelfScaledBFGS
-from limitlab.training.soap import SOAP
+from limitlab.training.optimizers.natural_gradient import NaturalGradient
+from limitlab.training.optimizers.quasi_newton import LBFGS, SelfScaledBFGS, SelfScaledBroyden
+from limitlab.training.optimizers.soap import SOAP
 
 Loss = Callable[[nn.Module, Mapping[str, Any]], Mapping[str, Tensor]]
 Groups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]
+Gram = Callable[[nn.Module, Mapping[str, Any]], Tensor]
 Evaluate = Callable[[nn.Module, nn.Module], Mapping[str, float]]
 Optimizer = Callable[..., torch.optim.Optimizer]
 QUASI_NEWTON: dict[str, Optimizer] = {
     "lbfgs": LBFGS,
     "ssbfgs": SelfScaledBFGS,
+    "ssbroyden": SelfScaledBroyden,
     "bfgs": partial(SelfScaledBFGS, scaling=False),
+    "natural_gradient": NaturalGradient,
 }
 OPTIMIZERS: dict[str, Optimizer] = {
     "adamw": torch.optim.AdamW,
@@ -51,8 +55,10 @@ class Recipe:
     every `evaluate_every` steps and after the last, from the model and from a copy of it as it was before training;
     both are in eval mode without gradients.
 
-    "lbfgs", "ssbfgs" and "bfgs" search along a line: learning_rate multiplies the first trial (1 is Newton's own step),
-    the batch is fixed, and schedule, weight_decay and clip have no place. later: recipes of the last steps, see `then`.
+    The methods of QUASI_NEWTON search along a line: learning_rate multiplies the first trial (1 is Newton's own step),
+    the batch is fixed, and schedule, weight_decay and clip have no place. gram(model, batch) gives "natural_gradient"
+    its matrix (weight, weight), in the order of the model's trained parameters. later: recipes of the last steps, see
+    `then`.
 
     >>> batches = ll.training.fixed(x=torch.ones(4, 1))
     >>> ll.training.Recipe(lambda model, batch: {"mean": model(batch["x"]).mean()}, batches, steps=10).schedule
@@ -72,6 +78,7 @@ class Recipe:
     evaluate_every: int | None = None
     later: tuple[Recipe, ...] = ()
     renew_every: int | None = None
+    gram: Gram | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.batches) or hasattr(self.batches, "batch"):
@@ -88,10 +95,17 @@ class Recipe:
                 object.__setattr__(self, name, check_number(name, value, low=low, integer=whole))
         if self.renew_every is not None and (not callable(self.batches) or hasattr(self.batches, "batch")):
             raise InvalidArgument("renew_every needs batches that a function of the model makes")
+        if self.gram is not None and self.groups is not None:
+            raise InvalidArgument("groups must be None with a gram, whose weights come in the order of the model")
         for phase in self.phases:
             schedules.get(phase.schedule, phase.steps)  # raises for an unknown name
         if isinstance(self.optimizer, str) and self.optimizer in QUASI_NEWTON:
             self.require_line_search()
+            if (self.optimizer == "natural_gradient") != (self.gram is not None):
+                raise InvalidArgument(
+                    f"gram and optimizer 'natural_gradient' belong together; got {self.optimizer!r} "
+                    f"{'without a' if self.gram is None else 'and a'} gram"
+                )
         elif callable(self.optimizer) and self.weight_decay:
             raise InvalidArgument(
                 f"weight_decay must be 0 where optimizer is a function, which sets its own; got {self.weight_decay:g}"

@@ -7,7 +7,7 @@ from limitlab.discovery.pinn.hidden_terms import UPINN, HiddenTerms
 from limitlab.discovery.pinn.identifiability import Unidentifiable, condition_number, identifiability, library
 from limitlab.discovery.pinn.networks import Architecture, JetNetwork
 from limitlab.discovery.pinn.points import Measurements, PointBatches, batches, collocation, domain
-from limitlab.discovery.pinn.recipes import redrawn, two_phases
+from limitlab.discovery.pinn.recipes import gram, redrawn, two_phases
 from limitlab.discovery.pinn.residual import Derivative, Equations, equations_of
 from limitlab.discovery.pinn.solve import PINN, Unknown, loss
 from limitlab.discovery.pinn.sparse_rival import SparseField, sparse_ode

@@ -2,14 +2,16 @@
 
 Adam alone leaves a trajectory at per cents and a hidden term at tens of them; the same time with a quasi-Newton phase
 gives a tenth of that. Weights and points move in the first phase only. For fewer than some 5000 weights "ssbfgs"
-(self-scaled BFGS, dense) is the other good choice.
+(self-scaled BFGS, dense) is the other good choice, and for fewer than some 2000 "natural_gradient": Gauss and Newton's
+method, whose step is the most expensive of all.
 
-Sources: Urban, Stefanou, Pons (2025) and Kiyani et al. (2025) (quasi-Newton methods); Wu et al. (2023) (points).
+Sources: Urban, Stefanou, Pons (2025) and Kiyani et al. (2025) (quasi-Newton methods); Mueller, Zeinhofer (2023)
+(natural gradients); Wu et al. (2023) (points).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -20,8 +22,11 @@ from limitlab.discovery.pinn.points import Measurements, PointBatches, batches
 from limitlab.discovery.pinn.solve import PINN, loss
 from limitlab.errors import check_number
 from limitlab.spaces.domains import adaptive
-from limitlab.training import Recipe
+from limitlab.training import Recipe, natural_gradient
 from limitlab.training.recipe import Loss
+
+BLOCK = 32
+"""Points whose rows are differentiated together: each goes back through all of them."""
 
 
 def two_phases(
@@ -63,7 +68,49 @@ def two_phases(
     later: Any = batches(points, measurements)
     if candidates is not None:
         later = redrawn(candidates, len(points), measurements, seed=seed)
-    return begun.then(late, optimizer=optimizers[1], batches=later)
+    matrix = gram if optimizers[1] == "natural_gradient" else None
+    return begun.then(late, optimizer=optimizers[1], batches=later, gram=matrix)
+
+
+def gram(model: nn.Module, batch: Mapping[str, Any]) -> Float[Tensor, "weight weight"]:
+    """The Gauss-Newton matrix of `loss`: of each term 2 lambda/n times the sum of J'J over its n rows.
+
+    >>> equations = ll.discovery.pinn.equations_of(ll.problems.get("logistic", span=2.0))
+    >>> model = ll.discovery.pinn.PINN(equations, architecture=ll.discovery.pinn.Architecture(width=4), seed=0)
+    >>> points = ll.discovery.pinn.collocation(equations.problem, 16)
+    >>> ll.discovery.pinn.gram(model, ll.discovery.pinn.batches(points).batch(0)).shape
+    torch.Size([53, 53])
+    """
+    assert isinstance(model, PINN)
+    return natural_gradient.gram([p for p in model.parameters() if p.requires_grad], _scaled_rows(model, batch))
+
+
+def _scaled_rows(model: PINN, batch: Mapping[str, Any]) -> Iterator[Float[Tensor, " row"]]:
+    """All rows of the loss, those of a few points at a time, such that their squares add up to twice the loss."""
+    points, attention = batch["points"], model.weighting.attention
+    residuals = points.shape[0] * points.shape[1] * len(model.equations.unknowns)
+    for trajectory, whole in enumerate(points):
+        for number, part in enumerate(whole.split(BLOCK)):
+            rows = model.residuals(part, trajectory) / model.residual_scale(part)
+            if attention.shape[1]:
+                rows = rows * attention[trajectory].split(BLOCK)[number].sqrt()
+            yield _root(model, "residual", residuals) * rows.flatten()
+    if "data_values" in batch:
+        seen = torch.isfinite(batch["data_values"])
+        for trajectory, whole in enumerate(batch["data_points"]):
+            for part, values, there in zip(
+                *(tensor.split(BLOCK) for tensor in (whole, batch["data_values"][trajectory], seen[trajectory])),
+                strict=True,
+            ):
+                rows = ((model(part, trajectory) - values) / model.scale)[there]
+                yield _root(model, "data", int(seen.sum())) * rows
+    if model.soft:
+        rows = model.rows({"points": points[:, :1]})["condition"]
+        yield _root(model, "condition", len(rows)) * rows
+
+
+def _root(model: PINN, term: str, rows: int) -> Tensor:
+    return (2 * model.weighting.weight(term) / rows).sqrt()
 
 
 def redrawn(

@@ -10,6 +10,7 @@ Source: Rackauckas et al., Universal differential equations for scientific machi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from limitlab.discovery.pinn.residual import Derivative, Equations
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.solvers import solve_ode
+from limitlab.solvers.failures import SolveFailed
 
 
 class UniversalODE(nn.Module):
@@ -100,8 +102,13 @@ class UniversalODE(nn.Module):
         return solve_ode(self.field, self.initial, times, method="tsit5", rtol=self.rtol, atol=self.rtol / 100).y
 
     def losses(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Mean square of the scaled misfit; the trajectories are observed at the same times."""
-        difference = (self(batch["data_points"][0, :, 0]) - batch["data_values"]) / self.scale
+        """Mean square of the scaled misfit, infinite where the field cannot be followed; the times are all the same."""
+        try:
+            states = self(batch["data_points"][0, :, 0])
+        except SolveFailed:
+            # a line search shortens such a step, where an error would end the training
+            return {"data": torch.stack([p.sum() for p in self.parameters()]).sum() * 0 + math.inf}
+        difference = (states - batch["data_values"]) / self.scale
         return {"data": difference[torch.isfinite(batch["data_values"])].square().mean()}
 
 

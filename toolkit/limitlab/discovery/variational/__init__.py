@@ -41,6 +41,7 @@ from limitlab.discovery.variational.energies import (
     instance,
     manufactured,
 )
+from limitlab.discovery.variational.gram import ritz_gram
 from limitlab.discovery.variational.networks import (
     NETWORKS,
     HardDirichlet,
@@ -50,6 +51,7 @@ from limitlab.discovery.variational.networks import (
     ansatz,
     distance,
 )
+from limitlab.discovery.variational.path_curve import path_curve
 from limitlab.discovery.variational.rates import random_feature_errors, sampled
 from limitlab.discovery.variational.ritz import (
     CubePoints,

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from limitlab.experiments.contract.experiment import Result
 
 TRAININGS = ("two_phases", "adam", "ude", "sparse")
-ADAM_STEPS = {"lbfgs": 1.2, "ssbfgs": 4.0, "bfgs": 4.0}
+ADAM_STEPS = {"lbfgs": 1.2, "ssbfgs": 4.0, "ssbroyden": 4.0, "bfgs": 4.0}
 """Steps of Adam that take as long as a step of the quasi-Newton phase, its dense matrix and line search counted."""
 
 
@@ -59,7 +59,7 @@ class HiddenSettings(Ensemble, OnDevice):
     width: int = option(32, "units of a hidden layer", low=2, high=1024)
     adam: int = option(300, "steps of Adam", low=1, high=1_000_000)
     quasi_newton: int = option(300, "steps of the quasi-Newton method", low=0, high=1_000_000)
-    method: str = option("ssbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
+    method: str = option("ssbfgs", "quasi-Newton method", choices=tuple(ADAM_STEPS))
     # of 3e-3, 1e-2, 3e-2 and 1e-1 the least error of u on Lotka-Volterra at seed 101, which no claim is made at
     learning_rate: float = option(3e-2, "rate of Adam", low=1e-7, high=1.0)
     ude_learning_rate: float = option(1e-2, "rate of Adam of the rival in the field", low=1e-7, high=1.0)

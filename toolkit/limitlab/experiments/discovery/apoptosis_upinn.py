@@ -73,7 +73,7 @@ class ApoptosisSettings(Ensemble, OnDevice):
     data_weight: float = option(100.0, "weight of the data in the loss", low=1e-6, high=1e6)
     adam: int = option(300, "steps of Adam", low=1, high=1_000_000)
     quasi_newton: int = option(600, "steps of the quasi-Newton method", low=0, high=1_000_000)
-    method: str = option("ssbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
+    method: str = option("ssbfgs", "quasi-Newton method", choices=tuple(ADAM_STEPS))
     learning_rate: float = option(1e-2, "rate of Adam", low=1e-7, high=1.0)
 
 

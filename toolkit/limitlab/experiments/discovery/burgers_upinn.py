@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 HIDDEN = {"u": "-u*u_x"}
 INPUTS = ("u", "u_x")
 FRAMES, POSITIONS = 41, 81
-ADAM_STEPS = {"lbfgs": 1.1, "ssbfgs": 2.0, "bfgs": 2.0}
+ADAM_STEPS = {"lbfgs": 1.1, "ssbfgs": 2.0, "ssbroyden": 2.0, "bfgs": 2.0}
 """Steps of Adam that take as long as a step of the quasi-Newton phase, its dense matrix and line search counted."""
 CONDITIONS = 21
 """Points of the start and of either wall that the interpolant of the sparse regression passes through."""
@@ -79,7 +79,7 @@ class BurgersSettings(Ensemble, OnDevice):
     adam: int = option(300, "steps of Adam, or of SOAP", low=1, high=1_000_000)
     first: str = option("adam", "optimiser of the first phase", choices=("adam", "soap"))
     quasi_newton: int = option(300, "steps of the quasi-Newton method", low=0, high=1_000_000)
-    method: str = option("ssbfgs", "quasi-Newton method", choices=("lbfgs", "ssbfgs", "bfgs"))
+    method: str = option("ssbfgs", "quasi-Newton method", choices=tuple(ADAM_STEPS))
     learning_rate: float = option(1e-2, "rate of the first phase", low=1e-7, high=1.0)
 
 

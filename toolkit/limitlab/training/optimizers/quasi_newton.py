@@ -1,19 +1,22 @@
 """Quasi-Newton methods for a whole batch in float64: weights <- weights - a H g, with a from a strong Wolfe search.
 
 With s the step, y the change of the gradient g and a the step length, SelfScaledBFGS keeps the dense inverse Hessian
-    H <- (H - H y y'H / y'H y + v v') / t + s s' / y's,    v = sqrt(y'H y) (s / y's - H y / y'H y),
-    t = min(1, -y's / (a s'g)),    and t = 1 in plain BFGS.
-LBFGS applies the last 50 such pairs to a multiple of the identity instead. A loss near its minimum is seen in float64
-only: float32 rounds it at 1e-7 of itself, and a line search compares losses. All that the next step depends on is in
-the state, so a resumed training repeats an uninterrupted one. A line search costs one look at the device a trial.
+    H <- (H - H y y'H / y'H y + phi v v') / t + s s' / y's,    v = sqrt(y'H y) (s / y's - H y / y'H y),
+    t = min(1, -y's / (a s'g)),    and t = 1 in plain BFGS,
+where phi = 1 is BFGS, phi = 0 is DFP, and SelfScaledBroyden chooses phi and t anew at each step. LBFGS applies the
+last 50 such pairs to a multiple of the identity instead. A loss near its minimum is seen in float64 only: float32
+rounds it at 1e-7 of itself, and a line search compares losses. All that the next step depends on is in the state, so a
+resumed training repeats an uninterrupted one. A line search costs one look at the device a trial.
 
 Sources: Nocedal, Wright, Numerical Optimization (2006), chapters 6, 7; Al-Baali, Spedicato, Maggioni, Broyden's
-quasi-Newton methods for a nonlinear system of equations and unconstrained optimization (2014); Urban, Stefanou, Pons,
-Unveiling the optimization process of physics informed neural networks (2025).
+quasi-Newton methods for a nonlinear system of equations and unconstrained optimization (2014); Al-Baali, Khalfan, Wide
+interval for efficient self-scaling quasi-Newton algorithms (2005); Urban, Stefanou, Pons, Unveiling the optimization
+process of physics informed neural networks (2025).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,7 +25,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.memory import require_memory
-from limitlab.training.line_search import strong_wolfe
+from limitlab.training.optimizers.line_search import strong_wolfe
 
 DTYPES = (torch.float64, torch.complex128)
 FLATTEST = torch.finfo(torch.float64).eps
@@ -38,6 +41,7 @@ class QuasiNewton(torch.optim.Optimizer):
 
     ended: str | None = None
     length = 0.0
+    _gram: Callable[[], Tensor] | None = None
 
     def __init__(
         self,
@@ -67,8 +71,14 @@ class QuasiNewton(torch.optim.Optimizer):
                 )
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any]) -> Tensor:  # type: ignore[override]
-        """One step: the loss at the new weights, or at the old ones where `ended` says that no step helps."""
+    def step(  # type: ignore[override]
+        self, closure: Callable[[], Any], gram: Callable[[], Tensor] | None = None
+    ) -> Tensor:
+        """One step: the loss at the new weights, or at the old ones where `ended` says that no step helps.
+
+        gram() gives the matrix of those methods that have H from the model.
+        """
+        self._gram = gram
         evaluate = torch.enable_grad()(closure)
         group, state = self.param_groups[0], self.state[self._trained[0]]
         if "gradient" not in state and not self._begin(evaluate, state, group["tolerance_gradient"]):
@@ -76,6 +86,7 @@ class QuasiNewton(torch.optim.Optimizer):
         weights, gradient, loss = self._weights(), state["gradient"], float(state["loss"])
         for restarted in (False, True):
             if restarted:
+                self._put(weights)
                 self._forget(state)
             direction = self._direction(state, gradient)
             slope = float(direction @ gradient)
@@ -90,10 +101,10 @@ class QuasiNewton(torch.optim.Optimizer):
             self.ended = "the line search finds no lower loss, neither along -H g nor along -g"
             return state["loss"]
         step, latest, self.length = trial.length * direction, self._gradient(), trial.length
-        # where rounding hides the change, or a restart has made it useless, H stays as it is
-        self._learn(state, step, latest - gradient, trial.length * slope)
         state["step"] += 1
         state["previous_loss"], state["loss"] = state["loss"], torch.tensor(trial.loss, dtype=torch.float64)
+        # where rounding hides the change, or a restart has made it useless, H stays as it is
+        self._learn(state, step, latest - gradient, trial.length * slope)
         state["gradient"] = latest
         self._stop(step, weights, latest, group)
         return state["loss"]
@@ -165,9 +176,10 @@ class QuasiNewton(torch.optim.Optimizer):
 
 
 class SelfScaledBFGS(QuasiNewton):
-    """Self-scaled BFGS, and plain BFGS with scaling=False.
+    """Self-scaled BFGS, plain BFGS with scaling=False, and with phi < 1 the members of Broyden's class towards DFP.
 
-    For some 5000 weights: H has their number squared, in checkpoints too.
+    For some 5000 weights: H has their number squared, in checkpoints too. Raises InvalidArgument for phi outside of
+    [0, 1], where H need not stay positive definite.
 
     >>> x = torch.tensor([3.0, -2.0], dtype=torch.float64, requires_grad=True)
     >>> optimizer = ll.training.quasi_newton.SelfScaledBFGS([x])
@@ -188,10 +200,11 @@ class SelfScaledBFGS(QuasiNewton):
         lr: float = 1.0,
         *,
         scaling: bool = True,
+        phi: float = 1.0,
         **rest: Any,
     ) -> None:
         super().__init__(params, lr, **rest)
-        self.scaling = scaling
+        self.scaling, self.phi = scaling, check_number("phi", phi, low=0, high=1)
 
     def _forget(self, state: dict[str, Any]) -> None:
         gradient = state["gradient"]
@@ -217,10 +230,60 @@ class SelfScaledBFGS(QuasiNewton):
         if ys <= FLATTEST * yy:
             return
         # -a s'g is s'B s, the curvature that H foresaw along the step
-        scale = min(1.0, ys / (-self.length * predicted)) if self.scaling else 1.0
-        # H - Hy y'H / y'Hy + v v' multiplied out has rank two: one pass over H
-        right = torch.stack([((1 + yhy / (scale * ys)) * step - moved / scale) / ys, -step / (scale * ys)])
-        inverse.addmm_(torch.stack([step, moved], 1), right, beta=1 / scale)
+        phi, scale = self._member(-self.length * predicted / ys, yhy / ys, len(step))
+        # H - Hy y'H / y'Hy + phi v v' multiplied out has rank two: one pass over H
+        along_step = ((1 + phi * yhy / (scale * ys)) * step - phi * moved / scale) / ys
+        along_moved = (phi - 1) / (scale * yhy) * moved - phi * step / (scale * ys)
+        inverse.addmm_(torch.stack([step, moved], 1), torch.stack([along_step, along_moved]), beta=1 / scale)
+
+    def _member(self, foreseen: float, dual: float, weights: int) -> tuple[float, float]:
+        """phi and t; foreseen: s'B s / y's, dual: y'H y / y's, their product at least 1."""
+        return self.phi, min(1.0, 1 / foreseen) if self.scaling else 1.0
+
+
+class SelfScaledBroyden(SelfScaledBFGS):
+    """The member of Broyden's class and its scale from step to step, within an interval in which the class converges.
+
+    With B the inverse of H, b = s'B s / y's, h = y'H y / y's, a = b h - 1 and n weights,
+        r = min(1, h (1 - sqrt(a/(a + 1)))),    theta = max((r - 1)/a, min(1/r, (1 - b)/b)),    c = 1 + a theta,
+        phi = (1 - theta)/c,    t = min(1, 1/b) min(c^(1/(1 - n)), 1/theta), or min(min(1, 1/b) c^(1/(1 - n)), c)
+    where theta <= 0. Source: Urban, Stefanou, Pons (2025), SSBroyden; Al-Baali, Khalfan (2005).
+
+    >>> x = torch.tensor([3.0, -2.0], dtype=torch.float64, requires_grad=True)
+    >>> optimizer = ll.training.quasi_newton.SelfScaledBroyden([x])
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = x[0] ** 2 + 100 * x[1] ** 2
+    ...     loss.backward()
+    ...     return loss
+    >>> while optimizer.ended is None:
+    ...     loss = optimizer.step(closure)
+    >>> bool(loss < 1e-20)
+    True
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1.0,
+        *,
+        tolerance_gradient: float = 1e-12,
+        tolerance_change: float = 1e-15,
+    ) -> None:
+        super().__init__(params, lr, tolerance_gradient=tolerance_gradient, tolerance_change=tolerance_change)
+
+    def _member(self, foreseen: float, dual: float, weights: int) -> tuple[float, float]:
+        apart = foreseen * dual - 1
+        scale = min(1.0, 1 / foreseen)
+        # H y is parallel to s, where all members are one, or rounding has made it so
+        if apart <= FLATTEST**0.5 or weights == 1:
+            return 1.0, scale
+        least = min(1.0, dual * (1 - math.sqrt(apart / (apart + 1))))
+        theta = max((least - 1) / apart, min(1 / least, (1 - foreseen) / foreseen))
+        volume = 1 + apart * theta
+        root = volume ** (1 / (1 - weights))
+        scale = scale * min(root, 1 / theta) if theta > 0 else min(scale * root, volume)
+        return (1 - theta) / volume, scale
 
 
 class LBFGS(QuasiNewton):

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from limitlab.errors import InvalidArgument
-from limitlab.training.quasi_newton import LBFGS, SelfScaledBFGS
+from limitlab.training.optimizers.quasi_newton import LBFGS, SelfScaledBFGS, SelfScaledBroyden
 
 METHODS = {
     "ssbfgs": SelfScaledBFGS,
     "bfgs": lambda params: SelfScaledBFGS(params, scaling=False),
+    "ssbroyden": SelfScaledBroyden,
     "lbfgs": LBFGS,
 }
 
@@ -73,6 +74,62 @@ def test_scaling_helps_where_the_identity_underestimates_the_inverse_hessian():
         for name in ("ssbfgs", "bfgs")
     ]
     assert steps[0] < 0.9 * steps[1]
+
+
+def pairs_of(optimizer_of, steps=6):
+    """Of each step on Rosenbrock's function: H before and after it, s and y."""
+    x = torch.full((5,), -1.0, dtype=torch.float64, requires_grad=True)
+    optimizer, pairs = optimizer_of([x]), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rosenbrock(x)
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        before, start = optimizer.state[x].get("inverse_hessian", torch.eye(5, dtype=torch.float64)).clone(), x.detach()
+        start, slope = start.clone(), torch.autograd.grad(rosenbrock(x), x)[0]
+        optimizer.step(closure)
+        after = optimizer.state[x]["inverse_hessian"].clone()
+        pairs.append((before, after, x.detach() - start, torch.autograd.grad(rosenbrock(x), x)[0] - slope))
+    return pairs
+
+
+@pytest.mark.parametrize("phi", [1.0, 0.7, 0.0])
+@pytest.mark.parametrize("scaling", [True, False])
+def test_phi_is_the_member_of_broydens_class(phi, scaling):
+    for h, after, s, y in pairs_of(lambda params: SelfScaledBFGS(params, phi=phi, scaling=scaling)):
+        t = min(1.0, float(y @ s / (s @ torch.linalg.solve(h, s)))) if scaling else 1.0
+        rank_one, flat = s.outer(s) / (y @ s), torch.eye(5, dtype=torch.float64) - s.outer(y) / (y @ s)
+        bfgs = flat @ h @ flat.T / t + rank_one
+        dfp = (h - (h @ y).outer(h @ y) / (y @ h @ y)) / t + rank_one
+        torch.testing.assert_close(after, phi * bfgs + (1 - phi) * dfp, rtol=1e-9, atol=1e-12)
+
+
+def test_self_scaled_broyden_is_the_inverse_of_its_update_of_the_hessian():
+    """The class in its other form, t (B - Bs s'B/s'Bs + theta s'Bs w w') + y y'/y's, inverted by a solver."""
+    members = set()
+    for h, after, s, y in pairs_of(SelfScaledBroyden, 12):
+        hessian, n = torch.linalg.inv(h), len(s)
+        b, dual = float(s @ hessian @ s / (y @ s)), float(y @ h @ y / (y @ s))
+        a = b * dual - 1
+        r = min(1.0, dual * (1 - (a / (a + 1)) ** 0.5))
+        theta = max((r - 1) / a, min(1 / r, (1 - b) / b))
+        volume = (1 + a * theta) ** (-1 / (n - 1))
+        t = min(1, 1 / b) * min(volume, 1 / theta) if theta > 0 else min(min(1, 1 / b) * volume, 1 + a * theta)
+        w = y / (y @ s) - hessian @ s / (s @ hessian @ s)
+        part = (hessian @ s).outer(hessian @ s) / (s @ hessian @ s)
+        updated = t * (hessian - part + theta * (s @ hessian @ s) * w.outer(w)) + y.outer(y) / (y @ s)
+        torch.testing.assert_close(after, torch.linalg.inv(updated), rtol=1e-7, atol=1e-10)
+        members.add(theta > 0)
+    assert members == {True, False}
+
+
+@pytest.mark.parametrize("phi", [-0.1, 1.1])
+def test_a_member_that_need_not_stay_positive_definite_is_refused(phi):
+    with pytest.raises(InvalidArgument, match="phi"):
+        SelfScaledBFGS([torch.zeros(2, dtype=torch.float64, requires_grad=True)], phi=phi)
 
 
 @pytest.mark.parametrize("f", [rosenbrock, lambda x: x @ quadratic(1e6, 6)[0] @ x / 2], ids=["rosenbrock", "quadratic"])
