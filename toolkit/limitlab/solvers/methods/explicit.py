@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Attempt, Method, VectorField, combined
+from limitlab.solvers.methods.method import Attempt, Method, StepFunction, VectorField, combined
 from limitlab.solvers.methods.tableaux import Tableau
 
 SMALL = 2**14  # below this many numbers, adding zeros to finished stages is cheaper than leaving them out
@@ -22,9 +24,13 @@ def explicit(tableau: Tableau) -> ExplicitMethod:
 
 @dataclass(frozen=True)
 class ExplicitMethod(Method):
-    """An explicit Runge-Kutta pair of `limitlab.solvers.methods.tableaux`."""
+    """An explicit Runge-Kutta pair of `limitlab.solvers.methods.tableaux`.
+
+    ends_open: the slope at the end of the step is left to `complete`; what is carried is that at its start.
+    """
 
     tableau: Tableau
+    ends_open: bool = False
 
     @property
     def polynomials(self) -> np.ndarray:
@@ -32,19 +38,36 @@ class ExplicitMethod(Method):
 
     @property
     def calls(self) -> int:
-        return self.tableau.stages
+        return self.tableau.stages - self.ends_open
+
+    def open_ended(self) -> ExplicitMethod:
+        return self if self.tableau.error or self._has_stiff_pair else replace(self, ends_open=True)
 
     def attempt(self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor]) -> Attempt:
+        return self._run(field, self._times(t, h, y.dtype), h.to(y.dtype), y, carry)
+
+    def steps_of(
+        self,
+        fields: Sequence[VectorField],
+        t: Float[Tensor, "batch step"],
+        h: Float[Tensor, "batch step"],
+        dtype: torch.dtype,
+    ) -> list[StepFunction]:
+        times = zip(*(time.split(1, 1) for time in self._times(t, h, dtype)), strict=True)
+        columns = zip(fields, times, h.to(dtype).split(1, 1), strict=True)
+        return [partial(self._run, *column) for column in columns]
+
+    def _run(self, field: VectorField, times: tuple[Tensor, ...], h: Tensor, y: Tensor, carry: tuple[Tensor]) -> Attempt:
         # in place is three times faster on small states, and impossible where a tape or a compiler looks on
         in_place = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
-        times = self._times(t, h, y.dtype)
-        return (self._in_place if in_place else self._functional)(field, times, y, h.to(y.dtype), carry[0])
+        return (self._in_place if in_place else self._functional)(field, times, y, h, carry[0])
 
     def complete(
         self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         table, completed = self.tableau, list(increments)
-        for node, row in zip(table.extra_c, table.extra_a, strict=True):
+        last = [(1.0, table.b)] if self.ends_open else []
+        for node, row in [*last, *zip(table.extra_c, table.extra_a, strict=True)]:
             completed.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, completed)))
         return tuple(completed)
 
@@ -66,6 +89,8 @@ class ExplicitMethod(Method):
             slopes.append(field(time, at))
             increments.append(h * slopes[-1])
         end = combined(y, table.b, increments)
+        if self.ends_open:
+            return Attempt(end, (slope,), (), tuple(increments))
         slopes.append(field(times[-1], end))
         increments.append(h * slopes[-1])
         zero = torch.zeros_like(y)
@@ -83,6 +108,8 @@ class ExplicitMethod(Method):
         for stage, column in enumerate(columns):
             increments.append(h * slopes[-1])
             (sums if whole else sums[stage:]).addcmul_(column if whole else column[stage:], increments[-1])
+            if self.ends_open and stage == stages - 1:
+                return Attempt(rows[stage], (slope,), (), tuple(increments))
             slopes.append(field(times[stage], rows[stage]))
         increments.append(h * slopes[-1])
         errors = tuple(
@@ -93,11 +120,15 @@ class ExplicitMethod(Method):
         end = rows[stages - 1]
         return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
 
+    @property
+    def _has_stiff_pair(self) -> bool:
+        """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
+        return self.tableau.stages > 1 and self.tableau.c[-1] == 1.0
+
     def _stiff_pair(
         self, slopes: list[Tensor], last_input: Tensor, end: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
-        if self.tableau.stages < 2 or self.tableau.c[-1] != 1.0:
+        if not self._has_stiff_pair:
             return None
         # two slopes at one time and two states: their quotient has no df/dt in it
         return slopes[-1], slopes[-2], end, last_input

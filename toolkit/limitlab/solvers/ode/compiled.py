@@ -58,6 +58,11 @@ class Compiled:
         due = self.recorder.add_block(block, dense, extra)
         return Taken(now, end, due, block.error[-1][:, None] if due and block.error is not None else None)
 
+    def cut(self, itinerary: Itinerary, y: Float[Tensor, "batch state"]) -> list[Itinerary]:
+        # a compiled call has a fixed number of steps
+        depth = self.depth(itinerary.time[:, :1], y)
+        return itinerary.filled(depth).split(depth)
+
     def pass_through(self, steps: Itinerary, y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
         self.recorder.offer(y, carry, steps.time.shape[1])
         # views have the strides of all steps, and would be compiled for each number of them
