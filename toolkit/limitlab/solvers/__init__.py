@@ -1,5 +1,6 @@
 """How to solve: ordinary, stochastic and controlled equations with every step in view; spectral time stepping."""
 
+from limitlab.solvers.arguments import ToleranceBelowRoundOff
 from limitlab.solvers.cde import solve_cde
 from limitlab.solvers.failures import SolutionBlewUp, SolveFailed, StepSizeUnderflow, TooManySteps
 from limitlab.solvers.methods.catalogue import method_names
@@ -21,6 +22,7 @@ __all__ = [
     "SolveFailed",
     "StepLog",
     "StepSizeUnderflow",
+    "ToleranceBelowRoundOff",
     "TooManySteps",
     "method_names",
     "sde_method_names",

@@ -57,7 +57,11 @@ class ExplicitMethod(Method):
         columns = zip(fields, times, h.to(dtype).split(1, 1), strict=True)
         return [partial(self._run, *column) for column in columns]
 
-    def _run(self, field: VectorField, times: tuple[Tensor, ...], h: Tensor, y: Tensor, carry: tuple[Tensor]) -> Attempt:
+    def _run(
+        self, field: VectorField, times: tuple[Tensor, ...], h: Tensor, y: Tensor, carry: tuple[Tensor]
+    ) -> Attempt:
+        if self.ends_open:
+            return self._open(field, times, y, h, carry[0])
         # in place is three times faster on small states, and impossible where a tape or a compiler looks on
         in_place = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
         return (self._in_place if in_place else self._functional)(field, times, y, h, carry[0])
@@ -66,6 +70,8 @@ class ExplicitMethod(Method):
         self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         table, completed = self.tableau, list(increments)
+        if self.ends_open:
+            completed = [h.to(y.dtype) * slope for slope in increments]
         last = [(1.0, table.b)] if self.ends_open else []
         for node, row in [*last, *zip(table.extra_c, table.extra_a, strict=True)]:
             completed.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, completed)))
@@ -78,6 +84,13 @@ class ExplicitMethod(Method):
         times = torch.addcmul(t, h, _nodes(self.tableau, t.dtype, t.device))
         return (times if times.dtype == dtype else times.to(dtype)).unbind(0)
 
+    def _open(self, field: VectorField, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
+        """Up to the end; slopes stand for increments until `complete` makes them, as most steps have no output."""
+        slopes = [slope]
+        for time, row in zip(times, self.tableau.a, strict=False):
+            slopes.append(field(time, _moved(y, h, row, slopes)))
+        return Attempt(_moved(y, h, self.tableau.b, slopes), (slope,), (), tuple(slopes))
+
     def _functional(
         self, field: VectorField, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor
     ) -> Attempt:
@@ -89,8 +102,6 @@ class ExplicitMethod(Method):
             slopes.append(field(time, at))
             increments.append(h * slopes[-1])
         end = combined(y, table.b, increments)
-        if self.ends_open:
-            return Attempt(end, (slope,), (), tuple(increments))
         slopes.append(field(times[-1], end))
         increments.append(h * slopes[-1])
         zero = torch.zeros_like(y)
@@ -108,8 +119,6 @@ class ExplicitMethod(Method):
         for stage, column in enumerate(columns):
             increments.append(h * slopes[-1])
             (sums if whole else sums[stage:]).addcmul_(column if whole else column[stage:], increments[-1])
-            if self.ends_open and stage == stages - 1:
-                return Attempt(rows[stage], (slope,), (), tuple(increments))
             slopes.append(field(times[stage], rows[stage]))
         increments.append(h * slopes[-1])
         errors = tuple(
@@ -132,6 +141,14 @@ class ExplicitMethod(Method):
             return None
         # two slopes at one time and two states: their quotient has no df/dt in it
         return slopes[-1], slopes[-2], end, last_input
+
+
+def _moved(y: Tensor, h: Tensor, row: Sequence[float], slopes: Sequence[Tensor]) -> Tensor:
+    """y + h sum_j row_j slopes_j, zeros left out."""
+    for weight, slope in zip(row, slopes, strict=True):
+        if weight:
+            y = torch.addcmul(y, slope, h, value=weight)
+    return y
 
 
 @lru_cache(maxsize=64)

@@ -72,13 +72,13 @@ class Method(ABC):
         return (slope,)
 
     def open_ended(self) -> Method:
-        """Without the slope at the end of a step, for a caller that carries none on; itself where an estimate asks it."""
+        """Without the slope at the end of a step, where none is carried on; itself where an estimate needs it."""
         return self
 
     def steps(
         self, field: VectorField, t: Float[Tensor, "batch step"], h: Float[Tensor, "batch step"], dtype: torch.dtype
     ) -> list[StepFunction]:
-        """`attempt` on each of some steps that are known beforehand: what does not hang on y is made for all at once."""
+        """`attempt` on each of some steps that are known beforehand: what y does not change is made at once."""
         return self.steps_of([field] * t.shape[1], t, h, dtype)
 
     def steps_of(

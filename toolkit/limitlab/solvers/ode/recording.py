@@ -223,10 +223,16 @@ class Recorder:
             self._keep(*inside, extensions(inside[2]), lambda parts: _at(parts, theta[before]))
         # at its end the polynomial would differ from the step's own state by rounding, and some methods pay for it
         if not bool(before.all()):
-            self._keep(*(part[~before] for part in outputs), ends()[:, None], lambda parts: parts[0])
+            at_end = samples[~before], moments[~before], steps[~before]
+            self._keep(*at_end, ends()[:, None], lambda parts: parts[0])
 
     def _keep(
-        self, samples: Tensor, moments: Tensor, steps: Tensor, dense: Tensor, value: Callable[[Sequence[Tensor]], Tensor]
+        self,
+        samples: Tensor,
+        moments: Tensor,
+        steps: Tensor,
+        dense: Tensor,
+        value: Callable[[Sequence[Tensor]], Tensor],
     ) -> None:
         """The value of the dense output's parts (state, output) in the steps."""
         picked = dense.transpose(1, 2).flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
