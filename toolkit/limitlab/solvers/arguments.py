@@ -225,8 +225,8 @@ def warn_below_round_off(dtype: torch.dtype, control: Control) -> None:
     rounding = torch.finfo(dtype).eps / 2
     if control.step_size is None and max(control.rtol, control.atol) < rounding:
         warnings.warn(
-            f"rtol {control.rtol:g} and atol {control.atol:g} are below the round-off of {dtype}, {rounding:.0e}, which "
-            "the steps will chase: pass states (and a field) of float64, or larger tolerances",
+            f"rtol {control.rtol:g} and atol {control.atol:g} are below the round-off of {dtype}, {rounding:.0e}, "
+            "which the steps will chase: pass states (and a field) of float64, or larger tolerances",
             ToleranceBelowRoundOff,
             # the caller of a solve, behind its decorator
             stacklevel=4,
