@@ -1,13 +1,14 @@
-"""Neural CDEs and latent SDEs against torchcde and torchsde: one training step, forward and backward, eager.
+"""Neural CDEs and latent SDEs against torchcde and torchsde: one training step, forward and backward.
 
 Run `python tests/benchmarks/neural_cde.py [--rounds 15] [--only hermite ...]`; writes results/neural_cde.json.
 
 A CDE has 32 series of 100 times and two channels, time in front, hidden 8, a field of width 128; the loss is of the
 last state; both take one midpoint step a piece, with the very same networks, and `largest_difference` says how far
-apart the outputs are. torchcde's derivative of a linear path at a knot is that of the piece before it, so that a
-midpoint step of its is of order one there: the outputs differ by that much, and agree where steps are small (see
-tests/neural_des/cde/test_model.py). A latent SDE has 128 series of 24 times, latent 2, context 16, width 32, Euler
-steps from each time to the next; torchsde integrates the path term along (`logqp`), ours sums it afterwards.
+apart the outputs are. "ours, compiled" has compile=True, and was compiled before; torchcde is eager. Its derivative of
+a linear path at a knot is that of the piece before it, so that a midpoint step of its is of order one there: the
+outputs differ by that much, and agree where steps are small (see tests/neural_des/cde/test_model.py). A latent SDE has
+128 series of 24 times, latent 2, context 16, width 32, Euler steps from each time to the next; torchsde integrates the
+path term along (`logqp`), ours sums it afterwards.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class Called(nn.Module):
 def controlled(interpolation: str) -> Callable[[int], dict]:
     series = spirals(samples=32).rescaled()
     model = NeuralCDE(2, 2, control=Control(interpolation))
+    compiled = NeuralCDE(2, 2, control=Control(interpolation), compile=True)
     stacked = torch.cat([series.times[..., None], series.values], dim=-1)
     # in their unit of time the pieces have length one, as ours have
     knots = torch.arange(float(stacked.shape[1]))
@@ -53,20 +55,24 @@ def controlled(interpolation: str) -> Callable[[int], dict]:
         options = {"method": "midpoint", "options": {"step_size": 1.0}, "adjoint": False}
         return model.readout(torchcde.cdeint(path, Called(model.field), z0, path.interval, **options)[:, -1])
 
-    def trained(outputs: Callable[[], Tensor]) -> Callable[[], None]:
+    def trained(model: NeuralCDE, outputs: Callable[[], Tensor]) -> Callable[[], None]:
         def step() -> None:
             model.zero_grad()
             outputs().square().mean().backward()
 
         return step
 
-    def ours() -> Tensor:
+    def ours(model: NeuralCDE) -> Tensor:
         return model(series.times, series.values, series.lengths)
 
     def measure(rounds: int) -> dict:
-        apart = float((ours() - theirs()).detach().abs().max())
-        contestants = {"ours": trained(ours), "torchcde": trained(theirs)}
-        pairs = [("ours", "torchcde")]
+        apart = float((ours(model) - theirs()).detach().abs().max())
+        contestants = {
+            "ours": trained(model, lambda: ours(model)),
+            "ours, compiled": trained(compiled, lambda: ours(compiled)),
+            "torchcde": trained(model, theirs),
+        }
+        pairs = [("ours", "torchcde"), ("ours, compiled", "torchcde")]
         return compared(f"neural CDE, {interpolation}", contestants, pairs, rounds, largest_difference=apart)
 
     return measure

@@ -1,6 +1,7 @@
 """Arguments that every face takes: refused by each in the same words."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from solvers.toys import DOUBLE
 from torch.utils._pytree import tree_leaves
 
 from limitlab.errors import InvalidArgument
-from limitlab.solvers import BrownianPath, solve_cde, solve_ode, solve_sde
+from limitlab.solvers import BrownianPath, ToleranceBelowRoundOff, solve_cde, solve_ode, solve_sde
 from limitlab.solvers.methods.catalogue import METHODS
 from limitlab.spaces import control_path
 
@@ -156,6 +157,22 @@ def test_a_half_precision_state_is_solved_to_its_digits_or_refused(dtype):
         assert abs(float(y[0, -1, 0]) - math.exp(-1)) < 4 * torch.finfo(dtype).eps
     with pytest.raises(InvalidArgument, match=rf"rtol must be >= .* for states of {dtype}.*; got 1e-06 and 1e-09"):
         solve_ode(lambda t, y: -y, y0, [0.0, 1.0])
+
+
+def test_tolerances_below_the_round_off_of_the_state_are_warned_of_alone():
+    decay, single, fine = lambda t, y: -y, torch.ones(1, 1), {"rtol": 1e-9, "atol": 1e-9}
+    with pytest.warns(ToleranceBelowRoundOff, match=r"rtol 1e-09 and atol 1e-09 are below .* torch.float32") as caught:
+        solution = solve_ode(decay, single, [0.0, 1.0], **fine)
+    # it names the caller's line
+    assert caught[0].filename == __file__
+    # what the warning says: half of the steps are made for the rounding
+    assert int(solution.log.steps) > 2 * int(solve_ode(decay, single.double(), [0.0, 1.0], **fine).log.steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ToleranceBelowRoundOff)
+        solve_ode(decay, single.double(), [0.0, 1.0], **fine)
+        solve_ode(decay, single, [0.0, 1.0], rtol=1e-9, atol=1e-6)
+        # with steps of one size no error is held against the tolerance
+        solve_ode(decay, single, [0.0, 1.0], **fine, step_size=0.1)
 
 
 @pytest.mark.parametrize("dtype", HALVES)

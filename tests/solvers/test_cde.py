@@ -88,6 +88,49 @@ def test_kinks_do_not_cost_a_method_its_order(method, order):
     assert np.log2(errors[1] / errors[2]) == pytest.approx(order, abs=0.15)
 
 
+def test_midpoint_steps_from_knot_to_knot_call_the_field_twice_and_once_more_for_outputs_inside():
+    path, z0, field, calls = control_path(uneven_times(9), normal(4, 9, 1), "hermite"), normal(4, 3), tanh_field(), []
+
+    def counted(s, z):
+        calls.append(1)
+        return field(s, z)
+
+    inside = torch.cat([path.knots, path.knots[2:4] + 0.01]).sort().values
+    for t, expected in ((None, 1 + 2 * 8), (path.knots, 1 + 2 * 8), (inside, 1 + 2 * 8 + 2)):
+        calls.clear()
+        solution = solve_cde(counted, z0, path, t, method="midpoint", step_size=100.0)
+        assert solution.evaluations.function.tolist() == [expected] * 4
+        assert len(calls) == expected
+
+
+@pytest.mark.parametrize("gradient", ["direct", "checkpoint"])
+@pytest.mark.parametrize("kind", ["linear", "hermite"])
+def test_midpoint_steps_are_those_of_a_loop_written_out(kind, gradient):
+    """States, and the gradient with respect to the data, of samples with times of their own."""
+    times, field = uneven_times(4, 9), tanh_field()
+
+    def ours(path, z):
+        t = torch.stack([path.start, path.end], 1)
+        return solve_cde(field, z, path, t, method="midpoint", step_size=100.0, gradient=gradient).y[:, -1]
+
+    def written_out(path, z):
+        for knot in range(8):
+            start, end = path.knots[:, knot, None], path.knots[:, knot + 1, None]
+            h, middle = end - start, 0.5 * (start + end)
+            first, half = (path.derivative(s) for s in (start, middle))
+            z = z + h * (field(start, z + 0.5 * h * (field(start, z) * first).sum(-1)) * half).sum(-1)
+        return z
+
+    found = []
+    for solve in (ours, written_out):
+        values, z0 = normal(4, 9, 1).requires_grad_(), normal(4, 3, seed=2).requires_grad_()
+        end = solve(control_path(times, values, kind), z0)
+        end.square().sum().backward()
+        found.append((end.detach(), values.grad, z0.grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
+
+
 def test_adaptive_steps_end_at_kinks_and_are_hardly_ever_rejected_there():
     times, values = uneven_times(4, 12), normal(4, 12, 1, seed=1)
     path = control_path(times, values, "linear")

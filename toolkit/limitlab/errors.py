@@ -6,6 +6,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import TypeVar
 
@@ -61,23 +62,19 @@ def check_number(
     >>> ll.errors.check_number("modes", 8.0, low=2, integer=True)
     8
     """
-    kind = "a whole number" if integer else "a number"
     number = _plain_number(value)
+    flows = getattr(value, "requires_grad", False)
+    # what is said of a bad number costs more than the checks
+    if number is not None and not flows and (not integer or number == int(number)) and _within(number, low, high):
+        with suppress(OverflowError):
+            return int(number) if integer else float(number)
+    kind = "a whole number" if integer else "a number"
     ends = [(sign, end) for sign, end in ((">=", low), ("<=", high)) if end is not None]
     shown = digits(*(end for _, end in ends), *([number] if isinstance(number, float) else []))
-    bounds = [f"{sign} {text}" for (sign, _), text in zip(ends, shown, strict=False)]
-    accepted = " ".join([kind, *bounds])
-    refused = InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
-    if getattr(value, "requires_grad", False):
+    accepted = " ".join([kind, *(f"{sign} {text}" for (sign, _), text in zip(ends, shown, strict=False))])
+    if flows:
         raise InvalidArgument(f"{argument} must be {accepted}, through which no gradient flows; pass {argument}.item()")
-    if number is None or (integer and number != int(number)):
-        raise refused
-    if (low is not None and number < low) or (high is not None and number > high):
-        raise refused
-    try:
-        return int(number) if integer else float(number)
-    except OverflowError:
-        raise refused from None
+    raise InvalidArgument(f"{argument} must be {accepted}; got {value!r:.80}")
 
 
 def digits(*numbers: float) -> list[str]:
@@ -127,6 +124,10 @@ def check_numbers(
         check_number(f"{argument}[{place}]", entry, low=low, high=high, integer=integer)
         for place, entry in enumerate(entries)
     )
+
+
+def _within(number: float, low: float | None, high: float | None) -> bool:
+    return (low is None or number >= low) and (high is None or number <= high)
 
 
 def _plain_number(value: object) -> int | float | None:

@@ -1,6 +1,7 @@
 """How to solve: ordinary, stochastic and controlled equations with every step in view; linear systems on grids."""
 
 from limitlab.solvers import linear
+from limitlab.solvers.arguments import ToleranceBelowRoundOff
 from limitlab.solvers.cde import solve_cde
 from limitlab.solvers.failures import SolutionBlewUp, SolveFailed, StepSizeUnderflow, TooManySteps
 from limitlab.solvers.methods.catalogue import method_names
@@ -22,6 +23,7 @@ __all__ = [
     "SolveFailed",
     "StepLog",
     "StepSizeUnderflow",
+    "ToleranceBelowRoundOff",
     "TooManySteps",
     "linear",
     "method_names",

@@ -4,6 +4,7 @@ else is refused here.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -204,6 +205,31 @@ def require_precision(dtype: torch.dtype, method: str, stiff: bool, control: Con
         raise InvalidArgument(
             f"rtol must be >= {about.eps:.2g} and atol >= {about.tiny:.2g} for states of {dtype}, which hold no more "
             f"digits; got {control.rtol:g} and {control.atol:g}"
+        )
+
+
+class ToleranceBelowRoundOff(UserWarning):
+    """A solve was asked for less error than its state is rounded by: steps chase the rounding, at no gain.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 1.0], rtol=1e-9, atol=1e-9)
+    >>> caught[0].category.__name__
+    'ToleranceBelowRoundOff'
+    """
+
+
+def warn_below_round_off(dtype: torch.dtype, control: Control) -> None:
+    """Warn where steps follow an error that is below the rounding of the state, relative and absolute."""
+    rounding = torch.finfo(dtype).eps / 2
+    if control.step_size is None and max(control.rtol, control.atol) < rounding:
+        warnings.warn(
+            f"rtol {control.rtol:g} and atol {control.atol:g} are below the round-off of {dtype}, {rounding:.0e}, "
+            "which the steps will chase: pass states (and a field) of float64, or larger tolerances",
+            ToleranceBelowRoundOff,
+            # the caller of a solve, behind its decorator
+            stacklevel=4,
         )
 
 

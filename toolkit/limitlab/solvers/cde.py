@@ -89,32 +89,53 @@ def solve_cde(
 
 @dataclass(eq=False)
 class DrivenField:
-    """The field f(s, z) X'(s) of an ordinary differential equation; path: anything with a derivative at s."""
+    """The field f(s, z) X'(s) of an ordinary differential equation; path: settled before the first call."""
 
     field: MatrixField
-    path: ControlPath | Pieces
+    path: ControlPath | None = None
 
     def __call__(self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden"]:
+        assert self.path is not None
         # first, as the field may write on s
         slope = self.path.derivative(s)
-        matrix = self.field(s, z)
-        expected = (*z.shape, slope.shape[-1])
-        if matrix.shape != expected:
-            raise InvalidArgument(
-                f"field must return (batch, hidden, channels) = {expected}; got shape {tuple(matrix.shape)}"
-            )
-        return (matrix * slope).sum(dim=-1)
+        return _driven(self.field(s, z), slope, z)
 
-    def within(self, s: Float[Tensor, "batch 1"], size: Float[Tensor, "batch 1"]) -> DrivenField:
-        """The same on the step from s of this size, which lies on one piece of the path: that of its middle."""
-        assert isinstance(self.path, ControlPath)
-        return DrivenField(self.field, self.path.near(s + 0.5 * size))
+    def within(self, s: Float[Tensor, "batch step"], size: Float[Tensor, "batch step"]) -> list[DrivenByPiece]:
+        """The same on each step from s of this size, which lies on one piece of the path: that of its middle."""
+        assert self.path is not None
+        slopes = self.path.near(s + 0.5 * size).differentiated()
+        return [DrivenByPiece(self.field, slope) for slope in slopes.split()]
+
+
+@dataclass(eq=False)
+class DrivenByPiece:
+    """f(s, z) X'(s) on one piece of the path; slope: the polynomial X'."""
+
+    field: MatrixField
+    slope: Pieces
+
+    def __call__(self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch hidden"]:
+        slope = self.slope.evaluate(s)
+        return _driven(self.field(s, z), slope, z)
+
+
+def _driven(
+    matrix: Float[Tensor, "batch hidden channel"],
+    slope: Float[Tensor, "batch 1 channel"],
+    z: Float[Tensor, "batch hidden"],
+) -> Float[Tensor, "batch hidden"]:
+    expected = (*z.shape, slope.shape[-1])
+    if matrix.shape != expected:
+        raise InvalidArgument(
+            f"field must return (batch, hidden, channels) = {expected}; got shape {tuple(matrix.shape)}"
+        )
+    return (matrix * slope).sum(dim=-1)
 
 
 @lru_cache(maxsize=32)
 def _compiled_field(field: MatrixField) -> DrivenField:
     """One for each field: what is compiled belongs to the object, and the path in it is data."""
-    return DrivenField(field, Pieces(torch.zeros(0), ()))
+    return DrivenField(field)
 
 
 def log_ode_field(field: MatrixField) -> MatrixField:

@@ -44,11 +44,11 @@ class Copying:
 
 @dataclass(frozen=True)
 class CopyingOnSteps(Copying):
-    """One of a field that knows its part on a step, as `limitlab.solvers.ode.jumps` asks for it."""
+    """One of a field that knows its parts on steps, as `limitlab.solvers.ode.jumps` asks for them."""
 
-    def within(self, t: Tensor, h: Tensor) -> Copying:
-        """The same on the step from t of size h."""
-        return Copying(self.field.within(t, h))  # type: ignore[attr-defined]
+    def within(self, t: Tensor, h: Tensor) -> tuple[CopyingOnSteps, ...]:
+        """The same on each of the steps from t of size h."""
+        return tuple(CopyingOnSteps(part) for part in self.field.within(t, h))  # type: ignore[attr-defined]
 
 
 def _copying(field: Callable[[Tensor, Any], Any]) -> Copying:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -47,7 +46,8 @@ class MatrixField(nn.Module):
     def forward(
         self, s: Float[Tensor, "batch 1"], z: Float[Tensor, "batch hidden"]
     ) -> Float[Tensor, "batch hidden channels"]:
-        return rearrange(self.layers(z), "batch (hidden channels) -> batch hidden channels", channels=self.channels)
+        # einops takes a tenth of such a call's time
+        return self.layers(z).unflatten(-1, (-1, self.channels))
 
 
 class NeuralCDE(Solved):

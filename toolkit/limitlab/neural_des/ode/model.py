@@ -18,9 +18,8 @@ class NeuralODE(Solved):
     """y(t_1) of y' = f(t, y), y(t_0) = y0, as a module: the layer of infinite depth.
 
     field: a module, or a function, of (t, y) with t (batch, 1, ..) and y (batch, *state). span: (t_0, t_1). The other
-    arguments, and the errors, are those of `limitlab.solvers.solve_ode`; tolerances below the round-off of the state
-    are refused too, since steps that chase it are thousands. `last` is the Solution of the last call, with
-    its step log and its field calls; it holds the tape of that solve until the next.
+    arguments, the errors and the warnings are those of `limitlab.solvers.solve_ode`. `last` is the Solution of the last
+    call, with its step log and its field calls; it holds the tape of that solve until the next.
     Source: Chen, Rubanova, Bettencourt & Duvenaud, Neural ordinary differential equations (2018), eq. 2.
 
     >>> model = ll.neural_des.ode.NeuralODE(lambda t, y: -y, (0.0, 1.0), rtol=1e-6)
@@ -52,15 +51,5 @@ class NeuralODE(Solved):
 
     def solve(self, y0: Any, t: Tensor | Sequence[float] | None = None) -> Solution:
         """The states at times t, the ends of the span when left out."""
-        self._require_reachable(y0)
         self._last = solve_ode(self.field, y0, self.span if t is None else t, **self.options)
         return self._last
-
-    def _require_reachable(self, y0: Any) -> None:
-        tolerance = max(self.options["rtol"], self.options["atol"])
-        for leaf in torch.utils._pytree.tree_leaves(y0) if self.options.get("step_size") is None else ():
-            if isinstance(leaf, Tensor) and leaf.is_floating_point() and tolerance < torch.finfo(leaf.dtype).eps / 2:
-                raise InvalidArgument(
-                    f"rtol {self.options['rtol']:g} and atol {self.options['atol']:g} are below the round-off of "
-                    f"{leaf.dtype}, {torch.finfo(leaf.dtype).eps / 2:.0e}: pass states (and a field) of float64"
-                )

@@ -15,6 +15,7 @@ Source: Li, Wong, Chen & Duvenaud, Scalable gradients for stochastic differentia
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -187,10 +188,10 @@ class _Guided(nn.Module):
 
     def __init__(self, posterior: TimeField, grid: Float[Tensor, " step"], ahead: Float[Tensor, "batch step context"]):
         super().__init__()
-        self.posterior, self.grid, self.contexts = posterior, grid, ahead.unbind(1)
+        self.posterior, self.moments, self.contexts = posterior, grid.tolist(), ahead.unbind(1)
 
     def forward(self, t: Float[Tensor, "*batch 1"], z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch latent"]:
-        step = int(torch.searchsorted(self.grid, t.reshape(-1)[:1], right=True)) - 1
+        step = bisect_right(self.moments, float(t[0, 0])) - 1
         return self.posterior(t, torch.cat([z, self.contexts[step]], dim=-1))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Attempt, Method, VectorField, combined
+from limitlab.solvers.methods.method import Attempt, Method, StepFunction, VectorField, combined
 from limitlab.solvers.methods.tableaux import Tableau
 
 SMALL = 2**14  # below this many numbers, adding zeros to finished stages is cheaper than leaving them out
@@ -22,9 +24,13 @@ def explicit(tableau: Tableau) -> ExplicitMethod:
 
 @dataclass(frozen=True)
 class ExplicitMethod(Method):
-    """An explicit Runge-Kutta pair of `limitlab.solvers.methods.tableaux`."""
+    """An explicit Runge-Kutta pair of `limitlab.solvers.methods.tableaux`.
+
+    ends_open: the slope at the end of the step is left to `complete`; what is carried is that at its start.
+    """
 
     tableau: Tableau
+    ends_open: bool = False
 
     @property
     def polynomials(self) -> np.ndarray:
@@ -32,19 +38,42 @@ class ExplicitMethod(Method):
 
     @property
     def calls(self) -> int:
-        return self.tableau.stages
+        return self.tableau.stages - self.ends_open
+
+    def open_ended(self) -> ExplicitMethod:
+        return self if self.tableau.error or self._has_stiff_pair else replace(self, ends_open=True)
 
     def attempt(self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, carry: tuple[Tensor]) -> Attempt:
+        return self._run(field, self._times(t, h, y.dtype), h.to(y.dtype), y, carry)
+
+    def steps_of(
+        self,
+        fields: Sequence[VectorField],
+        t: Float[Tensor, "batch step"],
+        h: Float[Tensor, "batch step"],
+        dtype: torch.dtype,
+    ) -> list[StepFunction]:
+        times = zip(*(time.split(1, 1) for time in self._times(t, h, dtype)), strict=True)
+        columns = zip(fields, times, h.to(dtype).split(1, 1), strict=True)
+        return [partial(self._run, *column) for column in columns]
+
+    def _run(
+        self, field: VectorField, times: tuple[Tensor, ...], h: Tensor, y: Tensor, carry: tuple[Tensor]
+    ) -> Attempt:
+        if self.ends_open:
+            return self._open(field, times, y, h, carry[0])
         # in place is three times faster on small states, and impossible where a tape or a compiler looks on
         in_place = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
-        times = self._times(t, h, y.dtype)
-        return (self._in_place if in_place else self._functional)(field, times, y, h.to(y.dtype), carry[0])
+        return (self._in_place if in_place else self._functional)(field, times, y, h, carry[0])
 
     def complete(
         self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         table, completed = self.tableau, list(increments)
-        for node, row in zip(table.extra_c, table.extra_a, strict=True):
+        if self.ends_open:
+            completed = [h.to(y.dtype) * slope for slope in increments]
+        last = [(1.0, table.b)] if self.ends_open else []
+        for node, row in [*last, *zip(table.extra_c, table.extra_a, strict=True)]:
             completed.append(h.to(y.dtype) * field((t + node * h).to(y.dtype), combined(y, row, completed)))
         return tuple(completed)
 
@@ -54,6 +83,13 @@ class ExplicitMethod(Method):
             return tuple(torch.add(t, h, alpha=node).to(dtype) for node in (*self.tableau.c[1:], 1.0))
         times = torch.addcmul(t, h, _nodes(self.tableau, t.dtype, t.device))
         return (times if times.dtype == dtype else times.to(dtype)).unbind(0)
+
+    def _open(self, field: VectorField, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor) -> Attempt:
+        """Up to the end; slopes stand for increments until `complete` makes them, as most steps have no output."""
+        slopes = [slope]
+        for time, row in zip(times, self.tableau.a, strict=False):
+            slopes.append(field(time, _moved(y, h, row, slopes)))
+        return Attempt(_moved(y, h, self.tableau.b, slopes), (slope,), (), tuple(slopes))
 
     def _functional(
         self, field: VectorField, times: tuple[Tensor, ...], y: Tensor, h: Tensor, slope: Tensor
@@ -93,14 +129,26 @@ class ExplicitMethod(Method):
         end = rows[stages - 1]
         return Attempt(end, (slopes[-1],), errors, tuple(increments), self._stiff_pair(slopes, at, end))
 
+    @property
+    def _has_stiff_pair(self) -> bool:
+        """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
+        return self.tableau.stages > 1 and self.tableau.c[-1] == 1.0
+
     def _stiff_pair(
         self, slopes: list[Tensor], last_input: Tensor, end: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        """The last two slopes belong to the same time where c_s = 1: Shampine 1977."""
-        if self.tableau.stages < 2 or self.tableau.c[-1] != 1.0:
+        if not self._has_stiff_pair:
             return None
         # two slopes at one time and two states: their quotient has no df/dt in it
         return slopes[-1], slopes[-2], end, last_input
+
+
+def _moved(y: Tensor, h: Tensor, row: Sequence[float], slopes: Sequence[Tensor]) -> Tensor:
+    """y + h sum_j row_j slopes_j, zeros left out."""
+    for weight, slope in zip(row, slopes, strict=True):
+        if weight:
+            y = torch.addcmul(y, slope, h, value=weight)
+    return y
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 VectorField = Callable[[Tensor, Tensor], Tensor]
+StepFunction = Callable[[Tensor, Any], "Attempt"]
 
 
 class Attempt(NamedTuple):
@@ -69,11 +71,35 @@ class Method(ABC):
         """What the first attempt gets as `carry`: the slope at (t, y) first."""
         return (slope,)
 
+    def open_ended(self) -> Method:
+        """Without the slope at the end of a step, where none is carried on; itself where an estimate needs it."""
+        return self
+
+    def steps(
+        self, field: VectorField, t: Float[Tensor, "batch step"], h: Float[Tensor, "batch step"], dtype: torch.dtype
+    ) -> list[StepFunction]:
+        """`attempt` on each of some steps that are known beforehand: what y does not change is made at once."""
+        return self.steps_of([field] * t.shape[1], t, h, dtype)
+
+    def steps_of(
+        self,
+        fields: Sequence[VectorField],
+        t: Float[Tensor, "batch step"],
+        h: Float[Tensor, "batch step"],
+        dtype: torch.dtype,
+    ) -> list[StepFunction]:
+        """The same where each step has a field of its own."""
+        columns = zip(fields, t.split(1, 1), h.split(1, 1), strict=True)
+        return [partial(self._attempt, *column) for column in columns]
+
     @abstractmethod
     def attempt(
         self, field: VectorField, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"], h: Tensor, carry: Any
     ) -> Attempt:
         """One step of size h (batch, 1) from (t, y)."""
+
+    def _attempt(self, field: VectorField, t: Tensor, h: Tensor, y: Tensor, carry: Any) -> Attempt:
+        return self.attempt(field, t, y, h, carry)
 
     def complete(
         self, field: VectorField, t: Tensor, y: Tensor, h: Tensor, increments: tuple[Tensor, ...]

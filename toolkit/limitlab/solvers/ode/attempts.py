@@ -9,13 +9,14 @@ Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4; Dormand & Prince 1980 fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from limitlab.solvers.methods.method import Attempt, Method, VectorField
+from limitlab.solvers.methods.method import Attempt, Method, StepFunction, VectorField
 from limitlab.solvers.ode.step_control import Controller, Limits, next_factor
 from limitlab.solvers.times import SLIVER
 
@@ -49,13 +50,15 @@ class Position(NamedTuple):
 class Itinerary(NamedTuple):
     """Steps that are settled beforehand, a column each: from `time` of `size` to `after`.
 
-    accepted: which of them counted, where they are those of an earlier march; None where all do.
+    accepted: which of them counted, where they are those of an earlier march; None where all do. attempts: of each,
+    where they were made ready.
     """
 
     time: Float[Tensor, "batch step"]
     size: Float[Tensor, "batch step"]
     after: Float[Tensor, "batch step"]
     accepted: Bool[Tensor, "batch step"] | None = None
+    attempts: tuple[StepFunction, ...] | None = None
 
     def part(self, first: int, stop: int) -> Itinerary:
         """Some of the steps."""
@@ -63,14 +66,19 @@ class Itinerary(NamedTuple):
         return Itinerary(self.time[:, first:stop], self.size[:, first:stop], self.after[:, first:stop], counted)
 
     def split(self, width: int) -> list[Itinerary]:
-        """Parts of so many steps, the last filled up with steps of size zero."""
+        """Parts of so many steps, and what is left over."""
+        columns = [[] if part is None else part.split(width, 1) for part in self[:4]]
+        return [Itinerary(*parts) for parts in zip_longest(*columns)]
+
+    def filled(self, width: int) -> Itinerary:
+        """With steps of size zero up to a multiple of the width."""
         missing = -self.time.shape[1] % width
         end = self.after[:, -1:].expand(-1, missing)
         time, after = torch.cat([self.time, end], 1), torch.cat([self.after, end], 1)
-        parts = [time, torch.cat([self.size, torch.zeros_like(end)], 1), after]
-        if self.accepted is not None:
-            parts.append(torch.cat([self.accepted, torch.zeros_like(end, dtype=torch.bool)], 1))
-        return [Itinerary(*columns) for columns in zip(*(part.split(width, 1) for part in parts), strict=True)]
+        size = torch.cat([self.size, torch.zeros_like(end)], 1)
+        if self.accepted is None:
+            return Itinerary(time, size, after)
+        return Itinerary(time, size, after, torch.cat([self.accepted, torch.zeros_like(end, dtype=torch.bool)], 1))
 
 
 def along(grid: Float[Tensor, "batch steps"]) -> Itinerary:
@@ -124,9 +132,9 @@ def march_on(
     integrator: Integrator, limits: Limits, y: Float[Tensor, "batch state"], carry: Any, step: Itinerary
 ) -> tuple[Float[Tensor, "batch state"], Any, Row]:
     """One step that is settled, whatever its error; one that did not count leaves the state where it is."""
-    t, h, after, counted = step
+    t, h, after, counted, ready = step
     if counted is None:
-        attempt = integrator.method.attempt(integrator.field, t, y, h, carry)
+        attempt = integrator.method.attempt(integrator.field, t, y, h, carry) if ready is None else ready[0](y, carry)
         error = scaled_error(attempt, y, limits) if attempt.error else None
         row = Row(t, h, after, torch.ones_like(h, dtype=torch.bool), error, y, carry, attempt)
         return attempt.y, attempt.carry, row

@@ -27,6 +27,8 @@ from limitlab.solvers.ode.stepping import Taken
 ATTEMPTS = 4
 MOST_FIELDS = 32
 CHEAP_FIELD = 1e-4  # seconds
+# settled steps are not made in vain as attempts beyond the end are, so that more of them, and of dearer fields, pay
+STEPS, CHEAP_FOR_STEPS, FEW_CALLS = 8, 1e-3, 2
 CONTIGUOUS = torch.contiguous_format
 
 
@@ -58,10 +60,15 @@ class Compiled:
         due = self.recorder.add_block(block, dense, extra)
         return Taken(now, end, due, block.error[-1][:, None] if due and block.error is not None else None)
 
+    def cut(self, itinerary: Itinerary, y: Float[Tensor, "batch state"]) -> list[Itinerary]:
+        # a compiled call has a fixed number of steps
+        depth = self.unrolled.settled_depth(itinerary.time[:, :1], y)
+        return itinerary.filled(depth).split(depth)
+
     def pass_through(self, steps: Itinerary, y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
         self.recorder.offer(y, carry, steps.time.shape[1])
         # views have the strides of all steps, and would be compiled for each number of them
-        steps = Itinerary(*(None if part is None else part.clone(memory_format=CONTIGUOUS) for part in steps))  # type: ignore[arg-type]
+        steps = Itinerary(*(None if part is None else part.clone(memory_format=CONTIGUOUS) for part in steps[:4]))  # type: ignore[arg-type]
         (y, carry), block, dense, extra = self.unrolled.steps(self.limits, y, carry, steps)
         return y, carry, self.recorder.add_block(block, dense, extra)
 
@@ -79,24 +86,34 @@ class Unrolled:
     def __init__(self, integrator: Integrator, dense: bool) -> None:
         self._integrator, self._dense = integrator, dense
         self._columns = columns_of(integrator.method)
-        self._depth = 0
+        self._seconds = 0.0
 
     def depth(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> int:
         """Attempts a call: several where the field is cheap against what a call costs, one where it is not."""
-        if not self._depth:
+        return ATTEMPTS if self._cost(t, y) < CHEAP_FIELD else 1
+
+    def settled_depth(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> int:
+        """Settled steps a call: as many again for methods of few stages, which compile fast."""
+        if self._cost(t, y) >= CHEAP_FOR_STEPS:
+            return 1
+        return STEPS if self._integrator.method.calls <= FEW_CALLS else ATTEMPTS
+
+    def _cost(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> float:
+        """Seconds of a call of the field, measured once."""
+        if not self._seconds:
             field = self._integrator.field
             with torch.no_grad():
                 field(t.to(y.dtype), y)
                 start = time.perf_counter()
                 field(t.to(y.dtype), y)  # the first call paid for whatever the field does once
-                cheap = time.perf_counter() - start < CHEAP_FIELD
-            self._depth = ATTEMPTS if cheap else 1
-        return self._depth
+                self._seconds = time.perf_counter() - start
+        return self._seconds
 
     @cached_property
     def attempts(self) -> Callable[..., Stretch]:
         """(limits, now, end, stops), with sizes by the error."""
-        integrator, depth, dense, columns = self._integrator, self._depth, self._dense, self._columns
+        integrator, dense, columns = self._integrator, self._dense, self._columns
+        depth = ATTEMPTS if self._seconds < CHEAP_FIELD else 1
 
         def attempts(limits: Limits, now: Position, end: Tensor, stops: Tensor | None) -> Stretch:
             rows = []
@@ -111,11 +128,11 @@ class Unrolled:
     @cached_property
     def steps(self) -> Callable[..., Stretch]:
         """(limits, y, carry, itinerary), along steps that are settled."""
-        integrator, depth, dense, columns = self._integrator, self._depth, self._dense, self._columns
+        integrator, dense, columns = self._integrator, self._dense, self._columns
 
         def steps(limits: Limits, y: Tensor, carry: Any, itinerary: Itinerary) -> Stretch:
             rows = []
-            for step in range(depth):
+            for step in range(itinerary.time.shape[1]):
                 y, carry, row = march_on(integrator, limits, y, carry, itinerary.part(step, step + 1))
                 rows.append(row)
             return Stretch((y, carry), block_of(rows), *_extended(integrator, rows, columns, dense))

@@ -156,12 +156,20 @@ class Recorder:
             columns = columns_of(self._method)
             if self._starts is not None:
                 self._starts.append(torch.stack([row.state for row in rows], 1))
-            self._record(block_of(rows), lambda steps: dense_of(self._completed(rows, steps), columns))
+            self._record(
+                block_of(rows),
+                lambda: torch.stack([row.attempt.y for row in rows]),
+                lambda steps: dense_of(self._completed(rows, steps), columns),
+            )
         if self._blocks:
             blocks = [block for block, _ in self._blocks]
             extensions = [dense for _, dense in self._blocks if dense is not None]
             self._blocks = []
-            self._record(_joined(blocks), lambda steps: torch.cat(extensions))
+            self._record(
+                _joined(blocks),
+                lambda: torch.cat([dense[:, 1] for dense in extensions]),
+                lambda steps: torch.cat(extensions),
+            )
 
     def states(self, end: Float[Tensor, "batch state"]) -> Float[Tensor, "batch time state"]:
         """The outputs; `end` is the state at the last time. Times that were not reached hold NaN."""
@@ -192,12 +200,45 @@ class Recorder:
         time, size, error, stiffness, accepted = (torch.cat(part).T for part in zip(*self._log, strict=True))
         return StepLog(time, size, error, stiffness, accepted, states)
 
-    def _record(self, block: Block, extensions: Callable[[Tensor], Dense]) -> None:
-        """Log and outputs of attempts; `extensions` are asked for where there is output, given in which attempts."""
+    def _record(
+        self,
+        block: Block,
+        ends: Callable[[], Float[Tensor, "attempts batch state"]],
+        extensions: Callable[[Tensor], Dense],
+    ) -> None:
+        """Log and outputs of attempts; `ends` and `extensions` are asked for where there is output.
+
+        extensions: of attempts with output before their end.
+        """
         self._write(block)
         outputs = self._outputs_inside(block)
-        if outputs is not None:
-            self._interpolate(block, extensions(outputs[2]), *outputs)
+        if outputs is None:
+            return
+        samples, moments, steps = outputs
+        theta = (self._times[samples, moments] - block.time[steps, samples]) / block.size[steps, samples]
+        theta = theta.to(self._y0.dtype)
+        before = theta < 1.0
+        if bool(before.any()):
+            inside = samples[before], moments[before], steps[before]
+            self._keep(*inside, extensions(inside[2]), lambda parts: _at(parts, theta[before]))
+        # at its end the polynomial would differ from the step's own state by rounding, and some methods pay for it
+        if not bool(before.all()):
+            at_end = samples[~before], moments[~before], steps[~before]
+            self._keep(*at_end, ends()[:, None], lambda parts: parts[0])
+
+    def _keep(
+        self,
+        samples: Tensor,
+        moments: Tensor,
+        steps: Tensor,
+        dense: Tensor,
+        value: Callable[[Sequence[Tensor]], Tensor],
+    ) -> None:
+        """The value of the dense output's parts (state, output) in the steps."""
+        picked = dense.transpose(1, 2).flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
+        # the many outputs last, so that they are what the arithmetic runs along
+        self._values.append(value(picked.permute(1, 2, 0).contiguous().unbind(0)).T)
+        self._indices.append((samples, moments))
 
     def _write(self, block: Block) -> None:
         if block.cost is not None:
@@ -220,18 +261,6 @@ class Recorder:
         inside[:, 0] = inside[:, -1] = False  # the ends are known without interpolation
         samples, moments = inside.nonzero(as_tuple=True)
         return (samples, moments, attempt[samples, moments]) if len(samples) else None
-
-    def _interpolate(self, block: Block, dense: Dense, samples: Tensor, moments: Tensor, steps: Tensor) -> None:
-        """Outputs inside the steps, by the method's continuous extension."""
-        time, size = block.time[steps, samples], block.size[steps, samples]
-        theta = ((self._times[samples, moments] - time) / size).to(self._y0.dtype)
-        picked = dense.transpose(1, 2).flatten(0, 1).index_select(0, steps * len(self._y0) + samples)
-        # the many outputs last, so that they are what the arithmetic runs along
-        start, end, *coefficients = picked.permute(1, 2, 0).contiguous().unbind(0)
-        value = start + _without_constant(coefficients, theta)
-        # at its end the polynomial would differ from the step's own state by rounding
-        self._values.append(torch.where(theta == 1.0, end, value).T)
-        self._indices.append((samples, moments))
 
     def _completed(self, rows: list[Row], steps: Tensor) -> list[Row]:
         """The rows with all increments; stages that only the extension needs are run where there is output."""
@@ -257,6 +286,12 @@ def continuous(
     zero = torch.zeros_like(state)
     coefficients = [combined(zero, column, increments) for column in polynomials.T.tolist()]
     return lambda theta: state + _without_constant(coefficients, theta)
+
+
+def _at(parts: Sequence[Tensor], theta: Tensor) -> Tensor:
+    """The continuous extension of start, end and coefficients."""
+    start, _, *coefficients = parts
+    return start + _without_constant(coefficients, theta)
 
 
 def _without_constant(coefficients: Sequence[Tensor], theta: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ from limitlab.solvers.arguments import (
     require_known,
     require_precision,
     require_slope,
+    warn_below_round_off,
 )
 from limitlab.solvers.copying import first_call
 from limitlab.solvers.derivatives import outside_inference_mode, require_derivatives
@@ -88,6 +89,7 @@ def solve_ode(
     on_failure: "mask" leaves NaN in the samples that fail, and lists them in `failures`. compile: run through
     torch.compile, some tens of seconds when a field is first seen. log_states: the log has the state of every attempt.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
+    Warns ToleranceBelowRoundOff where both tolerances are below the rounding of the state.
     Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4, and II, IV.
 
     >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(2, 1), [0.0, 1.0])
@@ -107,6 +109,7 @@ def solve_ode(
     turned = jacobian if jacobian is None or clock.plain else TurnedJacobian(jacobian, clock)
     chosen = method_named(method, turned, *((rtol, atol) if step_size is None else ()))
     require_precision(flat.dtype, method, hasattr(chosen, "jacobian"), settings)
+    warn_below_round_off(flat.dtype, settings)
     if step_size is None and not chosen.error_order:
         raise InvalidArgument(f"step_size must be given for {method!r}, which has no error estimate")
     if step_size is not None and events:

@@ -6,6 +6,7 @@ step no longer moves its time is given up.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +22,7 @@ from limitlab.solvers.ode.step_control import Limits
 from limitlab.solvers.solution import Failure
 
 ATTEMPTS_BETWEEN_CHECKS = 8  # a look at the data makes an accelerator wait for all that is queued
+STEPS_AT_ONCE = 32  # made ready together
 HUGE = 1e6  # times its size at the start: a solution that grew so far has blown up, not got stuck
 
 
@@ -52,10 +54,14 @@ class Stepper(Protocol):
         """Towards the ends, with sizes by the error."""
         ...
 
+    def cut(self, itinerary: Itinerary, y: Float[Tensor, "batch state"]) -> Iterable[Itinerary]:
+        """The steps of each call from states like y."""
+        ...
+
     def pass_through(
         self, steps: Itinerary, y: Float[Tensor, "batch state"], carry: Any
     ) -> tuple[Float[Tensor, "batch state"], Any, bool]:
-        """As many settled steps as a call has attempts; last, whether work is due."""
+        """The settled steps of a call; last, whether work is due."""
         ...
 
 
@@ -88,8 +94,7 @@ def follow(
     stepper: Stepper, y: Float[Tensor, "batch state"], carry: Any, itinerary: Itinerary
 ) -> tuple[Float[Tensor, "batch state"], Any]:
     """March along steps that are settled."""
-    # a compiled call has a fixed number of them
-    for steps in itinerary.split(stepper.depth(itinerary.time[:, :1], y)):
+    for steps in stepper.cut(itinerary, y):
         ask_to_go_on()
         y, carry, due = stepper.pass_through(steps, y, carry)
         if due:
@@ -122,6 +127,16 @@ class Eager:
             row, end = self.events.shorten(row, self.integrator, end)
             then = then._replace(t=row.after, y=torch.where(row.accepted, row.attempt.y, now.y))
         return Taken(then, end, self.recorder.add(row), row.error)
+
+    def cut(self, itinerary: Itinerary, y: Float[Tensor, "batch state"]) -> Iterator[Itinerary]:
+        if itinerary.accepted is not None:
+            yield from itinerary.split(1)
+            return
+        field, method = self.integrator.field, self.integrator.method
+        for several in itinerary.split(STEPS_AT_ONCE):
+            attempts = method.steps(field, several.time, several.size, y.dtype)
+            for step, attempt in zip(several.split(1), attempts, strict=True):
+                yield step._replace(attempts=(attempt,))
 
     def pass_through(self, steps: Itinerary, y: Tensor, carry: Any) -> tuple[Tensor, Any, bool]:
         self.recorder.offer(y, carry)

@@ -116,7 +116,7 @@ class ControlPath:
 
     def derivative(self, s: Tensor | float) -> Float[Tensor, "batch *query channel"]:
         """dX/ds, with s as for `evaluate`: at a kink that of the piece which begins there, at the end of the last."""
-        return self.near(s).derivative(s)
+        return self.near(s).differentiated().evaluate(s)
 
     def near(self, s: Tensor | float) -> Pieces:
         """The polynomials that the path is made of at each s, with s as for `evaluate`."""
@@ -192,22 +192,23 @@ class Pieces(NamedTuple):
     origin: Float[Tensor, "batch *query"]
     powers: tuple[Float[Tensor, "batch *query channel"], ...]
 
+    def split(self) -> list[Pieces]:
+        """Those of each query of its own, (batch, 1)."""
+        origins, *powers = self.origin.split(1, 1), *(power.split(1, 1) for power in self.powers)
+        return [Pieces(origin, tuple(parts)) for origin, *parts in zip(origins, *powers, strict=True)]
+
     def evaluate(self, s: Tensor | float) -> Float[Tensor, "batch *query channel"]:
-        u, value = self._offset(s), self.powers[-1]
+        if len(self.powers) == 1:
+            return self.powers[0]
+        s = tensor_of("s", s, dtype=self.origin.dtype, device=self.origin.device)
+        u, value = (s - self.origin)[..., None], self.powers[-1]
         for coefficient in reversed(self.powers[:-1]):
-            value = coefficient + u * value
+            value = torch.addcmul(coefficient, u, value)
         return value
 
-    def derivative(self, s: Tensor | float) -> Float[Tensor, "batch *query channel"]:
-        if len(self.powers) == 2:
-            return self.powers[1]
-        _, slope, square, cube = self.powers
-        u = self._offset(s)
-        return slope + u * (2 * square + u * (3 * cube))
-
-    def _offset(self, s: Tensor | float) -> Float[Tensor, "batch *query 1"]:
-        s = tensor_of("s", s, dtype=self.origin.dtype, device=self.origin.device)
-        return (s - self.origin)[..., None]
+    def differentiated(self) -> Pieces:
+        """The polynomials of dX/ds."""
+        return Pieces(self.origin, tuple(power * value for power, value in enumerate(self.powers[1:], start=1)))
 
 
 def _check_values(values: Tensor) -> None:
