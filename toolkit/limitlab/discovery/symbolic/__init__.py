@@ -11,8 +11,9 @@ from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
+from limitlab.discovery.symbolic.refit.completed import Completed, Refits
 from limitlab.discovery.symbolic.refit.forward import Holed
-from limitlab.discovery.symbolic.refit.refit import Completed, Refits, refit
+from limitlab.discovery.symbolic.refit.refit import refit
 from limitlab.discovery.symbolic.rewriting.simplify import simplified
 from limitlab.discovery.symbolic.rewriting.structure import same_structure
 from limitlab.discovery.symbolic.scoring import scored
