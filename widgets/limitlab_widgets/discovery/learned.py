@@ -116,9 +116,10 @@ class TermMap:
 class Learned:
     """A training as it stands: losses by term and step, the unknowns, hidden terms on the visited set and around it.
 
-    states: where they are shown. residuals: left minus right side of each equation, in the units of its state's deviation over the span.
-    error: relative L2 error of the hidden terms on the visited set, None where nobody knows them. condition: condition
-    number of the monomials up to degree 2 there, which says how well data of this set tell formulas apart.
+    states: where they are shown. residuals: left minus right side of each equation, in the units of its unknown's
+    deviation over the span. error: relative L2 error of the hidden terms on the visited set, None where nobody knows
+    them. condition: condition number of the monomials up to degree 2 there, which says how well data of this set tell
+    formulas apart.
     """
 
     plan: Plan

@@ -70,6 +70,7 @@ def measure(problem: ODEProblem, sampling: Sampling) -> Measured:
 class Measured:
     """Measurements; where trajectories begin and how they went on, as far as somebody knows."""
 
+    kind: ClassVar[str] = "ode"
     samples: ClassVar[int] = 201
     data_weight: ClassVar[float] = 1.0
 

@@ -50,8 +50,8 @@ class DiscoveryState(StudioState):
 
     problem: an ODEProblem of one to three states, a periodic equation in one space dimension and of the second order,
     or a name of `limitlab.problems`. points: 30 times, or 100 places of a field, where left out. options: first
-    settings of `learning`, such as adam=100. A field begins as a text in x, two waves where its law is random. Raises UnknownName or InvalidArgument, as does every trait that is given a value which
-    cannot be used.
+    settings of `learning`, such as adam=100. A field begins as a text in x, two waves where its law is random. Raises
+    UnknownName or InvalidArgument, as does every trait that is given a value which cannot be used.
 
     >>> from limitlab_widgets import DiscoveryState
     >>> state = DiscoveryState("lotka_volterra", points=12)
@@ -164,21 +164,21 @@ class DiscoveryState(StudioState):
         return True
 
     def choose_text(
-        self,
-        text: str,
-        parameters: Mapping[str, float],
-        initial: Mapping[str, float] | str,
-        span: float = 10.0,
-        *_: str,
-        **domain: float,
+        self, text: str, parameters: Mapping[str, float], initial: Mapping[str, float], span: float = 10.0, *_: str
     ) -> bool:
-        """Take a typed equation; whether it could be. If not, `complaint` says why, and all stays as it was.
+        """Take a typed system; whether it could be. If not, `complaint` says why, and all stays as it was."""
+        return self._choose_typed(text, parameters, span, initial=dict(initial) or None)
 
-        initial: numbers by state, or the text of a field. domain: length, of a field's.
-        """
-        start = initial if isinstance(initial, str) else dict(initial)
+    def choose_field(
+        self, text: str, parameters: Mapping[str, float], initial: str, span: float = 1.0, length: float = 1.0
+    ) -> bool:
+        """Take a typed periodic equation that begins as a text in x, else as two waves; as `choose_text`."""
+        options = {"initial": initial} if initial else {}
+        return self._choose_typed(text, parameters, span, length=length, **options)
+
+    def _choose_typed(self, text: str, parameters: Mapping[str, float], span: float, **options: Any) -> bool:
         try:
-            parsed: Any = problems.parse(text, parameters, initial=start or None, span=span, **domain)
+            parsed: Any = problems.parse(text, parameters, span=span, **options)
             chosen = suited(require_suitable(parsed))
             with self.together():
                 self._take(chosen, span)
