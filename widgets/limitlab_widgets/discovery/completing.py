@@ -19,7 +19,6 @@ from limitlab.discovery.symbolic import refit
 from limitlab.discovery.terms import holed
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.interruption import interruptible
-from limitlab.problems import ODEProblem
 from limitlab.solvers import solve_ode
 from limitlab_widgets.discovery.learned import Learned
 from limitlab_widgets.shared.worker import Check
@@ -37,7 +36,7 @@ Solutions = dict[str, Callable[[], Float[np.ndarray, "time state"]]]
 
 
 @singledispatch
-def refitted(problem: ODEProblem, learned: Learned, candidates: Mapping[str, Any], most: int) -> Refits:
+def refitted(problem: Any, learned: Learned, candidates: Mapping[str, Any], most: int) -> Refits:
     """Combinations of formulas, by the equation that hides them, fitted to the measurements. Raises LimitlabError."""
     system = holed(problem, learned.plan.hidden)
     times, states, starts = learned.measured.with_starts()
@@ -46,13 +45,13 @@ def refitted(problem: ODEProblem, learned: Learned, candidates: Mapping[str, Any
 
 
 @singledispatch
-def first_start(problem: ODEProblem, learned: Learned) -> tuple[Any, ...]:
+def first_start(problem: Any, learned: Learned) -> tuple[Any, ...]:
     """Where a forecast begins at first."""
     return tuple(FARTHER * value for value in learned.measured.first)
 
 
 @singledispatch
-def checked_start(problem: ODEProblem, start: tuple[Any, ...]) -> tuple[Any, ...]:
+def checked_start(problem: Any, start: tuple[Any, ...]) -> tuple[Any, ...]:
     """A start that can be solved from. Raises InvalidArgument."""
     if len(start) != len(problem.components):
         raise InvalidArgument(f"start must hold {len(problem.components)} numbers; got {len(start)}")
@@ -61,7 +60,7 @@ def checked_start(problem: ODEProblem, start: tuple[Any, ...]) -> tuple[Any, ...
 
 @singledispatch
 def solutions(
-    problem: ODEProblem, learned: Learned, completed: Completed, start: tuple[Any, ...], times: Tensor, check: Check
+    problem: Any, learned: Learned, completed: Completed, start: tuple[Any, ...], times: Tensor, check: Check
 ) -> Solutions:
     """What is solved from a new start; the truth where it is known."""
     y0 = torch.tensor([start], dtype=torch.float64)

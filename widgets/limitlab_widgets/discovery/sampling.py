@@ -46,7 +46,7 @@ class Sampling:
 
 
 @singledispatch
-def measure(problem: ODEProblem, sampling: Sampling) -> Measured:
+def measure(problem: Any, sampling: Sampling) -> Measured:
     """What is measured of a problem. Raises LimitlabError."""
     times = torch.linspace(0, problem.span, FRAMES, dtype=torch.float64)
     if sampling.file is not None:
@@ -122,13 +122,13 @@ def suited(problem: Any) -> Any:
 
 
 @singledispatch
-def reading(_problem: ODEProblem, name: str, content: bytes) -> Any:
+def reading(_problem: Any, name: str, content: bytes) -> Any:
     """The measurements of a file's bytes. Raises InvalidArgument."""
     return read_table(name, content)
 
 
 @singledispatch
-def suiting(problem: ODEProblem) -> float:
+def suiting(problem: Any) -> float:
     """A span over which the states move enough, and not too often for a network: at most the problem's own."""
     times = np.linspace(0.0, problem.span, 4 * FRAMES)
     y = problem.solve(times=times, method="tsit5", on_failure="mask", **ROUGHLY).y[0]
@@ -143,7 +143,7 @@ def suiting(problem: ODEProblem) -> float:
 
 
 @singledispatch
-def fitted_to(problem: ODEProblem, file: Table) -> ODEProblem:
+def fitted_to(problem: Any, file: Table) -> ODEProblem:
     """The problem over the times of a file. Raises InvalidArgument where its columns or times do not fit."""
     file.of(problem.components)
     drift = problem.dynamics().drift

@@ -29,6 +29,7 @@ from limitlab.discovery.terms import (
 )
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, one_of
 from limitlab.interruption import interruptible
+from limitlab.problems import TextLaw
 from limitlab.problems.pde.periodic import PeriodicProblem
 from limitlab_widgets.discovery.fields.sampling import begun
 from limitlab_widgets.discovery.forecast import Forecast
@@ -121,7 +122,8 @@ class DiscoveryState(StudioState):
     @property
     def initial(self) -> str:
         """How a field begins; empty for a system."""
-        return self.problem.initial.text if isinstance(self.problem, PeriodicProblem) else ""
+        law = getattr(self.problem, "initial", None)
+        return law.text if isinstance(law, TextLaw) else ""
 
     @property
     def outdated(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import ipywidgets as widgets
 
 from limitlab.errors import InvalidArgument
-from limitlab.problems import PDEProblem
+from limitlab.problems import TextLaw
 from limitlab.problems.text.systems import kind_of
 from limitlab_widgets.shared.controls import button, described
 from limitlab_widgets.shared.layout import display, row
@@ -87,11 +87,11 @@ class TypedEquation(widgets.Accordion):
         self.error = widgets.HTML()
         self.solve.on_click(self._solve)
         self.copy.on_click(self._copy)
-        fields = [self.text, self.parameters, self.initial, self.length, self.span, self.calculus]
-        for control in fields:
+        controls = [self.text, self.parameters, self.initial, self.length, self.span, self.calculus]
+        for control in controls:
             control.observe(self._forget_complaint, "value")
         self.text.observe(self._show_calculus, "value")
-        super().__init__([widgets.VBox([*fields, row([self.solve, self.copy]), self.error])])
+        super().__init__([widgets.VBox([*controls, row([self.solve, self.copy]), self.error])])
         self.set_title(0, "My own equation")
         self.add_class("limitlab-fold")
         state.observe(self._show_complaint, "complaint")
@@ -117,8 +117,9 @@ class TypedEquation(widgets.Accordion):
         state = self._state
         self.text.value = state.problem.equation.replace("; ", "\n")
         self.parameters.value = _written(state.problem.values)
-        if isinstance(state.problem, PDEProblem):
-            self.initial.value, self.length.value = f"u = {state.initial}", state.problem.lengths[0]
+        law = getattr(state.problem, "initial", None)
+        if isinstance(law, TextLaw):
+            self.initial.value, self.length.value = f"u = {law.text}", state.problem.lengths[0]
         elif not state.problem.sites:
             self.initial.value = _written(dict(zip(state.problem.components, state.start[0].tolist(), strict=True)))
         self.span.value = state.span

@@ -19,16 +19,14 @@ from limitlab_widgets.discovery.forecast import Forecasts
 from limitlab_widgets.discovery.learned import Learned, visited
 
 Map = Float[np.ndarray, "time x"]
-DOTS = {"size": 5, "line": {"color": "#FFFFFF", "width": 0.7}}
+DOTS = {"size": 5, "line": {"color": "#111111", "width": 0.8}}
 MOMENTS = (0.0, 0.5, 1.0)
 """Shares of its span at which a forecast is drawn."""
 REACH = 3.0
 """Times the size of the truth beyond which a forecast is left out."""
 
 
-def trajectories(
-    _problem: PeriodicProblem, measured: MeasuredField, learned: Learned | None, _number: int
-) -> go.Figure:
+def trajectories(problem: PeriodicProblem, measured: MeasuredField, learned: Learned | None, _number: int) -> go.Figure:
     """Measured points on the truth where it is known, beside the network's field and its error."""
     maps: dict[str, Map] = {} if measured.states is None else {"truth": measured.states.numpy()}
     if learned is not None:
@@ -50,11 +48,12 @@ def trajectories(
     marker = {**DOTS, "color": values, "coloraxis": "coloraxis"}
     # on the first panel alone: on the others they would hide what is compared
     figure.add_scatter(x=points[:, 1], y=points[:, 0], name="u", mode="markers", marker=marker, row=1, col=1)
-    figure.update_xaxes(title_text="x")
+    figure.update_xaxes(title_text="x", range=[problem.starts[0], problem.starts[0] + problem.lengths[0]])
+    figure.update_yaxes(range=[0.0, float(measured.times[-1])])
     figure.update_yaxes(title_text="time", col=1)
-    bars = {"coloraxis": _scale("u", largest, 1.0 if "error" not in maps else 0.98)}
+    bars = {"coloraxis": _scale("u", largest, 1.02)}
     if "error" in maps:
-        bars["coloraxis2"] = _scale("error", float(np.abs(maps["error"]).max()) or 1.0, 1.13)
+        bars["coloraxis2"] = _scale("error", float(np.abs(maps["error"]).max()) or 1.0, 1.17)
     return figure.update_layout(**heading(None), showlegend=False, **bars)
 
 
