@@ -17,6 +17,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float as FloatTrait
 from traitlets import Int, Tuple, Unicode, validate
 
+import limitlab_widgets.discovery.fields.completing  # noqa: F401, it registers what it does for fields
 from limitlab import problems
 from limitlab.discovery.terms import (
     Hidden,
@@ -94,7 +95,7 @@ class DiscoveryState(StudioState):
             setattr(self.learning, name, value)
         with self.together():
             self._take(chosen)
-            self.points, self.noise = points or FIRST_POINTS[chosen.kind], noise
+            self.points, self.noise = FIRST_POINTS[chosen.kind] if points is None else points, noise
         self._patience, self._took = PATIENCE, 0.0
         self.learning.observe(self._take_refit, "refits_revision")
         self.learning.observe(self._take_learned, "learned_revision")

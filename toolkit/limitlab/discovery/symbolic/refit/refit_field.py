@@ -36,6 +36,8 @@ COARSEST, FINEST = 64, 512
 SETTLED = 1e-6
 """Of the size of the field: twice the points and half the step change no more than this, or a tenth of the misfit."""
 HIGHEST_DERIVATIVE = 4
+SMALLER = (0.1, 0.0)
+"""Parts of its constants at which a formula begins whose equation cannot be solved as it is."""
 
 
 class UnsettledField(UserWarning):
@@ -79,6 +81,7 @@ def refit_field(
     spread = float(np.nanstd(seen))
     scale = sigma if sigma is not None and known_noise else spread if spread > 0 else 1.0
     problem = _Problem(known, places, seen, begun, waves, float(scale))
+    chosen = problem.solvable(chosen)
     level = problem.settled_level(chosen)
     while True:
         simulator = partial(problem.simulator, level=level)
@@ -130,6 +133,18 @@ class _Problem:
         spread = np.full(len(start), float(self.initial.std()) or 1.0)
         floor = (10 * SETTLED) ** 2
         return Measured(states, np.array([self.scale]), start.numpy()[None], basis is None, spread, floor)
+
+    def solvable(self, chosen: list[tuple[Expr, ...]]) -> list[tuple[Expr, ...]]:
+        """The formulas, those that cannot be solved with smaller constants: nearer to what is known alone."""
+        for part in SMALLER:
+            left = ~np.isfinite(self._field(chosen, 0)).all(1)
+            if not left.any():
+                break
+            chosen = [
+                tuple(expr.with_parameters([part * value for value in expr.values]) for expr in row) if gone else row
+                for row, gone in zip(chosen, left, strict=True)
+            ]
+        return chosen
 
     def settled_level(self, chosen: list[tuple[Expr, ...]]) -> int:
         """The coarsest level on which that candidate is settled which comes nearest as it is."""
