@@ -18,10 +18,8 @@ from limitlab import problems
 from limitlab.discovery.symbolic import refit
 from limitlab.discovery.terms import holed
 from limitlab.errors import InvalidArgument, check_number
-from limitlab.interruption import interruptible
 from limitlab.solvers import solve_ode
 from limitlab_widgets.discovery.learned import Learned
-from limitlab_widgets.shared.worker import Check
 
 if TYPE_CHECKING:
     from limitlab.discovery.symbolic import Completed, Refits
@@ -59,17 +57,15 @@ def checked_start(problem: Any, start: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @singledispatch
-def solutions(
-    problem: Any, learned: Learned, completed: Completed, start: tuple[Any, ...], times: Tensor, check: Check
-) -> Solutions:
+def solutions(problem: Any, learned: Learned, completed: Completed, start: tuple[Any, ...], times: Tensor) -> Solutions:
     """What is solved from a new start; the truth where it is known."""
     y0 = torch.tensor([start], dtype=torch.float64)
 
     def formula() -> Float[np.ndarray, "time state"]:
-        return _solved(_parsed(completed.equation, learned.measured.first).field(), y0, times, check)
+        return _solved(_parsed(completed.equation, learned.measured.first).field(), y0, times)
 
-    known: Solutions = {"truth": partial(_solved, problem.field(), y0, times, check)} if learned.plan.known else {}
-    network = partial(_solved, learned.system.field, y0, times, check, ROUGH)
+    known: Solutions = {"truth": partial(_solved, problem.field(), y0, times)} if learned.plan.known else {}
+    network = partial(_solved, learned.system.field, y0, times, ROUGH)
     return {**known, "formula": formula, "network": network}
 
 
@@ -79,8 +75,5 @@ def _parsed(equation: str, start: tuple[float, ...]) -> Any:
     return problems.parse(equation, initial=start)
 
 
-def _solved(
-    field: Any, start: Tensor, times: Tensor, check: Check, rtol: float = RTOL
-) -> Float[np.ndarray, "time state"]:
-    with interruptible(check):
-        return solve_ode(field, start, times, rtol=rtol, atol=rtol / 100, **OPTIONS).y[0].numpy()
+def _solved(field: Any, start: Tensor, times: Tensor, rtol: float = RTOL) -> Float[np.ndarray, "time state"]:
+    return solve_ode(field, start, times, rtol=rtol, atol=rtol / 100, **OPTIONS).y[0].numpy()

@@ -19,6 +19,7 @@ from traitlets import Int, Tuple, validate
 
 from limitlab.discovery.terms import unknowns_of
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
+from limitlab.interruption import interruptible
 from limitlab_widgets.discovery.completing import checked_start, first_start, solutions
 from limitlab_widgets.discovery.learned import Learned
 from limitlab_widgets.shared.state import StudioState
@@ -101,9 +102,10 @@ class Forecast(StudioState):
         times = torch.linspace(0.0, span, FRAMES, dtype=torch.float64)
         forecasts = Forecasts(unknowns_of(problem), times.numpy())
         with torch.no_grad():
-            for name, solve in solutions(problem, learned, completed, start, times, check).items():
+            for name, solve in solutions(problem, learned, completed, start, times).items():
                 try:
-                    forecasts.states[name] = solve()
+                    with interruptible(check):
+                        forecasts.states[name] = solve()
                 except LimitlabError as error:
                     if name != "formula":
                         raise

@@ -20,13 +20,11 @@ from limitlab.discovery.symbolic.refit.field import HoledField, completion_of
 from limitlab.discovery.symbolic.refit.forward import Fills
 from limitlab.discovery.terms import known_part
 from limitlab.errors import InvalidArgument
-from limitlab.interruption import interruptible
 from limitlab.problems.pde.periodic import PeriodicProblem
 from limitlab.spaces.transforms import spectral_resample
 from limitlab_widgets.discovery.completing import FARTHER, Solutions, checked_start, first_start, refitted, solutions
 from limitlab_widgets.discovery.fields.sampling import POSITIONS, begun, text_of
 from limitlab_widgets.discovery.learned import Learned
-from limitlab_widgets.shared.worker import Check
 
 if TYPE_CHECKING:
     from limitlab.discovery.symbolic import Completed, Refits
@@ -74,7 +72,6 @@ def field_solutions(
     completed: Completed,
     start: tuple[Any, ...],
     times: Tensor,
-    check: Check,
 ) -> Solutions:
     """Fields (time, x) from a text."""
     new = begun(problem, start[0])
@@ -82,11 +79,11 @@ def field_solutions(
     (formula,) = completed.formulas
     fills = Fills(HoledField(known), ((formula,),), np.array([[0]]))
     found = completion_of(fills, np.array([0]), np.array([formula.values], dtype=np.float64))
-    truth: Solutions = {"truth": partial(_true, new, times, check)} if learned.plan.known else {}
+    truth: Solutions = {"truth": partial(_true, new, times)} if learned.plan.known else {}
     return {
         **truth,
-        "formula": partial(_evolved, known, found, times, check),
-        "network": partial(_evolved, known, network_part(learned), times, check),
+        "formula": partial(_evolved, known, found, times),
+        "network": partial(_evolved, known, network_part(learned), times),
     }
 
 
@@ -114,17 +111,13 @@ def _at_start(problem: PeriodicProblem, resolution: int = RESOLUTION) -> Float[T
     return problem.initial.sample(problem.grid(resolution), 1, 0, 0, problem.values)
 
 
-def _true(problem: PeriodicProblem, times: Tensor, check: Check) -> Float[np.ndarray, "time x"]:
+def _true(problem: PeriodicProblem, times: Tensor) -> Float[np.ndarray, "time x"]:
     grid = problem.grid(problem.solver_resolution(POSITIONS))
-    with interruptible(check):
-        u = problem.integrate(_at_start(problem, grid.shape[0]), grid, times.numpy())
+    u = problem.integrate(_at_start(problem, grid.shape[0]), grid, times.numpy())
     return spectral_resample(u[0], grid, POSITIONS).numpy()
 
 
-def _evolved(
-    known: PeriodicProblem, completion: Completion, times: Tensor, check: Check
-) -> Float[np.ndarray, "time x"]:
+def _evolved(known: PeriodicProblem, completion: Completion, times: Tensor) -> Float[np.ndarray, "time x"]:
     start = _at_start(known)
-    with interruptible(check):
-        u = evolve(known, completion, start, times.numpy(), reach=REACH * max(float(start.abs().max()), 1e-300))
+    u = evolve(known, completion, start, times.numpy(), reach=REACH * max(float(start.abs().max()), 1e-300))
     return spectral_resample(u[0], known.grid(RESOLUTION), POSITIONS).numpy()

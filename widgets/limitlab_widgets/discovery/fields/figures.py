@@ -134,7 +134,9 @@ def forecast(problem: PeriodicProblem, forecasts: Forecasts, _measured_until: fl
                 figure.add_scatter(**shown, mode="lines", showlegend=column == 1, row=1, col=column)
     figure.update_xaxes(title_text="x")
     figure.update_yaxes(title_text=problem.operator[1], col=1)
-    return figure.update_layout(**heading(None), showlegend=True)
+    # below, since each panel has a title
+    below = {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.2, "yanchor": "top"}
+    return figure.update_layout(**{**heading(None), "legend": below}, showlegend=True)
 
 
 def _scale(name: str, largest: float, place: float = 1.0) -> dict[str, object]:
