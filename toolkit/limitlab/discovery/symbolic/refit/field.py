@@ -44,7 +44,7 @@ class HoledField:
     >>> from limitlab.discovery.symbolic.refit.field import HoledField
     >>> heat = ll.problems.get("heat", nu=0.1)
     >>> HoledField(heat).filled([Expr.parse("-u*u_x", ("u", "u_x"))])
-    'u_t = 0.1*u_xx - u*u_x'
+    'u_t = -u*u_x + 0.1*u_xx'
     """
 
     known: PeriodicProblem
