@@ -250,6 +250,8 @@ def test_a_typed_field_is_taken(opened):
     studio = opened()
     studio.typed.text.value = "u_t = D*u_xx - u^3"
     assert studio.typed.length.layout.display != "none"
+    # two waves where nothing is said
+    assert studio.typed.initial.value == ""
     studio.typed.parameters.value, studio.typed.initial.value = "D = 0.02", "u = sin(pi*x)"
     studio.typed.length.value, studio.typed.span.value = 2.0, 1.0
     studio.typed.solve.click()

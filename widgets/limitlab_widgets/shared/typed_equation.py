@@ -21,6 +21,7 @@ MEANT = {
     (False, True): "x' = ..., one a line; or u_t = ... with u_x, u_xx on a periodic interval",
 }
 """What can be typed: noises, fields."""
+FIRST_START = "x = 1, y = 0"
 STARTS = {
     False: "such as x = 1, y = 0; 1 if left out",
     True: "such as x = 1, y = 0; 1 if left out; of a field u = sin(2*pi*x)",
@@ -76,7 +77,7 @@ class TypedEquation(widgets.Accordion):
             rows=3,
         )
         self.parameters = described(widgets.Text, "parameters", "such as mu = 2, k = 0.5", value="mu = 2")
-        self.initial = described(widgets.Text, "initial values", STARTS[fields is not None], value="x = 1, y = 0")
+        self.initial = described(widgets.Text, "initial values", STARTS[fields is not None], value=FIRST_START)
         self.length = described(widgets.FloatText, "length", "of the interval of x, from 0 on", value=1.0)
         self.span = described(widgets.FloatText, "until time", "the end of time", value=20.0)
         options = [(sense, name) for name, sense in (senses or {"ito": "none"}).items()]
@@ -132,6 +133,9 @@ class TypedEquation(widgets.Accordion):
     def _show_calculus(self, _change: dict[str, Any] | None = None) -> None:
         display(self.calculus, self._stochastic and kind_of(self.text.value) == "sde")
         display(self.length, self._types_field())
+        if self._types_field() and self.initial.value == FIRST_START:
+            # numbers of a system are no start of a field, which has one of its own
+            self.initial.value = ""
 
     def _show_complaint(self, change: dict[str, Any]) -> None:
         self.error.value = error_text(change["new"])
