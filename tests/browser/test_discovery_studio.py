@@ -10,10 +10,15 @@ pytestmark = pytest.mark.browser
 STUDIO = """from limitlab_widgets import DiscoveryStudio
 studio = DiscoveryStudio("linear_decay", points=12, adam=60, quasi_newton=40, width=8, collocation=24, seconds=1.0)
 studio"""
+FIELD = """from limitlab_widgets import DiscoveryStudio
+small = {"adam": 80, "quasi_newton": 60, "width": 10, "collocation": 96, "seconds": 2.0, "combinations": 4}
+studio = DiscoveryStudio("burgers", points=60, **small)
+studio"""
 PLOTS = "[...document.querySelectorAll('.js-plotly-plot')].filter(p => p.offsetParent && p.querySelector('.main-svg'))"
 FRONT = f"{PLOTS}.find(p => p.data.some(t => t.name === 'picked'))"
 FORECAST = f"{PLOTS}.find(p => p.data.some(t => t.name === 'formula'))"
 MEASURED = f"{PLOTS}.find(p => p.data.some(t => t.name === 'u'))"
+MAPS = f"{PLOTS}.find(p => p.data.some(t => t.type === 'heatmap' && t.name === 'truth'))"
 # texts that do not fit, formulas excepted: MathJax measures its own
 CUT = """() => [...document.querySelectorAll('.widget-label, .jupyter-button, .limitlab-table')]
     .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)
@@ -22,6 +27,22 @@ CUT = """() => [...document.querySelectorAll('.widget-label, .jupyter-button, .l
 
 def press(page, name):
     page.locator("button:not([disabled])", has_text=name).click()
+
+
+def click_at(page, number):
+    """Click where plotly draws a point of the front."""
+    place = page.evaluate(
+        f"""(k) => {{
+            const plot = {FRONT}; plot.scrollIntoView({{block: 'center'}});
+            const point = plot.querySelectorAll('.scatterlayer .trace')[0].querySelectorAll('.points path')[k];
+            const b = point.getBoundingClientRect();
+            return [b.left + b.width / 2, b.top + b.height / 2];
+        }}""",
+        number,
+    )
+    page.mouse.move(*place)
+    page.wait_for_timeout(300)
+    page.mouse.click(*place)
 
 
 def picture(page, name):
@@ -55,19 +76,7 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     page.locator("button:not([disabled])", has_text="Refit all").wait_for()
     before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
     target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
-    # a click where plotly draws the point
-    place = page.evaluate(
-        f"""(k) => {{
-            const plot = {FRONT}; plot.scrollIntoView({{block: 'center'}});
-            const point = plot.querySelectorAll('.scatterlayer .trace')[0].querySelectorAll('.points path')[k];
-            const b = point.getBoundingClientRect();
-            return [b.left + b.width / 2, b.top + b.height / 2];
-        }}""",
-        target,
-    )
-    page.mouse.move(*place)
-    page.wait_for_timeout(300)
-    page.mouse.click(*place)
+    click_at(page, target)
     page.wait_for_function(f"() => {FRONT}?.data.find(t => t.name === 'picked')?.x[0] !== {before}")
 
     page.get_by_text("Fitted to the measurements by simulation").wait_for()
@@ -81,6 +90,45 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     if "LIMITLAB_SCREENSHOTS" in os.environ:
         page.set_viewport_size({"width": 1366, "height": 2200})
     picture(page, "discovery-3-forecast")
+    assert page.evaluate(CUT) == []
+    output = "document.querySelector('.limitlab-studio')"
+    assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
+
+
+def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_field(open_notebook):
+    page = open_notebook(FIELD, width=1366, height=768)
+    page.wait_for_function(f"() => {MAPS}")
+    picture(page, "discovery-field-1-opened")
+    assert page.evaluate(CUT) == []
+    page.get_by_text("one field: further ones would need starts of their own").wait_for()
+    page.get_by_text("not to be had: Korteweg-de Vries equation").wait_for()
+
+    press(page, "Train")
+    page.get_by_text("trained 140 steps").wait_for()
+    page.wait_for_function(f"() => {MAPS}.data.some(t => t.name === 'error')")
+    page.get_by_text("where visited:").wait_for()
+    picture(page, "discovery-field-2-trained")
+
+    press(page, "Search")
+    page.wait_for_function(f"() => {FRONT}")
+    page.locator("button:not([disabled])", has_text="Refit all").wait_for()
+    before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
+    target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
+    click_at(page, target)
+    page.wait_for_function(f"() => {FRONT}?.data.find(t => t.name === 'picked')?.x[0] !== {before}")
+    page.get_by_text("Fitted to the measurements by simulation").wait_for()
+    page.wait_for_function(f"() => {FORECAST}")
+
+    boxes = page.locator(".widget-text input").all()
+    (start,) = [box for box in boxes if box.input_value().startswith("1.3*(")]
+    start.fill("cos(2*pi*x)/2")
+    start.press("Enter")
+    page.wait_for_function(f"() => Math.abs({FORECAST}?.data.find(t => t.name === 'formula').y[0] - 0.5) < 1e-9")
+    # all begin at the same field
+    begun = page.evaluate(f"{FORECAST}.data.slice(0, 3).map(t => t.y[16])")
+    assert max(begun) - min(begun) < 1e-9
+    page.set_viewport_size({"width": 1366, "height": 2400})
+    picture(page, "discovery-field-3-forecast")
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

@@ -1,9 +1,23 @@
+import math
+
 import pytest
 import torch
 
 from limitlab import problems
-from limitlab.discovery.terms import answer_key, checked, first_hidden, hidden_terms, holed, require_suitable, terms_of
+from limitlab.discovery.terms import (
+    answer_key,
+    checked,
+    first_hidden,
+    hidden_terms,
+    holed,
+    inputs_of,
+    known_part,
+    require_suitable,
+    terms_of,
+    unknowns_of,
+)
 from limitlab.errors import InvalidArgument
+from limitlab.spaces import spectral_derivative
 
 LOTKA_VOLTERRA = problems.get("lotka_volterra")
 
@@ -81,7 +95,43 @@ def test_what_the_equations_do_not_hold_cannot_be_hidden():
         checked(LOTKA_VOLTERRA, [("x", "")], blanks=False)
 
 
-@pytest.mark.parametrize("name", ["lorenz_96", "geometric_brownian", "burgers"])
+@pytest.mark.parametrize("name", ["lorenz_96", "geometric_brownian", "darcy"])
 def test_a_system_of_another_kind_or_size_is_refused(name):
     with pytest.raises(InvalidArgument, match="one to 3 states"):
+        require_suitable(problems.get(name))
+
+
+def test_the_terms_of_a_periodic_equation_are_written_out():
+    burgers = problems.get("burgers")
+    assert [(term.text, term.nonlinear) for term in terms_of(burgers)] == [("nu*u_xx", False), ("-u*u_x", True)]
+    assert (unknowns_of(burgers), inputs_of(burgers)) == (("u",), ("u", "u_x", "u_xx"))
+    assert first_hidden(burgers) == (("u", "-u*u_x"),)
+    assert str(answer_key(burgers, [("u", "nu*u_xx")])[0]) == "0.1*u_xx"
+
+
+@pytest.mark.parametrize("name", ["advection", "heat", "burgers", "allen_cahn"])
+def test_a_periodic_equation_is_what_is_known_of_it_and_what_is_hidden(name):
+    problem = problems.get(name)
+    grid, x = problem.grid(32), problem.grid(32).points()[:, 0]
+    wave = 2 * math.pi / problem.lengths[0]
+    u = torch.sin(wave * x) + 0.3 * torch.cos(2 * wave * x)
+    moving = torch.stack([u] * 5)[None]
+    time = torch.linspace(0, 1, 5, dtype=torch.float64)
+    whole = -problem.residual_of(grid, time=time, u=moving)[0, 0]
+    known = -known_part(problem, first_hidden(problem)).residual_of(grid, time=time, u=moving)[0, 0]
+    features = [u, *(spectral_derivative(u, grid, 0, order) for order in (1, 2))]
+    (key,) = answer_key(problem, first_hidden(problem))
+    torch.testing.assert_close(known + torch.from_numpy(key(torch.stack(features, -1).numpy())), whole)
+
+
+def test_a_summand_that_holds_the_position_cannot_be_hidden():
+    driven = problems.parse("u_t = 0.1*u_xx + sin(2*pi*x)*u", initial="sin(2*pi*x)")
+    (placed,) = [term for term in terms_of(driven) if term.timed]
+    with pytest.raises(InvalidArgument, match="holds the position"):
+        checked(driven, [("u", placed.text)], blanks=False)
+
+
+@pytest.mark.parametrize(("name", "order"), [("korteweg_de_vries", 3), ("kuramoto_sivashinsky", 4)])
+def test_derivatives_beyond_those_of_a_network_are_refused_by_name(name, order):
+    with pytest.raises(InvalidArgument, match=f"{name} has no network .* has order {order}"):
         require_suitable(problems.get(name))

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from limitlab.discovery.terms import unknowns_of
 from limitlab_widgets import DiscoveryStudio
 
 ACTIONS = 100
-PROBLEMS = ("linear_decay", "logistic", "saturable_elimination")
+PROBLEMS = ("linear_decay", "logistic", "heat", "saturable_elimination")
 SMALL = {"points": 8, "adam": 20, "quasi_newton": 10, "width": 4, "collocation": 16, "seconds": 0.3, "combinations": 1}
 
 
@@ -36,9 +37,10 @@ def agree(studio, action):
         assert bool(studio.changed.value) == bool(state.outdated), action
         assert (studio.hidden.figure is None) == (learning.learned is None), action
         seen = state.measured.seen.values[0, :, 0]
-        drawn = next(t for t in studio.curves.figure.data if t.name == state.problem.components[0])
+        drawn = next(t for t in studio.curves.figure.data if t.name == unknowns_of(state.problem)[0])
         if studio.trajectory.value == 1 and not state.stale:
-            np.testing.assert_array_equal(drawn.y, seen, err_msg=action)
+            values = drawn.y if state.problem.kind == "ode" else drawn.marker.color
+            np.testing.assert_array_equal(values, seen, err_msg=action)
 
 
 @pytest.mark.slow

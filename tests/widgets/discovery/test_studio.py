@@ -202,3 +202,61 @@ def test_a_refused_studio_ends_in_its_error(capfd):
     with pytest.raises(Exception, match="one to 3 states"):
         DiscoveryStudio("lorenz_96")
     assert capfd.readouterr().err == ""
+
+
+def test_a_field_has_boxes_of_its_derivatives_and_says_what_it_lacks(opened):
+    studio = opened("heat", points=20)
+    assert list(studio.terms.boxes) == [("u", "nu*u_xx")]
+    assert list(studio.terms.inputs) == ["u", "u_x", "u_xx"]
+    assert studio.measuring.trajectories.disabled
+    assert "one field" in studio.measuring.about.value
+    assert "Korteweg-de Vries" in studio.absent.value
+    assert studio.summary() == ["Heat equation: nu = 0.01", "hidden: nu*u_xx of u"]
+    studio.measuring.initial.value = "x"
+    assert "periodic" in studio.note.error.value
+    assert studio.measuring.initial.value == studio.state.initial
+    studio.measuring.initial.value = "cos(2*pi*x) + sin(4*pi*x)"
+    assert studio.state.initial == "cos(2*pi*x) + sin(4*pi*x)"
+    studio.problem.chooser.value = "linear_decay"
+    assert not studio.measuring.trajectories.disabled
+    assert studio.measuring.initial.layout.display == "none"
+
+
+def test_the_path_of_a_field_is_drawn(opened):
+    studio = opened("heat", points=30, collocation=32)
+    press(studio, "train")
+    learned = studio.state.learning.learned
+    np.testing.assert_allclose(trace(studio.curves, "network").z, learned.states[0, :, 0].reshape(101, 64))
+    np.testing.assert_allclose(
+        trace(studio.curves, "error").z, trace(studio.curves, "network").z - trace(studio.curves, "truth").z
+    )
+    np.testing.assert_allclose(trace(studio.residuals, "residual").z, learned.residuals[0, 0].reshape(101, 64))
+    np.testing.assert_allclose(trace(studio.hidden, "visited").y, learned.samples["values"].values[:, 0])
+    np.testing.assert_allclose(trace(studio.hidden, "visited").x, learned.samples["truth"].values[:, 0])
+    for name in ("search", "refit"):
+        press(studio, name)
+    text = studio.forecast.sliders[0]
+    text.value = "sin(2*pi*x)/2"
+    assert studio.state.forecast.start == ("sin(2*pi*x)/2",)
+    assert studio.state.forecast.wait(60)
+    x = np.arange(64) / 64
+    for name in ("truth", "formula"):
+        np.testing.assert_allclose(trace(studio.forecast.figure, name).y, np.sin(2 * np.pi * x) / 2, atol=1e-12)
+    text.value = "x"
+    assert text.value == "sin(2*pi*x)/2"
+
+
+def test_a_typed_field_is_taken(opened):
+    studio = opened()
+    studio.typed.text.value = "u_t = D*u_xx - u^3"
+    assert studio.typed.length.layout.display != "none"
+    # two waves where nothing is said
+    assert studio.typed.initial.value == ""
+    studio.typed.parameters.value, studio.typed.initial.value = "D = 0.02", "u = sin(pi*x)"
+    studio.typed.length.value, studio.typed.span.value = 2.0, 1.0
+    studio.typed.solve.click()
+    assert studio.typed.error.value == ""
+    assert set(studio.terms.boxes) == {("u", "D*u_xx"), ("u", "-u^3")}
+    assert studio.state.problem.lengths == (2.0,)
+    studio.typed.copy.click()
+    assert studio.typed.initial.value == "u = sin(pi*x)"

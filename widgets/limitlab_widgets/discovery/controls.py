@@ -10,9 +10,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab.discovery.symbolic import engines
-from limitlab.discovery.terms import BLANK, Term, terms_of
+from limitlab.discovery.terms import BLANK, FIXED, Hideable, Term, inputs_of, terms_of, unknowns_of
 from limitlab.errors import LimitlabError
-from limitlab.problems import Parameter
+from limitlab.problems import ODEProblem, Parameter
 from limitlab_widgets.discovery.learning import FIRSTS, METHODS, OPERATORS, Learning
 from limitlab_widgets.discovery.state import DiscoveryState
 from limitlab_widgets.shared.controls import (
@@ -29,6 +29,8 @@ from limitlab_widgets.shared.panels import error_text, warning_text
 from limitlab_widgets.shared.widget_tree import discard
 
 MOST_POINTS, MOST_NOISE, MOST_TRAJECTORIES = 200, 0.2, 5
+POINTS, MANY = "measured times of a trajectory", "how many share the hidden terms"
+ONE_FIELD = "one field: further ones would need starts of their own"
 BLANK_LATEX = "+ \\,?"
 
 
@@ -62,7 +64,7 @@ class TermBoxes(widgets.VBox):
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
-        shown = (terms_of(state.problem), state.problem.components, state.file is None)
+        shown = (terms_of(state.problem), unknowns_of(state.problem), state.problem.kind, state.file is None)
         self._following = True
         try:
             if shown != self._drawn:
@@ -77,14 +79,15 @@ class TermBoxes(widgets.VBox):
 
     def _draw(self) -> None:
         state, old = self._state, self._rows.children
-        latex = {field.name: field.latex or field.name for field in state.problem.states}
+        latex = _latex_of(state.problem)
         self.boxes, rows = {}, []
-        for name in state.problem.components:
+        for name in unknowns_of(state.problem):
             mine = [term for term in terms_of(state.problem) if term.equation == name]
             if state.file is not None:
                 mine.append(Term(name, BLANK, BLANK_LATEX, nonlinear=True, timed=False))
             boxes = [self._box(term) for term in mine]
-            left = widgets.HTMLMath(f"$\\dot{{{latex[name]}}} =$", layout=widgets.Layout(width="44px"))
+            rate = f"\\dot{{{latex[name]}}}" if isinstance(state.problem, ODEProblem) else f"{latex[name]}_t"
+            left = widgets.HTMLMath(f"${rate} =$", layout=widgets.Layout(width="44px"))
             rows.append(widgets.HBox([left, *boxes], layout=widgets.Layout(flex_flow="row wrap", align_items="center")))
         self.inputs = {name: self._input(name, latex[name]) for name in latex} if len(latex) > 1 else {}
         if self.inputs:
@@ -96,7 +99,8 @@ class TermBoxes(widgets.VBox):
 
     def _box(self, term: Term) -> widgets.Checkbox:
         what = f"hide {term.text} of the equation of {term.equation}" if term.text else "a term that nobody knows"
-        tooltip = "holds the time: it cannot be hidden" if term.timed else what
+        fixed = FIXED[self._state.problem.kind]
+        tooltip = f"holds the {fixed}: it cannot be hidden" if term.timed else what
         box = self._ticked(term.latex, tooltip, partial(self._state.hide, term.equation, term.text))
         self.boxes[term.equation, term.text] = box
         return box
@@ -121,15 +125,21 @@ class TermBoxes(widgets.VBox):
             self._follow()
 
 
+def _latex_of(problem: Hideable) -> dict[str, str]:
+    """What hidden terms may depend on, in LaTeX."""
+    if isinstance(problem, ODEProblem):
+        return {field.name: field.latex or field.name for field in problem.states}
+    pairs = ((name, name.partition("_")[::2]) for name in inputs_of(problem))
+    return {name: f"{field}_{{{axes}}}" if axes else field for name, (field, axes) in pairs}
+
+
 class MeasurementPanel(widgets.VBox):
-    """How much is measured, with which noise, or a file in its place."""
+    """How much is measured, with which noise, or a file in its place; of a field, how it begins."""
 
     def __init__(self, state: DiscoveryState) -> None:
         self._state = state
-        self._following, self._named = False, ""
-        self.points = described(
-            widgets.IntSlider, "points", "measured times of a trajectory", min=4, max=MOST_POINTS, value=state.points
-        )
+        self._following, self._named, self._enabled = False, "", True
+        self.points = described(widgets.IntSlider, "points", POINTS, min=4, max=MOST_POINTS, value=state.points)
         self.noise = described(
             widgets.FloatSlider,
             "noise",
@@ -139,8 +149,9 @@ class MeasurementPanel(widgets.VBox):
             step=0.005,
             readout_format=".1%",
         )
-        self.trajectories = described(
-            widgets.IntSlider, "trajectories", "how many share the hidden terms", min=1, max=MOST_TRAJECTORIES
+        self.trajectories = described(widgets.IntSlider, "trajectories", MANY, min=1, max=MOST_TRAJECTORIES)
+        self.initial = described(
+            widgets.Text, "$u(x, 0)$", "how the field begins: a text in x, periodic", continuous_update=False
         )
         self.seed = described(widgets.BoundedIntText, "seed", "of noise, further starts and networks", max=10**6)
         self.span: Any = None
@@ -149,16 +160,17 @@ class MeasurementPanel(widgets.VBox):
             accept=".csv,.tsv,.txt",
             multiple=False,
             description="Measurements of mine",
-            tooltip="a file of comma-separated values: columns time, the states, and perhaps trajectory",
+            tooltip="comma-separated values: columns time, the states, and perhaps trajectory; t, x, u of a field",
             layout=widgets.Layout(width="auto"),
         )
         self.simulated = button("Simulate again", "undo", "leave the file, and measure the problem itself")
         self.about = widgets.HTML()
         for name in ("points", "noise", "trajectories", "seed"):
             linked(state, name, getattr(self, name))
-        self._simulation = [self.points, self.noise, self.trajectories, self._span_row]
+        self._simulation = [self.initial, self.points, self.noise, self.trajectories, self._span_row]
         files = widgets.HBox([self.upload, self.simulated], layout=widgets.Layout(flex_flow="row wrap"))
         super().__init__([*self._simulation, self.seed, files, self.about])
+        self.initial.observe(self._begin, "value")
         self.upload.observe(self._load, "value")
         self.simulated.on_click(self._simulate)
         state.observe(self._follow, "settings_revision")
@@ -166,24 +178,36 @@ class MeasurementPanel(widgets.VBox):
 
     def enable(self, enabled: bool) -> None:
         """Whether the controls can be moved."""
-        for control in (self.points, self.noise, self.trajectories, self.span, self.seed, self.upload, self.simulated):
-            control.disabled = not enabled
+        self._enabled = enabled
+        self._show_enabled()
+
+    def _show_enabled(self) -> None:
+        for control in (*self._simulation[:-1], self.span, self.seed, self.upload, self.simulated):
+            control.disabled = not self._enabled
+        field = not isinstance(self._state.problem, ODEProblem)
+        self.trajectories.disabled = field or not self._enabled
+        self.trajectories.tooltip = ONE_FIELD if field else MANY
+        self.points.tooltip = "measured places, scattered over time and space" if field else POINTS
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
+        field = not isinstance(state.problem, ODEProblem)
         for part in self._simulation:
-            display(part, state.file is None)
+            display(part, state.file is None and (field or part is not self.initial))
         display(self.simulated, state.file is not None)
         text = "columns time and the states, in a .csv file"
+        if field:
+            text = f"columns t, x and u, in a .csv file; {ONE_FIELD}"
         if state.file is not None:
-            rows = f"{len(state.file.times)} x {len(state.file.times[0])} rows"
-            text = f"{state.file.name}: {rows}, up to t = {state.file.span:.4g}"
+            text = f"{state.file.name}: {state.file.summary}, up to t = {state.file.span:.4g}"
         self.about.value = f'<span class="limitlab-note">{html.escape(text)}</span>'
         self._following = True
         try:
             self._show_span()
+            self.initial.value = state.initial
         finally:
             self._following = False
+        self._show_enabled()
 
     def _show_span(self) -> None:
         state = self._state
@@ -203,6 +227,10 @@ class MeasurementPanel(widgets.VBox):
             self._state.span = change["new"]
         except LimitlabError as error:
             self._state.refuse(error)
+            self._follow()
+
+    def _begin(self, change: dict[str, Any]) -> None:
+        if not self._following and change["new"] != self._state.initial and not self._state.begin(change["new"]):
             self._follow()
 
     def _load(self, change: dict[str, Any]) -> None:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 from traitlets import Float as FloatTrait
 from traitlets import Int, Tuple, validate
 
-from limitlab import problems
+from limitlab.discovery.terms import unknowns_of
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
 from limitlab.interruption import interruptible
-from limitlab.solvers import solve_ode
+from limitlab_widgets.discovery.completing import checked_start, first_start, solutions
 from limitlab_widgets.discovery.learned import Learned
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from limitlab.discovery.symbolic import Completed
 
 FRAMES = 201
-OPTIONS: dict[str, Any] = {"method": "tsit5", "max_steps": 2000, "on_failure": "mask"}
-RTOL, ROUGH = 1e-6, 1e-4
-"""Tolerance of a solution, and of one through a network, which is wrong by per cents and slow to ask."""
 LONGER = 2.0
 """How much longer a forecast is than the measurements."""
 PATIENCE = 0.1
@@ -40,7 +36,7 @@ PATIENCE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """States (time, state) by what was solved; NaN from where a solve failed."""
+    """States (time, state), or fields (time, x), by what was solved; NaN where a solve failed."""
 
     components: tuple[str, ...]
     times: Float[np.ndarray, " time"]
@@ -60,7 +56,7 @@ class Forecast(StudioState):
 
     decides = ("start", "span")
 
-    start = Tuple(help="where the forecast begins, one number a state; empty before there is an equation")
+    start = Tuple(help="where the forecast begins: a number a state, or a text in x; empty before there is an equation")
     span = FloatTrait(1.0, help="how long it goes on")
     revision = Int(0, help="raised when forecasts have changed")
     taken = Int(0, help="raised when another equation is forecast")
@@ -81,10 +77,9 @@ class Forecast(StudioState):
         with self.together():
             if self._learned is None or self._learned.plan != learned.plan:
                 self._learned = learned
-                # away from what was seen, but not far
-                first = learned.measured.first
-                self.start = tuple(1.3 * value for value in first)
-                self.span = LONGER * learned.plan.sampling.problem.span
+                problem = learned.plan.sampling.problem
+                self.start = first_start(problem, learned)
+                self.span = LONGER * problem.span
             self._learned, self._completed = learned, completed
         self.taken += 1
 
@@ -102,48 +97,33 @@ class Forecast(StudioState):
             job = partial(self._solve, self._learned, self._completed, self.start, self.span)
             self.work(job, patience=PATIENCE)
 
-    def _solve(
-        self, learned: Learned, completed: Completed, start: tuple[float, ...], span: float, check: Check
-    ) -> None:
+    def _solve(self, learned: Learned, completed: Completed, start: tuple[Any, ...], span: float, check: Check) -> None:
         problem = learned.plan.sampling.problem
         times = torch.linspace(0.0, span, FRAMES, dtype=torch.float64)
-        y0 = torch.tensor([start], dtype=torch.float64)
-        forecasts = Forecasts(problem.components, times.numpy())
+        forecasts = Forecasts(unknowns_of(problem), times.numpy())
         with torch.no_grad():
-            if learned.plan.known:
-                forecasts.states["truth"] = _solved(problem.field(), y0, times, check)
-            try:
-                found = _parsed(completed.equation, learned.measured.first)
-                forecasts.states["formula"] = _solved(found.field(), y0, times, check)
-            except LimitlabError as error:
-                self.refuse(InvalidArgument(f"the equation cannot be solved from this start: {error}"))
-            forecasts.states["network"] = _solved(learned.system.field, y0, times, check, ROUGH)
+            for name, solve in solutions(problem, learned, completed, start, times).items():
+                try:
+                    with interruptible(check):
+                        forecasts.states[name] = solve()
+                except LimitlabError as error:
+                    if name != "formula":
+                        raise
+                    self.refuse(InvalidArgument(f"the equation cannot be solved from this start: {error}"))
         with self.lock:
             check()
             self.forecasts = forecasts
         self.revision += 1
 
     @validate("start")
-    def _numbers(self, proposal: dict[str, Any]) -> tuple[float, ...]:
-        numbers = tuple(proposal["value"])
-        count = len(self._learned.plan.sampling.problem.components) if self._learned is not None else 0
-        if len(numbers) not in (0, count):
-            raise InvalidArgument(f"start must hold {count} numbers; got {len(numbers)}")
-        return tuple(check_number(f"start {index}", number) for index, number in enumerate(numbers, start=1))
+    def _start(self, proposal: dict[str, Any]) -> tuple[Any, ...]:
+        start = tuple(proposal["value"])
+        if not start:
+            return start
+        if self._learned is None:
+            raise InvalidArgument(f"start must hold nothing before there is an equation; got {start}")
+        return checked_start(self._learned.plan.sampling.problem, start)
 
     @validate("span")
     def _positive(self, proposal: dict[str, Any]) -> float:
         return check_number("span", proposal["value"], low=1e-9, high=1e9)
-
-
-@lru_cache(maxsize=8)
-def _parsed(equation: str, start: tuple[float, ...]) -> Any:
-    """The problem of a completed equation: read once, and solved from many starts."""
-    return problems.parse(equation, initial=start)
-
-
-def _solved(
-    field: Any, start: Tensor, times: Tensor, check: Check, rtol: float = RTOL
-) -> Float[np.ndarray, "time state"]:
-    with interruptible(check):
-        return solve_ode(field, start, times, rtol=rtol, atol=rtol / 100, **OPTIONS).y[0].numpy()

@@ -11,9 +11,10 @@ import numpy as np
 
 from limitlab import figures
 from limitlab.discovery.symbolic import Completed, Refits
+from limitlab.discovery.terms import unknowns_of
 from limitlab.errors import LimitlabError
-from limitlab.problems import Parameter
-from limitlab_widgets.discovery.figures import forecast
+from limitlab.problems import ODEProblem, Parameter
+from limitlab_widgets.discovery.drawing import FIGURES
 from limitlab_widgets.discovery.forecast import LONGER, Forecast
 from limitlab_widgets.discovery.learning import Learning
 from limitlab_widgets.shared.controls import described, is_echo, parameter_slider, show_value
@@ -129,7 +130,7 @@ class ForecastPanel(widgets.VBox):
         state = self._state
         learned = state.learned
         display(self._rows, learned is not None)
-        if learned is None or len(state.start) != len(learned.plan.sampling.problem.components):
+        if learned is None or len(state.start) != len(unknowns_of(learned.plan.sampling.problem)):
             return
         self._following = True
         try:
@@ -144,10 +145,30 @@ class ForecastPanel(widgets.VBox):
     def _make(self) -> None:
         learned, old = self._state.learned, self._rows.children
         assert learned is not None
+        problem = learned.plan.sampling.problem
+        self.sliders = self._starts() if isinstance(problem, ODEProblem) else [self._text()]
+        span = LONGER * problem.span
+        end = Parameter("T", span, span / 10, 4 * span, "end of the forecast", getattr(problem, "time_unit", "1"))
+        self.sliders.append(parameter_slider(end, self._state.span, continuous=True))
+        for number, slider in enumerate(self.sliders):
+            slider.style.description_width = "48px"
+            slider.observe(lambda change, number=number: self._move(number, change), "value")
+        self._rows.children = (row(self.sliders),)
+        discard(old)
+
+    def _text(self) -> widgets.Text:
+        """How another field begins."""
+        tooltip = "how the field of the forecast begins: a text in x, periodic"
+        return described(widgets.Text, "$u(x, 0)$", tooltip, value=self._state.start[0], continuous_update=False)
+
+    def _starts(self) -> list[Any]:
+        """A slider for each state at the new start."""
+        learned = self._state.learned
+        assert learned is not None
         problem, seen = learned.plan.sampling.problem, learned.measured.seen
         mean, scale = seen.mean.numpy(), seen.scale.numpy()
         positive = np.nanmin(seen.values.numpy(), axis=(0, 1)) >= 0
-        self.sliders = []
+        sliders: list[Any] = []
         for field, value, middle, spread, sign in zip(
             problem.states, self._state.start, mean, scale, positive, strict=True
         ):
@@ -156,15 +177,8 @@ class ForecastPanel(widgets.VBox):
             start = Parameter(
                 name, value, max(low, 0.0) if sign else low, high, f"{name} at the new start", latex=latex
             )
-            self.sliders.append(parameter_slider(start, value, continuous=True))
-        span = LONGER * problem.span
-        end = Parameter("T", span, span / 10, 4 * span, "end of the forecast", problem.time_unit)
-        self.sliders.append(parameter_slider(end, self._state.span, continuous=True))
-        for number, slider in enumerate(self.sliders):
-            slider.style.description_width = "48px"
-            slider.observe(lambda change, number=number: self._move(number, change), "value")
-        self._rows.children = (row(self.sliders),)
-        discard(old)
+            sliders.append(parameter_slider(start, value, continuous=True))
+        return sliders
 
     def _move(self, number: int, change: dict[str, Any]) -> None:
         state = self._state
@@ -191,7 +205,9 @@ class ForecastPanel(widgets.VBox):
             self.verdict.value = "Search formulas, and pick one: its equation is solved from a new start here."
             return
         problem = learned.plan.sampling.problem
-        self.figure.show(forecast(problem, forecasts, problem.span))
+        self.figure.show(FIGURES[problem.kind].forecast(problem, forecasts, problem.span))
+        shaded = isinstance(problem, ODEProblem)
+        measured = "shaded is as long as was measured" if shaded else f"measured was until t = {problem.span:.3g}"
         errors = [(name, forecasts.error(name)) for name in ("formula", "network")]
         texts = [
             f"{name} <b>{'fails' if math.isinf(error) else f'{error:.2g}'}</b>"
@@ -199,9 +215,9 @@ class ForecastPanel(widgets.VBox):
             if error is not None
         ]
         self.verdict.value = (
-            f"Relative L2 distance from the truth: {', '.join(texts)}; shaded is as long as was measured."
+            f"Relative L2 distance from the truth: {', '.join(texts)}; {measured}."
             if texts
-            else "The truth is not known here; shaded is as long as was measured."
+            else f"The truth is not known here; {measured}."
         )
 
 

@@ -22,26 +22,24 @@ from limitlab.discovery.pinn import (
     Architecture,
     HiddenTerms,
     UniversalODE,
+    Weighting,
     collocation,
     equations_of,
-    free,
-    initial_value,
     two_phases,
 )
 from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.discovery.terms import Hidden, hidden_terms
 from limitlab.training import fit
-from limitlab_widgets.discovery.sampling import Measured, Sampling
+from limitlab_widgets.discovery.sampling import Sampling
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from limitlab.training.progress import Progress
 
-RATES = {"adam": 3e-2, "soap": 1e-2}
-"""Of the optimisers of the first phase."""
+RATES = {"ode": {"adam": 3e-2, "soap": 1e-2}, "pde": {"adam": 1e-2, "soap": 1e-2}}
+"""Of the optimisers of the first phase, by the kind of the problem."""
 TERM_LAYERS = 2
-SAMPLES = 201
 CELLS = 41
 MARGIN = 0.15
 """How far a map goes beyond what was visited, as a share of it."""
@@ -61,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides a training: the measurements, what is hidden, the states that it depends on, the settings."""
+    """What decides a training: the measurements, what is hidden, what it depends on, the settings."""
 
     sampling: Sampling
     hidden: Hidden
@@ -79,19 +77,15 @@ class Plan:
         term = Architecture(width=width, layers=TERM_LAYERS)
         return HiddenTerms(hidden_terms(problem, self.hidden), inputs=self.inputs, architecture=term)
 
-    def model(self, measured: Measured) -> UPINN:
+    def model(self, measured: Any) -> UPINN:
         """Fresh networks: one a trajectory, and one for the hidden terms."""
         problem, seen = self.sampling.problem, measured.seen
-        scale, middle = seen.scale.tolist(), seen.mean.tolist()
-        if measured.starts is None:
-            forms = [free(scale, middle)] * measured.trajectories
-        else:
-            forms = [initial_value(problem, scale, start.tolist()) for start in measured.starts]
+        forms, weighting = measured.forms(problem), Weighting(weights={"data": measured.data_weight})
         plain = Architecture(width=self.settings.width)
-        seed = self.sampling.seed
-        return UPINN(equations_of(problem), self.hidden_terms(), seen, forms, architecture=plain, seed=seed)
+        options: dict[str, Any] = {"architecture": plain, "weighting": weighting, "seed": self.sampling.seed}
+        return UPINN(equations_of(problem), self.hidden_terms(), seen, forms, **options)
 
-    def training(self, model: UPINN, measured: Measured) -> Generator[Progress, None, None]:
+    def training(self, model: UPINN, measured: Any) -> Generator[Progress, None, None]:
         """The steps of the training: the first optimiser, then the quasi-Newton method."""
         settings = self.settings
         points = collocation(self.sampling.problem, settings.collocation)
@@ -99,7 +93,7 @@ class Plan:
             points,
             measured.seen,
             steps=(settings.adam, settings.quasi_newton),
-            learning_rate=RATES[settings.first],
+            learning_rate=RATES[self.sampling.problem.kind][settings.first],
             optimizers=(settings.first, settings.method),
         )
         with closing(fit(model, recipe, seed=self.sampling.seed, device="cpu")) as steps:
@@ -120,20 +114,21 @@ class TermMap:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """A training as it stands: losses by term and step, trajectories, hidden terms on the visited set and around it.
+    """A training as it stands: losses by term and step, the unknowns, hidden terms on the visited set and around it.
 
-    residuals: left minus right side of each equation, in the units of its state's deviation over the span.
-    error: relative L2 error of the hidden terms on the visited set, None where nobody knows them. condition: condition
-    number of the monomials up to degree 2 there, which says how well data of this set tell formulas apart.
+    states: where they are shown. residuals: left minus right side of each equation, in the units of its unknown's
+    deviation over the span. error: relative L2 error of the hidden terms on the visited set, None where nobody knows
+    them. condition: condition number of the monomials up to degree 2 there, which says how well data of this set tell
+    formulas apart.
     """
 
     plan: Plan
-    measured: Measured
+    measured: Any
     model: UPINN
     steps: int
     losses: Mapping[str, Sequence[float]]
-    states: Float[Tensor, "trajectory time state"]
-    residuals: Float[Tensor, "trajectory equation time"]
+    states: Float[Tensor, "trajectory point unknown"]
+    residuals: Float[Tensor, "trajectory equation point"]
     samples: xr.Dataset
     error: float | None
     condition: float
@@ -155,13 +150,13 @@ class Learned:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, plan: Plan, measured: Measured, model: UPINN, losses: Mapping[str, list[float]]) -> Learned:
+    def of(cls, plan: Plan, measured: Any, model: UPINN, losses: Mapping[str, list[float]]) -> Learned:
         """What the networks say now."""
-        points = measured.times[:, None]
+        points = measured.shown
         states = torch.stack([model(points, k) for k in range(measured.trajectories)])
         size = model.residual_scale(points)
         residuals = torch.stack([model.residuals(points, k) / size for k in range(measured.trajectories)])
-        samples = model.samples(collocation(plan.sampling.problem, SAMPLES))
+        samples = model.samples(collocation(plan.sampling.problem, measured.samples))
         if not plan.known:
             # a file's terms need not be those of the text
             samples = samples.drop_vars("truth", errors="ignore")
@@ -214,11 +209,12 @@ def _map(model: UPINN, samples: xr.Dataset) -> TermMap | None:
         fields: dict[str, Any] = dict(zip(names, grid.unbind(-1), strict=True))
         # the truth holds no derivative, no time and no state that is not among the inputs: their values do not matter
         others = {d.name: torch.zeros_like(grid[:, 0]) for d in model.whole.derivatives if d.name not in names}
-        truth = model.truth(torch.zeros_like(grid[:, :1]), {**fields, **others}).T.reshape(shape).numpy()
+        origin = grid.new_zeros(len(grid), len(model.whole.coordinates))
+        truth = model.truth(origin, {**fields, **others}).T.reshape(shape).numpy()
     return TermMap(tuple(axes), values, truth)
 
 
 def _depends_on(model: UPINN) -> set[str]:
-    """The states that the hidden terms of the text depend on."""
+    """The unknowns and derivatives that the hidden terms of the text depend on."""
     terms = [model.whole.term(text) for text in model.hidden.terms.values() if text is not None]
-    return {symbol.name for term in terms for symbol in term.free_symbols} & set(model.whole.unknowns)
+    return {symbol.name for term in terms for symbol in term.free_symbols} & {d.name for d in model.whole.derivatives}

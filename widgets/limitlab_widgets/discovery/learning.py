@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Dict, Enum, Int, Unicode, validate
 from traitlets import Float as FloatTrait
 
-from limitlab.discovery.symbolic import Expr, ParetoFront, engines, refit, search
-from limitlab.discovery.terms import holed
+from limitlab.discovery.symbolic import Expr, ParetoFront, engines, search
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import interruptible
+from limitlab_widgets.discovery.completing import refitted
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings, visited
-from limitlab_widgets.discovery.sampling import Measured
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check, Job
 
@@ -32,6 +31,11 @@ TICK, LOOK = 0.2, 0.7
 SHARE = 0.2
 """Of the time, at most, goes into what can be looked at while a training runs."""
 FIRSTS, METHODS = ("adam", "soap"), ("lbfgs", "ssbfgs", "bfgs")
+FIRST_SETTINGS: dict[str, dict[str, Any]] = {
+    "ode": {"adam": 700, "quasi_newton": 1000, "method": "lbfgs", "collocation": 128},
+    "pde": {"adam": 300, "quasi_newton": 300, "method": "ssbfgs", "collocation": 600},
+}
+"""Of a training, by the kind of the problem, where the reader has not said otherwise."""
 OPERATORS = {
     "sums and products": ("+", "-", "*"),
     "with quotients": ("+", "-", "*", "/"),
@@ -69,7 +73,7 @@ class Learning(StudioState):
     fronts_revision = Int(0, help="raised when fronts have changed")
     refits_revision = Int(0, help="raised when refits have changed")
 
-    def __init__(self, plan: Callable[[], tuple[Plan, Measured]]) -> None:
+    def __init__(self, plan: Callable[[], tuple[Plan, Any]]) -> None:
         super().__init__()
         self._plan = plan
         self.learned: Learned | None = None
@@ -167,7 +171,7 @@ class Learning(StudioState):
         self.fronts_revision += 1
         self.refits_revision += 1
 
-    def _train(self, plan: Plan, measured: Measured, check: Check) -> None:
+    def _train(self, plan: Plan, measured: Any, check: Check) -> None:
         self.report(check, "the training begins")
         model = plan.model(measured)
         losses: dict[str, list[float]] = {}
@@ -191,7 +195,7 @@ class Learning(StudioState):
         self._look(plan, measured, model, losses, check)
         self.report(check, f"trained {total} steps", total, total)
 
-    def _look(self, plan: Plan, measured: Measured, model: Any, losses: dict[str, list[float]], check: Check) -> None:
+    def _look(self, plan: Plan, measured: Any, model: Any, losses: dict[str, list[float]], check: Check) -> None:
         learned = Learned.of(plan, measured, model, losses)
         with self.lock:
             check()
@@ -237,13 +241,10 @@ class Learning(StudioState):
         self._begin("refitting", partial(self._refit, learned, candidates, most))
 
     def _refit(self, learned: Learned, candidates: dict[str, Any], most: int, check: Check) -> None:
-        sampling = learned.plan.sampling
-        system = holed(sampling.problem, learned.plan.hidden)
-        times, states, starts = learned.measured.with_starts()
-        by_hole = {hole: candidates[name] for hole, name in zip(system.holes, learned.equations, strict=True)}
-        self.report(check, f"fitting {'the formulas' if most == 1 else 'combinations'} to the measurements")
+        what = "the formulas" if most == 1 else "combinations"
+        self.report(check, f"fitting {what} to the measurements")
         with interruptible(check):
-            refits = refit(by_hole, system, times, states, starts=starts, most=most)
+            refits = refitted(learned.plan.sampling.problem, learned, candidates, most)
         # raises where none of them could be solved
         chosen = refits.best
         with self.lock:

@@ -2,23 +2,25 @@
 
 The first trajectory begins at the problem's initial value, further ones where its law draws them. The starts of
 simulated trajectories are known; those of a file are not, since its first rows hold noise as all others do.
+What is measured of a field stands in `fields.sampling`, which registers itself for its kind of problem here.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from functools import singledispatch
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.discovery.pinn import Measurements
+from limitlab.discovery.pinn import Ansatz, Measurements, free, initial_value
 from limitlab.errors import InvalidArgument
 from limitlab.problems import ODEProblem
-from limitlab_widgets.discovery.table import Table
+from limitlab_widgets.discovery.table import Table, read_table
 
 FRAMES = 201
 TRAVEL = 2.5
@@ -31,37 +33,46 @@ ROUGHLY: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-6, "max_steps": 5000}
 class Sampling:
     """What decides the measurements; with a file its problem, with its span, alone."""
 
-    problem: ODEProblem
+    problem: Any
     points: int
     noise: float
     trajectories: int
     seed: int
-    file: Table | None = None
+    file: Any = None
 
-    def measured(self) -> Measured:
-        """The measurements. Raises LimitlabError."""
-        problem = self.problem
-        times = torch.linspace(0, problem.span, FRAMES, dtype=torch.float64)
-        if self.file is not None:
-            return Measured(self.file.of(problem.components), None, times, None)
-        starts = problem.initial_value[None]
-        if self.trajectories > 1:
-            starts = torch.cat([starts, problem.sample(self.trajectories - 1, self.seed)[0]])
-        moments = np.linspace(0.0, problem.span, self.points + 1)
-        both = np.union1d(moments, times.numpy())
-        y = problem.solve(starts, times=both).y
-        rows = {
-            name: torch.from_numpy(np.searchsorted(both, part))
-            for name, part in (("seen", moments[1:]), ("all", times.numpy()))
-        }
-        points = torch.from_numpy(moments[1:])[:, None].expand(len(starts), -1, 1)
-        seen = Measurements(points, y[:, rows["seen"]]).noisy(self.noise, self.seed)
-        return Measured(seen, starts, times, y[:, rows["all"]])
+    def measured(self) -> Any:
+        """The measurements, of the kind of the problem. Raises LimitlabError."""
+        return measure(self.problem, self)
+
+
+@singledispatch
+def measure(problem: Any, sampling: Sampling) -> Measured:
+    """What is measured of a problem. Raises LimitlabError."""
+    times = torch.linspace(0, problem.span, FRAMES, dtype=torch.float64)
+    if sampling.file is not None:
+        return Measured(sampling.file.of(problem.components), None, times, None)
+    starts = problem.initial_value[None]
+    if sampling.trajectories > 1:
+        starts = torch.cat([starts, problem.sample(sampling.trajectories - 1, sampling.seed)[0]])
+    moments = np.linspace(0.0, problem.span, sampling.points + 1)
+    both = np.union1d(moments, times.numpy())
+    y = problem.solve(starts, times=both).y
+    rows = {
+        name: torch.from_numpy(np.searchsorted(both, part))
+        for name, part in (("seen", moments[1:]), ("all", times.numpy()))
+    }
+    points = torch.from_numpy(moments[1:])[:, None].expand(len(starts), -1, 1)
+    seen = Measurements(points, y[:, rows["seen"]]).noisy(sampling.noise, sampling.seed)
+    return Measured(seen, starts, times, y[:, rows["all"]])
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
     """Measurements; where trajectories begin and how they went on, as far as somebody knows."""
+
+    kind: ClassVar[str] = "ode"
+    samples: ClassVar[int] = 201
+    data_weight: ClassVar[float] = 1.0
 
     seen: Measurements
     starts: Float[Tensor, "trajectory state"] | None
@@ -72,6 +83,18 @@ class Measured:
     def trajectories(self) -> int:
         """How many there are."""
         return len(self.seen.points)
+
+    @property
+    def shown(self) -> Float[Tensor, "time axis"]:
+        """Where networks are looked at."""
+        return self.times[:, None]
+
+    def forms(self, problem: ODEProblem) -> list[Ansatz]:
+        """How the network of each trajectory keeps its start, where it is known."""
+        scale, middle = self.seen.scale.tolist(), self.seen.mean.tolist()
+        if self.starts is None:
+            return [free(scale, middle)] * self.trajectories
+        return [initial_value(problem, scale, start.tolist()) for start in self.starts]
 
     @property
     def first(self) -> tuple[float, ...]:
@@ -92,7 +115,20 @@ class Measured:
         return np.insert(times, 0, 0.0, axis=1), np.concatenate([starts[:, None], states], axis=1), starts
 
 
-def suiting(problem: ODEProblem) -> float:
+@singledispatch
+def suited(problem: Any) -> Any:
+    """The problem as the studio takes it: a system as it is."""
+    return problem
+
+
+@singledispatch
+def reading(_problem: Any, name: str, content: bytes) -> Any:
+    """The measurements of a file's bytes. Raises InvalidArgument."""
+    return read_table(name, content)
+
+
+@singledispatch
+def suiting(problem: Any) -> float:
     """A span over which the states move enough, and not too often for a network: at most the problem's own."""
     times = np.linspace(0.0, problem.span, 4 * FRAMES)
     y = problem.solve(times=times, method="tsit5", on_failure="mask", **ROUGHLY).y[0]
@@ -106,7 +142,8 @@ def suiting(problem: ODEProblem) -> float:
     return min(float(f"{end:.2g}"), problem.span)
 
 
-def fitted_to(problem: ODEProblem, file: Table) -> ODEProblem:
+@singledispatch
+def fitted_to(problem: Any, file: Table) -> ODEProblem:
     """The problem over the times of a file. Raises InvalidArgument where its columns or times do not fit."""
     file.of(problem.components)
     drift = problem.dynamics().drift

@@ -1,4 +1,4 @@
-"""State of the discovery studio: a system, which of its terms are hidden, what is measured, and what comes of it.
+"""State of the discovery studio: an equation, which of its terms are hidden, what is measured, and what comes of it.
 
 The traits here decide the measurements, which follow every move. What takes longer is started by the reader: `learning`
 trains, searches and refits; `forecast` solves what was found from a new start, beside the problem itself.
@@ -17,31 +17,43 @@ from traitlets import Any as AnyTrait
 from traitlets import Float as FloatTrait
 from traitlets import Int, Tuple, Unicode, validate
 
+import limitlab_widgets.discovery.fields.completing  # noqa: F401, it registers what it does for fields
 from limitlab import problems
-from limitlab.discovery.terms import Hidden, checked, first_hidden, require_suitable, terms_of
+from limitlab.discovery.terms import (
+    Hidden,
+    Hideable,
+    checked,
+    first_hidden,
+    inputs_of,
+    require_suitable,
+    terms_of,
+)
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, one_of
 from limitlab.interruption import interruptible
-from limitlab.problems import ODEProblem
+from limitlab.problems import TextLaw
+from limitlab.problems.pde.periodic import PeriodicProblem
+from limitlab_widgets.discovery.fields.sampling import begun
 from limitlab_widgets.discovery.forecast import Forecast
 from limitlab_widgets.discovery.learned import Plan
-from limitlab_widgets.discovery.learning import Learning
-from limitlab_widgets.discovery.sampling import Measured, Sampling, fitted_to, suiting
-from limitlab_widgets.discovery.table import Table, read_table
+from limitlab_widgets.discovery.learning import FIRST_SETTINGS, Learning
+from limitlab_widgets.discovery.sampling import Sampling, fitted_to, reading, suited, suiting
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
 FIRST = "lotka_volterra"
+FIRST_POINTS = {"ode": 30, "pde": 100}
 RANGES = {"points": (4, 1000), "trajectories": (1, 20), "seed": (0, 10**6)}
 # the first solve of a kernel loads what later ones find loaded
 FIRST_PATIENCE, PATIENCE = 60.0, 0.5
 
 
 class DiscoveryState(StudioState):
-    """A system with hidden terms and measurements of it; `learning` and `forecast` are states of their own.
+    """An equation with hidden terms and measurements of it; `learning` and `forecast` are states of their own.
 
-    problem: an ODEProblem of one to three states, or a name of `limitlab.problems`. options: first settings of
-    `learning`, such as adam=100. Raises UnknownName or InvalidArgument, as does every trait that is given a value which
-    cannot be used.
+    problem: an ODEProblem of one to three states, a periodic equation in one space dimension and of the second order,
+    or a name of `limitlab.problems`. points: 30 times, or 100 places of a field, where left out. options: first
+    settings of `learning`, such as adam=100. A field begins as a text in x, two waves where its law is random. Raises
+    UnknownName or InvalidArgument, as does every trait that is given a value which cannot be used.
 
     >>> from limitlab_widgets import DiscoveryState
     >>> state = DiscoveryState("lotka_volterra", points=12)
@@ -54,42 +66,42 @@ class DiscoveryState(StudioState):
 
     decides = ("problem", "span", "hidden", "inputs", "points", "noise", "trajectories", "seed", "file")
 
-    problem = AnyTrait(help="the system at its parameters, an ODEProblem of one to three states")
+    problem = AnyTrait(help="the equation at its parameters: an ODEProblem of one to three states, or a periodic one")
     span = FloatTrait(1.0, help="the end of the measurements")
     hidden = Tuple(help="(equation, text) of each summand that is hidden; an empty text for a term nobody knows")
-    inputs = Tuple(help="the states that a hidden term may depend on")
-    points = Int(30, help="measured times of a trajectory")
+    inputs = Tuple(help="the states, or derivatives of a field, that a hidden term may depend on")
+    points = Int(30, help="measured times of a trajectory, or places of a field")
     noise = FloatTrait(0.0, help="noise as a share of each state's deviation")
-    trajectories = Int(1, help="trajectories, which share the hidden terms")
+    trajectories = Int(1, help="trajectories, which share the hidden terms; one for a field")
     seed = Int(0, help="of noise, further starts and networks")
-    file = AnyTrait(None, help="measurements of a file, a Table, in the place of simulated ones")
+    file = AnyTrait(None, help="measurements of a file in the place of simulated ones")
     complaint = Unicode("", help="why a system that was typed is refused")
     settings_revision = Int(0, help="raised when settings have changed, all together, before they are answered")
     revision = Int(0, help="raised when measurements have changed")
 
     def __init__(
-        self, problem: str | ODEProblem = FIRST, *, points: int = 30, noise: float = 0.0, **options: Any
+        self, problem: str | Hideable = FIRST, *, points: int | None = None, noise: float = 0.0, **options: Any
     ) -> None:
         super().__init__()
         chosen = _named(problem)
-        self.measured: Measured | None = None
+        self.measured: Any = None
         self._measured_of: Sampling | None = None
         self.learning = Learning(self.plan)
         self.forecast = Forecast()
         self._patience = FIRST_PATIENCE
-        for name, value in options.items():
+        for name, value in {**FIRST_SETTINGS[chosen.kind], **options}.items():
             if name not in self.learning.trait_names():
                 raise InvalidArgument(f"options must be settings of the learning; there is no {name!r}")
             setattr(self.learning, name, value)
         with self.together():
-            self.points, self.noise = points, noise
             self._take(chosen)
+            self.points, self.noise = FIRST_POINTS[chosen.kind] if points is None else points, noise
         self._patience, self._took = PATIENCE, 0.0
         self.learning.observe(self._take_refit, "refits_revision")
         self.learning.observe(self._take_learned, "learned_revision")
 
     @property
-    def system(self) -> ODEProblem:
+    def system(self) -> Hideable:
         """The problem over the span of its measurements. Raises InvalidArgument where a file does not fit."""
         if self.file is not None:
             return fitted_to(self.problem, self.file)
@@ -103,8 +115,16 @@ class DiscoveryState(StudioState):
 
     @property
     def start(self) -> Float[Tensor, "1 state"]:
-        """The initial state of the first trajectory."""
+        """The initial state of the first trajectory; raises InvalidArgument for a field, which has a text."""
+        if isinstance(self.problem, PeriodicProblem):
+            raise InvalidArgument(f"{self.problem.name} begins as the text {self.initial!r:.80}")
         return self.problem.initial_value[None]
+
+    @property
+    def initial(self) -> str:
+        """How a field begins; empty for a system."""
+        law = getattr(self.problem, "initial", None)
+        return law.text if isinstance(law, TextLaw) else ""
 
     @property
     def outdated(self) -> list[str]:
@@ -122,7 +142,7 @@ class DiscoveryState(StudioState):
         hidden = (learned.plan.hidden, learned.plan.inputs) != (now.hidden, now.inputs)
         return changed + (["hidden terms"] if hidden else [])
 
-    def plan(self) -> tuple[Plan, Measured]:
+    def plan(self) -> tuple[Plan, Any]:
         """What a training started now would learn, and from what. Raises InvalidArgument."""
         if not self.hidden:
             raise InvalidArgument("nothing is hidden: tick a term of the equations")
@@ -131,19 +151,38 @@ class DiscoveryState(StudioState):
                 raise InvalidArgument("there are no measurements yet")
             return Plan(self.sampling, self.hidden, self.inputs, self.learning.settings), self.measured
 
-    def choose(self, problem: str | ODEProblem) -> None:
-        """Take another system with a span that suits it; its nonlinear terms are hidden, and a file is left."""
+    def choose(self, problem: str | Hideable) -> None:
+        """Take another equation with a span that suits it; its nonlinear terms are hidden, and a file is left."""
         chosen = _named(problem)
         with self.together():
             self._take(chosen)
+
+    def begin(self, text: str) -> bool:
+        """Let a field begin as a text in x; whether it can. If not, `error` says why, and all stays as it was."""
+        try:
+            self.problem = begun(self.problem, text)
+        except LimitlabError as error:
+            self.refuse(error)
+            return False
+        return True
 
     def choose_text(
         self, text: str, parameters: Mapping[str, float], initial: Mapping[str, float], span: float = 10.0, *_: str
     ) -> bool:
         """Take a typed system; whether it could be. If not, `complaint` says why, and all stays as it was."""
+        return self._choose_typed(text, parameters, span, initial=dict(initial) or None)
+
+    def choose_field(
+        self, text: str, parameters: Mapping[str, float], initial: str, span: float = 1.0, length: float = 1.0
+    ) -> bool:
+        """Take a typed periodic equation that begins as a text in x, else as two waves; as `choose_text`."""
+        options = {"initial": initial} if initial else {}
+        return self._choose_typed(text, parameters, span, length=length, **options)
+
+    def _choose_typed(self, text: str, parameters: Mapping[str, float], span: float, **options: Any) -> bool:
         try:
-            parsed: Any = problems.parse(text, parameters, initial=dict(initial) or None, span=span)
-            chosen = require_suitable(parsed)
+            parsed: Any = problems.parse(text, parameters, span=span, **options)
+            chosen = suited(require_suitable(parsed))
             with self.together():
                 self._take(chosen, span)
         except LimitlabError as error:
@@ -155,7 +194,7 @@ class DiscoveryState(StudioState):
     def load(self, name: str, content: bytes) -> bool:
         """Take the measurements of a file; whether it could be. If not, `error` says why, and all stays as it was."""
         try:
-            table = read_table(name, content)
+            table = reading(self.problem, name, content)
             fitted_to(self.problem, table)
         except InvalidArgument as error:
             self.refuse(error)
@@ -194,11 +233,15 @@ class DiscoveryState(StudioState):
         self.learning.close()
         self.forecast.close()
 
-    def _take(self, problem: ODEProblem, span: float | None = None) -> None:
+    def _take(self, problem: Hideable, span: float | None = None) -> None:
         # before any trait is set: each may raise
         span, hidden = span or suiting(problem), first_hidden(problem)
+        if self.problem is not None and self.problem.kind != problem.kind:
+            self.trajectories, self.points = 1, FIRST_POINTS[problem.kind]
+            for name, value in FIRST_SETTINGS[problem.kind].items():
+                setattr(self.learning, name, value)
         self.problem, self.file, self.span, self.hidden = problem, None, span, hidden
-        self.inputs = problem.components
+        self.inputs = inputs_of(problem)
 
     def _measure(self, sampling: Sampling, check: Check) -> None:
         self.report(check, "measuring")
@@ -219,8 +262,8 @@ class DiscoveryState(StudioState):
             self.forecast.take(learned, completed)
 
     @validate("problem")
-    def _suitable(self, proposal: dict[str, Any]) -> ODEProblem:
-        problem = require_suitable(proposal["value"])
+    def _suitable(self, proposal: dict[str, Any]) -> Hideable:
+        problem = suited(require_suitable(proposal["value"]))
         if not terms_of(problem):
             raise InvalidArgument(f"problem must have a term to hide; got {problem.equation!r:.80}")
         return problem
@@ -233,10 +276,11 @@ class DiscoveryState(StudioState):
     def _states(self, proposal: dict[str, Any]) -> tuple[str, ...]:
         chosen = tuple(proposal["value"])
         for name in chosen:
-            one_of("input of a hidden term", name, self.problem.components)
+            one_of("input of a hidden term", name, inputs_of(self.problem))
         if not chosen:
-            raise InvalidArgument("inputs must hold a state or more: a hidden term depends on something")
-        return tuple(name for name in self.problem.components if name in chosen)
+            known = ", ".join(inputs_of(self.problem))
+            raise InvalidArgument(f"inputs must hold one of {known} or more: a hidden term depends on something")
+        return tuple(name for name in inputs_of(self.problem) if name in chosen)
 
     @validate("span", "noise")
     def _number(self, proposal: dict[str, Any]) -> float:
@@ -247,14 +291,17 @@ class DiscoveryState(StudioState):
     def _count(self, proposal: dict[str, Any]) -> int:
         name = proposal["trait"].name
         low, high = RANGES[name]
+        if name == "trajectories" and isinstance(self.problem, PeriodicProblem):
+            high = 1
         return int(check_number(name, proposal["value"], low=low, high=high, integer=True))
 
     @validate("file")
-    def _table(self, proposal: dict[str, Any]) -> Table | None:
-        if proposal["value"] is not None and not isinstance(proposal["value"], Table):
-            raise InvalidArgument(f"file must be a Table; got {proposal['value']!r:.60}")
-        return proposal["value"]
+    def _table(self, proposal: dict[str, Any]) -> Any:
+        file = proposal["value"]
+        if file is not None and not hasattr(file, "summary"):
+            raise InvalidArgument(f"file must be a table of measurements; got {file!r:.60}")
+        return file
 
 
-def _named(problem: str | ODEProblem) -> ODEProblem:
-    return require_suitable(problems.get(problem) if isinstance(problem, str) else problem)
+def _named(problem: str | Hideable) -> Hideable:
+    return suited(require_suitable(problems.get(problem) if isinstance(problem, str) else problem))

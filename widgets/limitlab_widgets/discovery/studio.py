@@ -14,11 +14,16 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab import problems
-from limitlab.discovery.terms import MOST_STATES, terms_of
+from limitlab.discovery.terms import MOST_STATES, Hideable, require_suitable, terms_of
+from limitlab.errors import InvalidArgument
 from limitlab.problems import ODEProblem
+from limitlab.problems.pde.periodic import PeriodicProblem
 from limitlab_widgets.discovery.controls import LearningPanel, MeasurementPanel, TermBoxes
-from limitlab_widgets.discovery.figures import hidden_term, losses, residuals, trajectories
+from limitlab_widgets.discovery.drawing import FIGURES
+from limitlab_widgets.discovery.figures import losses
 from limitlab_widgets.discovery.formulas import ForecastPanel, FrontPanel
+from limitlab_widgets.discovery.learned import Learned
+from limitlab_widgets.discovery.sampling import suited
 from limitlab_widgets.discovery.state import FIRST, DiscoveryState
 from limitlab_widgets.shared.controls import described
 from limitlab_widgets.shared.figure_panel import FigurePanel
@@ -31,9 +36,10 @@ HEIGHT, FORECAST_HEIGHT = 300, 380
 
 
 class DiscoveryStudio(Studio):
-    """Learn the hidden terms of a system from measurements, interactively, and find formulas for them.
+    """Learn the hidden terms of an equation from measurements, interactively, and find formulas for them.
 
-    problem: a name of `limitlab.problems`, or an ODEProblem of one to three states, such as one from `problems.parse`.
+    problem: a name of `limitlab.problems`, or a problem such as one from `problems.parse`: an ODEProblem of one to
+    three states, or a periodic equation of the second order in one space dimension.
     options: points and noise of the measurements, and settings of the learning, such as adam=100. Raises UnknownName or
     InvalidArgument.
 
@@ -44,20 +50,21 @@ class DiscoveryStudio(Studio):
     >>> studio.close()
     """
 
-    def __init__(self, problem: str | ODEProblem = FIRST, **options: Any) -> None:
+    def __init__(self, problem: str | Hideable = FIRST, **options: Any) -> None:
         self.state = DiscoveryState(problem, **options)
         state, learning = self.state, self.state.learning
-        self.problem = ProblemPanel(_choices(), state.problem, tooltip="the system some of whose terms are hidden")
-        self.typed = TypedEquation(state, verb="Take it")
+        self.problem = ProblemPanel(_choices(), state.problem, tooltip="the equation some of whose terms are hidden")
+        self.typed = TypedEquation(state, verb="Take it", fields=state.choose_field)
+        self.absent = widgets.HTML(f'<span class="limitlab-note">{html.escape(_absent())}</span>')
         self.terms = TermBoxes(state)
         self.measuring = MeasurementPanel(state)
         self.learning = LearningPanel(learning)
         self.trajectory = described(widgets.IntSlider, "trajectory", "which trajectory is looked at", min=1, max=1)
         self.term = described(widgets.Dropdown, "equation of", "whose hidden term and formulas are looked at")
         self.changed, self.verdict = widgets.HTML(), widgets.HTML("Nothing is learned yet: press Train.")
-        self.curves = FigurePanel(height=HEIGHT, label="measurements of a trajectory, and the network through them")
+        self.curves = FigurePanel(height=HEIGHT, label="measurements, and the network through them")
         self.losses = FigurePanel(height=HEIGHT, label="terms of the loss as they fall")
-        self.residuals = FigurePanel(height=HEIGHT, label="residual of the equations along the trajectory")
+        self.residuals = FigurePanel(height=HEIGHT, label="residual of the equations")
         self.hidden = FigurePanel(height=HEIGHT + 40, label="the hidden term beside the truth, with the visited set")
         self.formulas = FrontPanel(learning, HEIGHT + 20)
         self.forecast = ForecastPanel(state.forecast, FORECAST_HEIGHT)
@@ -77,7 +84,7 @@ class DiscoveryStudio(Studio):
 
     def _arranged(self) -> list[widgets.Widget]:
         controls = [
-            card("1 &nbsp; System", [self.problem, self.terms, self.typed]),
+            card("1 &nbsp; Equation", [self.problem, self.terms, self.absent, self.typed]),
             card("2 &nbsp; Measurements", [self.measuring]),
             card("3 &nbsp; Settings", [self.learning]),
         ]
@@ -145,13 +152,15 @@ class DiscoveryStudio(Studio):
         display(self.trajectory, measured.trajectories > 1)
         # a network beside measurements that it has not seen would be read as a fit of them
         fits = learned is not None and (learned.measured is measured or not state.outdated)
-        self.curves.show(trajectories(problem, measured, learned if fits else None, self.trajectory.value - 1))
+        drawing = FIGURES[measured.kind]
+        shown = learned if fits else None
+        self.curves.show(drawing.trajectories(problem, measured, shown, self.trajectory.value - 1))
 
     def _draw_trajectory(self, _change: dict[str, Any]) -> None:
         self._draw_measured()
         learned = self.state.learning.learned
         if learned is not None:
-            self.residuals.show(residuals(learned, self.trajectory.value - 1))
+            self.residuals.show(_figures(learned).residuals(learned, self.trajectory.value - 1))
 
     def _draw_learned(self, _change: dict[str, Any] | None = None) -> None:
         learned = self.state.learning.learned
@@ -161,7 +170,7 @@ class DiscoveryStudio(Studio):
             display(part, learned is not None)
         if learned is not None:
             self.losses.show(losses(learned.losses))
-            self.residuals.show(residuals(learned, self.trajectory.value - 1))
+            self.residuals.show(_figures(learned).residuals(learned, self.trajectory.value - 1))
         names = learned.equations if learned is not None else ()
         if tuple(self.term.options) != names:
             self.term.options = names
@@ -177,9 +186,10 @@ class DiscoveryStudio(Studio):
             self.hidden.clear()
             self.verdict.value = "Nothing is learned yet: press Train."
             return
-        self.hidden.show(hidden_term(learned, learned.equations.index(name)))
+        self.hidden.show(_figures(learned).hidden_term(learned, learned.equations.index(name)))
+        what = "A field" if learned.measured.kind == "pde" else "A trajectory"
         told = (
-            f"after {learned.steps} steps. A trajectory that fits proves nothing; off the visited set it extrapolates. "
+            f"after {learned.steps} steps. {what} that fits proves nothing; off the visited set it extrapolates. "
             f"Condition number of quadratic formulas on the visited set: {learned.condition:.1e}"
         )
         if learned.error is None:
@@ -201,17 +211,41 @@ class DiscoveryStudio(Studio):
                 part.remove_class("limitlab-stale")
 
 
-def _choices() -> tuple[ODEProblem, ...]:
-    """Ordinary problems of the catalogue with few states, not stiff, and with a term to hide."""
-    return tuple(
+def _choices() -> tuple[Hideable, ...]:
+    """Ordinary problems of the catalogue with few states, not stiff, with a term to hide; and what evolves in space."""
+    systems = tuple(
         problem
         for problem in problems.catalogue("ode")
         if isinstance(problem, ODEProblem)
         and not (problem.sites or problem.stiff or problem.dimension > MOST_STATES)
         and any(not term.timed for term in terms_of(problem))
     )
+    return (*systems, *(suited(problem) for problem in _evolving() if not _refusal(problem)))
 
 
-def _base(problem: ODEProblem) -> ODEProblem:
+def _evolving() -> list[PeriodicProblem]:
+    return [problem for problem in problems.catalogue("evolution") if isinstance(problem, PeriodicProblem)]
+
+
+def _refusal(problem: PeriodicProblem) -> str:
+    """Why a problem cannot hide a term; empty where it can."""
+    try:
+        require_suitable(problem)
+    except InvalidArgument as error:
+        return str(error)
+    return ""
+
+
+def _absent() -> str:
+    """What the catalogue has and the studio lacks, with the reason."""
+    names = ", ".join(problem.title for problem in _evolving() if _refusal(problem))
+    return f"not to be had: {names}, since networks here hand on no derivatives beyond the second"
+
+
+def _figures(learned: Learned) -> Any:
+    return FIGURES[learned.measured.kind]
+
+
+def _base(problem: Hideable) -> Hideable:
     """The problem without the values of its parameters."""
     return dataclasses.replace(problem, values={})

@@ -37,6 +37,11 @@ class Table:
         """The last time."""
         return max(times[-1] for times in self.times)
 
+    @property
+    def summary(self) -> str:
+        """How much there is."""
+        return f"{len(self.times)} x {len(self.times[0])} rows"
+
     def of(self, states: Sequence[str]) -> Measurements:
         """The columns of these states. Raises InvalidArgument where one is missing or empty."""
         for state in states:
@@ -54,6 +59,11 @@ class Table:
 
 def read_table(name: str, content: bytes) -> Table:
     """The table of a file's bytes. Raises InvalidArgument that names the file, and the line where there is one."""
+    return _split(name, *read_rows(name, content))
+
+
+def read_rows(name: str, content: bytes) -> tuple[str, list[tuple[int, dict[str, float]]]]:
+    """The column of times, and every row by column with its line. Raises InvalidArgument."""
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -67,8 +77,7 @@ def read_table(name: str, content: bytes) -> Table:
         raise InvalidArgument(f"the first line of {name} must name a column time and others, each once; got {header}")
     if not FEWEST_ROWS <= len(rows) - 1 <= MOST_ROWS:
         raise InvalidArgument(f"{name} must have {FEWEST_ROWS} to {MOST_ROWS} rows of numbers; it has {len(rows) - 1}")
-    numbers = [(line, _numbers(name, header, line, row)) for line, row in rows[1:]]
-    return _split(name, time, numbers)
+    return time, [(line, _numbers(name, header, line, row)) for line, row in rows[1:]]
 
 
 def _cells(line: str, first: str) -> list[str]:

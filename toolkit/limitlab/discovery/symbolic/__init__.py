@@ -11,8 +11,10 @@ from limitlab.discovery.symbolic.catalogue import engines
 from limitlab.discovery.symbolic.engine import Data, Engine, Progress, Settings
 from limitlab.discovery.symbolic.expression import COMPLEXITY, Expr
 from limitlab.discovery.symbolic.front import Candidate, ParetoFront
+from limitlab.discovery.symbolic.refit.completed import Completed, Refits
 from limitlab.discovery.symbolic.refit.forward import Holed
-from limitlab.discovery.symbolic.refit.refit import Completed, Refits, refit
+from limitlab.discovery.symbolic.refit.refit import refit
+from limitlab.discovery.symbolic.refit.refit_field import UnsettledField, refit_field
 from limitlab.discovery.symbolic.rewriting.simplify import simplified
 from limitlab.discovery.symbolic.rewriting.structure import same_structure
 from limitlab.discovery.symbolic.scoring import scored
@@ -40,8 +42,10 @@ __all__ = [
     "SparseDynamics",
     "SymbolicRegressor",
     "Units",
+    "UnsettledField",
     "engines",
     "refit",
+    "refit_field",
     "same_structure",
     "scored",
     "search",

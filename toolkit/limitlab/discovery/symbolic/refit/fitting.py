@@ -2,21 +2,25 @@
 
     minimise over c and y(0):   sum ((measured - y(t; c, y(0)))/scale)^2
 
-The starts of the samples are eliminated from the normal equations (each belongs to one sample), and sensitivities are
+Whoever simulates is not known here: `simulate(fill, constants, starts)` gives the states of every row. The starts of
+the samples are eliminated from the normal equations (each belongs to one sample), and sensitivities are
 differences of trajectories of the same solve. An equation whose solve fails has the loss infinity.
 Source: Levenberg 1944; Marquardt 1963.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from limitlab.discovery.symbolic.refit.forward import RTOL, Fills, Samples, trajectories
+from limitlab.discovery.symbolic.refit.forward import RTOL, Fills
 
 Array = np.ndarray
+Simulate = Callable[[Array, Array, Array], Array]
+"""(row,) numbers of fills, (row, constant) and (row, sample, start) to states (row, sample, time, state)."""
 SHIFT = 1e-5
 SMALLEST_SHIFT = 1e-2
 MOST_ITERATIONS = 40
@@ -29,27 +33,30 @@ FLOOR = (10 * RTOL) ** 2
 
 
 class Measured(NamedTuple):
-    """States (sample, time, state), NaN where nothing was measured, their scale, and starts, which may be known."""
+    """States (sample, time, state), NaN where nothing is compared, their scale, and starts, which may be known.
+
+    start_scale: of the numbers of a start, the states' where left out. floor: mean squares below it are the solver's
+    error.
+    """
 
     states: Float[Array, "sample time state"]
     scale: Float[Array, " state"]
-    starts: Float[Array, "sample state"]
+    starts: Float[Array, "sample start"]
     starts_known: bool
+    start_scale: Float[Array, " start"] | None = None
+    floor: float = FLOOR
 
     @property
     def seen(self) -> Bool[Array, "sample time state"]:
-        """Which entries are fitted: those that were measured, but for known starts."""
-        seen = np.isfinite(self.states)
-        if self.starts_known:
-            seen[:, 0] = False
-        return seen
+        """Which entries are fitted."""
+        return np.isfinite(self.states)
 
 
 class Fit(NamedTuple):
     """Constants, starts, sum of squares in units of the scale, and standard errors for residuals of variance one."""
 
     constants: Float[Array, "fill constant"]
-    starts: Float[Array, "fill sample state"]
+    starts: Float[Array, "fill sample start"]
     squares: Float[Array, " fill"]
     errors: Float[Array, "fill constant"]
 
@@ -59,20 +66,20 @@ class _Linear(NamedTuple):
 
     residual: Float[Array, "fill sample entry"]
     constants: Float[Array, "fill sample entry constant"]
-    starts: Float[Array, "fill sample entry state"]
+    starts: Float[Array, "fill sample entry start"]
 
 
-def fitted(fills: Fills, samples: Samples, measured: Measured) -> Fit:
+def fitted(fills: Fills, simulate: Simulate, measured: Measured) -> Fit:
     """Least squares for every fill from the constants of its formulas."""
     constants, there = fills.constants()
     count = len(constants)
     starts = np.broadcast_to(measured.starts, (count, *measured.starts.shape)).copy()
     everyone = np.arange(count)
-    linear = _linearised(fills, samples, measured, everyone, constants=constants, starts=starts, there=there)
+    linear = _linearised(simulate, measured, everyone, constants=constants, starts=starts, there=there)
     squares = _squares(linear)
     damping = np.full(count, 1e-3)
     active = np.isfinite(squares)
-    enough = FLOOR * measured.seen.sum() / 100
+    enough = measured.floor * measured.seen.sum() / 100
     for iteration in range(MOST_ITERATIONS):
         active &= squares > enough
         if iteration >= PATIENCE:
@@ -84,7 +91,7 @@ def fitted(fills: Fills, samples: Samples, measured: Measured) -> Fit:
         step, start_step = _step(here, there[some], damping[some], measured.starts_known)
         trial = constants[some] + step
         trial_starts = starts[some] + start_step
-        new = _linearised(fills, samples, measured, some, constants=trial, starts=trial_starts, there=there)
+        new = _linearised(simulate, measured, some, constants=trial, starts=trial_starts, there=there)
         better = _squares(new) < squares[some]
         won, lost = some[better], some[~better]
         fall = 1 - _squares(new)[better] / squares[won]
@@ -99,8 +106,7 @@ def fitted(fills: Fills, samples: Samples, measured: Measured) -> Fit:
 
 
 def _linearised(
-    fills: Fills,
-    samples: Samples,
+    simulate: Simulate,
     measured: Measured,
     some: Array,
     *,
@@ -113,14 +119,12 @@ def _linearised(
     dimension = starts.shape[2]
     fill, number = np.nonzero(there[some])
     shifts = SHIFT * np.maximum(abs(constants), SMALLEST_SHIFT)
-    start_shifts = SHIFT * measured.scale
+    start_shifts = SHIFT * (measured.scale if measured.start_scale is None else measured.start_scale)
     moved = constants[fill].copy()
     moved[np.arange(len(fill)), number] += shifts[fill, number]
     directions = 0 if measured.starts_known else dimension
     moved_starts = [starts + start_shifts * np.eye(dimension)[k] for k in range(directions)]
-    y = trajectories(
-        fills,
-        samples,
+    y = simulate(
         np.concatenate([some, some[fill], *[some] * directions]),
         np.concatenate([constants, moved, *[constants] * directions]),
         np.concatenate([starts, starts[fill], *moved_starts]),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -88,13 +88,32 @@ class Holed:
         return parse_dynamics(self.equation, (*self.values, *self.holes))
 
 
+class Completable(Protocol):
+    """An equation with holes, as a fit of their formulas sees it."""
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """Names of the holes."""
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Parameters that are fitted with the formulas."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Of the parameters."""
+
+    def filled(self, formulas: Sequence[Expr], free: Sequence[float] = ()) -> str:
+        """Text of the equation with these formulas in its holes."""
+
+
 class Fills(NamedTuple):
     """Combinations (fill, hole) of formulas by number; the constants of a fill lie in one block a hole, then the free.
 
     formulas: by hole. widths: constants of the longest formula of each hole.
     """
 
-    holed: Holed
+    holed: Completable
     formulas: tuple[tuple[Expr, ...], ...]
     chosen: Int[Array, "fill hole"]
 
@@ -120,36 +139,6 @@ class Fills(NamedTuple):
         """Where the block of each hole begins, and where the next one does."""
         ends = np.cumsum(self.widths).tolist()
         return list(zip([0, *ends[:-1]], ends, strict=True))
-
-    def field(
-        self, fill: Int[Array, " row"], constants: Float[Array, "row constant"]
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """field(t, y): y (row, state), every row with its fill and its constants."""
-        numbers = torch.from_numpy(constants)
-        groups = [
-            (hole, torch.from_numpy(rows), _bound(expr, numbers[rows, start : start + len(expr.names)]), expr)
-            for hole, ((start, _), formulas) in enumerate(zip(self.blocks(), self.formulas, strict=True))
-            for number, expr in enumerate(formulas)
-            if len(rows := np.flatnonzero(self.chosen[fill, hole] == number))
-        ]
-        count, states = len(self.holed.free), self.holed.states
-        values: dict[str, float | Tensor] = dict(self.holed.values)
-        values.update(zip(self.holed.free, numbers[:, len(numbers[0]) - count :].unbind(1), strict=True))
-        outer = self.holed.program.bind(values)
-        column_of = {name: column for column, name in enumerate((TIME, *states))}
-        inputs = [(hole, rows, run, [column_of[name] for name in expr.variables]) for hole, rows, run, expr in groups]
-
-        def right_side(t: Tensor, y: Tensor) -> Tensor:
-            columns = (t[:, 0], *y.unbind(1))
-            values_of = y.new_empty(len(self.formulas), len(y))
-            for hole, rows, run, numbers_of in inputs:
-                # one formula for all rows needs no selection
-                chosen = [columns[k] if len(rows) == len(y) else columns[k].index_select(0, rows) for k in numbers_of]
-                values_of[hole].index_copy_(0, rows, torch.as_tensor(run(*chosen)[0], dtype=y.dtype).expand(len(rows)))
-            sides = outer(*columns, *values_of.unbind(0))
-            return torch.stack([torch.as_tensor(side, dtype=y.dtype).expand(len(y)) for side in sides], 1)
-
-        return right_side
 
 
 class Samples(NamedTuple):
@@ -180,12 +169,12 @@ def trajectories(
     middle, far = torch.from_numpy(samples.middle), torch.from_numpy(FROZEN_AT * samples.spread)
     y = torch.full((len(y0), times.shape[1], dimension), torch.nan, dtype=y0.dtype)
     with torch.no_grad():
-        slopes = fills.field(fill, constants)(torch.from_numpy(times[:, :1]), y0)
+        slopes = vector_field(fills, fill, constants)(torch.from_numpy(times[:, :1]), y0)
         # a solver takes no start at which the field is no number
         begun = np.flatnonzero((slopes.isfinite() & y0.isfinite()).all(1).numpy())
         if not len(begun):
             return y.reshape(rows, count, -1, dimension).numpy()
-        inner = fills.field(fill[begun], constants[begun])
+        inner = vector_field(fills, fill[begun], constants[begun])
 
         def held(t: Tensor, state: Tensor) -> Tensor:
             inside = ((state - middle).abs() < far).all(1, keepdim=True)
@@ -204,6 +193,38 @@ def trajectories(
         ).y
     y = torch.where(((y - middle).abs() < far).all(-1, keepdim=True), y, torch.nan)
     return y.reshape(rows, count, -1, dimension).numpy()
+
+
+def vector_field(
+    fills: Fills, fill: Int[Array, " row"], constants: Float[Array, "row constant"]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """field(t, y): y (row, state), every row with its fill and its constants."""
+    numbers, holed = torch.from_numpy(constants), fills.holed
+    assert isinstance(holed, Holed)
+    groups = [
+        (hole, torch.from_numpy(rows), _bound(expr, numbers[rows, start : start + len(expr.names)]), expr)
+        for hole, ((start, _), formulas) in enumerate(zip(fills.blocks(), fills.formulas, strict=True))
+        for number, expr in enumerate(formulas)
+        if len(rows := np.flatnonzero(fills.chosen[fill, hole] == number))
+    ]
+    count, states = len(holed.free), holed.states
+    values: dict[str, float | Tensor] = dict(holed.values)
+    values.update(zip(holed.free, numbers[:, len(numbers[0]) - count :].unbind(1), strict=True))
+    outer = holed.program.bind(values)
+    column_of = {name: column for column, name in enumerate((TIME, *states))}
+    inputs = [(hole, rows, run, [column_of[name] for name in expr.variables]) for hole, rows, run, expr in groups]
+
+    def right_side(t: Tensor, y: Tensor) -> Tensor:
+        columns = (t[:, 0], *y.unbind(1))
+        values_of = y.new_empty(len(fills.formulas), len(y))
+        for hole, rows, run, numbers_of in inputs:
+            # one formula for all rows needs no selection
+            chosen = [columns[k] if len(rows) == len(y) else columns[k].index_select(0, rows) for k in numbers_of]
+            values_of[hole].index_copy_(0, rows, torch.as_tensor(run(*chosen)[0], dtype=y.dtype).expand(len(rows)))
+        sides = outer(*columns, *values_of.unbind(0))
+        return torch.stack([torch.as_tensor(side, dtype=y.dtype).expand(len(y)) for side in sides], 1)
+
+    return right_side
 
 
 def _bound(expr: Expr, constants: Float[Tensor, "row constant"]):
