@@ -1,9 +1,9 @@
 """Regularised evolution of formulas, many children at once: the engine that is always there.
 
 Islands of trees evolve side by side. In every cycle of an island some children are made: the winner of a tournament is
-mutated, its constants are optimised now and then, and the children take the places of the oldest, not of the worst, so
-that nobody lives on by luck. A child that is worse than its parent is taken with a probability that falls within an
-iteration; then the islands exchange their best, and what the best of each length lacks is looked for among others
+mutated, and the children take the places of the oldest, not of the worst, so that nobody lives on by luck. A child that
+is worse than its parent is taken with a probability that falls within an iteration; then the constants of some members
+are optimised, the islands exchange their best, and what the best of each length lacks is looked for among others
 (`trees/partners.py`). Every tree is fitted as a + b*tree (linear scaling), so that evolution searches shapes.
 Sources: Real et al., AAAI 2019; Cranmer, arXiv 2305.01582; Keijzer, EuroGP 2003.
 """
