@@ -7,6 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import torch
@@ -73,11 +74,13 @@ def run(name: str, description: str | None, benchmarks: dict[str, Callable[[int]
     parser.add_argument("--output", type=Path, default=RESULTS / f"{name}.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    kept = json.loads(arguments.output.read_text())["results"] if arguments.output.exists() else []
-    versions = {package: version(package) for package in ("torch", *packages)}
+    before = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    kept = before.get("results", [])
+    # a peer that is not installed keeps the rows, and the version, of the day on which they were measured
+    versions = before.get("versions", {}) | {package: version(package) for package in ("torch", *packages)}
     setting = {"threads": 1, "machine": platform.machine(), "python": platform.python_version()}
     for chosen in arguments.only:
-        result = {**benchmarks[chosen](arguments.rounds), "load": os.getloadavg()[0]}
+        result = {**benchmarks[chosen](arguments.rounds), "load": os.getloadavg()[0], "measured": str(date.today())}
         kept = [old for old in kept if old["name"] != result["name"]] + [result]
         record = {"versions": versions, "setting": setting, "results": kept}
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
