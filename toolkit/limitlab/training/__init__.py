@@ -4,12 +4,13 @@ recipe = training.Recipe(loss, batches, steps=500, learning_rate=3e-3)
 for progress in training.fit(model, recipe): print(progress)
 """
 
-from limitlab.training import quasi_newton, runs, schedules, soap
+from limitlab.training import runs, schedules
 from limitlab.training.batches import Batches, deferred, fixed
 from limitlab.training.device import device
 from limitlab.training.divergence import TrainingDiverged
 from limitlab.training.loop import fit
 from limitlab.training.losses import operator_loss
+from limitlab.training.optimizers import averaged, quasi_newton, soap
 from limitlab.training.phases import PhaseEndedEarly
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
@@ -23,6 +24,7 @@ __all__ = [
     "Recipe",
     "Run",
     "TrainingDiverged",
+    "averaged",
     "deferred",
     "descent",
     "device",

@@ -30,9 +30,9 @@ from limitlab.training.batches import Batches
 from limitlab.training.device import PRECISIONS, accelerator, is_main_process, prepared
 from limitlab.training.device import device as torch_device
 from limitlab.training.divergence import TrainingDiverged, require_finite_losses, require_finite_weights
+from limitlab.training.optimizers.quasi_newton import QuasiNewton
 from limitlab.training.phases import Phase, identity, make_optimizer, plan, require_same
 from limitlab.training.progress import Progress
-from limitlab.training.quasi_newton import QuasiNewton
 from limitlab.training.recipe import Recipe, require_batches
 
 if TYPE_CHECKING:

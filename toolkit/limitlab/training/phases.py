@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.training import checkpoints
-from limitlab.training.quasi_newton import QuasiNewton
+from limitlab.training.optimizers.quasi_newton import QuasiNewton
 from limitlab.training.recipe import OPTIMIZERS, QUASI_NEWTON, Recipe
 
 FEW = 10

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.training import schedules
 from limitlab.training.batches import Batches
-from limitlab.training.quasi_newton import LBFGS, SelfScaledBFGS
-from limitlab.training.soap import SOAP
+from limitlab.training.optimizers.quasi_newton import LBFGS, SelfScaledBFGS
+from limitlab.training.optimizers.soap import SOAP
 
 Loss = Callable[[nn.Module, Mapping[str, Any]], Mapping[str, Tensor]]
 Groups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]

@@ -89,8 +89,8 @@ def reduce_problem(
 ) -> ReducedProblem:
     """The problem on `modes` modes of trajectories (`problem.dataset` or `problem.simulate`) with `rows` of its slopes.
 
-    rows: as many as modes if left out; more are safer. centred: modes about the mean state. The trajectories may have parameters of their own (`spread`);
-    the reduced problem has those of the problem, `with_parameters` others.
+    rows: as many as modes if left out; more are safer. centred: modes about the mean state. The trajectories may have
+    parameters of their own (`spread`); the reduced problem has those of the problem, `with_parameters` others.
     Raises InvalidArgument for a problem without sites, one whose sites are coupled by a mean, and too few snapshots.
 
     >>> problem = ll.problems.get("heat_lines", sites=32)

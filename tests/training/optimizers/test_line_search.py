@@ -3,7 +3,7 @@ import math
 import pytest
 from scipy.optimize._dcsrch import DCSRCH
 
-from limitlab.training.line_search import strong_wolfe
+from limitlab.training.optimizers.line_search import strong_wolfe
 
 FUNCTIONS = {
     # the first three are like More and Thuente's own

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.memory import require_memory
-from limitlab.training.line_search import strong_wolfe
+from limitlab.training.optimizers.line_search import strong_wolfe
 
 DTYPES = (torch.float64, torch.complex128)
 FLATTEST = torch.finfo(torch.float64).eps

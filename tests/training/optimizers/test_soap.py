@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from limitlab.errors import InvalidArgument
-from limitlab.training.soap import SOAP
+from limitlab.training.optimizers.soap import SOAP
 
 
 def steps_to(make, rate, limit=600, level=1e-4):

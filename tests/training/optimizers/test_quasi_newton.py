@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from limitlab.errors import InvalidArgument
-from limitlab.training.quasi_newton import LBFGS, SelfScaledBFGS
+from limitlab.training.optimizers.quasi_newton import LBFGS, SelfScaledBFGS
 
 METHODS = {
     "ssbfgs": SelfScaledBFGS,
