@@ -94,7 +94,7 @@ def draw(result: Result[GANSettings, GameData]) -> dict[str, go.Figure]:
 
 
 SIZES = sizes(
-    course=GANSettings(steps=350, batch_size=128),
+    course=GANSettings(steps=700, batch_size=128),
     smoke={"seeds": 1, "steps": 4, "samples": 64, "times": 8, "batch_size": 16, "hidden": 4, "width": 4},
     paper={"seeds": 3, "steps": 10_000, "batch_size": 1024, "samples": 8192, "generator_rate": 2e-5,
            "discriminator_rate": 1e-4, "spread": 3.0, "averaged_from": 0.5},
