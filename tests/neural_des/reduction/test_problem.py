@@ -48,6 +48,23 @@ def test_an_unseen_input_is_answered_better_with_more_modes():
     assert errors[-1] < 1e-2
 
 
+def test_all_but_a_nonlinearity_at_one_site_is_exact_far_from_the_snapshots():
+    problem = problems.parse(
+        "v[i]' = v[i-1] - 2*v[i] + v[i+1] + exp(-50*(i - 9)^2)*sin(v[i])",
+        {},
+        sites=24,
+        ends="zero",
+        span=2.0,
+        frames=21,
+        initial={"v": "sin(pi*i/25)"},
+    )
+    small = reduce_problem(problem, problem.simulate(1, rtol=1e-8, atol=1e-10), 4, rows=4)
+    far = 5 * torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).double()
+    whole = problem.field()(torch.zeros(3, 1), small.lift(far))
+    # the derivative of the sine elsewhere is below 1e-20
+    assert torch.allclose(small.field(torch.zeros(3, 1), far), whole @ small.states.modes, atol=1e-9)
+
+
 def test_coordinates_of_what_lies_in_the_subspace_come_back():
     problem = line(20)
     small = reduce_problem(problem, dataclasses.replace(problem, spread=0.2).simulate(3, seed=1), 5)

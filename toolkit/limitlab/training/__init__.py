@@ -10,7 +10,7 @@ from limitlab.training.device import device
 from limitlab.training.divergence import TrainingDiverged
 from limitlab.training.loop import fit
 from limitlab.training.losses import operator_loss
-from limitlab.training.optimizers import natural_gradient, quasi_newton, soap
+from limitlab.training.optimizers import averaged, natural_gradient, quasi_newton, soap
 from limitlab.training.phases import PhaseEndedEarly
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
@@ -24,6 +24,7 @@ __all__ = [
     "Recipe",
     "Run",
     "TrainingDiverged",
+    "averaged",
     "deferred",
     "descent",
     "device",

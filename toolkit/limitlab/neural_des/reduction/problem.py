@@ -1,9 +1,11 @@
 """An equation on many sites made small: a few modes, and the slope at a few sites.
 
-    y ~ v + V yr,      yr' = V^T U (P^T U)^+ P^T f(t, v + V yr)
+    y ~ v + V yr,      yr' = V^T L y + V^T U (P^T U)^+ P^T (f(t, y) - L y)
 
-with V the modes of trajectories and U those of the slopes along them. P^T f needs the sites of its rows and their
-neighbours alone, so that a call costs nothing that grows with the number of sites.
+with V the modes of trajectories, L = df/dy at their mean, and U the modes of f - L y along them. What is linear
+reduces exactly, and only the rest is interpolated: a slope has more directions than the states, the fast ones most of
+all, and those are the linear part's. P^T f needs the sites of its rows and their neighbours alone, so that a call costs
+nothing that grows with the number of sites.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     from limitlab.problems.ode.problem import ODEProblem
 
+LINEAR = 1e-10
+"""A slope is linear where less than this share of it is left without its linear part."""
+
 
 @dataclass(frozen=True, eq=False)
 class ReducedProblem:
@@ -45,6 +50,8 @@ class ReducedProblem:
     problem: ODEProblem
     states: Basis
     components: Components
+    linear: Float[Tensor, "mode mode"]
+    constant: Float[Tensor, " mode"]
     back: Float[Tensor, "mode row"]
     lift_needed: Float[Tensor, "needed mode"]
     centre_needed: Float[Tensor, " needed"]
@@ -60,7 +67,7 @@ class ReducedProblem:
     def field(self, t: Tensor, reduced: Float[Tensor, "batch mode"]) -> Float[Tensor, "batch mode"]:
         """The slope of the coordinates."""
         needed = self.centre_needed + reduced @ self.lift_needed.T
-        return self.components.slope(t, needed) @ self.back.T
+        return self.constant + reduced @ self.linear.T + self.components.slope(t, needed) @ self.back.T
 
     def with_parameters(self, **values: float) -> ReducedProblem:
         """The same modes and rows at other parameters."""
@@ -82,8 +89,8 @@ def reduce_problem(
 ) -> ReducedProblem:
     """The problem on `modes` modes of trajectories (`problem.dataset` or `problem.simulate`) with `rows` of its slopes.
 
-    rows: as many as modes if left out; more are safer. The trajectories may have parameters of their own (`spread`);
-    the reduced problem has those of the problem, `with_parameters` others.
+    rows: as many as modes if left out; more are safer. centred: modes about the mean state. The trajectories may have
+    parameters of their own (`spread`); the reduced problem has those of the problem, `with_parameters` others.
     Raises InvalidArgument for a problem without sites, one whose sites are coupled by a mean, and too few snapshots.
 
     >>> problem = ll.problems.get("heat_lines", sites=32)
@@ -95,19 +102,46 @@ def reduce_problem(
     modes = int(check_number("modes", modes, low=1, integer=True))
     rows = modes if rows is None else int(check_number("rows", rows, low=modes, integer=True))
     snapshots, slopes = _snapshots(problem, trajectories)
-    states, units = pod(snapshots, centred=centred), pod(slopes)
-    if min(states.size, units.size) < modes or len(snapshots) < rows:
+    linear, rest = _separated(problem, trajectories, snapshots, slopes)
+    states, units = pod(snapshots, centred=centred), pod(rest)
+    if states.size < modes or len(snapshots) < rows:
         raise InvalidArgument(
-            f"{modes} modes and {rows} rows are too many: the trajectories span {states.size} directions, their slopes"
-            f" {units.size}, of {len(snapshots)} states"
+            f"{modes} modes and {rows} rows are too many: the trajectories span {states.size} directions of"
+            f" {len(snapshots)} states"
         )
-    states, units = states.truncated(modes), units.truncated(modes)
+    # a nonlinearity at a few sites has fewer directions than the states
+    states, units = states.truncated(modes), units.truncated(min(modes, units.size))
     places: Rows = qdeim_rows(units.modes, rows).sort().values
     some = components(problem.dynamics().drift, problem.layout(), problem.merged(None), places)
     back = states.modes.T @ interpolation(units.modes, places)
+    # V^T L y less what the rows make of L y, which components.slope brings along
+    exact = states.modes.T @ linear - back @ linear[places]
     return ReducedProblem(
-        problem, states, some, back, states.modes[some.needed].contiguous(), states.centre[some.needed]
+        problem=problem,
+        states=states,
+        components=some,
+        linear=exact @ states.modes,
+        constant=exact @ states.centre,
+        back=back,
+        lift_needed=states.modes[some.needed].contiguous(),
+        centre_needed=states.centre[some.needed],
     )
+
+
+def _separated(
+    problem: ODEProblem,
+    trajectories: xr.Dataset,
+    snapshots: Float[Tensor, "state column"],
+    slopes: Float[Tensor, "state column"],
+) -> tuple[Float[Tensor, "state state"], Float[Tensor, "state column"]]:
+    """The derivative L of the slope at the mean state, and what is left of the slopes without L y."""
+    start = torch.tensor(float(trajectories["time"][0]), dtype=torch.float64)
+    linear = problem.jacobian()(start, snapshots.mean(1))
+    rest = slopes - linear @ snapshots
+    if rest.norm() <= LINEAR * slopes.norm():
+        # a linear slope leaves nothing but rounding to interpolate; its own modes are exact
+        return torch.zeros_like(linear), slopes
+    return linear, rest
 
 
 def _snapshots(problem: ODEProblem, trajectories: xr.Dataset) -> tuple[Tensor, Tensor]:

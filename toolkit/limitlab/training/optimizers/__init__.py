@@ -1,5 +1,6 @@
-"""Optimisers that torch does not have, and the line search of those that look at a whole batch."""
+"""Optimisers that torch lacks: SOAP, those that look at a whole batch, and the running mean of weights."""
 
 from limitlab.training.optimizers import natural_gradient, quasi_newton, soap
+from limitlab.training.optimizers.averaging import averaged
 
-__all__ = ["natural_gradient", "quasi_newton", "soap"]
+__all__ = ["averaged", "natural_gradient", "quasi_newton", "soap"]
