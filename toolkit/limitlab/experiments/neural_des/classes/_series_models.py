@@ -32,7 +32,7 @@ from limitlab.neural_des.cde import Control, NeuralCDE
 from limitlab.neural_des.cde import cross_entropy as cross_entropy_of_series
 from limitlab.neural_des.ode import MLPField, NeuralODE
 from limitlab.neural_des.regularization import RegularizedODE
-from limitlab.neural_des.stable_sde import Prediction, StableSDE, classification, path_through, predict
+from limitlab.neural_des.stable_sde import Prediction, StableSDE, classification, path_on, path_through, predict
 from limitlab.training.batches import Batches
 from limitlab.training.recipe import Loss
 from limitlab.training.streams import seeded
@@ -120,6 +120,11 @@ CLASSES: dict[str, SeriesClass] = {
 }
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model is."""
+    return next(model.parameters()).device
+
+
 @singledispatch
 def probabilities(model: nn.Module, series: Series, draws: int, seed: int) -> Prediction:
     """Softmax of the read-outs at the ends of series with gaps; draws: of the noise, where there is any."""
@@ -128,17 +133,17 @@ def probabilities(model: nn.Module, series: Series, draws: int, seed: int) -> Pr
 
 @probabilities.register(FlowClassifier)
 def _(model: FlowClassifier, series: Series, draws: int, seed: int) -> Prediction:
-    return Prediction(model(starts(series)).softmax(-1)[None])
+    return Prediction(model(starts(series).to(device_of(model))).softmax(-1)[None])
 
 
 @probabilities.register(NeuralCDE)
 def _(model: NeuralCDE, series: Series, draws: int, seed: int) -> Prediction:
-    return Prediction(model(series.times, series.values, series.lengths).softmax(-1)[None])
+    return Prediction(model(*_rows_on(series, device_of(model))).softmax(-1)[None])
 
 
 @probabilities.register(StableSDE)
 def _(model: StableSDE, series: Series, draws: int, seed: int) -> Prediction:
-    return predict(model, path_through(series), draws, seed=seed)
+    return predict(model, path_on(path_through(series), device_of(model)), draws, seed=seed)
 
 
 @singledispatch
@@ -149,14 +154,15 @@ def evolution(model: nn.Module, series: Series, seed: int) -> xr.Dataset:
 
 @evolution.register(FlowClassifier)
 def _(model: FlowClassifier, series: Series, seed: int) -> xr.Dataset:
-    solution = model.flow.ode.solve(model.lifted(starts(series)), torch.linspace(0, 1, MOMENTS, dtype=torch.float64))
+    lifted = model.lifted(starts(series).to(device_of(model)))
+    solution = model.flow.ode.solve(lifted, torch.linspace(0, 1, MOMENTS, dtype=torch.float64))
     odds = model.head(solution.y).softmax(-1)
     return stepped(solution, odds, solution.t.expand(len(odds), -1), series.classes)
 
 
 @evolution.register(NeuralCDE)
 def _(model: NeuralCDE, series: Series, seed: int) -> xr.Dataset:
-    odds = model.evolve(series.times, series.values, series.lengths).softmax(-1)
+    odds = model.evolve(*_rows_on(series, device_of(model))).softmax(-1)
     found = stepped(model.last, odds, series.times, series.classes)
     # the solve runs through rows: its steps are put on the times of each series
     rows, times = np.arange(series.times.shape[1]), series.times.numpy()
@@ -171,10 +177,10 @@ def _(model: NeuralCDE, series: Series, seed: int) -> xr.Dataset:
 
 @evolution.register(StableSDE)
 def _(model: StableSDE, series: Series, seed: int) -> xr.Dataset:
-    path = path_through(series)
+    path = path_on(path_through(series), device_of(model))
     visited = model.solve(path, torch.tensor([0.0, 1.0], dtype=torch.float64), noise=seed, on_failure="mask")
     odds = model.head(visited.states).softmax(-1)
-    times = torch.from_numpy(visited.times).expand(len(odds), -1)
+    times = torch.from_numpy(visited.times).expand(len(odds), -1).to(odds.device)
     sizes = times.diff(dim=1)
     # a masked sample has taken its steps up to where it diverged
     taken = visited.states.isfinite().all(-1)[:, 1:]
@@ -200,3 +206,7 @@ def seen_by(model: nn.Module, series: Series, times: Float[Tensor, "sample time"
         return path_through(series).evaluate(times.to(series.values))[..., 1:]
     values[:, 0] = series.values[:, 0]
     return values
+
+
+def _rows_on(series: Series, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    return series.times.to(device), series.values.to(device), series.lengths.to(device)

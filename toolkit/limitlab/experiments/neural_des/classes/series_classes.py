@@ -131,17 +131,17 @@ def measure(settings: SeriesSettings, data: Sequences, model: Any, fresh: nn.Mod
 
 @torch.no_grad()
 def accuracy(settings: SeriesSettings, data: Sequences, model: Any, rate: float) -> float:
-    """Share of the test series told right with a share of them missing. Leaves the model on the CPU, in eval mode."""
-    asked = probabilities(model.cpu().eval(), data.unseen(rate), settings.draws, data.seed)
+    """Share of the test series told right with a share of them missing. Leaves the model in eval mode."""
+    asked = probabilities(model.eval(), data.unseen(rate), settings.draws, data.seed)
     return asked.accuracy(data.test_labels)
 
 
 @torch.no_grad()
 def look(data: Sequences, model: Any, rate: float = 0.0, samples: int = LOOKED_AT) -> xr.Dataset:
-    """Class probabilities of some test series along time, with the steps: see `_looks`. As `accuracy` leaves it."""
+    """Class probabilities of some test series along time, with the steps: see `_looks`. Leaves it in eval mode."""
     chosen = torch.linspace(0, len(data.test) - 1, min(samples, len(data.test))).round().long()
     gaps, whole = data.unseen(rate).take(chosen), data.test.take(chosen)
-    found = evolution(model.cpu().eval(), gaps, data.seed)
+    found = evolution(model.eval(), gaps, data.seed)
     times = torch.from_numpy(found["time"].values)
     channels = tuple(f"x{channel}" for channel in range(1, gaps.values.shape[-1] + 1))
     with_data = beside(
