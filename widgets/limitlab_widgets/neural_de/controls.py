@@ -57,12 +57,9 @@ class SettingControls:
 
     def enable(self, enabled: bool) -> None:
         """Whether the controls can be moved; what the data or the class do not have cannot."""
-        state, source = self._state, self._state.source
-        idle = {"missing", "dropped"} if source.points else set()
-        if state.value("way") in UNWEIGHTED:
-            idle.add("weight")
+        unweighted = self._state.value("way") in UNWEIGHTED
         for name, control in self.controls.items():
-            control.disabled = not enabled or name in idle
+            control.disabled = not enabled or (name == "weight" and unweighted)
 
     def follow(self, _change: dict[str, Any] | None = None) -> None:
         """Show the settings as they are."""
@@ -81,6 +78,8 @@ class SettingControls:
         finally:
             self._following = False
         display(self.controls["solver_steps"], "solver_steps" in known)
+        for name in ("missing", "dropped"):
+            display(self.controls[name], not source.points)
         self.enable(state.training.phase in ("empty", "ready"))
 
     def _take(self, name: str, change: dict[str, Any]) -> None:
@@ -138,8 +137,6 @@ class SourcePanel(widgets.VBox):
         text = "a .csv file: columns time, values, and perhaps series and label"
         if state.file is not None:
             text = f"{state.file.name}: {state.file.series!r} of {', '.join(state.file.channels)}"
-        if state.source.points:
-            text += "; points have no gaps"
         self.about.value = f'<span class="limitlab-note">{html.escape(text)}</span>'
         self.enable(state.training.phase in ("empty", "ready"))
 
@@ -189,7 +186,7 @@ class ClassPanel(widgets.VBox):
             self.chooser.value = state.kind
         finally:
             self._following = False
-        self.equation.value = f"$${parts[state.kind][1]}$$"
+        self.equation.value = f"${parts[state.kind][1]}$"
         reasons: dict[str, list[str]] = {}
         for kind in CLASSES:
             if reason := state.refusal(kind):

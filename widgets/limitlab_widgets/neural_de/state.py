@@ -183,9 +183,13 @@ class NeuralDEState(StudioState):
         self.activity = "the data changed since: train" if self.stale else ""
 
     def _take_data(self, prepared: Prepared) -> None:
-        made_of = _key(self._begun, self.training.settings)
+        settings = self.training.settings
+        made_of = _key(self._begun, settings)
+        # what an untrained model does shows the data, too
+        fresh = prepared.trials[0].build(settings.seed_range[0])
+        first = Moment(0, looked_at(settings, prepared.data, fresh))
         with self.lock:
-            self.moments = []
+            self.moments = [first]
             if made_of != self._data_of:
                 self.trained = {}
                 self.training.logs.clear()

@@ -24,7 +24,7 @@ from limitlab_widgets.shared.panels import StaleNote, TrainingPanel
 from limitlab_widgets.shared.studio import Studio
 
 MAIN, SIDE = 320, 290
-NOTHING = "Nothing is trained yet: press Train, and watch."
+NOTHING = "The data are made; then press Train, and watch."
 NO_PATH = "A flow sees the start alone, so that nothing can be missing at test: compare trainings with values missing."
 
 
@@ -68,6 +68,8 @@ class NeuralDEStudio(Studio):
         self._connect()
         self._draw()
         self._draw_probe()
+        # so that there is something to look at
+        state.training.prepare()
 
     def summary(self) -> list[str]:
         """The data, the class, and what was trained."""
@@ -190,7 +192,8 @@ class NeuralDEStudio(Studio):
 def _said(moment: Moment, name: str, trained: dict[str, Any]) -> str:
     """What a moment costs, and how right the class is where its training has ended."""
     rejected = int(((moment.look["accepted"] == 0) & moment.look["step_size"].notnull()).sum("step").mean("sample"))
-    text = f"{html.escape(name)}, step {moment.step}: <b>{moment.calls:.0f}</b> field calls a sample"
+    stage = f"step {moment.step}" if moment.step else "untrained"
+    text = f"{html.escape(name)}, {stage}: <b>{moment.calls:.0f}</b> field calls a sample"
     text += f", {rejected} of its steps rejected" if rejected else ""
     one = trained.get(name)
     if one is not None and one.moments and one.moments[-1].step == moment.step:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
+POINTS_LOOKED_AT = 80
 TIMES = 20
 """How often accuracy and cost are measured during a training."""
 
@@ -179,11 +180,11 @@ def measure(data: FlowData, model: Any, fresh: nn.Module) -> xr.Dataset:
 
 
 @torch.no_grad()
-def look(data: FlowData, model: Any, samples: int = LOOKED_AT) -> xr.Dataset:
+def look(data: FlowData, model: Any) -> xr.Dataset:
     """Paths of some samples of the test set, with their steps: see `_looks`. Leaves the model in eval mode."""
     device = next(model.parameters()).device
     model.eval()
-    chosen = _spread(data, samples)
+    chosen = _spread(data, LOOKED_AT if data.test_times is not None else POINTS_LOOKED_AT)
     ode = model.flow.ode
     times = torch.tensor(ode.span, dtype=torch.float64) if data.test_times is None else data.test_times
     solution = ode.solve(model.lifted(data.test["x"][chosen].to(device)), moments(times).to(device))

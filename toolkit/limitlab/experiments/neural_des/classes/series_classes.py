@@ -142,7 +142,7 @@ def look(data: Sequences, model: Any, rate: float = 0.0, samples: int = LOOKED_A
     chosen = torch.linspace(0, len(data.test) - 1, min(samples, len(data.test))).round().long()
     gaps, whole = data.unseen(rate).take(chosen), data.test.take(chosen)
     found = evolution(model.eval(), gaps, data.seed)
-    times = torch.from_numpy(found["time"].values)
+    times = torch.from_numpy(found["time"].values.copy())
     channels = tuple(f"x{channel}" for channel in range(1, gaps.values.shape[-1] + 1))
     with_data = beside(
         found, measured=gaps.values, complete=whole.values, row_time=gaps.times, line=seen_by(model, gaps, times),
