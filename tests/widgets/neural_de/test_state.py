@@ -44,7 +44,7 @@ def test_a_training_gives_the_numbers_of_the_experiment(opened):
     (one,) = state.trained.values()
     assert one.name == "hamiltonian, 30% missing"
     for name in ("error", "error_ahead", "field_calls"):
-        assert float(one.metrics[name]) == float(alone.metrics[name])
+        assert one.metrics[name].item() == alone.metrics[name].item()
 
 
 def test_moments_begin_untrained_and_end_with_the_last_step(opened, monkeypatch):
