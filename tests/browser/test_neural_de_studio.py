@@ -33,6 +33,12 @@ def choose(page, description, option):
     page.locator(".widget-dropdown", has_text=description).first.locator("select").select_option(option)
 
 
+def upload(page, name, text):
+    with page.expect_file_chooser() as chooser:
+        press(page, "Series of mine")
+    chooser.value.set_files({"name": name, "mimeType": "text/csv", "buffer": text.encode()})
+
+
 def picture(page, name):
     """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
     if "LIMITLAB_SCREENSHOTS" in os.environ:
@@ -57,7 +63,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page.get_by_text("stopped after").wait_for()
     page.get_by_text("on the test set").wait_for()
 
-    choose(page, "data", "series: three frequencies")
+    choose(page, "data", "series: frequencies")
     page.locator(".limitlab-old", has_text="the data changed since").wait_for()
     page.get_by_text("steps, rate, width").click()
     for title, value in (("training steps", "6"), ("units of a hidden layer", "8")):
@@ -77,13 +83,9 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'missing' && t.x.length > 3))")
     picture(page, "neural-de-3-series")
 
-    page.locator("input[type=file]").set_input_files(
-        {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"time,x\n0,1\n1,one\n2,2\n3,3\n"}
-    )
+    upload(page, "bad.csv", "time,x\n0,1\n1,one\n2,2\n3,3\n")
     page.locator(".limitlab-error", has_text="line 3 of bad.csv").wait_for()
-    page.locator("input[type=file]").set_input_files(
-        {"name": "mine.csv", "mimeType": "text/csv", "buffer": OWN.encode()}
-    )
+    upload(page, "mine.csv", OWN)
     page.get_by_text("mine.csv: Series(12 samples").wait_for()
     choose(page, "class", "linear-noise SDE")
     press(page, "Train")
@@ -94,4 +96,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
-    assert page.locator(".limitlab-error", has_text="Error").count() == 0
+    # the figures that gained a neighbour, or lost one, are as wide as their columns
+    page.wait_for_function(
+        f"() => {PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 6)"
+    )

@@ -25,7 +25,7 @@ def train(studio):
     studio.training.buttons["train"].click()
     assert studio.state.training.wait(120)
     assert studio.state.probe.wait(60)
-    assert (studio.training.error.value, studio.source.error.value) == ("", "")
+    assert (studio.training.error.value, studio.note.error.value) == ("", "")
     return studio
 
 
@@ -112,7 +112,7 @@ def test_a_value_that_is_refused_goes_back_and_the_reason_is_said(opened):
     state = studio.state
     assert (state.value("way"), state.value("method")) == ("srnode", "tsit5")
     assert studio.settings.controls["method"].value == "tsit5"
-    assert "stiffness" in studio.source.error.value
+    assert "stiffness" in studio.note.error.value
 
 
 def test_controls_rest_while_a_training_runs(opened, until):

@@ -12,7 +12,6 @@ from limitlab_widgets.neural_de.sources import CLASSES, PARTS, TITLES, UNWEIGHTE
 from limitlab_widgets.neural_de.state import NeuralDEState
 from limitlab_widgets.shared.controls import button, described, is_echo, show_value
 from limitlab_widgets.shared.layout import display
-from limitlab_widgets.shared.panels import error_text
 
 LOGARITHMIC: dict[str, tuple[str, str, float, float]] = {
     "tolerance": ("tolerance", "absolute and relative, of a step", -8, -1),
@@ -94,7 +93,7 @@ class SettingControls:
 
 
 class SourcePanel(widgets.VBox):
-    """Pick data or load a file; what is wrong with the file is said in red."""
+    """Pick data, or load a file in their place; how much of them is missing in training."""
 
     def __init__(self, state: NeuralDEState, gaps: SettingControls) -> None:
         self._state, self._gaps = state, gaps
@@ -109,15 +108,14 @@ class SourcePanel(widgets.VBox):
             layout=widgets.Layout(width="auto"),
         )
         self.leave = button("Leave the file", "undo", "go back to the data of the studio")
-        self.about, self.error = widgets.HTML(), widgets.HTML()
+        self.about = widgets.HTML()
         files = widgets.HBox([self.upload, self.leave], layout=widgets.Layout(flex_flow="row wrap"))
         controls = [gaps.controls[name] for name in ("missing", "dropped")]
-        super().__init__([self.chooser, files, self.about, *controls, self.error])
+        super().__init__([self.chooser, files, self.about, *controls])
         self.chooser.observe(self._choose, "value")
         self.upload.observe(self._load, "value")
         self.leave.on_click(self._leave)
         state.observe(self._follow, "settings_revision")
-        state.observe(self._show_error, "error")
         self._follow()
 
     def enable(self, enabled: bool) -> None:
@@ -154,9 +152,6 @@ class SourcePanel(widgets.VBox):
 
     def _leave(self, _button: Any) -> None:
         self._state.file = None
-
-    def _show_error(self, change: dict[str, Any]) -> None:
-        self.error.value = error_text(change["new"])
 
 
 class ClassPanel(widgets.VBox):

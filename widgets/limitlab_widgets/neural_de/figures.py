@@ -21,9 +21,8 @@ SHOWN_MOMENTS = 4
 STEPS = ("step_time", "step_size", "error", "stiffness", "accepted")
 
 
-def paths(moment: Moment, sample: int, learned: float | None) -> go.Figure:
+def paths(look: xr.Dataset, sample: int, learned: float | None = None) -> go.Figure:
     """Paths in the plane for points; else the channels of a sample, with its gaps."""
-    look = moment.look
     if "line" not in look:
         return figures.class_paths(look)
     return figures.observed(look, sample=sample, learned=learned)

@@ -22,13 +22,13 @@ from limitlab.experiments.neural_des.regularization._regularized import WAYS
 FLOW, SERIES = "flow_classes", "series_classes"
 TITLES = {
     "annuli": ("a disc in a ring", FLOW),
-    "oscillator": ("trajectories: saturating oscillator", FLOW),
-    "damped_oscillator": ("trajectories: damped oscillator", FLOW),
-    "pendulum": ("trajectories: pendulum", FLOW),
-    "spirals": ("series: which way a spiral turns", SERIES),
-    "damped_oscillators": ("series: three frequencies", SERIES),
-    "basic_motions": ("series: activities by a smart watch", SERIES),
-    "japanese_vowels": ("series: speakers saying /ae/", SERIES),
+    "oscillator": ("orbits: oscillator", FLOW),
+    "damped_oscillator": ("orbits: damped", FLOW),
+    "pendulum": ("orbits: pendulum", FLOW),
+    "spirals": ("series: spirals", SERIES),
+    "damped_oscillators": ("series: frequencies", SERIES),
+    "basic_motions": ("series: activities", SERIES),
+    "japanese_vowels": ("series: vowels", SERIES),
 }
 OWN = "own"
 PARTS: dict[str, dict[str, Any]] = {
@@ -38,13 +38,13 @@ PARTS: dict[str, dict[str, Any]] = {
 CLASSES = tuple(dict.fromkeys([*PARTS[FLOW], *PARTS[SERIES]]))
 WAY_TITLES = {
     "plain": "none",
-    "ernode": "ERNODE: errors of all steps",
-    "srnode": "SRNODE: stiffness of all steps",
-    "unbiased": "local: error at a random time",
-    "biased": "local: error of a random step",
-    "initial": "local: error of a first step",
-    "steer": "STEER: ends drawn at random",
-    "taylor": "TayNODE: second derivatives",
+    "ernode": "ERNODE (errors)",
+    "srnode": "SRNODE (stiffness)",
+    "unbiased": "local, any time",
+    "biased": "local, any step",
+    "initial": "local, first step",
+    "steer": "STEER (random end)",
+    "taylor": "TayNODE (curvature)",
 }
 UNWEIGHTED = tuple(name for name, way in WAYS.items() if not way.factor)
 

@@ -57,6 +57,7 @@ class NeuralDEState(StudioState):
         self.size = size
         self.moments: list[Moment] = []
         self.trained: dict[str, Trained] = {}
+        self.learned_from: Any = None
         self.probe = Probe()
         self.training = TrainingState(self._begin, self._take_data, self._take_models, peek=self._peek)
         self._data_of: tuple[Any, ...] = ()
@@ -189,7 +190,7 @@ class NeuralDEState(StudioState):
         fresh = prepared.trials[0].build(settings.seed_range[0])
         first = Moment(0, looked_at(settings, prepared.data, fresh))
         with self.lock:
-            self.moments = [first]
+            self.moments, self.learned_from = [first], prepared.data
             if made_of != self._data_of:
                 self.trained = {}
                 self.training.logs.clear()

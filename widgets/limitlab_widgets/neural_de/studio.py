@@ -24,6 +24,7 @@ from limitlab_widgets.shared.panels import StaleNote, TrainingPanel
 from limitlab_widgets.shared.studio import Studio
 
 MAIN, SIDE = 320, 290
+FIRST_PATIENCE = 3.0
 NOTHING = "The data are made; then press Train, and watch."
 NO_PATH = "A flow sees the start alone, so that nothing can be missing at test: compare trainings with values missing."
 
@@ -38,7 +39,7 @@ class NeuralDEStudio(Studio):
     >>> from limitlab_widgets import NeuralDEStudio
     >>> studio = NeuralDEStudio("spirals", "lsde", size="smoke")
     >>> studio.summary()
-    ['series: which way a spiral turns', 'Langevin SDE']
+    ['series: spirals', 'Langevin SDE']
     >>> studio.close()
     """
 
@@ -68,8 +69,9 @@ class NeuralDEStudio(Studio):
         self._connect()
         self._draw()
         self._draw_probe()
-        # so that there is something to look at
+        # so that there is something to look at, in a picture too
         state.training.prepare()
+        state.training.wait(FIRST_PATIENCE)
 
     def summary(self) -> list[str]:
         """The data, the class, and what was trained."""
@@ -127,28 +129,31 @@ class NeuralDEStudio(Studio):
         state = self.state
         with state.lock:
             moments = list(state.moments)
+        last = max(0, len(moments) - 1)
         newest = self.moment.value == self.moment.max
-        self.moment.max = max(0, len(moments) - 1)
-        if newest:
-            self.moment.value = self.moment.max
-        display(self.moment, len(moments) > 1)
+        self.moment.max = last
+        display(self.moment, last > 0)
+        held = moments[0].look if moments else {}
+        display(self.sample, "line" in held)
+        display(self.odds, "line" in held and "label" in held)
         if moments:
             self.sample.max = moments[0].look.sizes["sample"] - 1
+        if newest and self.moment.value != last:
+            # whose observer draws
+            self.moment.value = last
+        else:
             self._draw_moment()
-        display(self.sample, bool(moments) and "line" in moments[0].look)
-        display(self.odds, bool(moments) and "label" in moments[0].look and "line" in moments[0].look)
 
     def _draw_moment(self, _change: dict[str, Any] | None = None) -> None:
         state = self.state
         with state.lock:
             moments, trained = list(state.moments), dict(state.trained)
-            prepared, settings = state.training.prepared, state.training.settings
+            data, settings = state.learned_from, state.training.settings
         if not moments:
             return
         number = min(self.moment.value, len(moments) - 1)
         moment, sample, name = moments[number], self.sample.value, name_of(settings.classes[0], settings)
-        learned = figures.learned_until(prepared.data) if prepared is not None else None
-        self.paths.show(figures.paths(moment, sample, learned))
+        self.paths.show(figures.paths(moment.look, sample, figures.learned_until(data)))
         if "line" in moment.look and "label" in moment.look:
             self.odds.show(figures.odds(moment.look, sample))
         self.steps.show(figures.step_sizes(moments[: number + 1], sample))
@@ -182,7 +187,7 @@ class NeuralDEStudio(Studio):
             look = probe.look
         if look is not None:
             sample = min(self.sample.value, look.sizes["sample"] - 1)
-            self.gaps.show(figures.paths(Moment(0, look), sample, None))
+            self.gaps.show(figures.paths(look, sample))
 
     def _look_at(self, change: dict[str, Any]) -> None:
         if change["new"]:

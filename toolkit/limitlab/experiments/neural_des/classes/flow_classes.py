@@ -2,8 +2,9 @@
 
 Data: a disc in a ring, or trajectories of an oscillator, of a damped one or of a pendulum, of which a share of the
 values is missing in training. Classifiers are measured on new points; forecasters, which see the start alone, on new
-starts over the time that was learned from, and over as much time again. A plain and a Hamiltonian flow cannot tell a
-disc from a ring; a Hamiltonian one cannot lose energy.
+starts over the time that was learned from, and over as much time again. A plain and a Hamiltonian flow of the plane
+cannot take the disc out of the ring: what they learn tears the ring between the points that were seen. A Hamiltonian
+one cannot lose energy.
 
 Sources: Kidger, On Neural Differential Equations (2022), 2.2; Dupont, Doucet & Teh, Augmented neural ODEs (2019);
 Greydanus, Dzamba & Yosinski, Hamiltonian neural networks (2019); Pal et al. 2021, 2023 (regularisation).
