@@ -13,7 +13,7 @@ studio"""
 PLOTS = "[...document.querySelectorAll('.js-plotly-plot')].filter(p => p.offsetParent && p.querySelector('.main-svg'))"
 PATHS = f"{PLOTS}.find(p => p.data.some(t => t.name === 'class 0'))"
 CALLS = f"{PLOTS}.find(p => p.layout.yaxis?.title?.text?.startsWith('field calls'))"
-MISSING = f"{PLOTS}.find(p => p.data.some(t => t.name?.endsWith(', now')))"
+MISSING = f"{PLOTS}.find(p => p.data.some(t => t.name === 'lsde, now'))"
 # texts that do not fit, formulas excepted: MathJax measures its own
 CUT = """() => [...document.querySelectorAll('.widget-label, .jupyter-button, .limitlab-table')]
     .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)

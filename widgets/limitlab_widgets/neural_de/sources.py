@@ -67,7 +67,7 @@ class OwnFile:
         """Classes to be told apart where there are labels, else trajectories. Raises InvalidArgument."""
         if self.series.labels is None:
             return flow_classes.with_series(self.series, self.channels)
-        return series_classes.with_series(self.series)
+        return series_classes.with_series(self.series, self.channels)
 
 
 @dataclass(frozen=True)

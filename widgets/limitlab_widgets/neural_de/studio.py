@@ -57,7 +57,7 @@ class NeuralDEStudio(Studio):
         self.steps = FigurePanel(height=SIDE, label="step sizes of the solver along time, at moments of the training")
         self.calls = FigurePanel(height=SIDE, label="field calls of a sample against the training step")
         rate = described(
-            widgets.FloatSlider, "missing at test", "share of the test values that is missing", min=0.0, max=HIGHEST,
+            widgets.FloatSlider, "missing", "share of the test values that is missing", min=0.0, max=HIGHEST,
             step=0.05, readout_format=".0%",
         )  # fmt: skip
         self.rate = linked(state.probe, "rate", rate, read=lambda value: round(value, 4))
@@ -102,7 +102,10 @@ class NeuralDEStudio(Studio):
                 controls,
                 [
                     card("", [self.verdict, self.note, row([self.moment, self.sample]), self.drawn]),
-                    card("5 &nbsp; Which class holds", [self.no_path, self.asking, self.held]),
+                    card(
+                        "5 &nbsp; Which class holds when values are missing at test",
+                        [self.no_path, self.asking, self.held],
+                    ),
                 ],
             )
         ]

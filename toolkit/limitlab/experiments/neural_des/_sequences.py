@@ -53,12 +53,16 @@ class SequenceSettings(Ensemble, OnDevice):
 
 @dataclass(frozen=True)
 class Sequences:
-    """Training and test series on [0, 1], standardised by the training series; what is missing depends on the seed."""
+    """Training and test series on [0, 1], standardised by the training series; what is missing depends on the seed.
+
+    names: of the channels, where they have any.
+    """
 
     train: Series
     test: Series
     seed: int
     dropped: Dropped
+    names: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -94,11 +98,11 @@ def sequences(settings: SequenceSettings) -> Sequences:
     return ready(*SETS[settings.data](settings.seed), settings)
 
 
-def ready(train: Series, test: Series, settings: SequenceSettings) -> Sequences:
+def ready(train: Series, test: Series, settings: SequenceSettings, names: tuple[str, ...] = ()) -> Sequences:
     """Series of any source, on the window and the scales of those to train on."""
     window = train.window
     scaled = train.rescaled(window).standardised(), test.rescaled(window).standardised(train.rescaled(window))
-    return Sequences(*scaled, settings.seed, "time" if settings.dropped == "time" else "value")
+    return Sequences(*scaled, settings.seed, "time" if settings.dropped == "time" else "value", names)
 
 
 def latent(kind: str, bound: str, settings: SequenceSettings, channels: int, outputs: int, *, seed: int) -> StableSDE:

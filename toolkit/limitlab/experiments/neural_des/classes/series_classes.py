@@ -89,15 +89,18 @@ def prepare(settings: SeriesSettings, progress: ReportProgress = False) -> Prepa
     return prepared(settings, sequences(settings))
 
 
-def with_series(own: Series) -> Experiment[SeriesSettings, Sequences]:
-    """The experiment on labelled series of a reader's own, of which a part is to test on. Raises InvalidArgument."""
+def with_series(own: Series, names: tuple[str, ...] = ()) -> Experiment[SeriesSettings, Sequences]:
+    """The experiment on labelled series of a reader's own, of which a part is to test on. Raises InvalidArgument.
+
+    names: of the channels.
+    """
     if own.labels is None or len(own.classes) < 2:
         raise InvalidArgument("series must have labels of two classes or more to be told apart")
     if len(own) < LEAST or int(torch.bincount(own.labels, minlength=len(own.classes)).min()) < 2:
         raise InvalidArgument(f"series must be {LEAST} or more, two or more of each class; got {own!r}")
 
     def prepare_own(settings: SeriesSettings, progress: ReportProgress = False) -> Prepared[Sequences]:
-        return prepared(settings, ready(*own.split(1 - TEST_SHARE, settings.seed), settings))
+        return prepared(settings, ready(*own.split(1 - TEST_SHARE, settings.seed), settings, names))
 
     return dataclasses.replace(EXPERIMENT, prepare=prepare_own, title="Series of a reader")
 
@@ -143,7 +146,7 @@ def look(data: Sequences, model: Any, rate: float = 0.0, samples: int = LOOKED_A
     gaps, whole = data.unseen(rate).take(chosen), data.test.take(chosen)
     found = evolution(model.eval(), gaps, data.seed)
     times = torch.from_numpy(found["time"].values.copy())
-    channels = tuple(f"x{channel}" for channel in range(1, gaps.values.shape[-1] + 1))
+    channels = data.names or tuple(f"x{channel}" for channel in range(1, gaps.values.shape[-1] + 1))
     with_data = beside(
         found, measured=gaps.values, complete=whole.values, row_time=gaps.times, line=seen_by(model, gaps, times),
         channels=channels,
