@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from limitlab import experiments
-from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.errors import InvalidArgument
 from limitlab.experiments.neural_des.classes import series_classes
 from limitlab_widgets import NeuralDEState
 
@@ -165,11 +165,20 @@ def test_values_that_mean_nothing_are_refused_and_leave_all_as_it_was(opened, na
     assert getattr(state, name) == before
 
 
-def test_a_refused_studio_says_what_is_wrong():
-    with pytest.raises(UnknownName, match="did you mean 'pendulum'"):
-        NeuralDEState("pendulums")
-    with pytest.raises(InvalidArgument, match="steps must be"):
-        NeuralDEState("annuli", steps=-1)
+@pytest.mark.parametrize(
+    ("data", "kind", "options", "message"),
+    [
+        ("pendulums", "ode", {}, "did you mean 'pendulum'"),
+        ("annuli", "cde", {}, "cde needs a path through a series"),
+        ("annuli", "ode", {"missing": 0.3}, "missing must be 0 for annuli"),
+        ("annuli", "ode", {"steps": -1}, "steps must be"),
+        ("annuli", "ode", {"size": "smok"}, "did you mean 'smoke'"),
+        ("spirals", "lsde", {"way": "ernode"}, "noise decides that of lsde"),
+    ],
+)
+def test_a_refused_studio_says_what_is_wrong(data, kind, options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        NeuralDEState(data, kind, **options)
 
 
 def test_a_file_of_the_reader_is_learned_from_and_left_again(opened):

@@ -30,7 +30,6 @@ TITLES = {
     "basic_motions": ("series: activities", SERIES),
     "japanese_vowels": ("series: vowels", SERIES),
 }
-OWN = "own"
 PARTS: dict[str, dict[str, Any]] = {
     FLOW: {name: (row.title, row.equation) for name, row in flow_classes.CLASSES.items()},
     SERIES: {name: (row.title, row.equation) for name, row in series_classes.CLASSES.items()},
@@ -116,7 +115,7 @@ class Source:
         """The experiment's settings for one class. Raises what `configure` raises."""
         named = dict(options)
         if self.family == FLOW:
-            defaults = experiments.get(FLOW).sizes[size]
+            defaults = experiments.get(FLOW).configure(size)
             weight = named.pop("weight", defaults.first_weight)
             named |= {"ways": (named.pop("way", "plain"),), "first_weight": weight, "last_weight": weight}
         if self.file is None:

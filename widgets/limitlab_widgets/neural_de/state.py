@@ -16,7 +16,7 @@ from traitlets import Dict, Int, Unicode, validate
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
 from limitlab_widgets.neural_de.moments import Moment, Trained, copied, looked_at, name_of, thinned
 from limitlab_widgets.neural_de.probe import Probe
-from limitlab_widgets.neural_de.sources import CLASSES, FLOW, OWN, PARTS, TITLES, OwnFile, Source
+from limitlab_widgets.neural_de.sources import CLASSES, FLOW, PARTS, TITLES, OwnFile, Source
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.training import TrainingState
 
@@ -53,6 +53,11 @@ class NeuralDEState(StudioState):
     settings_revision = Int(0, help="raised when settings have changed, all together")
 
     def __init__(self, data: str = "annuli", kind: str = "ode", *, size: str = "course", **options: Any) -> None:
+        source = Source(one_of("data", data, TITLES))
+        if reason := source.refusal(one_of("class", kind, CLASSES)):
+            raise InvalidArgument(reason)
+        # raises for settings that mean nothing, before any thread is made
+        source.settings(size, kind, options)
         super().__init__()
         self.size = size
         self.moments: list[Moment] = []
@@ -61,11 +66,9 @@ class NeuralDEState(StudioState):
         self.probe = Probe()
         self.training = TrainingState(self._begin, self._take_data, self._take_models, peek=self._peek)
         self._data_of: tuple[Any, ...] = ()
-        self._begun = Source(data)
+        self._begun = source
         with self.together():
             self.data, self.kind, self.options = data, kind, options
-        # raises for settings that are refused
-        self.plan()
 
     @property
     def source(self) -> Source:
@@ -152,7 +155,7 @@ class NeuralDEState(StudioState):
 
     @validate("data")
     def _is_data(self, proposal: dict[str, Any]) -> str:
-        return one_of("data", proposal["value"], (*TITLES, OWN))
+        return one_of("data", proposal["value"], TITLES)
 
     @validate("kind")
     def _is_class(self, proposal: dict[str, Any]) -> str:
