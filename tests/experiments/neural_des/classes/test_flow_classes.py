@@ -72,7 +72,7 @@ def test_the_loss_is_over_what_was_measured(pendulum):
     assert known[:, 0].all()
     predicted = model(batch["x"], batch["t"]).detach()
     by_hand = sum(float((predicted[k] - y[k])[known[k]].square().sum()) for k in range(len(y))) / float(known.sum())
-    assert float(mean_squared(model, batch)["mse"]) == pytest.approx(by_hand, rel=1e-12)
+    assert mean_squared(model, batch)["mse"].item() == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_gaps_do_not_move_the_scales_and_the_test_set():
