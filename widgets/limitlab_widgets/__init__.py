@@ -2,6 +2,8 @@
 
 from limitlab_widgets.discovery.state import DiscoveryState
 from limitlab_widgets.discovery.studio import DiscoveryStudio
+from limitlab_widgets.neural_de.state import NeuralDEState
+from limitlab_widgets.neural_de.studio import NeuralDEStudio
 from limitlab_widgets.operator.state import OperatorState
 from limitlab_widgets.operator.studio import OperatorStudio
 from limitlab_widgets.shared.figure_panel import FigurePanel
@@ -16,6 +18,8 @@ __all__ = [
     "DiscoveryState",
     "DiscoveryStudio",
     "FigurePanel",
+    "NeuralDEState",
+    "NeuralDEStudio",
     "OperatorState",
     "OperatorStudio",
     "ProblemPanel",

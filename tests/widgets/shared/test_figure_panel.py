@@ -99,3 +99,13 @@ def test_a_dark_page_makes_figures_dark(monkeypatch):
     assert (light, dark) == ("#FFFFFF", "#15191E")
     panel.show(lines("fno", template="limitlab"))
     assert panel.figure.layout.template.layout.paper_bgcolor == dark
+
+
+def test_a_figure_that_has_followed_its_column_goes_on_to_do_so():
+    """A page says `autosize` when a figure was fitted; taken back, plotly would pin the width that it has."""
+    panel = FigurePanel()
+    panel.show(lines("fno"))
+    panel.figure.layout.autosize = True
+    panel.show(lines("fno", scale=2.0))
+    assert panel.figure.layout.autosize is True
+    assert panel.figure.layout.width is None

@@ -2,10 +2,12 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
 from limitlab.interruption import ask_to_go_on
+from limitlab_widgets.shared import training
 from limitlab_widgets.shared.training import ALLOWED, PHASES, TrainingState
 
 LONG = {"epochs": 5000}
@@ -260,3 +262,74 @@ def test_closing_releases_the_thread(watched, until):
     assert not any(work.state.can(command) for command in ALLOWED)
     work.state.train()
     assert work.state._thread is thread
+
+
+class Clock:
+    """A clock that only its own sleep moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def peeking(watched, peek, **options):
+    work = watched(**options)
+    work.state = TrainingState(work.plan, work.data.append, work.look, peek=peek)
+    return work
+
+
+def test_looks_at_a_model_in_training_take_at_most_a_fifth_of_the_time(watched, monkeypatch):
+    """A step of 10 ms and a look of 1 s, by a clock of the test's own."""
+    clock, spent = Clock(), []
+    monkeypatch.setattr(training, "time", clock)
+
+    def peek(prepared, model, stage):
+        clock.now += 1.0
+        spent.append(stage.progress.step)
+
+    work = peeking(watched, peek, epochs=500)
+    record = work.state._record
+    begun = clock.now
+
+    def slow_step(stage):
+        clock.now += 0.01
+        record(stage)
+
+    monkeypatch.setattr(work.state, "_record", slow_step)
+    work.state.train()
+    assert work.state.wait(120)
+    steps = work.state.total
+    # from the end of a look to the next, four times as long as it took
+    assert spent == list(range(1, steps + 1, 400))
+    assert len(spent) <= 0.2 * (clock.now - begun) + 1
+
+
+def test_a_look_at_a_model_in_training_does_not_change_it(watched, monkeypatch):
+    monkeypatch.setattr(training, "PEEK", 0.0)
+    monkeypatch.setattr(training, "PEEK_SHARE", 1.0)
+    seen = []
+
+    def peek(prepared, model, stage):
+        torch.rand(3)
+        seen.append(model.eval())
+
+    looked, alone = peeking(watched, peek, epochs=5), watched(epochs=5)
+    for work in (looked, alone):
+        torch.manual_seed(0)
+        work.state.train()
+        assert work.state.wait(60)
+    assert len(seen) == looked.state.total
+    assert looked.state.result.metrics.identical(alone.state.result.metrics)
+
+
+def test_a_look_that_fails_ends_the_training_with_its_message(watched):
+    def peek(prepared, model, stage):
+        raise RuntimeError("nothing to see")
+
+    work = peeking(watched, peek)
+    work.state.train()
+    assert work.state.wait(60)
+    assert work.state.error == "RuntimeError: nothing to see"
+    assert work.state.can("train")

@@ -11,6 +11,7 @@ from limitlab.figures.lines import lines
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
 from limitlab.figures.solves.convergence import convergence_orders, fitted_orders, work_precision
+from limitlab.figures.solves.observed import class_paths, observed
 from limitlab.figures.solves.phase import phase_plane, phase_space
 from limitlab.figures.solves.solutions import by_method, states_at
 from limitlab.figures.solves.stability import stability_regions

@@ -10,14 +10,14 @@ SYSTEMS: tuple[System, ...] = (
     System(1, "stable-neural-sde", "Stable neural SDEs", "neural_des", Paper(
         "Stable Neural Stochastic Differential Equations in Analyzing Irregular Time Series Data",
         "Oh, Lim, Kim", "ICLR", 2024, "2402.14989"),
-        experiments=("diffusion_menu", "stable_sde_motions"),
+        experiments=("diffusion_menu", "series_classes", "stable_sde_motions"),
         notebooks=("neural_des/11-stable-neural-sdes.ipynb",),
         remark="two of the data sets; interpolation has its bound, not its model"),
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
-        experiments=("annuli_node", "decaying_latent_ode", "oscillator_node", "ou_latent_sde", "ou_sde_gan",
-                     "spiral_cde"),
+        experiments=("annuli_node", "decaying_latent_ode", "flow_classes", "oscillator_node", "ou_latent_sde",
+                     "ou_sde_gan", "spiral_cde"),
         notebooks=("neural_des/08-neural-odes.ipynb", "neural_des/09-neural-cdes.ipynb",
                    "neural_des/10-neural-sdes-and-gans.ipynb",
                    "neural_des/01-steps-and-their-control.ipynb", "neural_des/02-stiffness.ipynb",

@@ -9,19 +9,18 @@ Whatever is wrong with a file is said in one sentence that names its line.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from limitlab.data.sources.csv_format import TIMES, csv_number, csv_rows
 from limitlab.discovery.pinn import Measurements
 from limitlab.errors import InvalidArgument
 
-TIMES, TRAJECTORY = ("time", "t"), "trajectory"
-FEWEST_ROWS, MOST_ROWS = 4, 5000
-MISSING = ("", "nan", "na", "none", "null")
+TRAJECTORY = "trajectory"
+MOST_ROWS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,44 +63,11 @@ def read_table(name: str, content: bytes) -> Table:
 
 def read_rows(name: str, content: bytes) -> tuple[str, list[tuple[int, dict[str, float]]]]:
     """The column of times, and every row by column with its line. Raises InvalidArgument."""
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InvalidArgument(f"{name} must be a text file of comma-separated values in UTF-8") from None
-    rows = [(number, row) for number, line in enumerate(lines, 1) if (row := _cells(line, lines[0]))]
-    if not rows:
-        raise InvalidArgument(f"{name} is empty: its first line must name the columns, such as time, x, y")
-    header = [cell.strip() for cell in rows[0][1]]
-    time = next((cell for cell in header if cell.lower() in TIMES), None)
-    if time is None or len(set(header)) < len(header):
-        raise InvalidArgument(f"the first line of {name} must name a column time and others, each once; got {header}")
-    if not FEWEST_ROWS <= len(rows) - 1 <= MOST_ROWS:
-        raise InvalidArgument(f"{name} must have {FEWEST_ROWS} to {MOST_ROWS} rows of numbers; it has {len(rows) - 1}")
-    return time, [(line, _numbers(name, header, line, row)) for line, row in rows[1:]]
-
-
-def _cells(line: str, first: str) -> list[str]:
-    """The cells of a line, by the separator of the first one; none for a blank line."""
-    separator = max((",", ";", "\t"), key=first.count)
-    cells = next(csv.reader([line], delimiter=separator), [])
-    return cells if any(cell.strip() for cell in cells) else []
-
-
-def _numbers(name: str, header: Sequence[str], line: int, row: Sequence[str]) -> dict[str, float]:
-    if len(row) != len(header):
-        raise InvalidArgument(
-            f"line {line} of {name} must have {len(header)} cells, as the first has; it has {len(row)}"
-        )
-    numbers = {}
-    for column, cell in zip(header, row, strict=True):
-        try:
-            value = math.nan if cell.strip().lower() in MISSING else float(cell)
-        except ValueError:
-            value = math.inf
-        if math.isinf(value):
-            raise InvalidArgument(f"line {line} of {name} must hold numbers; {column} is {cell.strip()!r:.40}")
-        numbers[column] = value
-    return numbers
+    rows = csv_rows(content, name)
+    if len(rows) > MOST_ROWS:
+        raise InvalidArgument(f"{name} must have at most {MOST_ROWS} rows of numbers; it has {len(rows)}")
+    time = next(column for column in rows[0].cells if column.lower() in TIMES)
+    return time, [(row.line, {column: csv_number(row, column, name) for column in row.cells}) for row in rows]
 
 
 def _split(name: str, time: str, numbers: Sequence[tuple[int, dict[str, float]]]) -> Table:

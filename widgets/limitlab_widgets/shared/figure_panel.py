@@ -14,6 +14,10 @@ from limitlab_widgets.shared.widget_tree import discard
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+PAGES_OWN = ("uid", "autosize")
+"""What plotly gives every trace, and what a page says when a figure has followed its column: taken back, a figure would
+keep the width that it has."""
+
 
 class FigurePanel(widgets.VBox):
     """One figure; `show` brings it up to date, sending only what changed. Safe to call from any thread.
@@ -112,8 +116,7 @@ def _kinds(figure: go.Figure) -> list[tuple[Any, ...]]:
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The entries of `new` that differ from `old`, and None for those that are gone."""
-    # plotly gives every trace a uid of its own: it is no difference
-    gone = {key: None for key in old if key not in new and key != "uid"}
+    gone = {key: None for key in old if key not in new and key not in PAGES_OWN}
     return gone | {key: value for key, value in new.items() if key not in old or not _same(old[key], value)}
 
 

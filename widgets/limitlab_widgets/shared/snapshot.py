@@ -90,10 +90,12 @@ def _points(trace: Any, across: Any, up: Any) -> tuple[np.ndarray, np.ndarray]:
         # names along the axis are no numbers
         x = np.arange(len(y), dtype=float)
     stride = max(1, len(y) // POINTS)
+    # a gap that falls between two of the points that are kept is one still
+    gaps = np.logical_or.reduceat(~np.isfinite(y), np.arange(0, len(y), stride))
+    y = np.where(gaps, np.nan, y[::stride])
     with np.errstate(divide="ignore", invalid="ignore"):
         return tuple(  # type: ignore[return-value]
-            np.log10(values[::stride]) if axis.type == "log" else values[::stride]
-            for values, axis in ((x, across), (y, up))
+            np.log10(values) if axis.type == "log" else values for values, axis in ((x[::stride], across), (y, up))
         )
 
 
@@ -113,6 +115,10 @@ def _ends(values: list[np.ndarray], axis: Any) -> tuple[float, float]:
 def _polyline(trace: Any, x: np.ndarray, y: np.ndarray) -> str:
     colour = (trace.line.color if trace.line else None) or (trace.marker.color if trace.marker else None)
     ink = html.escape(colour) if isinstance(colour, str) else "#0072B2"
+    if trace.mode == "markers":
+        shown = np.isfinite(x) & np.isfinite(y)
+        dots = "".join(f"M{across:.1f} {up:.1f}h0" for across, up in zip(x[shown], y[shown], strict=True))
+        return f'<path d="{dots}" stroke="{ink}" stroke-width="5" stroke-linecap="round"/>'
     steps, down = [], False
     for across, up in zip(x, y, strict=True):
         if np.isfinite(across) and np.isfinite(up):

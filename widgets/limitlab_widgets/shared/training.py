@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 from traitlets import Enum, Float, HasTraits, Int, Unicode
 
@@ -34,17 +36,22 @@ ALLOWED = {
 }
 TICK = 0.2
 SHARE = 0.1
+PEEK, PEEK_SHARE = 0.5, 0.2
+"""Seconds from one look at a model in training to the next, at least, and the share of the time that looks may take."""
 
 Plan = Callable[[], "tuple[Experiment, Settings]"]
 TakeData = Callable[["Prepared"], None]
 TakeModels = Callable[["Prepared", dict[str, nn.Module], "Result | None"], None]
+Peek = Callable[["Prepared", nn.Module, "Stage"], None]
 
 
 class TrainingState(HasTraits):
     """Data and training of whatever experiment and settings `plan()` gives when a command is given.
 
     take_data(prepared) is called when data were made; take_models(prepared, models by name, result) when models can be
-    looked at: at a pause, after a stop (both without a result) and at the end. Both run in the worker's thread.
+    looked at: at a pause, after a stop (both without a result) and at the end. peek(prepared, model, stage) is called
+    now and then while a model trains, for at most a fifth of the time: it may put the model into eval mode and ask it,
+    and the training goes on as if it had not. All run in the worker's thread.
 
     >>> from limitlab_widgets import TrainingState
     >>> burgers = ll.experiments.get("burgers_fno")
@@ -64,18 +71,18 @@ class TrainingState(HasTraits):
     error = Unicode("", help="what went wrong last, for the reader; empty when all is well")
     warning = Unicode("", help="what the last work warned of, for the reader; empty when all is well")
 
-    def __init__(self, plan: Plan, take_data: TakeData, take_models: TakeModels) -> None:
+    def __init__(self, plan: Plan, take_data: TakeData, take_models: TakeModels, *, peek: Peek | None = None) -> None:
         super().__init__()
         self.prepared: Prepared | None = None
         self.settings: Any = None
         self.result: Result | None = None
         self.logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
-        self._plan, self._take_data, self._take_models = plan, take_data, take_models
+        self._plan, self._take_data, self._take_models, self._peek = plan, take_data, take_models, peek
         self._prepared_for: tuple[Any, Any] = (None, None)
         self._lock = threading.RLock()
         self._go, self._stop, self._closed = threading.Event(), threading.Event(), False
         self._thread: threading.Thread | None = None
-        self._next_tick = self._next_log = self._started = 0.0
+        self._next_tick = self._next_log = self._next_peek = self._started = 0.0
 
     def can(self, command: str) -> bool:
         """Whether prepare, train, pause, resume or stop would do something now."""
@@ -188,10 +195,12 @@ class TrainingState(HasTraits):
         self._show("training begins", 0, len(training))
         self._advance("training")
         self.result = None
+        self._next_peek = 0.0
         stage: Stage | None = None
         try:
             for stage in training:
                 self._record(stage)
+                self._peek_at(prepared, training.models[stage.model, stage.seed], stage)
                 if not self._go.is_set():
                     self._rest(prepared, _by_name(training), stage)
                 if self._stop.is_set():
@@ -225,11 +234,18 @@ class TrainingState(HasTraits):
         self.logged += 1
         step, steps = stage.progress.step, stage.progress.steps
         self._show(f"paused {stage.model} at step {step} of {steps}, loss {stage.progress.loss:.3g}", step, steps)
-        modes = [model.training for model in models.values()]
-        self._take_models(prepared, models, None)
-        for model, mode in zip(models.values(), modes, strict=True):
-            model.train(mode)
+        with _undisturbed(models.values()):
+            self._take_models(prepared, models, None)
         self._go.wait()
+
+    def _peek_at(self, prepared: Prepared, model: nn.Module, stage: Stage) -> None:
+        begun = time.perf_counter()
+        if self._peek is None or begun < self._next_peek:
+            return
+        with _undisturbed([model]):
+            self._peek(prepared, model, stage)
+        ended = time.perf_counter()
+        self._next_peek = ended + max(PEEK, (ended - begun) * (1 / PEEK_SHARE - 1))
 
     def _show(
         self, text: str, done: int, total: int, elapsed: float | None = None, *, at_once: bool | None = None
@@ -253,6 +269,19 @@ class TrainingState(HasTraits):
     def _raise_if_stopped(self) -> None:
         if self._stop.is_set():
             raise _Stopped
+
+
+@contextmanager
+def _undisturbed(models: Iterable[nn.Module]) -> Iterator[None]:
+    """Afterwards the modes of the models and torch's random numbers are as before."""
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                # not train(mode), which would set the modules below as well
+                module.training = mode
 
 
 def _by_name(training: Training) -> dict[str, nn.Module]:

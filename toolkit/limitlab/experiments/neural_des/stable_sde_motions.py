@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import option, sizes
-from limitlab.experiments.neural_des._sequences import Sequences, SequenceSettings, sequences
+from limitlab.experiments.neural_des._sequences import Sequences, SequenceSettings, latent, sequences
 from limitlab.labels import labelled
-from limitlab.neural_des.stable_sde import Architecture, StableSDE, classification, path_on, predict, until_diverged
+from limitlab.neural_des.stable_sde import StableSDE, classification, path_on, predict, until_diverged
 from limitlab.neural_des.stable_sde.model import least_gap
 from limitlab.solvers import solve_cde
 from limitlab.spaces import ControlPath
@@ -88,11 +88,7 @@ Build = Callable[[MotionSettings, int, int, int], nn.Module]
 
 
 def _latent(kind: str, bound: str) -> Build:
-    def build(settings: MotionSettings, channels: int, outputs: int, seed: int) -> nn.Module:
-        network = Architecture(width=settings.width, depth=settings.depth, bound=bound)
-        return StableSDE(kind, channels, outputs, network, step_size=1 / settings.solver_steps, seed=seed)
-
-    return build
+    return lambda settings, channels, outputs, seed: latent(kind, bound, settings, channels, outputs, seed=seed)
 
 
 def _rival(linear: bool) -> Build:

@@ -76,17 +76,18 @@ class RegularizedSettings(Ensemble, Trained):
 
 
 class FlowClassifier(nn.Module):
-    """Zeros appended to the state, a flow, and a linear map to classes: (batch, state) -> (batch, classes)."""
+    """A lift to the state, a flow, and a linear map to classes: (batch, feature) -> (batch, classes).
 
-    def __init__(self, flow: RegularizedODE, state: int, classes: int, *, zeros: int = 0, seed: int = 0) -> None:
+    state: components after the lift, which is the identity where it is left out.
+    """
+
+    def __init__(
+        self, flow: RegularizedODE, state: int, classes: int, *, lift: nn.Module | None = None, seed: int = 0
+    ) -> None:
         super().__init__()
-        self.flow, self.zeros = flow, zeros
+        self.flow, self.lifted = flow, nn.Identity() if lift is None else lift
         with seeded(seed):
-            self.head = nn.Linear(state + zeros, classes, dtype=torch.float64)
-
-    def lifted(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch state"]:
-        """The state at the start."""
-        return functional.pad(x, (0, self.zeros))
+            self.head = nn.Linear(state, classes, dtype=torch.float64)
 
     def forward(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch class"]:
         return self.head(self.flow(self.lifted(x)))
@@ -97,14 +98,17 @@ def cross_entropy(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Te
     return {"cross_entropy": functional.cross_entropy(model(batch["x"]), batch["label"])}
 
 
-def trials(settings: RegularizedSettings, recipe: Recipe, build: Any) -> tuple[Trial, ...]:
-    """A trial a way: build(regularization, seed) makes the model, `recipe` trains it with the way's term."""
+def trials(settings: RegularizedSettings, recipe: Recipe, build: Any, **at: str | float) -> tuple[Trial, ...]:
+    """A trial a way: build(regularization, seed) makes the model, `recipe` trains it with the way's term.
+
+    at: further coordinates of all of them.
+    """
     chosen = []
     for name in settings.ways:
         way = WAYS[name]
         first, last = (way.factor * weight for weight in (settings.first_weight, settings.last_weight))
         with_term = regularized(recipe, exponential(first, last, settings.steps), seed=settings.seed)
-        chosen.append(Trial({"way": name}, partial(build, way.regularization), with_term))
+        chosen.append(Trial({**at, "way": name}, partial(build, way.regularization), with_term))
     return tuple(chosen)
 
 

@@ -31,7 +31,7 @@ from limitlab.experiments.neural_des.regularization._regularized import (
     trials,
 )
 from limitlab.labels import labelled
-from limitlab.neural_des.ode import MLPField
+from limitlab.neural_des.ode import MLPField, ZeroLift
 from limitlab.neural_des.regularization import RegularizedODE
 from limitlab.neural_des.regularization.penalties import Regularization
 from limitlab.training import descent, fixed
@@ -81,7 +81,8 @@ def points(count: int, seed: tuple[int, int]) -> Points:
 def build(settings: AnnuliSettings, regularization: Regularization, seed: int) -> FlowClassifier:
     """The classifier in double precision, with one dimension more than the points have."""
     field = MLPField(3, settings.width, 1, activation="tanh", bounded=False, seed=seed).double()
-    return FlowClassifier(RegularizedODE(settings.ode(field), regularization), 2, len(RADII), zeros=1, seed=seed)
+    layer = RegularizedODE(settings.ode(field), regularization)
+    return FlowClassifier(layer, 3, len(RADII), lift=ZeroLift(1), seed=seed)
 
 
 def prepare(settings: AnnuliSettings, progress: ReportProgress = False) -> Prepared[Annuli]:

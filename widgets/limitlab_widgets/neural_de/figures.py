@@ -1,0 +1,110 @@
+"""Figures of the neural DE studio: paths of a moment, its steps beside those of earlier ones, what solves cost, errors.
+
+All numbers are those of looks and metrics of the library; a class has one colour in the figures of all classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from limitlab import figures
+from limitlab.figures.template import REFERENCE, colour, heading
+from limitlab.labels import labelled
+from limitlab_widgets.neural_de.moments import Moment, Trained, calls_along
+
+SHOWN_MOMENTS = 4
+STEPS = ("step_time", "step_size", "error", "stiffness", "accepted")
+
+
+def paths(look: xr.Dataset, sample: int, learned: float | None = None) -> go.Figure:
+    """Paths in the plane for points; else the channels of a sample, with its gaps."""
+    if "line" not in look:
+        return figures.class_paths(look)
+    return figures.observed(look, sample=sample, learned=learned)
+
+
+def odds(look: xr.Dataset, sample: int) -> go.Figure:
+    """Probability of each class along a series; that of the right one is a thick line."""
+    one = look.isel(sample=sample)
+    right = int(one["label"])
+    figure = go.Figure()
+    for number, name in enumerate(map(str, one["state"].values)):
+        figure.add_scatter(
+            x=one["time"].values.astype(np.float32),
+            y=one["y"].isel(state=number).values.astype(np.float32),
+            name=f"{name} (right)" if number == right else name,
+            mode="lines",
+            line={"color": colour(number), "width": 3.5 if number == right else 1.2},
+        )
+    figure.update_xaxes(title_text="time")
+    figure.update_yaxes(title_text="probability", range=[-0.02, 1.02])
+    return figure.update_layout(**heading(None), showlegend=True)
+
+
+def step_sizes(moments: Sequence[Moment], sample: int) -> go.Figure:
+    """Steps of the newest moment and of a few earlier ones, one line each; crosses were rejected."""
+    kept = np.unique(np.linspace(0, len(moments) - 1, SHOWN_MOMENTS).round().astype(int))
+    solutions = {}
+    for moment in (moments[number] for number in kept):
+        log = moment.look[list(STEPS)].reset_coords(drop=True).isel(sample=[sample])
+        # a figure of steps asks for states, and draws none
+        zeros = labelled(y=("sample time state", np.zeros((1, 1, 1)), "state"), state=("state", ["0"], "state"))
+        solutions[f"step {moment.step}"] = log.merge(zeros)
+    return figures.step_sizes(figures.by_method(solutions))
+
+
+def field_calls(trained: Mapping[str, Trained], moments: Sequence[Moment], name: str) -> go.Figure:
+    """Field calls against the training step, of every class and of the one in training."""
+    curves = {each.name: each.calls for each in trained.values()}
+    if moments:
+        curves[name] = calls_along(moments)
+    return _coloured(figures.lines(curves, marks=len(moments) < 30), list(trained), name)
+
+
+def missing_at_test(trained: Mapping[str, Trained], rate: float, asked: Mapping[str, float]) -> go.Figure:
+    """Accuracy against the share missing at test, a line a class, and rings at the share that is asked now."""
+    curves = {name: each.metrics["accuracy"] for name, each in trained.items()}
+    figure = _coloured(figures.lines(curves, marks=True), list(trained), "")
+    for number, name in enumerate(trained):
+        if name in asked:
+            ring = {"color": colour(number), "size": 11, "symbol": "circle-open", "line": {"width": 2}}
+            figure.add_scatter(x=[rate], y=[asked[name]], name=f"{name}, now", marker=ring, mode="markers",
+                               showlegend=False)  # fmt: skip
+    figure.add_vline(x=rate, line={"color": REFERENCE, "width": 5}, opacity=0.25)
+    figure.update_xaxes(tickformat=".0%", range=[-0.03, 1.0])
+    return figure.update_yaxes(range=[-0.03, 1.05]).update_layout(showlegend=True)
+
+
+def errors(trained: Mapping[str, Trained]) -> go.Figure:
+    """Bars of the accuracy, or of the errors on the time that was learned from and beyond, of every class."""
+    figure = go.Figure()
+    names = list(trained)
+    first = next(iter(trained.values())).metrics
+    for number, variable in enumerate(str(name) for name in first.data_vars if name != "field_calls"):
+        values = [float(each.metrics[variable]) for each in trained.values()]
+        if np.isfinite(values).any():
+            title = str(first[variable].attrs["long_name"])
+            figure.add_bar(x=names, y=values, name=title, marker={"color": colour(number)})
+    figure.update_yaxes(title_text="error, in deviations" if "error" in first else "accuracy", rangemode="tozero")
+    return figure.update_layout(**heading(None), showlegend=True, barmode="group")
+
+
+def learned_until(data: Any) -> float | None:
+    """The time up to which a forecaster has learned, where it is tested beyond."""
+    times: Any = getattr(data, "times", None)
+    test: Any = getattr(data, "test_times", None)
+    return None if times is None or len(test) == len(times) else float(times[-1])
+
+
+def _coloured(figure: go.Figure, order: Sequence[str], last: str) -> go.Figure:
+    """Lines by name in the colours of their places."""
+    places = {name: number for number, name in enumerate([*order, *([last] if last not in order else [])])}
+    for trace in figure.data:
+        if trace.name in places:
+            trace.line.color = colour(places[trace.name])
+    return figure.update_layout(showlegend=True)
