@@ -53,9 +53,7 @@ class Table:
 
 def read_table(name: str, content: bytes) -> Table:
     """The table of a file's bytes. Raises InvalidArgument that names the file, and the line where there is one."""
-    rows = csv_rows(content, name)
-    if len(rows) > MOST_ROWS:
-        raise InvalidArgument(f"{name} must have at most {MOST_ROWS} rows of numbers; it has {len(rows)}")
+    rows = csv_rows(content, name, most=MOST_ROWS)
     time = next(column for column in rows[0].cells if column.lower() in TIMES)
     numbers = [(row.line, {column: csv_number(row, column, name) for column in row.cells}) for row in rows]
     return _split(name, time, numbers)
