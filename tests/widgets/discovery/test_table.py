@@ -34,7 +34,7 @@ def test_trajectories_are_told_apart_by_their_column():
         (b"", "is empty"),
         (b"x,y\n1,2\n", "must name a column time"),
         (b"time,x,x\n1,2,3\n", "each once"),
-        (b"time,x\n1,2\n2,3\n", "must have 4 to 50000 rows of numbers; it has 2"),
+        (b"time,x\n1,2\n2,3\n", "must have 4 to 5000 rows of numbers; it has 2"),
         (b"time,x\n1,2\n2,3\n3,four\n4,5\n", "line 4 of bad.csv must hold numbers; x is 'four'"),
         (b"time,x\n1,2\n2,inf\n3,4\n4,5\n", "line 3 of bad.csv must hold numbers"),
         (b"time,x\n1,2\n2,3,4\n3,4\n4,5\n", "line 3 of bad.csv must have 2 cells"),

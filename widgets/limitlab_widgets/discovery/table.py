@@ -63,9 +63,7 @@ def read_table(name: str, content: bytes) -> Table:
 
 def read_rows(name: str, content: bytes) -> tuple[str, list[tuple[int, dict[str, float]]]]:
     """The column of times, and every row by column with its line. Raises InvalidArgument."""
-    rows = csv_rows(content, name)
-    if len(rows) > MOST_ROWS:
-        raise InvalidArgument(f"{name} must have at most {MOST_ROWS} rows of numbers; it has {len(rows)}")
+    rows = csv_rows(content, name, most=MOST_ROWS)
     time = next(column for column in rows[0].cells if column.lower() in TIMES)
     return time, [(row.line, {column: csv_number(row, column, name) for column in row.cells}) for row in rows]
 

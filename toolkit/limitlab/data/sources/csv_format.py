@@ -64,8 +64,8 @@ def read_csv(content: bytes, name: str = "the file") -> tuple[Series, tuple[str,
     return series(moments, measured, labels, lengths=lengths, classes=classes), channels
 
 
-def csv_rows(content: bytes, name: str) -> list[CsvRow]:
-    """The rows below the names, blank lines left out. Raises InvalidArgument."""
+def csv_rows(content: bytes, name: str, *, most: int = MOST_ROWS) -> list[CsvRow]:
+    """The rows below the names, at most so many, blank lines left out. Raises InvalidArgument."""
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -81,8 +81,8 @@ def csv_rows(content: bytes, name: str) -> list[CsvRow]:
             raise InvalidArgument(
                 f"line {line} of {name} must have {len(header)} cells, as the first has; it has {len(row)}"
             )
-    if not FEWEST_ROWS <= len(rows) - 1 <= MOST_ROWS:
-        raise InvalidArgument(f"{name} must have {FEWEST_ROWS} to {MOST_ROWS} rows of numbers; it has {len(rows) - 1}")
+    if not FEWEST_ROWS <= len(rows) - 1 <= most:
+        raise InvalidArgument(f"{name} must have {FEWEST_ROWS} to {most} rows of numbers; it has {len(rows) - 1}")
     return [CsvRow(line, dict(zip(header, row, strict=True))) for line, row in rows[1:]]
 
 
