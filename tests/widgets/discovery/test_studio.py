@@ -1,4 +1,5 @@
 import threading
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -161,8 +162,10 @@ def test_a_file_is_uploaded_with_a_box_for_a_term_that_nobody_knows(opened):
 
 
 def send(studio, name, text):
-    sent = {"name": name, "content": memoryview(text.encode()), "type": "", "size": len(text), "last_modified": 0}
-    studio.measuring._load({"new": (sent,)})
+    content, moment = memoryview(text.encode()), datetime(2026, 1, 1, tzinfo=UTC)
+    sent = {"name": name, "content": content, "type": "", "size": len(text), "last_modified": moment}
+    studio.measuring.upload.value = (sent,)
+    assert studio.measuring.upload.value == ()
 
 
 def test_a_typed_system_is_taken_and_what_is_wrong_with_it_is_shown(opened):

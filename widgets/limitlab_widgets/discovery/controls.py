@@ -18,6 +18,7 @@ from limitlab_widgets.discovery.state import DiscoveryState
 from limitlab_widgets.shared.controls import (
     button,
     described,
+    file_upload,
     is_echo,
     linked,
     parameter_slider,
@@ -156,12 +157,10 @@ class MeasurementPanel(widgets.VBox):
         self.seed = described(widgets.BoundedIntText, "seed", "of noise, further starts and networks", max=10**6)
         self.span: Any = None
         self._span_row = widgets.VBox()
-        self.upload = widgets.FileUpload(
-            accept=".csv,.tsv,.txt",
-            multiple=False,
-            description="Measurements of mine",
-            tooltip="comma-separated values: columns time, the states, and perhaps trajectory; t, x, u of a field",
-            layout=widgets.Layout(width="auto"),
+        self.upload = file_upload(
+            "Measurements of mine",
+            "comma-separated values: columns time, the states, and perhaps trajectory; t, x, u of a field",
+            state.load,
         )
         self.simulated = button("Simulate again", "undo", "leave the file, and measure the problem itself")
         self.about = widgets.HTML()
@@ -171,7 +170,6 @@ class MeasurementPanel(widgets.VBox):
         files = widgets.HBox([self.upload, self.simulated], layout=widgets.Layout(flex_flow="row wrap"))
         super().__init__([*self._simulation, self.seed, files, self.about])
         self.initial.observe(self._begin, "value")
-        self.upload.observe(self._load, "value")
         self.simulated.on_click(self._simulate)
         state.observe(self._follow, "settings_revision")
         self._follow()
@@ -232,14 +230,6 @@ class MeasurementPanel(widgets.VBox):
     def _begin(self, change: dict[str, Any]) -> None:
         if not self._following and change["new"] != self._state.initial and not self._state.begin(change["new"]):
             self._follow()
-
-    def _load(self, change: dict[str, Any]) -> None:
-        if not change["new"]:
-            return
-        sent = change["new"][0]
-        self._state.load(str(sent["name"]), bytes(sent["content"]))
-        # the same file, mended, is a change again
-        self.upload.value = ()
 
     def _simulate(self, _button: Any) -> None:
         self._state.file = None

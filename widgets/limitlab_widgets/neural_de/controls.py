@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from limitlab.errors import LimitlabError
 from limitlab_widgets.neural_de.sources import CLASSES, PARTS, TITLES, UNWEIGHTED, WAY_TITLES
 from limitlab_widgets.neural_de.state import NeuralDEState
-from limitlab_widgets.shared.controls import button, described, is_echo, show_value
+from limitlab_widgets.shared.controls import button, described, file_upload, is_echo, show_value
 from limitlab_widgets.shared.layout import display
 
 LOGARITHMIC: dict[str, tuple[str, str, float, float]] = {
@@ -100,12 +100,10 @@ class SourcePanel(widgets.VBox):
         self._following = False
         options = [(title, name) for name, (title, _) in TITLES.items()]
         self.chooser = described(widgets.Dropdown, "data", "what is learned from", options=options, value=state.data)
-        self.upload = widgets.FileUpload(
-            accept=".csv,.tsv,.txt",
-            multiple=False,
-            description="Series of mine",
-            tooltip="a file of comma-separated values: columns time, values, and perhaps series and label",
-            layout=widgets.Layout(width="auto"),
+        self.upload = file_upload(
+            "Series of mine",
+            "a file of comma-separated values: columns time, values, and perhaps series and label",
+            state.load,
         )
         self.leave = button("Leave the file", "undo", "go back to the data of the studio")
         self.about = widgets.HTML()
@@ -113,7 +111,6 @@ class SourcePanel(widgets.VBox):
         controls = [gaps.controls[name] for name in ("missing", "dropped")]
         super().__init__([self.chooser, files, self.about, *controls])
         self.chooser.observe(self._choose, "value")
-        self.upload.observe(self._load, "value")
         self.leave.on_click(self._leave)
         state.observe(self._follow, "settings_revision")
         self._follow()
@@ -141,14 +138,6 @@ class SourcePanel(widgets.VBox):
     def _choose(self, change: dict[str, Any]) -> None:
         if not self._following:
             self._state.data = change["new"]
-
-    def _load(self, change: dict[str, Any]) -> None:
-        if not change["new"]:
-            return
-        sent = change["new"][0]
-        self._state.load(str(sent["name"]), bytes(sent["content"]))
-        # the same file, mended, is a change again
-        self.upload.value = ()
 
     def _leave(self, _button: Any) -> None:
         self._state.file = None

@@ -39,6 +39,27 @@ def button(text: str, icon: str, tooltip: str, *, primary: bool = False) -> Comm
     return Command(description=text, icon=icon, tooltip=tooltip, primary=primary, layout=layout)
 
 
+def file_upload(text: str, tooltip: str, load: Callable[[str, bytes], object]) -> widgets.FileUpload:
+    """A button that takes a text file of a table; load(name, content) is called with each."""
+    upload = widgets.FileUpload(
+        accept=".csv,.tsv,.txt",
+        multiple=False,
+        description=text,
+        tooltip=tooltip,
+        layout=widgets.Layout(width="auto"),
+    )
+
+    def take(change: dict[str, Any]) -> None:
+        if change["new"]:
+            (sent,) = change["new"]
+            load(str(sent["name"]), bytes(sent["content"]))
+            # the same file, mended, is a change again
+            upload.value = ()
+
+    upload.observe(take, "value")
+    return upload
+
+
 def linked(state: HasTraits, name: str, control: Any, *, read: Callable[[Any], Any] | None = None) -> Any:
     """The control, showing the trait `name` and setting it, through `read` if given.
 
