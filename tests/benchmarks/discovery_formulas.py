@@ -60,8 +60,9 @@ def by_gplearn(data: Data, seed: int) -> Iterator[Iterable[Expr]]:
     from gplearn.genetic import SymbolicRegressor
 
     model = SymbolicRegressor(
-        500, 1, function_set=tuple(FUNCTIONS), random_state=seed, warm_start=True, parsimony_coefficient=1e-4
-    )
+        population_size=500, generations=1, function_set=tuple(FUNCTIONS), random_state=seed, warm_start=True,
+        parsimony_coefficient=1e-4,
+    )  # fmt: skip
     for generation in range(1, 10**6):
         model.set_params(generations=generation).fit(data.X, data.y)
         best = sorted(model._programs[-1], key=lambda program: program.raw_fitness_)[:10]
