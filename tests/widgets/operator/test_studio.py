@@ -290,3 +290,29 @@ def test_a_control_that_the_operator_does_not_use_is_off(opened):
     studio.operator.value = "unet"
     assert studio.options["padding"].disabled
     assert not studio.options["width"].disabled
+
+
+def test_two_operators_are_looked_at_side_by_side(opened):
+    studio = opened("darcy", size="smoke")
+    assert [value for _, value in studio.beside.options] in ([], [""])
+    for name in ("fno", "unet"):
+        studio.operator.value = name
+        studio.training.buttons["train"].click()
+        assert studio.state.training.wait(180)
+    assert [value for _, value in studio.beside.options] == ["", "fno", "mean"]
+    studio.beside.value = "fno"
+    names = [trace.name for trace in studio.triptych.figure.data]
+    assert names == ["truth", "input", "unet", "error of unet", "fno", "error of fno"]
+    studio.sample.value = 2
+    for name in ("unet", "fno"):
+        predicted = studio.state.predictions[name][studio.state.resolution]
+        np.testing.assert_array_equal(shown(studio.triptych, name).z, predicted["prediction"][2, 0].values.T)
+    studio.model.value = "fno"
+    assert shown(studio.triptych, "prediction") is not None
+    studio.model.value = "mean"
+    assert shown(studio.triptych, "mean").z.max() < shown(studio.triptych, "truth").z.max()
+    studio.options["train_samples"].value += 1
+    studio.training.buttons["prepare"].click()
+    assert studio.state.training.wait(180)
+    assert studio.state.beside == ""
+    assert shown(studio.triptych, "prediction") is not None

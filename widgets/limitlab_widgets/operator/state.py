@@ -70,6 +70,7 @@ class OperatorState(StudioState):
     operator = Unicode("fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
     model = Unicode(BASELINE, help="whose prediction is looked at")
+    beside = Unicode("", help="whose prediction is looked at next to it, none where empty")
     models = Tuple(help="models that can be looked at")
     resolutions = Tuple(help="test resolutions that can be looked at")
     samples = Int(0, help="number of test functions")
@@ -129,6 +130,16 @@ class OperatorState(StudioState):
         return self.predictions.get(self.model, {}).get(self.resolution)
 
     @property
+    def compared(self) -> dict[str, xr.Dataset]:
+        """What `predicted` holds, of the model shown and of the one beside it, by name; empty where none is beside."""
+        if self.beside in ("", self.model):
+            return {}
+        tables = {name: self.predictions.get(name, {}) for name in (self.model, self.beside)}
+        if any(self.resolution not in table for table in tables.values()):
+            return {}
+        return {name: table[self.resolution] for name, table in tables.items()}
+
+    @property
     def metrics(self) -> xr.Dataset | None:
         """Errors of all models that can be looked at, dims (model, resolution, sample)."""
         import xarray as xr
@@ -186,6 +197,10 @@ class OperatorState(StudioState):
     def _is_model(self, proposal: dict[str, Any]) -> str:
         return one_of("model", proposal["value"], self.models or (BASELINE,))
 
+    @validate("beside")
+    def _is_another_model(self, proposal: dict[str, Any]) -> str:
+        return one_of("beside", proposal["value"], ("", *self.models))
+
     @validate("sample")
     def _is_sample(self, proposal: dict[str, Any]) -> int:
         return int(check_number("sample", proposal["value"], low=0, high=max(0, self.samples - 1), integer=True))
@@ -228,6 +243,7 @@ class OperatorState(StudioState):
             self._data_of = made_of
             self.predictions[BASELINE], self.measured[BASELINE] = predictions, measured
             self.settings_of[BASELINE] = settings
+            self.beside = ""
             # the sample before the samples: it must exist among the old functions and among the new ones
             self.sample = min(self.sample, settings.test_samples - 1)
             self.samples, self.models, self.resolutions = settings.test_samples, (BASELINE,), tuple(data.test)

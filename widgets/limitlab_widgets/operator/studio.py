@@ -19,7 +19,7 @@ from limitlab.experiments.operators._learning import Build
 from limitlab.operators import OPERATORS
 from limitlab_widgets.operator.settings import SettingsPanel
 from limitlab_widgets.operator.state import BASELINE, OperatorState
-from limitlab_widgets.shared.controls import described, linked
+from limitlab_widgets.shared.controls import described, linked, offer
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import card, columns, fold, row, share
 from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, TrainingPanel
@@ -64,6 +64,7 @@ class OperatorStudio(Studio):
         self.settings = SettingsPanel(state)
         self.training = TrainingPanel(state.training)
         self.model = described(widgets.Dropdown, "prediction of", "whose prediction is looked at")
+        self.beside = described(widgets.Dropdown, "beside", "whose prediction is looked at next to it")
         self.sample = linked(
             state,
             "sample",
@@ -104,19 +105,20 @@ class OperatorStudio(Studio):
         pair = [share(panel, least=300) for panel in (self.against_resolution, self.spectrum)]
         self.drawn = widgets.VBox([self.triptych, row(pair)])
         self.note = StaleNote(self.state, self.drawn)
-        look = [row([self.model, self.sample, self.resolution]), self.note, self.verdict, self.drawn]
+        look = [row([self.model, self.beside, self.sample, self.resolution]), self.note, self.verdict, self.drawn]
         return [columns(controls, [card("4 &nbsp; Test functions", look)])]
 
     def _connect(self) -> None:
         state = self.state
         self.problem.observe(self._take_problem, "problem")
         self.model.observe(self._take_model, "value")
+        self.beside.observe(self._take_beside, "value")
         self.resolution.observe(self._take_resolution, "value")
         state.observe(self._follow_problem, "problem")
         state.observe(self._enable_controls, ["operator", "problem"])
         state.training.observe(self._enable_controls, "phase")
         state.observe(self._draw_all, "revision")
-        state.observe(self._draw_all, ["resolution", "model"])
+        state.observe(self._draw_all, ["resolution", "model", "beside"])
         state.observe(self._draw_sample, "sample")
         state.observe(self._draw_verdict, ["options", "problem", "operator"])
         state.observe(self.renew_picture, ["revision", "problem", "operator"])
@@ -132,6 +134,9 @@ class OperatorStudio(Studio):
     def _take_model(self, change: dict[str, Any]) -> None:
         if change["new"]:
             self.state.model = change["new"]
+
+    def _take_beside(self, change: dict[str, Any]) -> None:
+        self.state.beside = change["new"] or ""
 
     def _take_resolution(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -151,6 +156,9 @@ class OperatorStudio(Studio):
             if predicted is None or metrics is None:
                 return
             _offer(self.model, [(state.titles[name], name) for name in state.models], state.model, self._take_model)
+            others = [(state.titles[name], name) for name in state.models if name != state.model]
+            beside = state.beside if state.beside != state.model else ""
+            _offer(self.beside, [("nothing", ""), *others], beside, self._take_beside)
             sizes = [(f"{n}", n) for n in state.resolutions]
             _offer(self.resolution, sizes, state.resolution, self._take_resolution)
             self.sample.max = state.samples - 1
@@ -165,9 +173,14 @@ class OperatorStudio(Studio):
     def _draw_sample(self, _change: dict[str, Any] | None = None) -> None:
         with self.state.lock:
             predicted = self.state.predicted
-            if predicted is not None:
+            if predicted is None:
+                return
+            compared = {name: sample.isel(sample=self.state.sample) for name, sample in self.state.compared.items()}
+            if compared:
+                self.triptych.show(figures.side_by_side(compared))
+            else:
                 self.triptych.show(figures.triptych(predicted.isel(sample=self.state.sample)))
-                self._draw_verdict()
+            self._draw_verdict()
 
     def _draw_verdict(self, _change: dict[str, Any] | None = None) -> None:
         state = self.state
@@ -177,11 +190,13 @@ class OperatorStudio(Studio):
                 return
             errors = metrics["relative_l2"].sel(resolution=state.resolution)
             error, mean = float(errors[state.sample]), float(errors.mean())
+            drift = metrics["drift"].sel(resolution=state.resolution)[state.sample] if "drift" in metrics else 0.0
+            moved = f"; {float(drift):.4f} from its own answer on the finest grid" if drift > 0 else ""
             untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
             self.verdict.value = (
                 f"{html.escape(state.titles[state.model])}{untrained}: relative L2 error <b>{error:.4f}</b> of test "
                 f"function {state.sample}, <b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} "
-                f"points per axis{_changed_settings(state)}"
+                f"points per axis{moved}{_changed_settings(state)}"
             )
 
 
@@ -199,8 +214,7 @@ def _offer(
 ) -> None:
     """Let a control offer these, with `value` picked; nobody is told of the first one being picked meanwhile."""
     control.unobserve(observer, "value")
-    if tuple(control.options) != tuple(options):
-        control.options = options
+    offer(control, options)
     if control.value != value:
         control.value = value
     control.observe(observer, "value")
