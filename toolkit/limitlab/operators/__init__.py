@@ -6,8 +6,9 @@ from settings; the classes can be used directly.
 
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
-from limitlab.operators.catalogue import OPERATORS, build, get, names
+from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
 from limitlab.operators.fno import FNO
+from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.row import Operator, Task, count_parameters
@@ -17,6 +18,9 @@ __all__ = [
     "FNO",
     "OPERATORS",
     "Cycle",
+    "Kernels",
+    "LordLayer",
+    "LordNet",
     "MeanPredictor",
     "MgNO",
     "Normalized",
@@ -30,5 +34,6 @@ __all__ = [
     "count_parameters",
     "get",
     "names",
+    "points_of",
     "unet_with_parameters",
 ]
