@@ -29,7 +29,7 @@ def built(name, dtype=torch.float64):
     torch.manual_seed(0)
     targets = smooth(6, 1, seed=1)
     statistics = ChannelStatistics.of(targets)
-    task = Task(1, 1, Grid.uniform((POINTS, POINTS)), (statistics, statistics), targets.mean(0))
+    task = Task(1, 1, Grid.uniform((POINTS, POINTS)), (statistics, statistics), targets.mean(0), targets)
     return OPERATORS[name].build(task, SETTINGS).to(dtype).eval()
 
 
@@ -96,7 +96,7 @@ def test_the_settings_of_a_row_are_those_that_change_it(name):
         torch.manual_seed(0)
         targets = smooth(2, 1)
         statistics = ChannelStatistics.of(targets)
-        task = Task(1, 1, Grid.uniform((POINTS, POINTS)), (statistics, statistics), targets.mean(0))
+        task = Task(1, 1, Grid.uniform((POINTS, POINTS)), (statistics, statistics), targets.mean(0), targets)
         model = OPERATORS[name].build(task, SimpleNamespace(**{**vars(SETTINGS), **changed})).double().eval()
         with torch.no_grad():
             return model(smooth(1, 1))

@@ -7,9 +7,11 @@ from settings; the classes can be used directly.
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names
+from limitlab.operators.deeponet import DeepONet
 from limitlab.operators.fno import FNO
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
+from limitlab.operators.pod import Modes, PODDeepONet, target_modes
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
 
@@ -17,10 +19,13 @@ __all__ = [
     "FNO",
     "OPERATORS",
     "Cycle",
+    "DeepONet",
     "MeanPredictor",
     "MgNO",
+    "Modes",
     "Normalized",
     "Operator",
+    "PODDeepONet",
     "Persistence",
     "SpectralConv",
     "Task",
@@ -30,5 +35,6 @@ __all__ = [
     "count_parameters",
     "get",
     "names",
+    "target_modes",
     "unet_with_parameters",
 ]

@@ -216,6 +216,7 @@ def prepare_operator(
         grid=training_set.grid,
         statistics=(ChannelStatistics.of(tensors["input"]), ChannelStatistics.of(tensors["target"])),
         mean_target=tensors["target"].mean(0),
+        targets=tensors["target"],
     )
     test = {n: view("test", n) for n in sorted(set(settings.test_resolutions))}
     data = OperatorData(problem, train, test, task, training_set)
