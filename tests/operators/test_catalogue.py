@@ -8,6 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from limitlab import operators
 from limitlab.data import ChannelStatistics
+from limitlab.errors import InvalidArgument
 from limitlab.operators import OPERATORS, Task
 from limitlab.spaces import Grid, spectral_resample
 from limitlab.training import operator_loss
@@ -15,7 +16,9 @@ from limitlab.training import operator_loss
 SETTINGS = SimpleNamespace(modes=8, width=8, layers=2, padding=0.0, norm="none")
 POINTS = 16
 LEARN = [name for name, row in OPERATORS.items() if row.trains]
-FREE = [name for name, row in OPERATORS.items() if not row.tied]
+TIED = [name for name, row in OPERATORS.items() if row.tied]
+FIXED = [name for name, row in OPERATORS.items() if row.fixed]
+FREE = [name for name in OPERATORS if name not in (*TIED, *FIXED)]
 
 
 def smooth(samples, channels, points=POINTS, seed=0):
@@ -53,12 +56,25 @@ def test_an_operator_answers_with_the_same_function_on_a_finer_grid(name):
     assert errors[-1] <= errors[0] + 1e-12
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATORS) - set(FREE)))
+@pytest.mark.parametrize("name", TIED)
 def test_a_tied_model_is_another_map_on_a_finer_grid(name):
     model = built(name)
     with torch.no_grad():
         coarse, fine = model(smooth(3, 1, 32)), model(smooth(3, 1, 64))[..., ::2, ::2]
     assert (fine - coarse).norm() > 0.05 * coarse.norm()
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_fixed_model_refuses_another_grid_and_says_which_it_takes(name):
+    model = built(name)
+    assert operators.points_of(torch.nn.Sequential(model)) == (POINTS, POINTS)
+    with torch.no_grad(), pytest.raises(InvalidArgument, match=rf"{POINTS}.*{2 * POINTS}"):
+        model(smooth(3, 1, 2 * POINTS))
+
+
+@pytest.mark.parametrize("name", sorted({*FREE, *TIED}))
+def test_any_other_model_takes_every_grid(name):
+    assert operators.points_of(built(name)) is None
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -109,7 +125,7 @@ def test_the_settings_of_a_row_are_those_that_change_it(name):
 @pytest.mark.parametrize("name", LEARN)
 def test_model_and_loss_run_on_one_device_only(name):
     with FakeTensorMode(), torch.device("cuda"):
-        model = operators.build(name, 1, 1, 2)
+        model = operators.build(name, 1, 1, 2, **({"points": (POINTS, POINTS)} if name in FIXED else {}))
         batch = {role: torch.empty(2, 1, 16, 16) for role in ("input", "target")}
         loss = operator_loss("h1", Grid.uniform((16, 16)))(model, batch)
     assert loss["relative_h1"].device.type == "cuda"

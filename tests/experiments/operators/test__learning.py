@@ -90,6 +90,18 @@ def test_a_persons_own_equation_is_an_experiment():
     assert bool(np.isfinite(result.metrics["relative_l2"]).all())
 
 
+def test_a_fixed_operator_is_measured_on_its_own_grid_and_the_others_on_all():
+    experiment, settings = smoke("burgers_fno", models=("lordnet", "fno"))
+    result = experiment.train(settings).finish()
+    answered = result.metrics["relative_l2"].notnull().all(("seed", "sample"))
+    own = answered["resolution"] == settings.resolution
+    assert bool((answered.sel(model="lordnet") == own).all())
+    assert bool(answered.sel(model="fno").all())
+    assert len(result.figures()) == 5
+    with pytest.raises(InvalidArgument, match=f"training resolution {settings.resolution}, the only one of lordnet"):
+        smoke("burgers_fno", models=("lordnet",), test_resolutions=(2 * settings.resolution,))
+
+
 def test_parameters_of_the_problem_are_settings():
     _, settings = smoke("burgers_fno", parameters="nu=0.05")
     assert problem_at("burgers", settings).values["nu"] == 0.05

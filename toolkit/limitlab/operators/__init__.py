@@ -6,9 +6,10 @@ from settings; the classes can be used directly.
 
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
-from limitlab.operators.catalogue import OPERATORS, build, get, names
+from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
 from limitlab.operators.deeponet import DeepONet
 from limitlab.operators.fno import FNO
+from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.pod import Modes, PODDeepONet, target_modes
@@ -20,6 +21,9 @@ __all__ = [
     "OPERATORS",
     "Cycle",
     "DeepONet",
+    "Kernels",
+    "LordLayer",
+    "LordNet",
     "MeanPredictor",
     "MgNO",
     "Modes",
@@ -35,6 +39,7 @@ __all__ = [
     "count_parameters",
     "get",
     "names",
+    "points_of",
     "target_modes",
     "unet_with_parameters",
 ]

@@ -49,7 +49,8 @@ def get(name: str) -> type[nn.Module]:
 def build(name: str, in_channels: int, out_channels: int, dimension: int, **options: Any) -> nn.Module:
     """A model from its name and options (those of its class).
 
-    `modes` of an FNO may be one number for all axes (default 12). A mean predictor needs `mean_field`.
+    `modes` of an FNO may be one number for all axes (default 12). A mean predictor needs `mean_field`, a fixed operator
+    `points`.
     Raises UnknownName (for a name or an option), InvalidArgument.
 
     >>> ll.operators.build("fno", 1, 1, 2, modes=12, width=32).modes
@@ -68,3 +69,13 @@ def build(name: str, in_channels: int, out_channels: int, dimension: int, **opti
         if option not in options:
             raise InvalidArgument(f"{name} needs the option {option}")
     return model(**{key: value for key, value in task.items() if key in parameters}, **options)
+
+
+def points_of(model: nn.Module) -> tuple[int, ...] | None:
+    """Points per axis of the one grid that a model takes, where it is or holds a fixed operator; None: any grid.
+
+    >>> ll.operators.points_of(ll.operators.UNet(1, 1, width=4)) is None
+    True
+    """
+    fixed: tuple[Any, ...] = tuple(row.model for row in OPERATORS.values() if row.fixed)
+    return next((module.points for module in model.modules() if isinstance(module, fixed)), None)

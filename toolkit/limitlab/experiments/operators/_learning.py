@@ -69,6 +69,12 @@ class OperatorSettings(Ensemble, MixedPrecision):
                 f"test_resolutions and resolution must divide the finest of them ({self.finest}); "
                 f"got {self.resolution} and {self.test_resolutions}"
             )
+        fixed = [name for name in self.models if OPERATORS[name].fixed]
+        if fixed and self.resolution not in self.test_resolutions:
+            raise InvalidArgument(
+                f"test_resolutions must hold the training resolution {self.resolution}, the only one of {fixed[0]}; "
+                f"got {self.test_resolutions}"
+            )
         if self.batch_size > self.train_samples:
             raise InvalidArgument(f"batch_size must be <= train_samples ({self.train_samples}); got {self.batch_size}")
 
@@ -248,8 +254,13 @@ def trial_of(operator: Operator, settings: OperatorSettings, data: OperatorData)
 
 @torch.no_grad()
 def predict(model: nn.Module, dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset's `input` and `target` with the model's `prediction` beside them, on the same dims."""
+    """The dataset's `input` and `target` with the model's `prediction` beside them, on the same dims.
+
+    A fixed operator has no answer on another grid than its own: NaN.
+    """
     inputs = torch.as_tensor(dataset["input"].values)
+    if operators.points_of(model) not in (None, tuple(inputs.shape[2:])):
+        return dataset.assign(prediction=dataset["target"].where(False))
     device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), inputs.device)
     model.eval()
     # in parts: a test set at the finest resolution may not fit on the device
@@ -258,7 +269,10 @@ def predict(model: nn.Module, dataset: xr.Dataset) -> xr.Dataset:
 
 
 def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int) -> xr.Dataset:
-    """Relative L2 and H1 errors of every test sample at every test resolution, dims (resolution, sample)."""
+    """Relative L2 and H1 errors of every test sample at every test resolution, dims (resolution, sample).
+
+    NaN where a fixed operator has no answer.
+    """
     import xarray as xr
 
     rows = []
@@ -286,7 +300,8 @@ def draw_operator(result: Result[OperatorSettings, OperatorData]) -> dict[str, g
     trials = result.prepared.trials
     name = next((trial.name for trial in trials if trial.recipe is not None), trials[0].name)
     seed = settings.seed_range[0]
-    finest = max(data.test)
+    anywhere = operators.points_of(result.models[name, seed]) is None
+    finest = max(data.test) if anywhere else settings.resolution
     predicted = predict(result.models[name, seed], data.test[finest])
     errors = result.metrics["relative_l2"].sel(model=name, seed=seed, resolution=finest)
     # the nearest sample: of an even number the median is none of them
