@@ -57,14 +57,14 @@ class Modes:
     >>> grid = ll.spaces.Grid.uniform(32)
     >>> u = torch.randn(20, 1, 1) * torch.sin(2 * torch.pi * grid.points(torch.float32).mT)
     >>> modes = ll.operators.target_modes(u, grid, 1)
-    >>> modes.functions.shape, modes.tail < 1e-5
+    >>> modes.functions.shape, float(modes.tail) < 1e-5
     (torch.Size([1, 1, 32]), True)
     """
 
     mean: Float[Tensor, "channel *grid"]
     functions: Float[Tensor, "mode channel *grid"]
     deviations: Float[Tensor, " mode"]
-    tail: float
+    tail: Float[Tensor, ""]
 
 
 def target_modes(targets: Float[Tensor, "sample channel *grid"], grid: Grid, count: int) -> Modes:
@@ -89,8 +89,8 @@ def target_modes(targets: Float[Tensor, "sample channel *grid"], grid: Grid, cou
     deviations = values[:kept] / len(targets) ** 0.5
     left, whole = values[kept:].square().sum(), values.square().sum()
     scaled = functions * deviations.reshape(-1, *[1] * mean.ndim)
-    share = float((left / whole).sqrt())
-    return Modes(mean.to(targets.dtype), scaled.to(targets.dtype), deviations.to(targets.dtype), share)
+    parts = (mean, scaled, deviations, (left / whole).sqrt())
+    return Modes(*(part.to(targets.dtype) for part in parts))
 
 
 class ModeTrunk(nn.Module):

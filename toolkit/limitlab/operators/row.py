@@ -58,7 +58,7 @@ class Operator:
 
     settings: those that change it; a studio greys out the others. trains: whether it has anything to learn. tied: its
     numbers belong to one spacing of the grid, so that on another grid it is another map. fixed: takes the grid alone
-    that it was built for, whose points per axis are an argument and an attribute of `model`, `points`.
+    that it was built for, whose points per axis are an attribute of `model`, `points`.
 
     >>> ll.operators.OPERATORS["fno"].settings
     ('modes', 'width', 'layers', 'padding', 'norm')

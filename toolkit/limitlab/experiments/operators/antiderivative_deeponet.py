@@ -12,7 +12,6 @@ Source: Lu, Jin, Pang, Zhang & Karniadakis, Learning nonlinear operators via Dee
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
