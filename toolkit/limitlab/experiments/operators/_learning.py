@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from limitlab.problems import PDEProblem
 
 EVALUATION_BATCH = 50
+LEARNERS = tuple(name for name, row in OPERATORS.items() if row.trains)
 Build = Callable[[Task], nn.Module]
 
 
