@@ -3,6 +3,7 @@
 from limitlab.data.batches import Batches, ShuffledRows, batches
 from limitlab.data.generation import NonFiniteSample, generate
 from limitlab.data.series import Series, series
+from limitlab.data.sources.antiderivatives import antiderivatives
 from limitlab.data.sources.oscillators import damped_oscillators
 from limitlab.data.sources.shipped import DataMissing, digits, hudson_bay
 from limitlab.data.sources.shipped_series import basic_motions, japanese_vowels
@@ -21,6 +22,7 @@ __all__ = [
     "NonFiniteSample",
     "Series",
     "ShuffledRows",
+    "antiderivatives",
     "basic_motions",
     "batches",
     "damped_oscillators",

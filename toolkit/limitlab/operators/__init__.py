@@ -7,10 +7,12 @@ from settings; the classes can be used directly.
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
+from limitlab.operators.deeponet import DeepONet
 from limitlab.operators.fno import FNO
 from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
+from limitlab.operators.pod import Modes, PODDeepONet, target_modes
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
 
@@ -18,13 +20,16 @@ __all__ = [
     "FNO",
     "OPERATORS",
     "Cycle",
+    "DeepONet",
     "Kernels",
     "LordLayer",
     "LordNet",
     "MeanPredictor",
     "MgNO",
+    "Modes",
     "Normalized",
     "Operator",
+    "PODDeepONet",
     "Persistence",
     "SpectralConv",
     "Task",
@@ -35,5 +40,6 @@ __all__ = [
     "get",
     "names",
     "points_of",
+    "target_modes",
     "unet_with_parameters",
 ]

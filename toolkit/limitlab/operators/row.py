@@ -20,6 +20,8 @@ from limitlab.spaces import Grid
 class Task:
     """What an operator is built for: channels, the training grid, and what is known of the training functions.
 
+    targets: all of them, for what is made from more than their mean.
+
     >>> line, ones = ll.spaces.Grid.uniform((16,)), torch.ones(1)
     >>> statistics = ll.data.ChannelStatistics(0 * ones, ones)
     >>> task = ll.operators.Task(1, 1, line, (statistics, statistics), torch.zeros(1, 16))
@@ -32,6 +34,7 @@ class Task:
     grid: Grid
     statistics: tuple[ChannelStatistics, ChannelStatistics]
     mean_target: Float[Tensor, "out_channels *grid"]
+    targets: Float[Tensor, "sample out_channels *grid"] | None = None
 
     @property
     def dimension(self) -> int:
@@ -55,7 +58,7 @@ class Operator:
 
     settings: those that change it; a studio greys out the others. trains: whether it has anything to learn. tied: its
     numbers belong to one spacing of the grid, so that on another grid it is another map. fixed: takes the grid alone
-    that it was built for, whose points per axis are an argument and an attribute of `model`, `points`.
+    that it was built for, whose points per axis are an attribute of `model`, `points`.
 
     >>> ll.operators.OPERATORS["fno"].settings
     ('modes', 'width', 'layers', 'padding', 'norm')

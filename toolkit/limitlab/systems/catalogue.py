@@ -87,7 +87,10 @@ SYSTEMS: tuple[System, ...] = (
     System(16, "nns-to-nos", "From networks to operators", "operators", Paper(
         "Principled Approaches for Extending Neural Architectures to Function Spaces",
         "Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli, Anandkumar",
-        "preprint", 2025, "2506.10973")),
+        "preprint", 2025, "2506.10973"),
+        experiments=("antiderivative_deeponet", "burgers_operators", "darcy_operators"),
+        notebooks=("operators/07-which-operator.ipynb",),
+        remark="DeepONet and the comparison of all operators; the recipe for other architectures is to come"),
     System(17, "spectral-refiner", "Spectral-Refiner", "operators", Paper(
         "Spectral-Refiner: Accurate Fine-Tuning of Spatiotemporal Fourier Neural Operator for Turbulent Flows",
         "Cao, Brarda, Li, Xi", "ICLR", 2025, "2405.17211")),

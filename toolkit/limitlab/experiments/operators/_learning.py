@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from limitlab.problems import PDEProblem
 
 EVALUATION_BATCH = 50
+LEARNERS = tuple(name for name, row in OPERATORS.items() if row.trains)
 Build = Callable[[Task], nn.Module]
 
 
@@ -222,6 +223,7 @@ def prepare_operator(
         grid=training_set.grid,
         statistics=(ChannelStatistics.of(tensors["input"]), ChannelStatistics.of(tensors["target"])),
         mean_target=tensors["target"].mean(0),
+        targets=tensors["target"],
     )
     test = {n: view("test", n) for n in sorted(set(settings.test_resolutions))}
     data = OperatorData(problem, train, test, task, training_set)
