@@ -12,7 +12,7 @@ from limitlab.operators import OPERATORS, Task
 from limitlab.spaces import Grid, spectral_resample
 from limitlab.training import operator_loss
 
-SETTINGS = SimpleNamespace(modes=8, width=8, layers=2, padding=0.0, norm="none")
+SETTINGS = SimpleNamespace(modes=8, width=8, layers=2, padding=0.0, norm="none", factorization="tucker", rank=0.1)
 POINTS = 16
 LEARN = [name for name, row in OPERATORS.items() if row.trains]
 FREE = [name for name, row in OPERATORS.items() if not row.tied]
@@ -102,6 +102,7 @@ def test_the_settings_of_a_row_are_those_that_change_it(name):
             return model(smooth(1, 1))
 
     changed = {"modes": 4, "width": 12, "layers": 3, "padding": 0.25, "norm": "instance"}
+    changed |= {"factorization": "cp", "rank": 0.5}
     different = [key for key, value in changed.items() if not torch.equal(shapes(**{key: value}), shapes())]
     assert tuple(different) == OPERATORS[name].settings
 
