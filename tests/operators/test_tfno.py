@@ -1,9 +1,22 @@
 """A tensorised FNO is the FNO with the weights that its factors multiply out to, with fewer numbers in them."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
 
 from limitlab.operators import FNO, TFNO, Compression, count_parameters
+
+
+def benchmark():
+    path = Path(__file__).parents[1] / "benchmarks" / "operators.py"
+    specification = importlib.util.spec_from_file_location("operators_benchmark", path)
+    module = importlib.util.module_from_spec(specification)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(path.parent)
+        specification.loader.exec_module(module)
+    return module
 
 
 def dense_twin(model):
@@ -61,30 +74,6 @@ def test_agrees_with_neuraloperator(name):
         n_modes=(6, 6), in_channels=1, out_channels=1, hidden_channels=8, n_layers=2, factorization=name,
         rank={"cp": ranks[0], "tucker": ranks, "tt": (1, *ranks, 1)}[name], implementation="factorized",
     )  # fmt: skip
-    copy_weights(ours, peer, name)
+    benchmark().copy_weights(ours, peer)
     u = torch.randn(2, 1, 16, 15)
     assert (ours(u) - peer(u)).abs().max() < 1e-5
-
-
-def copy_weights(ours, peer, name):
-    """Into ours from neuraloperator's: factors, and what else a layer has."""
-    blocks = peer.fno_blocks
-    with torch.no_grad():
-        for target, source in ((ours.lifting, peer.lifting), (ours.projection, peer.projection)):
-            copy_mlp(target, source)
-        for index, block in enumerate(ours.blocks):
-            weight = blocks.convs[index].weight
-            heads = {"cp": lambda w=weight: [w.weights], "tucker": lambda w=weight: [w.core], "tt": list}[name]()
-            parts = block.spectral.factors.tensor.parts
-            for part, value in zip(parts, [*heads, *weight.factors], strict=True):
-                part.copy_(torch.view_as_real(value.to(torch.complex64)))
-            block.spectral.bias.copy_(blocks.convs[index].bias.flatten())
-            block.skip.weight.copy_(blocks.fno_skips[index].conv.weight.squeeze(-1))
-            copy_mlp(block.channel_mlp, blocks.channel_mlp[index])
-            block.channel_mlp_skip.gate.copy_(blocks.channel_mlp_skips[index].weight.flatten())
-
-
-def copy_mlp(target, source):
-    for layer, copied in ((target.first, source.fcs[0]), (target.second, source.fcs[1])):
-        layer.weight.copy_(copied.weight.squeeze(-1))
-        layer.bias.copy_(copied.bias)

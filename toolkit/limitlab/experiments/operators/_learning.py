@@ -54,7 +54,7 @@ class OperatorSettings(Ensemble, MixedPrecision):
     padding: float = option(0.0, "zeros around the domain, as a fraction of it per side", low=0.0, high=0.25)
     norm: str = option("none", "normalisation inside the layers", choices=("none", "instance", "group"))
     factorization: str = option("tucker", "format of a tensorised operator's weights", choices=FACTORIZATIONS)
-    rank: float = option(0.1, "what its factors hold of the dense weights' numbers", low=0.01, high=1.0)
+    rank: float = option(0.1, "what its factors hold of the dense weights' numbers", low=0.001, high=1.0)
     loss: str = option("l2", "training loss", choices=("l2", "h1"))
     epochs: int = option(12, "passes over the training set", low=1, high=100_000)
     batch_size: int = option(20, "functions a step", low=1, high=4096)

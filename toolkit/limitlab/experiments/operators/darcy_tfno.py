@@ -8,6 +8,7 @@ Source: Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator (2023), a
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from limitlab.experiments.contract.settings import sizes
 from limitlab.experiments.operators._learning import (
@@ -23,7 +24,7 @@ from limitlab.operators.tfno import tfno
 def row(factorization: str) -> Operator:
     """The tensorised FNO of the settings with this format."""
 
-    def build(task: Task, settings: OperatorSettings) -> TFNO:
+    def build(task: Task, settings: Any) -> TFNO:
         return tfno(task, replace(settings, factorization=factorization))
 
     return Operator(factorization, factorization, TFNO, build)
