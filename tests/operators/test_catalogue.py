@@ -13,7 +13,7 @@ from limitlab.operators import OPERATORS, Task
 from limitlab.spaces import Grid, spectral_resample
 from limitlab.training import operator_loss, runs
 
-SETTINGS = SimpleNamespace(modes=8, width=8, layers=2, padding=0.0, norm="none")
+SETTINGS = SimpleNamespace(modes=8, width=8, layers=2, padding=0.0, norm="none", factorization="tucker", rank=0.1)
 POINTS = 16
 PERIODIC = Grid.uniform((POINTS, POINTS))
 LEARN = [name for name, row in OPERATORS.items() if row.trains]
@@ -171,6 +171,7 @@ def test_the_settings_of_a_row_are_those_that_change_it(name):
             return built(name, **changed)(smooth(1, 1))
 
     changed = {"modes": 4, "width": 12, "layers": 3, "padding": 0.25, "norm": "instance"}
+    changed |= {"factorization": "cp", "rank": 0.5}
     different = [key for key, value in changed.items() if not torch.equal(answer(**{key: value}), answer())]
     assert tuple(different) == OPERATORS[name].settings
 

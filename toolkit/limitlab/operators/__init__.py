@@ -4,6 +4,7 @@ A model maps (batch, channel, *grid) to (batch, channel, *grid). `OPERATORS` is 
 from settings; the classes can be used directly.
 """
 
+from limitlab.layers.factorized import Compression
 from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
@@ -14,11 +15,14 @@ from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.pod import Modes, PODDeepONet, target_modes
 from limitlab.operators.row import Operator, Task, count_parameters
+from limitlab.operators.tfno import TFNO
 from limitlab.operators.unet import UNet, unet_with_parameters
 
 __all__ = [
     "FNO",
     "OPERATORS",
+    "TFNO",
+    "Compression",
     "Cycle",
     "DeepONet",
     "Kernels",

@@ -4,7 +4,7 @@ recipe = training.Recipe(loss, batches, steps=500, learning_rate=3e-3)
 for progress in training.fit(model, recipe): print(progress)
 """
 
-from limitlab.training import runs, schedules
+from limitlab.training import growth, runs, schedules
 from limitlab.training.batches import Batches, deferred, fixed
 from limitlab.training.device import device
 from limitlab.training.divergence import TrainingDiverged
@@ -30,6 +30,7 @@ __all__ = [
     "device",
     "fit",
     "fixed",
+    "growth",
     "natural_gradient",
     "operator_loss",
     "quasi_newton",

@@ -18,6 +18,8 @@ MODEL_CONTROLS = {
     "width": (8, 64),
     "layers": (1, 6),
     "padding": (0.0, 0.25),
+    "factorization": None,
+    "rank": (0.005, 1.0),
     "loss": None,
     "batch_size": None,
     "learning_rate": (1e-4, 1e-1),

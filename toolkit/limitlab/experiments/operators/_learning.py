@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 EVALUATION_BATCH = 50
 LEARNERS = tuple(name for name, row in OPERATORS.items() if row.trains)
+FACTORIZATIONS = ("tucker", "cp", "tt", "joint")
 Build = Callable[[Task], nn.Module]
 
 
@@ -53,6 +54,8 @@ class OperatorSettings(Ensemble, MixedPrecision):
     layers: int = option(4, "Fourier layers", low=1, high=16)
     padding: float = option(0.0, "zeros around the domain, as a fraction of it per side", low=0.0, high=0.25)
     norm: str = option("none", "normalisation inside the layers", choices=("none", "instance", "group"))
+    factorization: str = option("tucker", "format of a tensorised operator's weights", choices=FACTORIZATIONS)
+    rank: float = option(0.1, "what its factors hold of the dense weights' numbers", low=0.001, high=1.0)
     loss: str = option("l2", "training loss", choices=("l2", "h1"))
     epochs: int = option(12, "passes over the training set", low=1, high=100_000)
     batch_size: int = option(20, "functions a step", low=1, high=4096)
@@ -133,7 +136,16 @@ def with_models(
             raise InvalidArgument(f"{name!r} is an operator of the catalogue; give the model another name")
         if not callable(model):
             raise InvalidArgument(f"{name} must be a torch module or a function of the task; got {model!r:.80}")
-    rows = {name: Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items()}
+    return with_rows(
+        experiment, *(Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items())
+    )
+
+
+def with_rows(
+    experiment: Experiment[OperatorSettings, OperatorData], *added: Operator
+) -> Experiment[OperatorSettings, OperatorData]:
+    """The experiment with operators that the catalogue does not have beside those of its settings."""
+    rows = {row.name: row for row in added}
 
     def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
         prepared = experiment.prepare(settings, progress)
