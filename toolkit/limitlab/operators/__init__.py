@@ -11,24 +11,30 @@ from limitlab.operators.fno import FNO
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.row import Operator, Task, count_parameters
+from limitlab.operators.sinenet import ContinuousSineNet, SineNet, sinenet_with_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
+from limitlab.operators.waves import Wave
 
 __all__ = [
     "FNO",
     "OPERATORS",
+    "ContinuousSineNet",
     "Cycle",
     "MeanPredictor",
     "MgNO",
     "Normalized",
     "Operator",
     "Persistence",
+    "SineNet",
     "SpectralConv",
     "Task",
     "UNet",
     "VCycle",
+    "Wave",
     "build",
     "count_parameters",
     "get",
     "names",
+    "sinenet_with_parameters",
     "unet_with_parameters",
 ]
