@@ -11,7 +11,7 @@ from limitlab.errors import InvalidArgument, check_number
 
 
 def windows(trajectories: Float[Tensor, "sample time channel *grid"], *, history: int = 1, steps: int = 1) -> Batch:
-    """All starts in all trajectories: `input` (window, history * channel, *grid), `target` (window, steps, channel, ..).
+    """Every window of trajectories: `input` (window, history * channel, *grid), `target` (window, steps, channel, ..).
 
     Windows of a trajectory follow each other in time; channels of the input go through the oldest frame first. A frame
     that is zero throughout is refused, since failed simulations leave such ones and no error is relative to them.
