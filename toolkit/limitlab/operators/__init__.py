@@ -15,14 +15,17 @@ from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.pod import Modes, PODDeepONet, target_modes
 from limitlab.operators.row import Operator, Task, count_parameters
+from limitlab.operators.sinenet import ContinuousSineNet, SineNet, sinenet_with_parameters
 from limitlab.operators.tfno import TFNO
 from limitlab.operators.unet import UNet, unet_with_parameters
+from limitlab.operators.waves import Wave
 
 __all__ = [
     "FNO",
     "OPERATORS",
     "TFNO",
     "Compression",
+    "ContinuousSineNet",
     "Cycle",
     "DeepONet",
     "Kernels",
@@ -35,15 +38,18 @@ __all__ = [
     "Operator",
     "PODDeepONet",
     "Persistence",
+    "SineNet",
     "SpectralConv",
     "Task",
     "UNet",
     "VCycle",
+    "Wave",
     "build",
     "count_parameters",
     "get",
     "names",
     "points_of",
+    "sinenet_with_parameters",
     "target_modes",
     "unet_with_parameters",
 ]

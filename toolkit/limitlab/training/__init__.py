@@ -14,6 +14,7 @@ from limitlab.training.optimizers import averaged, natural_gradient, quasi_newto
 from limitlab.training.phases import PhaseEndedEarly
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
+from limitlab.training.rollouts import rollout, rollout_errors, rollout_loss
 from limitlab.training.runs import Run
 from limitlab.training.streams import seeded, seeds
 
@@ -34,6 +35,9 @@ __all__ = [
     "natural_gradient",
     "operator_loss",
     "quasi_newton",
+    "rollout",
+    "rollout_errors",
+    "rollout_loss",
     "runs",
     "schedules",
     "seeded",

@@ -26,6 +26,7 @@ from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
 from limitlab.training import Recipe, operator_loss
 from limitlab.training.batches import Batches
+from limitlab.training.losses import Loss
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -93,13 +94,17 @@ class OperatorSettings(Ensemble, MixedPrecision):
 
 @dataclass(frozen=True)
 class OperatorData:
-    """The problem and its functions, (sample, channel, *grid) `input` and `target`; tests by resolution."""
+    """The problem and its functions, (sample, channel, *grid) `input` and `target`; tests by resolution.
+
+    loss: of the training, where it is another than the settings' kind of `operator_loss`.
+    """
 
     problem: PDEProblem
     train: xr.Dataset
     test: dict[int, xr.Dataset]
     task: Task
     batches: Batches
+    loss: Loss | None = None
 
 
 def operator_learning(
@@ -256,7 +261,7 @@ def trial_of(operator: Operator, settings: OperatorSettings, data: OperatorData)
         return operators.Normalized(model, *data.task.statistics) if operator.trains else model
 
     recipe = Recipe(
-        operator_loss(settings.loss, data.task.grid),
+        data.loss or operator_loss(settings.loss, data.task.grid),
         data.batches,
         settings.steps,
         assignments("rates", settings.rates, "unet=1e-3").get(operator.name, settings.learning_rate),
