@@ -9,7 +9,9 @@ from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names
 from limitlab.operators.fno import FNO
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
+from limitlab.operators.multigrid_patching import MultigridPatched, SharedBatches, patch_loss
 from limitlab.operators.normalization import Normalized
+from limitlab.operators.patches import Patching, seam_error
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
 
@@ -19,9 +21,12 @@ __all__ = [
     "Cycle",
     "MeanPredictor",
     "MgNO",
+    "MultigridPatched",
     "Normalized",
     "Operator",
+    "Patching",
     "Persistence",
+    "SharedBatches",
     "SpectralConv",
     "Task",
     "UNet",
@@ -30,5 +35,7 @@ __all__ = [
     "count_parameters",
     "get",
     "names",
+    "patch_loss",
+    "seam_error",
     "unet_with_parameters",
 ]
