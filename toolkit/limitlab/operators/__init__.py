@@ -12,7 +12,9 @@ from limitlab.operators.deeponet import DeepONet
 from limitlab.operators.fno import FNO
 from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
+from limitlab.operators.multigrid_patching import MultigridPatched, SharedBatches, patch_loss
 from limitlab.operators.normalization import Normalized
+from limitlab.operators.patches import Patching, seam_error
 from limitlab.operators.pod import Modes, PODDeepONet, target_modes
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.sinenet import ContinuousSineNet, SineNet, sinenet_with_parameters
@@ -34,10 +36,13 @@ __all__ = [
     "MeanPredictor",
     "MgNO",
     "Modes",
+    "MultigridPatched",
     "Normalized",
     "Operator",
     "PODDeepONet",
+    "Patching",
     "Persistence",
+    "SharedBatches",
     "SineNet",
     "SpectralConv",
     "Task",
@@ -48,7 +53,9 @@ __all__ = [
     "count_parameters",
     "get",
     "names",
+    "patch_loss",
     "points_of",
+    "seam_error",
     "sinenet_with_parameters",
     "target_modes",
     "unet_with_parameters",
