@@ -193,20 +193,24 @@ class PDEProblem(GenerativeProblem):
 
         fine = Grid.from_json(dataset.attrs["grid"])
         coarse = fine.at(resolution)
-        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.axis_kind)
-        if reduce is None:
-            raise InvalidArgument(
-                f"{self.name} lives on {self.axis_kind}; generate it at resolution {resolution} instead"
-            )
         variables = {}
         for name, array in dataset.data_vars.items():
             values = torch.tensor(array.values, dtype=torch.float64)
-            reduced = reduce(values, fine, resolution).to(torch.float32).numpy()
+            reduced = self.reduced(values, fine, resolution).to(torch.float32).numpy()
             variables[name] = (array.dims, reduced, array.attrs)
         others = {name: c for name, c in dataset.coords.items() if name not in fine.names}
         attrs = {**dataset.attrs, "grid": coarse.to_json()}
         positions = labelled(**_space_coordinates(coarse)).coords
         return xarray.Dataset(variables, coords={**others, **positions}, attrs=attrs)
+
+    def reduced(self, values: Float[Tensor, "*grid"], grid: Grid, resolution: int) -> Float[Tensor, "*coarse"]:
+        """Values on a coarser grid, as `restrict` takes them there."""
+        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.axis_kind)
+        if reduce is None:
+            raise InvalidArgument(
+                f"{self.name} lives on {self.axis_kind}; generate it at resolution {resolution} instead"
+            )
+        return reduce(values, grid, resolution)
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, as float32 `input` and `target` of dims (sample, channel, x[, y])."""
