@@ -8,7 +8,7 @@ from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
 from limitlab.operators.fno import FNO
-from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
+from limitlab.operators.lordnet import Kernels, LordLayer, LordNet, QuadraticLordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.row import Operator, Task, count_parameters
@@ -26,6 +26,7 @@ __all__ = [
     "Normalized",
     "Operator",
     "Persistence",
+    "QuadraticLordNet",
     "SpectralConv",
     "Task",
     "UNet",

@@ -12,14 +12,17 @@ from limitlab.training.loop import fit
 from limitlab.training.losses import operator_loss
 from limitlab.training.optimizers import averaged, natural_gradient, quasi_newton, soap
 from limitlab.training.phases import PhaseEndedEarly
+from limitlab.training.pools import Pooled, pool_batches, pool_loss
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
+from limitlab.training.residual_losses import residual_loss
 from limitlab.training.runs import Run
 from limitlab.training.streams import seeded, seeds
 
 __all__ = [
     "Batches",
     "PhaseEndedEarly",
+    "Pooled",
     "Progress",
     "Recipe",
     "Run",
@@ -32,7 +35,10 @@ __all__ = [
     "fixed",
     "natural_gradient",
     "operator_loss",
+    "pool_batches",
+    "pool_loss",
     "quasi_newton",
+    "residual_loss",
     "runs",
     "schedules",
     "seeded",
