@@ -1,7 +1,8 @@
 """Infinite resolution: operators between functions, and the baselines that they must beat.
 
 A model maps (batch, channel, *grid) to (batch, channel, *grid). `OPERATORS` is the table of them, `build` makes one
-from settings; the classes can be used directly.
+from settings; the classes can be used directly. Parts of single architectures, which `__all__` does not list, can be
+imported from here too.
 """
 
 from limitlab.layers.factorized import Compression
@@ -10,7 +11,7 @@ from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
 from limitlab.operators.deeponet import DeepONet
 from limitlab.operators.fno import FNO
-from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
+from limitlab.operators.lordnet import Kernels, LordLayer, LordNet, QuadraticLordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.multigrid_patching import MultigridPatched, SharedBatches, patch_loss
 from limitlab.operators.normalization import Normalized
@@ -27,22 +28,17 @@ __all__ = [
     "OPERATORS",
     "TFNO",
     "Compression",
-    "ContinuousSineNet",
     "Cycle",
     "DeepONet",
-    "Kernels",
-    "LordLayer",
     "LordNet",
     "MeanPredictor",
     "MgNO",
-    "Modes",
     "MultigridPatched",
     "Normalized",
     "Operator",
     "PODDeepONet",
     "Patching",
     "Persistence",
-    "SharedBatches",
     "SineNet",
     "SpectralConv",
     "Task",
@@ -55,7 +51,6 @@ __all__ = [
     "names",
     "patch_loss",
     "points_of",
-    "seam_error",
     "sinenet_with_parameters",
     "target_modes",
     "unet_with_parameters",

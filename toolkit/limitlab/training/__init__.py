@@ -12,8 +12,10 @@ from limitlab.training.loop import fit
 from limitlab.training.losses import operator_loss
 from limitlab.training.optimizers import averaged, natural_gradient, quasi_newton, soap
 from limitlab.training.phases import PhaseEndedEarly
+from limitlab.training.pools import Pooled, pool_batches, pool_loss
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
+from limitlab.training.residual_losses import residual_loss
 from limitlab.training.rollouts import rollout, rollout_errors, rollout_loss
 from limitlab.training.runs import Run
 from limitlab.training.streams import seeded, seeds
@@ -21,6 +23,7 @@ from limitlab.training.streams import seeded, seeds
 __all__ = [
     "Batches",
     "PhaseEndedEarly",
+    "Pooled",
     "Progress",
     "Recipe",
     "Run",
@@ -34,7 +37,10 @@ __all__ = [
     "growth",
     "natural_gradient",
     "operator_loss",
+    "pool_batches",
+    "pool_loss",
     "quasi_newton",
+    "residual_loss",
     "rollout",
     "rollout_errors",
     "rollout_loss",
