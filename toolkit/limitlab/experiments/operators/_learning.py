@@ -21,6 +21,7 @@ from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
+from limitlab.experiments.operators._drift import drift
 from limitlab.labels import labelled
 from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
@@ -287,15 +288,15 @@ def predict(model: nn.Module, dataset: xr.Dataset) -> xr.Dataset:
 
 
 def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int) -> xr.Dataset:
-    """Relative L2 and H1 errors of every test sample at every test resolution, dims (resolution, sample).
+    """Relative L2 and H1 errors, and drifts, of every test sample at every test resolution, dims (resolution, sample).
 
     NaN where a fixed operator has no answer.
     """
     import xarray as xr
 
     rows = []
-    for dataset in data.test.values():
-        predicted = predict(model, dataset)
+    predictions = {resolution: predict(model, dataset) for resolution, dataset in data.test.items()}
+    for dataset, predicted in zip(data.test.values(), predictions.values(), strict=True):
         grid = Grid.from_json(dataset.attrs["grid"])
         # in double: an H1 error multiplies rounding by the largest wavenumber
         prediction, target = (torch.as_tensor(predicted[name].values).double() for name in ("prediction", "target"))
@@ -306,7 +307,7 @@ def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int
         rows.append(errors.assign_coords(sample=dataset["sample"]))
     resolution = labelled(resolution=("resolution", list(data.test), "points per axis in the test"))["resolution"]
     size = labelled(parameters=("", operators.count_parameters(model), "real parameters"))
-    metrics = xr.concat(rows, resolution).merge(size)
+    metrics = xr.concat(rows, resolution).merge(size).assign(drift=drift(predictions, data.problem))
     return metrics.assign_attrs(train_resolution=train_resolution, problem=data.problem.name)
 
 
