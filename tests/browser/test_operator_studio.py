@@ -146,3 +146,25 @@ def test_the_triptych_is_whole_and_old_figures_are_called_old(open_notebook, wid
     output = "document.querySelector('.jp-OutputArea-output .limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
     picture(page, f"8-{width}-old", settled=700)
+
+
+def test_a_step_in_time_is_trained_rolled_out_and_compared_with_persistence(open_notebook):
+    page = open_notebook(
+        'from limitlab_widgets import OperatorStudio\nOperatorStudio("burgers", size="smoke")', width=1366, height=768
+    )
+    page.get_by_label("learn").select_option(label="a step in time, and rollouts")
+    button(page, "Train").click()
+    wait_for_text(page, r"fno: trained \d+ steps")
+    page.get_by_text("after 1 of 3 steps").wait_for()
+    growth = f"{PLOTS}.find(p => p.layout.xaxis.title?.text === 'step')"
+    page.wait_for_function(f"() => {growth}?.data.length === 2")
+    lines = f"{PLOTS}.find(p => p.data.some(t => t.name === 'truth' && t.y))"
+    before = page.evaluate(f"[...({lines}).data.find(t => t.name === 'prediction').y]")
+    slider(page, "step").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("after 2 of 3 steps").wait_for()
+    moved = f"old => JSON.stringify([...({lines}).data.find(t => t.name === 'prediction').y]) !== JSON.stringify(old)"
+    page.wait_for_function(moved, arg=before)
+    page.get_by_label("beside").select_option(label="the input as it is")
+    page.wait_for_function(f"() => ({lines})?.data.some(t => t.name === 'error of persistence')")
+    picture(page, "9-rollouts", settled=700)
