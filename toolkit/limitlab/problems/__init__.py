@@ -108,7 +108,7 @@ def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
     """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady").
 
     >>> [problem.name for problem in ll.problems.catalogue("steady")]
-    ['darcy', 'darcy_lognormal', 'poisson', 'helmholtz', 'helmholtz_sourced']
+    ['darcy', 'darcy_lognormal', 'darcy_multiscale', 'poisson', 'helmholtz', 'helmholtz_sourced']
     """
     if kind is not None:
         one_of("kind of problem", kind, get_args(Kind))

@@ -70,7 +70,7 @@ def integrate_finite_volumes(
     for start, end in pairwise(map(float, times)):
         if not end > start:
             raise InvalidArgument(f"times must increase strictly; got {start:g} and {end:g}")
-        frames.append(_advance(frames[-1], grid, law, (start, end), boundary, first))
+        frames.append(_advance(frames[-1], grid, law, (start, end), boundary=boundary, first=first))
     stored = torch.stack(frames, 1)
     return stored if resolution is None else block_average(stored, grid, resolution)
 
@@ -85,7 +85,7 @@ def rate_of_change(state: Tensor, grid: Grid, law: ConservationLaw, boundary: Wa
 
 
 def _advance(
-    state: Tensor, grid: Grid, law: ConservationLaw, span: tuple[float, float], boundary: Walls, first: int
+    state: Tensor, grid: Grid, law: ConservationLaw, span: tuple[float, float], *, boundary: Walls, first: int
 ) -> Tensor:
     start, end = span
     left = torch.full((len(state), 1, *(1,) * grid.dimension), end - start, dtype=state.dtype, device=state.device)
