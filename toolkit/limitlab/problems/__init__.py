@@ -20,7 +20,7 @@ from limitlab.problems.ode import chaos, growth, kinetics, mechanics
 from limitlab.problems.ode.odebench.benchmark import odebench
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
-from limitlab.problems.pde import elliptic, helmholtz, navier_stokes, periodic_catalogue, system_catalogue
+from limitlab.problems.pde import conservation, elliptic, helmholtz, navier_stokes, periodic_catalogue, system_catalogue
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
@@ -64,6 +64,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     elliptic.PROBLEMS,
     helmholtz.PROBLEMS,
     navier_stokes.PROBLEMS,
+    conservation.PROBLEMS,
     growth.PROBLEMS,
     mechanics.PROBLEMS,
     kinetics.PROBLEMS,
@@ -107,7 +108,7 @@ def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
     """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady").
 
     >>> [problem.name for problem in ll.problems.catalogue("steady")]
-    ['darcy', 'darcy_lognormal', 'poisson', 'helmholtz', 'helmholtz_sourced']
+    ['darcy', 'darcy_lognormal', 'darcy_multiscale', 'poisson', 'helmholtz', 'helmholtz_sourced']
     """
     if kind is not None:
         one_of("kind of problem", kind, get_args(Kind))

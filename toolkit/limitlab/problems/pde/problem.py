@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -148,11 +148,18 @@ class PDEProblem(GenerativeProblem):
 
     def latex(self) -> str:
         """The equation as LaTeX, derivatives as subscripts."""
+        return self.rows_latex([self.expression()])
+
+    def rows_latex(self, equations: Sequence[sympy.Eq]) -> str:
+        """Equations as LaTeX, one a row."""
         from limitlab.problems.text.notation import equation_latex
 
         items: list[Field | Parameter] = [*self.fields, *self.parameters]
         names = {item.name: item.latex for item in items if item.latex}
-        return equation_latex(self.expression(), names)
+        rows = [equation_latex(equation, names) for equation in equations]
+        if len(rows) == 1:
+            return rows[0]
+        return "\\begin{array}{rcl}" + " \\\\ ".join(row.replace(" = ", " &=& ", 1) for row in rows) + "\\end{array}"
 
     def label(
         self,
@@ -222,6 +229,18 @@ class PDEProblem(GenerativeProblem):
             array = dataset[name]
             array = array.isel(time=frame, drop=True) if "time" in array.dims else array
             variables[role] = array.astype("float32").expand_dims(channel=1, axis=1)
+        return xarray.Dataset(variables, attrs=dataset.attrs)
+
+    def stacked_view(self, dataset: xarray.Dataset, names: Sequence[str]) -> xarray.Dataset:
+        """Fields at the first frame as channels of `input`, at the last as those of `target`."""
+        import xarray
+
+        variables = {}
+        for role, frame in {"input": 0, "target": -1}.items():
+            arrays = [dataset[name].isel(time=frame, drop=True).astype("float32") for name in names]
+            stacked = xarray.concat(arrays, "channel", join="exact", combine_attrs="override")
+            attrs = arrays[0].attrs if len(arrays) == 1 else {"long_name": ", ".join(names), "units": "1"}
+            variables[role] = stacked.transpose("sample", "channel", ...).assign_attrs(attrs)
         return xarray.Dataset(variables, attrs=dataset.attrs)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.problems.pde.laws import evaluate_text
 from limitlab.problems.pde.periodic import time_derivative
-from limitlab.problems.pde.problem import Field, Parameter, PDEProblem
+from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.pde.system_laws import SystemLaw
 from limitlab.solvers.pde.bases import Basis, Orders, basis_of
 from limitlab.solvers.pde.propagator import propagate
@@ -153,15 +153,7 @@ class SpectralSystem(PDEProblem):
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, all fields at the first frame to all at the last, (sample, channel, x[, y])."""
-        import xarray
-
-        variables = {}
-        for role, frame in {"input": 0, "target": -1}.items():
-            arrays = [dataset[name].isel(time=frame, drop=True).astype("float32") for name in self.names]
-            stacked = xarray.concat(arrays, "channel", join="exact", combine_attrs="override")
-            attrs = arrays[0].attrs if len(arrays) == 1 else {"long_name": ", ".join(self.names), "units": "1"}
-            variables[role] = stacked.transpose("sample", "channel", ...).assign_attrs(attrs)
-        return xarray.Dataset(variables, attrs=dataset.attrs)
+        return self.stacked_view(dataset, self.names)
 
     def reduced(self, values: Tensor, grid: Grid, resolution: int) -> Tensor:
         """Values on a coarser grid, by truncation of their series."""
@@ -183,14 +175,7 @@ class SpectralSystem(PDEProblem):
 
     def latex(self) -> str:
         """The equations as LaTeX, one a row."""
-        from limitlab.problems.text.notation import equation_latex
-
-        items: list[Field | Parameter] = [*self.fields, *self.parameters]
-        names = {item.name: item.latex for item in items if item.latex}
-        rows = [equation_latex(equation, names) for equation in self.expressions()]
-        if len(rows) == 1:
-            return rows[0]
-        return "\\begin{array}{rcl}" + " \\\\ ".join(row.replace(" = ", " &=& ", 1) for row in rows) + "\\end{array}"
+        return self.rows_latex(self.expressions())
 
     def terms(self) -> SystemTerms:
         """The equations taken apart."""

@@ -29,7 +29,7 @@ PROBLEMS: tuple[SpectralSystem, ...] = (
             Parameter("rho", 1.0, 0.1, 10.0, "rate of growth", latex=r"\rho", scale="log"),
         ),
         initial=Independent((WaveLaw(modes=5, amplitude=0.49, mean=0.5),)),
-        dt=0.0025,
+        dt=0.005,
         span=1.0,
         frames=41,
         default_resolution=128,

@@ -8,7 +8,7 @@ LU. An imaginary part of kappa absorbs, which lets waves leave through a layer a
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ def sponge(grid: Grid, width: float, strength: float = 1.0) -> Float[Tensor, "x 
     return strength * depth**2
 
 
-def _second_difference(size: int, h: float, boundary: HelmholtzBoundary):  # type: ignore[no-untyped-def]
+def _second_difference(size: int, h: float, boundary: HelmholtzBoundary) -> Any:
     import scipy.sparse as sparse
 
     diagonal = np.full(size, 2.0)
