@@ -49,6 +49,14 @@ def test_every_level_shows_the_points_that_its_formula_names(grid, levels):
                 assert windows[number, level, i, j] == u[0, 0, row % n, column % m]
 
 
+@pytest.mark.parametrize(("n", "levels", "halo"), [(64, 1, 1 / 16), (64, 2, 1 / 16), (128, 2, 1 / 16), (64, 1, 0.0)])
+def test_windows_are_those_of_neuraloperator(n, levels, halo):
+    peer = pytest.importorskip("neuralop.training.patching")
+    u = random(1, 1, n, n)
+    theirs, _ = peer.MultigridPatching2D(torch.nn.Linear(1, 1), levels=levels, padding_fraction=halo).patch(u, u)
+    assert torch.equal(Patching(levels, halo, positional=False).cut(u), theirs)
+
+
 @pytest.mark.parametrize("grid", [(64,), (24,), (12,)], ids=str)
 @pytest.mark.parametrize("outside", ["periodic", "replicate"])
 def test_the_middle_of_a_patch_is_the_same_point_at_every_level(grid, outside):

@@ -41,7 +41,7 @@ EXPERIMENT = with_models(
                 epochs=8,
                 batch_size=5,
                 learning_rate=1e-2,
-                rates=("linear=3e-2", "unet=3e-3"),
+                rates=("unet=3e-3",),
                 seeds=1,
             ),
             smoke={

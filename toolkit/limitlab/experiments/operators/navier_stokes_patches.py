@@ -1,9 +1,10 @@
 """Navier-Stokes at 64 x 64, learned on the whole square and on 2 x 2 and 4 x 4 patches, with what they see varied.
 
-An FNO on patches alone, on patches with a halo, with coarse windows of their surroundings, and with both; on the whole
-square the same FNO. Waves are kept up to the same length in all of them. None of them is told positions, which the
-equation does not know. Errors are those of the whole field, and once more by the distance to the nearest seam of the
-2 x 2 patches.
+An FNO on patches alone, on patches with a halo, with coarse windows of their surroundings, and with both; `padded` has
+both, and zeros around the window inside the FNO, for which a patch is a period otherwise; `zeros` has only these. On
+the whole square the same FNO. Waves are kept up to the same length in all of them. None of them is told positions,
+which the equation does not know. Errors are those of the whole field, and once more by the distance to the nearest seam
+of the 2 x 2 patches.
 Source: Kossaifi et al., MG-TFNO (2023), arXiv 2310.00120.
 """
 
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
-TWINS = ("whole", "isolated_2", "halo_2", "coarse_2", "both_2", "isolated_4", "both_4")
+SEEN = ("isolated", "zeros", "halo", "coarse", "both", "padded")
+TWINS = ("whole", *(f"{seen}_2" for seen in SEEN), "isolated_4", "both_4", "padded_4")
 """What is seen, and patches along an axis."""
 
 
@@ -46,7 +48,7 @@ class PatchSettings(OperatorSettings):
 
     twins: tuple[str, ...] = option(TWINS, "what the patches see, and how many along an axis", choices=TWINS)
     halo: float = option(1 / 16, "halo, as a fraction of the axis", low=0.0, high=0.5)
-    inside: float = option(0.0, "zeros around a patch inside the FNO, as a fraction of the patch", low=0.0, high=0.25)
+    inside: float = option(1 / 8, "zeros around a padded window, as a fraction of it", low=0.0, high=0.25)
     learn_from: str = option("fields", "errors that are learned from", choices=("fields", "patches"))
 
 
@@ -54,8 +56,8 @@ def patching_of(twin: str, settings: PatchSettings) -> Patching:
     """How a twin cuts its fields."""
     seen, _, count = twin.partition("_")
     levels = int(count or 1).bit_length() - 1
-    halo = settings.halo if seen in ("halo", "both") else 0.0
-    return Patching(levels, halo, coarse=seen in ("coarse", "both"), positional=False)
+    halo = settings.halo if seen in ("halo", "both", "padded") else 0.0
+    return Patching(levels, halo, coarse=seen in ("coarse", "both", "padded"), positional=False)
 
 
 def row_of(twin: str, settings: PatchSettings) -> Operator:
@@ -66,7 +68,7 @@ def row_of(twin: str, settings: PatchSettings) -> Operator:
         window = patching.window(task.grid.shape)
         modes = [max(2, round(sizes.modes * n / of)) for n, of in zip(window, task.grid.shape, strict=True)]
         channels = patching.channels(task.in_channels, task.dimension)
-        padding = sizes.inside if patching.levels else 0.0
+        padding = sizes.inside if twin.startswith(("zeros", "padded")) else 0.0
         inner = FNO(channels, task.out_channels, modes, sizes.width, sizes.layers, positional=False, padding=padding)
         return MultigridPatched(inner, patching)
 
@@ -126,6 +128,7 @@ EXPERIMENT = Experiment(
             models=("mean",),
             modes=32,
             width=16,
+            layers=3,
             epochs=6,
             batch_size=2,
             learning_rate=1e-2,
