@@ -44,7 +44,7 @@ EXPERIMENT = with_rows(
         title="Darcy flow by FNOs with fewer weights",
         problem="darcy",
         sizes=sizes(
-            OperatorSettings(models=("fno", "mean"), learning_rate=1e-2, rank=0.08),
+            OperatorSettings(models=("fno", "mean"), learning_rate=3e-2, rank=0.08),
             smoke={
                 "train_samples": 40,
                 "test_samples": 8,
