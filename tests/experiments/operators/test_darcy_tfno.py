@@ -36,3 +36,11 @@ def test_what_is_no_spectral_weight_is_as_large_everywhere(prepared):
         return {n: tuple(p.shape) for n, p in kept}
 
     assert len({str(others(name)) for name in ("fno", "cp", "tucker", "tt", "joint")}) == 1
+
+
+def test_the_narrow_network_has_about_as_many_spectral_weights(prepared):
+    def spectral(name):
+        model = prepared.trial(operator=name).build(0)
+        return sum(p.numel() for n, p in model.named_parameters() if "factors" in n or "weight_parts" in n)
+
+    assert spectral("narrow") == pytest.approx(spectral("tucker"), rel=0.2)

@@ -51,9 +51,9 @@ SYSTEMS: tuple[System, ...] = (
     System(8, "mg-tfno", "Fourier neural operator, MG-TFNO", "operators", Paper(
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
-        experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno", "navier_stokes_patches"),
-        notebooks=("operators/01-fourier-neural-operator.ipynb", "operators/04-small-windows.ipynb"),
-        remark="the plain FNO and patches; the tensorised part is to come"),
+        experiments=("burgers_fno", "darcy_fno", "darcy_tfno", "navier_stokes_fno", "navier_stokes_patches"),
+        notebooks=("operators/01-fourier-neural-operator.ipynb", "operators/03-fewer-weights.ipynb",
+                   "operators/04-small-windows.ipynb")),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
         "He, Liu, Xu", "ICLR", 2024, "2310.19809"),

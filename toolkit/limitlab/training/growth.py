@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
@@ -132,11 +132,9 @@ class Explained:
         due = progress.step % self.every == 0
         for growing in _growing(model):
             if self.of == "gradients":
-                growing.strength += sum(_strength(layer, _gradient(layer), growing.most) for layer in growing.layers)
+                growing.strength += _strength(growing, [_gradient(layer) for layer in growing.layers])
             elif due:
-                growing.strength.copy_(
-                    sum(_strength(layer, layer.weight, growing.most) for layer in growing.layers)  # type: ignore[arg-type]
-                )
+                growing.strength.copy_(_strength(growing, [layer.weight for layer in growing.layers]))
             if due:
                 within = growing.strength[: growing.modes]
                 if bool(within[: max(0, growing.modes - self.buffer)].sum() < self.threshold * within.sum()):
@@ -190,13 +188,21 @@ def _gradient(layer: SpectralConv) -> Tensor:
     return torch.view_as_complex(layer.weight_parts.grad)
 
 
-def _strength(layer: SpectralConv, values: Tensor, most: int) -> Float[Tensor, "modes"]:
-    """The squared norm of values on the kept wavenumbers, by the count of modes with which each comes into use."""
-    squares = values.abs().square().sum(tuple(range(values.ndim - len(layer.modes))))
-    counts = torch.zeros((), dtype=torch.long, device=values.device)
+def _strength(growing: GrowingModes, values: Sequence[Tensor]) -> Float[Tensor, "modes"]:
+    """The squared norm of values on the kept wavenumbers of each layer, by the mode with which they come into use."""
+    total = torch.zeros_like(growing.strength)
+    for layer, each in zip(growing.layers, values, strict=True):
+        squares = each.abs().square().sum(tuple(range(each.ndim - len(layer.modes))))
+        total.index_add_(0, _first_modes(layer, each.device).flatten() - 1, squares.flatten().to(total.dtype))
+    return total
+
+
+def _first_modes(layer: SpectralConv, device: torch.device) -> Int[Tensor, "*kept"]:
+    """How many modes along every axis must be in use for each kept wavenumber to be among them."""
+    counts = torch.ones((), dtype=torch.long, device=device)
     for axis, (first, last) in enumerate(layer.wavenumbers):
-        k = torch.arange(first, last + 1, device=values.device)
+        k, after = torch.arange(first, last + 1, device=device), len(layer.modes) - axis - 1
         # -k comes before +k, but along the last axis, which has no -k
-        least = torch.where(k < 0, -2 * k, 2 * k + (0 if axis + 1 == len(layer.modes) else 1)).clamp(min=1)
-        counts = torch.maximum(counts, least.reshape(-1, *[1] * (len(layer.modes) - axis - 1)))
-    return squares.new_zeros(most).index_add(0, counts.flatten() - 1, squares.flatten())
+        least = torch.where(k < 0, -2 * k, 2 * k + (1 if after else 0))
+        counts = torch.maximum(counts, least.reshape(-1, *[1] * after))
+    return counts
