@@ -109,7 +109,10 @@ SYSTEMS: tuple[System, ...] = (
         notebooks=("discovery/05-variational-problems-and-barron-functions.ipynb",)),
     System(20, "sinenet", "SineNet", "operators", Paper(
         "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
-        "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507")),
+        "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507"),
+        experiments=("shift_sinenet", "turbulence_sinenet"),
+        notebooks=("operators/06-waves-of-u-nets.ipynb",),
+        remark="on decaying turbulence in place of the paper's three flows; the paper's size on a GPU is to come"),
     System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
         "The Price of Freedom: Exploring Expressivity and Runtime Tradeoffs in Equivariant Tensor Products",
         "Xie, Daigavane, Kotak, Smidt", "ICML", 2025, "2506.13523")),

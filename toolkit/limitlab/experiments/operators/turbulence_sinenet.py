@@ -29,6 +29,7 @@ CHAINS: dict[str, tuple[int, dict[str, Any]]] = {
     "two_waves": (2, {}),
     "four_waves": (4, {}),
     "eight_waves": (8, {}),
+    "one_zeros": (1, {"padding": "zeros"}),
     "four_zeros": (4, {"padding": "zeros"}),
     "four_tangled": (4, {"disentangled": False}),
     "four_plain": (4, {"residual": False}),
