@@ -12,7 +12,7 @@ from limitlab.operators.fno import FNO
 from limitlab.operators.lordnet import Kernels, LordLayer, LordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.normalization import Normalized
-from limitlab.operators.pod import Modes, PODDeepONet, target_modes
+from limitlab.operators.pod import PODDeepONet
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.unet import UNet, unet_with_parameters
 
@@ -26,7 +26,6 @@ __all__ = [
     "LordNet",
     "MeanPredictor",
     "MgNO",
-    "Modes",
     "Normalized",
     "Operator",
     "PODDeepONet",
@@ -40,6 +39,5 @@ __all__ = [
     "get",
     "names",
     "points_of",
-    "target_modes",
     "unet_with_parameters",
 ]
