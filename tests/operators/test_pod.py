@@ -5,8 +5,8 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.layers.spectral_convolution import resample
-from limitlab.operators import PODDeepONet, Task, target_modes
-from limitlab.operators.pod import interpolation, pod_deeponet
+from limitlab.operators import PODDeepONet, Task
+from limitlab.operators.pod import interpolation, pod_deeponet, target_modes
 from limitlab.spaces import Axis, Grid
 
 NODES = Grid.uniform((9, 12), lengths=(1.0, 2.0), kind="nodes")

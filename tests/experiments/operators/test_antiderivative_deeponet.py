@@ -7,7 +7,7 @@ import torch
 from limitlab import experiments
 from limitlab.data import antiderivatives
 from limitlab.experiments.operators.antiderivative_deeponet import LeastSquares, tail_of
-from limitlab.operators import target_modes
+from limitlab.operators.pod import target_modes
 from limitlab.spaces import Grid, relative_l2
 
 LINE = Grid.uniform(100, kind="nodes")

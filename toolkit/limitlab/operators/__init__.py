@@ -16,7 +16,7 @@ from limitlab.operators.mgno import Cycle, MgNO, VCycle
 from limitlab.operators.multigrid_patching import MultigridPatched, SharedBatches, patch_loss
 from limitlab.operators.normalization import Normalized
 from limitlab.operators.patches import Patching, seam_error
-from limitlab.operators.pod import Modes, PODDeepONet, target_modes
+from limitlab.operators.pod import PODDeepONet
 from limitlab.operators.row import Operator, Task, count_parameters
 from limitlab.operators.sinenet import ContinuousSineNet, SineNet, sinenet_with_parameters
 from limitlab.operators.tfno import TFNO
@@ -52,6 +52,5 @@ __all__ = [
     "patch_loss",
     "points_of",
     "sinenet_with_parameters",
-    "target_modes",
     "unet_with_parameters",
 ]

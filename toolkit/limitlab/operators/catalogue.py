@@ -49,9 +49,8 @@ def get(name: str) -> type[nn.Module]:
 def build(name: str, in_channels: int, out_channels: int, dimension: int, **options: Any) -> nn.Module:
     """A model from its name and options (those of its class).
 
-    `modes` of an FNO may be one number for all axes (default 12). A mean predictor needs `mean_field`, a fixed operator
-    `points`.
-    Raises UnknownName (for a name or an option), InvalidArgument.
+    `modes` of an FNO may be one number for all axes (default 12). A mean predictor needs `mean_field`, a LordNet
+    `points`, a DeepONet `grid`. Raises UnknownName (for a name or an option), InvalidArgument.
 
     >>> ll.operators.build("fno", 1, 1, 2, modes=12, width=32).modes
     (12, 12)

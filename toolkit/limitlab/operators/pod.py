@@ -30,7 +30,7 @@ class PODDeepONet(BranchAndTrunk):
     of the branch, as a DeepONet has it. Raises InvalidArgument.
 
     >>> grid = ll.spaces.Grid.uniform(32)
-    >>> modes = ll.operators.target_modes(torch.randn(20, 1, 32), grid, 8)
+    >>> modes = ll.operators.pod.target_modes(torch.randn(20, 1, 32), grid, 8)
     >>> ll.operators.PODDeepONet(1, modes, grid)(torch.zeros(2, 1, 32)).shape
     torch.Size([2, 1, 32])
     """
@@ -56,7 +56,7 @@ class Modes:
 
     >>> grid = ll.spaces.Grid.uniform(32)
     >>> u = torch.randn(20, 1, 1) * torch.sin(2 * torch.pi * grid.points(torch.float32).mT)
-    >>> modes = ll.operators.target_modes(u, grid, 1)
+    >>> modes = ll.operators.pod.target_modes(u, grid, 1)
     >>> modes.functions.shape, float(modes.tail) < 1e-5
     (torch.Size([1, 1, 32]), True)
     """
@@ -73,7 +73,7 @@ def target_modes(targets: Float[Tensor, "sample channel *grid"], grid: Grid, cou
     tail is the root of the mean square of what they leave out over that of the deviations from the mean.
     Raises InvalidArgument.
 
-    >>> ll.operators.target_modes(torch.randn(20, 2, 32), ll.spaces.Grid.uniform(32), 5).functions.shape
+    >>> ll.operators.pod.target_modes(torch.randn(20, 2, 32), ll.spaces.Grid.uniform(32), 5).functions.shape
     torch.Size([5, 2, 32])
     """
     grid.require("targets", targets)

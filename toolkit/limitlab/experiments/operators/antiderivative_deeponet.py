@@ -24,7 +24,8 @@ from limitlab.data import ChannelStatistics, antiderivatives, batches
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
-from limitlab.operators import OPERATORS, Modes, Normalized, Task, count_parameters, points_of, target_modes
+from limitlab.operators import OPERATORS, Normalized, Task, count_parameters, points_of
+from limitlab.operators.pod import Modes, target_modes
 from limitlab.spaces import Grid, relative_l2
 from limitlab.training import Recipe, operator_loss
 
