@@ -304,7 +304,9 @@ class OperatorState(StudioState):
 
     def _take_models(self, prepared: Prepared, models: dict[str, nn.Module], result: Result | None) -> None:
         settings, goal = self.training.settings, GOALS[self._data_of[1]]
-        evaluated = {name: _evaluate(goal, prepared, model, settings, name, result) for name, model in models.items()}
+        evaluated = {
+            name: _evaluate(goal, prepared, model, settings, name=name, result=result) for name, model in models.items()
+        }
         with self.lock:
             for name, (predictions, measured) in evaluated.items():
                 self.predictions[name], self.measured[name] = predictions, measured
@@ -315,7 +317,7 @@ class OperatorState(StudioState):
 
 
 def _evaluate(
-    goal: Goal, prepared: Prepared, model: nn.Module, settings: OperatorSettings, name: str = "", result: Any = None
+    goal: Goal, prepared: Prepared, model: nn.Module, settings: OperatorSettings, *, name: str = "", result: Any = None
 ) -> tuple[dict[int, xr.Dataset], xr.Dataset]:
     """Predictions by resolution, and errors: those of the result, where the training has ended."""
     predictions = goal.look(prepared, model, settings)
