@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from limitlab import experiments, problems
-from limitlab.experiments.operators.navier_stokes_fno import PROBLEM, linear
+from limitlab.experiments.operators._navier_stokes import PROBLEM
+from limitlab.experiments.operators.navier_stokes_fno import linear
 
 
 def test_flows_on_fewer_points_with_longer_steps_are_the_same():

@@ -30,7 +30,7 @@ from limitlab.experiments.operators._learning import (
     rates_of,
     trial_of,
 )
-from limitlab.experiments.operators.navier_stokes_fno import PROBLEM
+from limitlab.experiments.operators._navier_stokes import PROBLEM
 from limitlab.operators import FNO, OPERATORS, MultigridPatched, Operator, Patching, Task, patch_loss, seam_error
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ def prepare(settings: PatchSettings, progress: ReportProgress = False) -> Prepar
 
     def measure(model: nn.Module, fresh: nn.Module) -> xr.Dataset:
         predicted = predict(model, data.test[settings.resolution])
-        fields = (torch.as_tensor(predicted[name].values) for name in ("prediction", "target"))
-        seams = seam_error(*fields, Patching(1)).rename(error="seam")
+        prediction, target = (torch.as_tensor(predicted[name].values) for name in ("prediction", "target"))
+        seams = seam_error(prediction, target, Patching(1)).rename(error="seam")
         return measure_operator(model, data, settings.resolution).merge(seams, combine_attrs="override")
 
     return replace(prepared, trials=(*prepared.trials, *twins), measure=measure)
 
 
-def draw(result: Result[PatchSettings, OperatorData]) -> dict[str, go.Figure]:
+def draw(result: Result[Any, OperatorData]) -> dict[str, go.Figure]:
     """The figures of every operator, and the error by its distance to a seam."""
     from limitlab import figures
 
