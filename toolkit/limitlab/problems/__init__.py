@@ -20,7 +20,15 @@ from limitlab.problems.ode import chaos, growth, kinetics, mechanics
 from limitlab.problems.ode.odebench.benchmark import odebench
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
-from limitlab.problems.pde import conservation, elliptic, helmholtz, navier_stokes, periodic_catalogue, system_catalogue
+from limitlab.problems.pde import (
+    conservation,
+    drum,
+    elliptic,
+    helmholtz,
+    navier_stokes,
+    periodic_catalogue,
+    system_catalogue,
+)
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
@@ -65,6 +73,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     helmholtz.PROBLEMS,
     navier_stokes.PROBLEMS,
     conservation.PROBLEMS,
+    drum.PROBLEMS,
     growth.PROBLEMS,
     mechanics.PROBLEMS,
     kinetics.PROBLEMS,

@@ -73,7 +73,8 @@ def field_2d(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
 def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     """Truth, prediction and error of one sample side by side, after the input where the dataset has one.
 
-    dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only.
+    dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only, but of
+    several channels the first is shown.
     Profiles (x) share one panel: the prediction is dashed over the truth.
 
     >>> truth, error = torch.rand(16, 16), 0.01 * torch.rand(16, 16)
@@ -84,7 +85,7 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     fields = {name: variable_of(dataset, name) for name in ("target", "prediction")}
     if "input" in dataset:
         fields = {"input": dataset["input"], **fields}
-    fields = {name: exactly(field, ("x",), *PLANES) for name, field in fields.items()}
+    fields = {name: exactly(_first_channel(field), ("x",), *PLANES) for name, field in fields.items()}
     error = (fields["prediction"] - fields["target"]).rename("error")
     fields["error"] = error.assign_attrs(long_name="error", units=fields["target"].attrs.get("units", "1"))
     traces, layout = _line_panels(fields) if error.ndim == 1 else _map_panels(fields)
@@ -92,6 +93,13 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     margin = {**top["margin"], **layout.get("margin", {})}
     height = layout["height"] + top["margin"]["t"]
     return go.Figure(traces, {**layout, **top, "margin": margin, "height": height})
+
+
+def _first_channel(array: xr.DataArray) -> xr.DataArray:
+    if array.sizes.get("channel", 1) == 1:
+        return array
+    first = array.isel(channel=0)
+    return first.assign_attrs(long_name=str(first["channel"].item())) if "channel" in array.coords else first
 
 
 def _map(array: xr.DataArray, title: str | None) -> go.Figure:

@@ -123,7 +123,7 @@ class ConservationProblem(PDEProblem):
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, all fields at the first frame to all at the last, (sample, channel, x, y)."""
-        return self.stacked_view(dataset, self.names)
+        return self.stacked_view(dataset)
 
     def expression(self) -> sympy.Eq:
         """The equation of the target; `expressions` has all."""

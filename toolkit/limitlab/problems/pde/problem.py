@@ -231,17 +231,19 @@ class PDEProblem(GenerativeProblem):
             variables[role] = array.astype("float32").expand_dims(channel=1, axis=1)
         return xarray.Dataset(variables, attrs=dataset.attrs)
 
-    def stacked_view(self, dataset: xarray.Dataset, names: Sequence[str]) -> xarray.Dataset:
-        """Fields at the first frame as channels of `input`, at the last as those of `target`."""
+    def stacked_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
+        """All fields at the first frame as channels of `input`, at the last as those of `target`, the target first."""
         import xarray
 
+        names = [self.operator[1], *(f.name for f in self.fields if f.name != self.operator[1])]
+        channels = xarray.Variable("channel", names)
         variables = {}
         for role, frame in {"input": 0, "target": -1}.items():
             arrays = [dataset[name].isel(time=frame, drop=True).astype("float32") for name in names]
             stacked = xarray.concat(arrays, "channel", join="exact", combine_attrs="override")
             attrs = arrays[0].attrs if len(arrays) == 1 else {"long_name": ", ".join(names), "units": "1"}
             variables[role] = stacked.transpose("sample", "channel", ...).assign_attrs(attrs)
-        return xarray.Dataset(variables, attrs=dataset.attrs)
+        return xarray.Dataset(variables, {"channel": channels} if len(names) > 1 else {}, dataset.attrs)
 
 
 def _space_coordinates(grid: Grid) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class SpectralSystem(PDEProblem):
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, all fields at the first frame to all at the last, (sample, channel, x[, y])."""
-        return self.stacked_view(dataset, self.names)
+        return self.stacked_view(dataset)
 
     def reduced(self, values: Tensor, grid: Grid, resolution: int) -> Tensor:
         """Values on a coarser grid, by truncation of their series."""
