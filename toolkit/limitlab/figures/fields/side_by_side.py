@@ -102,7 +102,7 @@ def _bar(field: xr.DataArray, middle: float) -> dict[str, Any]:
 
 def _lines(truth: xr.DataArray, source: xr.DataArray | None, fields: dict[str, xr.DataArray]) -> go.Figure:
     titles = ["input"] * (source is not None) + ["truth and predictions", "errors"]
-    figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.1)
+    figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.14)
     last = len(titles)
 
     def add(field: xr.DataArray, name: str, place: int, **options: Any) -> None:
@@ -122,5 +122,5 @@ def _lines(truth: xr.DataArray, source: xr.DataArray | None, fields: dict[str, x
     figure.update_xaxes(title_text=axis_title(truth, "x"))
     figure.update_yaxes(title_text=axis_title(truth), col=last - 1)
     most = 1.05 * max(largest(numbers(error)) for error in errors.values())
-    figure.update_yaxes(title_text=axis_title(next(iter(errors.values()))), range=[-most, most], col=last)
+    figure.update_yaxes(range=[-most, most], col=last)
     return figure.update_layout(height=292, legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.3})
