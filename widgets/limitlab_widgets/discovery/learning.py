@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TICK, LOOK = 0.2, 0.7
 SHARE = 0.2
 """Of the time, at most, goes into what can be looked at while a training runs."""
-FIRSTS, METHODS = ("adam", "soap"), ("lbfgs", "ssbfgs", "bfgs")
+FIRSTS, METHODS = ("adam", "soap"), ("lbfgs", "ssbfgs", "ssbroyden", "bfgs")
 FIRST_SETTINGS: dict[str, dict[str, Any]] = {
     "ode": {"adam": 700, "quasi_newton": 1000, "method": "lbfgs", "collocation": 128},
     "pde": {"adam": 300, "quasi_newton": 300, "method": "ssbfgs", "collocation": 600},
