@@ -159,7 +159,7 @@ class Tucker(Factorized):
     >>> from limitlab.layers.factorized import Tucker
     >>> weight = Tucker((8, 8, 6, 4), rank=0.25)
     >>> weight.ranks, round(weight.fraction, 2), weight.dense().shape
-    ((5, 5, 4, 2), 0.2, torch.Size([8, 8, 6, 4]))
+    ((5, 5, 4, 3), 0.27, torch.Size([8, 8, 6, 4]))
     """
 
     ranks_for = staticmethod(rules.tucker_ranks)
@@ -276,7 +276,7 @@ class Compression:
     """How the weights of a network's spectral layers are held: a format and its rank.
 
     rank: as `limitlab.layers.ranks` reads it. joint: one tensor for all layers, with an axis for them. Raises
-    UnknownName.
+    UnknownName and InvalidArgument.
 
     >>> ll.operators.Compression("cp", rank=0.05, joint=True)
     Compression(format='cp', rank=0.05, joint=True, implementation='auto')
@@ -289,6 +289,8 @@ class Compression:
 
     def __post_init__(self) -> None:
         one_of("format", self.format, FORMATS)
+        # a frozen dataclass
+        object.__setattr__(self, "rank", rules.read_rank(self.rank))
         one_of("implementation", self.implementation, get_args(Implementation))
 
     def weights(self, layers: int, shape: Sequence[int], std: float) -> list[FactorizedWeight]:

@@ -67,7 +67,7 @@ def train_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
 
     >>> from limitlab.layers.ranks import train_ranks
     >>> train_ranks((32, 32, 16, 9), 0.1)
-    (17, 17, 9)
+    (19, 19, 9)
     """
     most = [min(math.prod(shape[:n]), math.prod(shape[n:])) for n in range(1, len(shape))]
 
@@ -76,6 +76,18 @@ def train_ranks(shape: Sequence[int], rank: Rank) -> tuple[int, ...]:
 
     ranks = _ranks(shape, rank, len(most), train_shapes, at)
     return tuple(min(s, bound) for s, bound in zip(ranks, most, strict=True))
+
+
+def read_rank(rank: Rank) -> int | float | tuple[int, ...]:
+    """The rank in Python's own numbers. Raises InvalidArgument."""
+    if not isinstance(rank, str) and (isinstance(rank, Sequence) or getattr(rank, "ndim", 0) > 0):
+        return tuple(map(int, check_numbers("rank", rank, low=1, integer=True)))
+    if isinstance(rank, Integral | str):
+        return int(check_number("rank", rank, low=1, integer=True))
+    part = check_number("rank", rank, low=0.0, high=1.0)
+    if part == 0:
+        raise InvalidArgument("rank must be a whole number >= 1, or a part of the dense numbers in (0, 1]; got 0.0")
+    return part
 
 
 def held(shapes: Shapes) -> int:
@@ -91,13 +103,9 @@ def _ranks(
     at: Callable[[float], tuple[int, ...]],
 ) -> tuple[int, ...]:
     """The ranks that `rank` means; at(c) are those at the size c in [0, 1], which grow with it."""
-    if isinstance(rank, str) or (not isinstance(rank, Sequence) and getattr(rank, "ndim", 0) == 0):
-        if isinstance(rank, Integral | str):
-            return (int(check_number("rank", rank, low=1, integer=True)),) * count
-        part = check_number("rank", rank, low=0.0, high=1.0)
-        if part == 0:
-            raise InvalidArgument("rank must be a whole number >= 1, or a part of the dense numbers in (0, 1]; got 0.0")
-        return _fitting(part * math.prod(shape), lambda c: held(shapes(shape, at(c))), at)
+    rank = read_rank(rank)
+    if isinstance(rank, float):
+        return _fitting(rank * math.prod(shape), lambda c: held(shapes(shape, at(c))), at)
     return tuple(map(int, check_numbers("rank", rank, count, low=1, integer=True)))
 
 

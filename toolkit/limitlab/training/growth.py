@@ -91,8 +91,9 @@ class LossGap:
     gap: float = 1e-3
 
     def __post_init__(self) -> None:
-        check_number("epoch", self.epoch, low=1, integer=True)
-        check_number("gap", self.gap, low=0.0)
+        # a frozen dataclass, known by its text when a training is resumed: numbers of NumPy have another
+        object.__setattr__(self, "epoch", int(check_number("epoch", self.epoch, low=1, integer=True)))
+        object.__setattr__(self, "gap", float(check_number("gap", self.gap, low=0.0)))
 
     def __call__(self, model: nn.Module, progress: Progress) -> None:
         for growing in _growing(model):
@@ -123,9 +124,9 @@ class Explained:
 
     def __post_init__(self) -> None:
         one_of("of", self.of, QUANTITIES)
-        check_number("threshold", self.threshold, low=0.0, high=1.0)
-        check_number("every", self.every, low=1, integer=True)
-        check_number("buffer", self.buffer, low=1, integer=True)
+        object.__setattr__(self, "threshold", float(check_number("threshold", self.threshold, low=0.0, high=1.0)))
+        for name in ("every", "buffer"):
+            object.__setattr__(self, name, int(check_number(name, getattr(self, name), low=1, integer=True)))
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, progress: Progress) -> None:
