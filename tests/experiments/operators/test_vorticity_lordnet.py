@@ -59,7 +59,7 @@ def test_a_step_keeps_the_mean_vorticity():
 
 def test_training_on_the_pool_beats_standing_still():
     settings = EXPERIMENT.configure(
-        "smoke", networks=("lordnet",), steps=120, width=8, batch_size=8, slots=32, bank=64, viscosity=0.03
+        "smoke", networks=("lordnet",), steps=120, width=8, batch_size=8, slots=12, viscosity=0.03, learning_rate=5e-3
     )
     errors = EXPERIMENT.train(settings).finish().grid("network")["error"].mean(("seed", "sample")).isel(time=0)
     assert float(errors.sel(network="lordnet")) < 0.7 * float(errors.sel(network="standing"))

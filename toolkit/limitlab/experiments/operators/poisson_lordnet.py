@@ -159,7 +159,7 @@ NETWORKS: Mapping[str, Network] = {
     "random": Network(lambda settings: lord(settings, smooth=False), 1.0, 3e-3, ""),
     "cnn": Network(cnn, 0.2),
     "cnn_linear": Network(lambda settings: cnn(settings, activation=False), 0.2),
-    "fno": Network(fno, 0.3),
+    "fno": Network(fno, 0.3, 5e-3),
     "unet": Network(lambda _settings: UNet(1, 1, width=8), 0.3),
 }
 """lordnet is linear in f, as the equation is; gelu is not; random is the first from random matrices."""

@@ -66,10 +66,10 @@ class VorticitySettings(Ensemble, Batched):
     width: int = option(16, "channels of a Lord network", low=1, high=256)
     slots: int = option(200, "states in the pool", low=1, high=100_000)
     bank: int = option(400, "initial states", low=1, high=1_000_000)
-    lifetime: float = option(20.0, "mean steps of a state before it begins anew", low=1.0, high=1e6)
+    lifetime: float = option(4.0, "mean steps of a state before it begins anew", low=1.0, high=1e6)
     unroll: int = option(1, "steps through which gradients go", low=1, high=16)
     rollout: int = option(10, "steps of a test", low=1, high=1000)
-    learning_rate: float = option(2e-3, "peak of the one-cycle schedule", low=1e-6, high=1.0)
+    learning_rate: float = option(4e-3, "peak of the one-cycle schedule", low=1e-6, high=1.0)
     optimizer: str = option("adam", "optimiser", choices=("adam", "soap"))
     test_samples: int = option(32, "test flows", low=1, high=10_000)
 
@@ -198,7 +198,7 @@ def draw(result: Result[VorticitySettings, VorticityData]) -> dict[str, go.Figur
 
 
 SIZES = sizes(
-    VorticitySettings(seeds=1, steps=1000, batch_size=16, networks=("lordnet", "fno")),
+    VorticitySettings(seeds=1, steps=500, batch_size=16, networks=("lordnet", "fno")),
     smoke={"points": 16, "steps": 4, "batch_size": 4, "slots": 8, "bank": 12, "test_samples": 3, "rollout": 3},
     paper={"points": 64, "steps": 50_000, "batch_size": 64, "slots": 1000, "bank": 4000, "width": 64, "seeds": 3},
 )
