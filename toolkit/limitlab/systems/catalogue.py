@@ -83,7 +83,10 @@ SYSTEMS: tuple[System, ...] = (
         "Mahi", "preprint", 2025, "2504.03214")),
     System(15, "lordnet", "LordNet", "operators", Paper(
         "LordNet: An Efficient Neural Network for Learning to Solve Parametric PDEs without Simulated Data",
-        "Huang, Shi, Gao, Wei, Zhang, Bian, Yang, Liu", "preprint", 2022, "2206.09418")),
+        "Huang, Shi, Gao, Wei, Zhang, Bian, Yang, Liu", "preprint", 2022, "2206.09418"),
+        experiments=("poisson_lordnet", "vorticity_lordnet"),
+        notebooks=("operators/05-operators-without-data.ipynb",),
+        remark="squares without bodies; flow in the plane alone, where an FNO is better"),
     System(16, "nns-to-nos", "From networks to operators", "operators", Paper(
         "Principled Approaches for Extending Neural Architectures to Function Spaces",
         "Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli, Anandkumar",
