@@ -23,7 +23,10 @@ def test_catalogue_holds_what_the_experiments_need_under_unique_names():
     expected |= {"darcy", "darcy_lognormal", "poisson", "navier_stokes", "navier_stokes_forced"}
     assert expected <= set(problems.names())
     assert len(problems.catalogue()) == len(set(problems.names()))
-    assert {p.name for p in problems.catalogue("steady")} == {"darcy", "darcy_lognormal", "poisson"}
+    assert {p.name for p in problems.catalogue("steady")} == {
+        *("darcy", "darcy_lognormal", "darcy_multiscale", "poisson"),
+        *("helmholtz", "helmholtz_sourced"),
+    }
     assert set(problems.catalogue("steady")).isdisjoint(problems.catalogue("evolution"))
 
 

@@ -31,7 +31,7 @@ CONFIGURATIONS = ((64, 12), (64, 16), (128, 12), (128, 16))
 
 
 def copy_weights(ours: FNO, peer: nn.Module) -> None:
-    """Copy the weights of a neuralop FNO (dense, same options) into ours."""
+    """Copy the weights of a neuralop FNO (same options and ranks) into ours."""
 
     def linear(target: nn.Module, source: nn.Module) -> None:
         target.weight.copy_(source.weight.squeeze(-1))
@@ -44,14 +44,22 @@ def copy_weights(ours: FNO, peer: nn.Module) -> None:
         elif hasattr(source, "weight"):
             target.gate.copy_(source.weight.flatten())
 
+    def spectral(target: nn.Module, source: nn.Module) -> None:
+        target.bias.copy_(source.bias.flatten())
+        if target.factors is None:
+            target.weight.copy_(source.weight.tensor)
+            return
+        before = [getattr(source.weight, name) for name in ("core", "weights") if hasattr(source.weight, name)]
+        for part, factor in zip(target.factors.tensor.parts, [*before, *source.weight.factors], strict=True):
+            part.copy_(torch.view_as_real(factor.to(torch.complex64)))
+
     blocks = peer.fno_blocks
     with torch.no_grad():
         for target, source in ((ours.lifting, peer.lifting), (ours.projection, peer.projection)):
             linear(target.first, source.fcs[0])
             linear(target.second, source.fcs[1])
         for index, block in enumerate(ours.blocks):
-            block.spectral.weight.copy_(blocks.convs[index].weight.tensor)
-            block.spectral.bias.copy_(blocks.convs[index].bias.flatten())
+            spectral(block.spectral, blocks.convs[index])
             if blocks.fno_skips is not None:
                 skip(block.skip, blocks.fno_skips[index])
             if block.channel_mlp is not None:

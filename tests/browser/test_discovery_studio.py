@@ -1,9 +1,9 @@
 """The discovery studio as a reader has it: hide a term, train, click at the front, refit, forecast from a new start."""
 
 import os
-from pathlib import Path
 
 import pytest
+from pages import picture
 
 pytestmark = pytest.mark.browser
 
@@ -45,18 +45,18 @@ def click_at(page, number):
     page.mouse.click(*place)
 
 
-def picture(page, name):
-    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
-    if "LIMITLAB_SCREENSHOTS" in os.environ:
-        page.evaluate("document.querySelector('.limitlab-studio').scrollIntoView()")
-        page.wait_for_timeout(2500)
-        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
+def pick_another(page):
+    """Click a formula of the front that is not picked, and wait until it is."""
+    before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
+    target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
+    click_at(page, target)
+    page.wait_for_function(f"() => {FRONT}?.data.find(t => t.name === 'picked')?.x[0] !== {before}")
 
 
 def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_notebook):
     page = open_notebook(STUDIO, width=1366, height=768)
     page.wait_for_function(f"() => {MEASURED}")
-    picture(page, "discovery-1-opened")
+    picture(page, "discovery-1-opened", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
 
     box = page.locator(".limitlab-choice input[type=checkbox]").first
@@ -69,15 +69,12 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     page.get_by_text("trained 100 steps").wait_for()
     page.wait_for_function(f"() => {MEASURED}.data.some(t => t.name === 'network')")
     page.get_by_text("where visited").wait_for()
-    picture(page, "discovery-2-trained")
+    picture(page, "discovery-2-trained", settled=2500, studio=True)
 
     press(page, "Search")
     page.wait_for_function(f"() => {FRONT}")
     page.locator("button:not([disabled])", has_text="Refit all").wait_for()
-    before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
-    target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
-    click_at(page, target)
-    page.wait_for_function(f"() => {FRONT}?.data.find(t => t.name === 'picked')?.x[0] !== {before}")
+    pick_another(page)
 
     page.get_by_text("Fitted to the measurements by simulation").wait_for()
     page.wait_for_function(f"() => {FORECAST}")
@@ -89,7 +86,7 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     assert max(start) - min(start) < 1e-9
     if "LIMITLAB_SCREENSHOTS" in os.environ:
         page.set_viewport_size({"width": 1366, "height": 2200})
-    picture(page, "discovery-3-forecast")
+    picture(page, "discovery-3-forecast", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
@@ -98,7 +95,7 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
 def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_field(open_notebook):
     page = open_notebook(FIELD, width=1366, height=768)
     page.wait_for_function(f"() => {MAPS}")
-    picture(page, "discovery-field-1-opened")
+    picture(page, "discovery-field-1-opened", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
     page.get_by_text("one field: further ones would need starts of their own").wait_for()
     page.get_by_text("not to be had: Korteweg-de Vries equation").wait_for()
@@ -107,15 +104,12 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     page.get_by_text("trained 140 steps").wait_for()
     page.wait_for_function(f"() => {MAPS}.data.some(t => t.name === 'error')")
     page.get_by_text("where visited:").wait_for()
-    picture(page, "discovery-field-2-trained")
+    picture(page, "discovery-field-2-trained", settled=2500, studio=True)
 
     press(page, "Search")
     page.wait_for_function(f"() => {FRONT}")
     page.locator("button:not([disabled])", has_text="Refit all").wait_for()
-    before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
-    target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
-    click_at(page, target)
-    page.wait_for_function(f"() => {FRONT}?.data.find(t => t.name === 'picked')?.x[0] !== {before}")
+    pick_another(page)
     page.get_by_text("Fitted to the measurements by simulation").wait_for()
     page.wait_for_function(f"() => {FORECAST}")
 
@@ -128,7 +122,7 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     begun = page.evaluate(f"{FORECAST}.data.slice(0, 3).map(t => t.y[16])")
     assert max(begun) - min(begun) < 1e-9
     page.set_viewport_size({"width": 1366, "height": 2400})
-    picture(page, "discovery-field-3-forecast")
+    picture(page, "discovery-field-3-forecast", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

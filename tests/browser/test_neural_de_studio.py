@@ -1,9 +1,9 @@
 """The neural DE studio as a reader has it: pick a class, watch it train, take values away at test, load a file."""
 
 import os
-from pathlib import Path
 
 import pytest
+from pages import picture
 
 pytestmark = pytest.mark.browser
 
@@ -39,18 +39,10 @@ def upload(page, name, text):
     chooser.value.set_files({"name": name, "mimeType": "text/csv", "buffer": text.encode()})
 
 
-def picture(page, name):
-    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
-    if "LIMITLAB_SCREENSHOTS" in os.environ:
-        page.evaluate("document.querySelector('.limitlab-studio').scrollIntoView()")
-        page.wait_for_timeout(2500)
-        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
-
-
 def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page = open_notebook(STUDIO, width=1366, height=768)
     page.wait_for_function(f"() => {PATHS}")
-    picture(page, "neural-de-1-opened")
+    picture(page, "neural-de-1-opened", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
 
     choose(page, "class", "augmented ODE")
@@ -58,7 +50,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page.wait_for_function(f"() => {CALLS}?.data.at(-1)?.x.length >= 4")
     early = page.evaluate(f"{PATHS}.data[1].x[0]")
     page.wait_for_function(f"() => {PATHS}?.data[1]?.x[0] !== {early}")
-    picture(page, "neural-de-2-training")
+    picture(page, "neural-de-2-training", settled=2500, studio=True)
     press(page, "Stop")
     page.get_by_text("stopped after").wait_for()
     page.get_by_text("on the test set").wait_for()
@@ -81,7 +73,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
         page.keyboard.press("ArrowRight")
     page.wait_for_function(f"() => {MISSING}?.data.find(t => t.name === 'lsde, now')?.x[0] > {before} + 0.3")
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'missing' && t.x.length > 3))")
-    picture(page, "neural-de-3-series")
+    picture(page, "neural-de-3-series", settled=2500, studio=True)
 
     upload(page, "bad.csv", "time,x\n0,1\n1,one\n2,2\n3,3\n")
     page.locator(".limitlab-error", has_text="line 3 of bad.csv").wait_for()
@@ -92,7 +84,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page.get_by_text("lnsde: trained 6 steps").wait_for()
     if "LIMITLAB_SCREENSHOTS" in os.environ:
         page.set_viewport_size({"width": 1366, "height": 2000})
-    picture(page, "neural-de-4-own")
+    picture(page, "neural-de-4-own", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

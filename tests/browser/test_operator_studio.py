@@ -1,11 +1,10 @@
 """The operator studio as a reader has it: a notebook in JupyterLab, a real slider, real buttons."""
 
-import os
 import re
 import statistics
-from pathlib import Path
 
 import pytest
+from pages import picture
 
 pytestmark = pytest.mark.browser
 
@@ -54,24 +53,17 @@ def points(page):
     return page.evaluate(f"() => {{ const p = {CURVE}; return p && p.data.length ? p.data[0].x.length : 0; }}")
 
 
-def picture(page, name):
-    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
-    if "LIMITLAB_SCREENSHOTS" in os.environ:
-        page.wait_for_timeout(700)
-        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
-
-
 def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook, run_cell, capsys):
     page = open_notebook(STUDIO, "print('free', 6 * 7)")
     button(page, "Make data").wait_for()
     assert button(page, "Pause").is_disabled()
-    picture(page, "1-opened")
+    picture(page, "1-opened", settled=700)
 
     button(page, "Make data").click()
     wait_for_text(page, "data are ready")
     page.wait_for_function(PREDICTION)
     baseline = page.evaluate(PREDICTION)
-    picture(page, "2-data")
+    picture(page, "2-data", settled=700)
 
     button(page, "Train").click()
     wait_for_text(page, r"training fno: step \d+ of 8000.* left")
@@ -81,7 +73,7 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
     run_cell(page, 1)
     page.locator(".jp-OutputArea-output", has_text="free 42").wait_for()
     wait_for_text(page, r"training fno: step \d+ of 8000")
-    picture(page, "3-training")
+    picture(page, "3-training", settled=700)
 
     button(page, "Pause").click()
     wait_for_text(page, "paused fno at step")
@@ -89,7 +81,7 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
     page.wait_for_function(f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=baseline)
     page.wait_for_timeout(1000)
     assert step(page) == halted
-    picture(page, "4-paused")
+    picture(page, "4-paused", settled=700)
 
     button(page, "Resume").click()
     wait_for_text(page, "training fno: step")
@@ -111,7 +103,7 @@ def test_a_reader_makes_data_trains_pauses_resumes_stops_and_looks(open_notebook
             page.wait_for_function(f"old => JSON.stringify(({PREDICTION})()) !== JSON.stringify(old)", arg=old)
             page.wait_for_function("seen => window.latencies.length > seen", arg=seen)
         latencies[label] = statistics.median(page.evaluate("window.latencies.splice(0)"))
-        picture(page, f"5-{label.replace(' ', '-')}")
+        picture(page, f"5-{label.replace(' ', '-')}", settled=700)
     assert page.evaluate(f"({TRIPTYCH}).data[0].z.length") == 64
     with capsys.disabled():
         print(f"\nslider to new figure: {', '.join(f'{label} {ms:.0f} ms' for label, ms in latencies.items())}")
@@ -127,7 +119,7 @@ def test_every_plot_fills_its_panel_and_no_description_is_cut(open_notebook):
     page.wait_for_function(f"() => {PLOTS}.length === 4")
     fills = f"{PLOTS}.every(p => Math.abs(p.querySelector('.main-svg').clientWidth - p.clientWidth) < 5)"
     page.wait_for_function(f"() => {fills}")
-    picture(page, "6-burgers")
+    picture(page, "6-burgers", settled=700)
     labels = "[...document.querySelectorAll('.widget-label')].filter(l => !l.querySelector('mjx-container'))"
     assert page.evaluate(f"{labels}.filter(l => l.scrollWidth > l.clientWidth + 1).map(l => l.innerText)") == []
     output = "document.querySelector('.jp-OutputArea-output')"
@@ -144,7 +136,7 @@ def test_the_triptych_is_whole_and_old_figures_are_called_old(open_notebook, wid
     page.wait_for_timeout(1000)
     if width > 900:
         assert page.evaluate(BELOW) <= 0
-    picture(page, f"7-{width}")
+    picture(page, f"7-{width}", settled=700)
     unnamed = "document.querySelectorAll('.limitlab-studio .noUi-handle:not([aria-label])').length"
     page.wait_for_function(f"() => {unnamed} === 0")
     assert page.locator(".limitlab-old").count() == 0
@@ -153,4 +145,26 @@ def test_the_triptych_is_whole_and_old_figures_are_called_old(open_notebook, wid
     assert page.locator(".limitlab-stale").count() == 1
     output = "document.querySelector('.jp-OutputArea-output .limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
-    picture(page, f"8-{width}-old")
+    picture(page, f"8-{width}-old", settled=700)
+
+
+def test_a_step_in_time_is_trained_rolled_out_and_compared_with_persistence(open_notebook):
+    page = open_notebook(
+        'from limitlab_widgets import OperatorStudio\nOperatorStudio("burgers", size="smoke")', width=1366, height=768
+    )
+    page.get_by_label("learn").select_option(label="a step in time, and rollouts")
+    button(page, "Train").click()
+    wait_for_text(page, r"fno: trained \d+ steps")
+    page.get_by_text("after 1 of 3 steps").wait_for()
+    growth = f"{PLOTS}.find(p => p.layout.xaxis.title?.text === 'step')"
+    page.wait_for_function(f"() => {growth}?.data.length === 2")
+    lines = f"{PLOTS}.find(p => p.data.some(t => t.name === 'truth' && t.y))"
+    before = page.evaluate(f"[...({lines}).data.find(t => t.name === 'prediction').y]")
+    slider(page, "step").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("after 2 of 3 steps").wait_for()
+    moved = f"old => JSON.stringify([...({lines}).data.find(t => t.name === 'prediction').y]) !== JSON.stringify(old)"
+    page.wait_for_function(moved, arg=before)
+    page.get_by_label("beside").select_option(label="the input as it is")
+    page.wait_for_function(f"() => ({lines})?.data.some(t => t.name === 'error of persistence')")
+    picture(page, "9-rollouts", settled=700)

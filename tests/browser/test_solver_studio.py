@@ -1,11 +1,10 @@
 """The solver studio as a reader has it: a notebook in JupyterLab, real sliders, boxes and a typed equation."""
 
-import os
 import re
 import statistics
-from pathlib import Path
 
 import pytest
+from pages import picture
 
 pytestmark = pytest.mark.browser
 
@@ -60,13 +59,6 @@ def field(page, label, kind):
 
 def box(page, name):
     return page.locator(f".limitlab-choice:has-text('{name}') input[type=checkbox]")
-
-
-def picture(page, name):
-    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
-    if "LIMITLAB_SCREENSHOTS" in os.environ:
-        page.wait_for_timeout(1500)
-        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
 
 
 def opened(open_notebook, **size):

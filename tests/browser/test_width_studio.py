@@ -1,11 +1,10 @@
 """The width studio as a reader has it: a notebook in JupyterLab, real sliders, networks that train beside them."""
 
-import os
 import re
 import statistics
-from pathlib import Path
 
 import pytest
+from pages import picture
 
 pytestmark = pytest.mark.browser
 
@@ -68,13 +67,6 @@ def button(page, name):
 def wait_for_text(page, pattern, seconds=None):
     limit = seconds and 1000 * seconds
     page.locator(".widget-label", has_text=re.compile(pattern)).first.wait_for(timeout=limit)
-
-
-def picture(page, name):
-    """A picture for a person to look at, where LIMITLAB_SCREENSHOTS names a folder."""
-    if "LIMITLAB_SCREENSHOTS" in os.environ:
-        page.wait_for_timeout(1500)
-        page.screenshot(path=str(Path(os.environ["LIMITLAB_SCREENSHOTS"]) / f"{name}.png"))
 
 
 def opened(open_notebook, *more, steps=200, **size):

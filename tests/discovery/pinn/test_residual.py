@@ -169,5 +169,15 @@ def test_every_problem_of_the_catalogue_has_a_residual_or_a_reason():
         except InvalidArgument as error:
             reasons[problem.name] = str(error)
     refused = {"korteweg_de_vries", "kuramoto_sivashinsky", "darcy", "darcy_lognormal", "poisson"}
-    refused |= {"navier_stokes", "navier_stokes_forced"}
+    refused |= {"navier_stokes", "navier_stokes_forced", "wave", "wave_2d", "gray_scott", "fitzhugh_nagumo_2d"}
+    refused |= {
+        "darcy_multiscale",
+        "kolmogorov",
+        "helmholtz",
+        "helmholtz_sourced",
+        "shallow_water",
+        "dam_break",
+        "compressible",
+        "wave_medium",
+    }
     assert {name for name, reason in reasons.items() if "sites" not in reason} == refused

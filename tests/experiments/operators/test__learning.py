@@ -24,9 +24,10 @@ def test_smoke_size_trains_measures_and_draws(name):
     experiment, settings = smoke(name)
     result = experiment.train(settings).finish()
     assert result.metrics["relative_l2"].dims == ("model", "seed", "resolution", "sample")
-    assert list(result.metrics["model"].values) == list(settings.models)
+    # an experiment may have models of its own besides
+    assert list(result.metrics["model"].values)[: len(settings.models)] == list(settings.models)
     assert bool(np.isfinite(result.metrics["relative_l2"]).all())
-    assert {"training", "resolution", "distribution", "spectrum", "sample"} == set(result.figures())
+    assert {"training", "resolution", "distribution", "spectrum", "sample"} <= set(result.figures())
     assert result.curves["relative_l2"].sizes["step"] == settings.steps
 
 

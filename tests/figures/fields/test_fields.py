@@ -80,6 +80,13 @@ def test_scale_of_the_error_is_centred_at_zero(maps_2d):
     assert scale.colorscale[len(scale.colorscale) // 2] == (0.5, "#F7F7F7")
 
 
+def test_of_several_channels_a_triptych_shows_the_first_under_its_name(maps_2d):
+    both = xr.concat([maps_2d, -maps_2d], xr.Variable("channel", ["h", "p"])).isel(sample=1)
+    shown = figures.triptych(both)
+    np.testing.assert_array_equal(shown.data[1].z, maps_2d["target"].isel(sample=1).values[0].T)
+    assert shown.layout.coloraxis.colorbar.title.text.startswith("h")
+
+
 def test_triptych_without_input_has_three_maps(maps_2d):
     figure = figures.triptych(maps_2d.isel(sample=0).drop_vars("input"))
     assert [trace.name for trace in figure.data] == ["truth", "prediction", "error"]

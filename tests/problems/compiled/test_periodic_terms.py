@@ -25,15 +25,32 @@ def read(text):
 
 
 def test_an_equation_is_its_linear_terms_and_the_rest():
-    linear, rest = linear_split(read("nu*(u_xx + 2*u) - dx(u^2/2 + 3*u) + sin(x)*u"), U)
+    linear, rest = linear_split(read("nu*(u_xx + 2*u) - dx(u^2/2 + 3*u) + sin(x)*u"), (U,))
     nu = sympy.Symbol("nu", real=True)
-    assert {order: c for order, c in linear.items() if c != 0} == {2: nu, 0: 2 * nu, 1: -3}
+    assert {key: c for key, c in linear.items() if c != 0} == {("u", (2,)): nu, ("u", (0,)): 2 * nu, ("u", (1,)): -3}
     assert sympy.simplify((rest - read("sin(x)*u - dx(u^2/2)")).doit()) == 0
 
 
 def test_conservative_terms_are_fluxes_of_their_order():
     parts = fluxes(read("-dx(u^2/2) + nu*dx(dx(u^3)) + u*u_x"))
-    assert parts == {1: read("-u^2/2"), 2: read("nu*u^3"), 0: read("u*u_x")}
+    assert parts == {(1,): read("-u^2/2"), (2,): read("nu*u^3"), (0,): read("u*u_x")}
+
+
+def test_in_the_plane_terms_go_by_field_and_by_the_orders_along_both_axes():
+    fields = tuple(sympy.Function(name, real=True)(*sympy.symbols("t x y", real=True)) for name in "uv")
+    text = "nu*(u_xx + u_yy) + 3*v_xxy - dy(u*v) + dx(dy(u^2)) + u*v_y"
+    linear, rest = linear_split(
+        parse_expression(text, fields=("u", "v"), parameters=("nu",), dimension=2), fields, "xy"
+    )
+    nu = sympy.Symbol("nu", real=True)
+    assert {key: c for key, c in linear.items() if c != 0} == {
+        ("u", (2, 0)): nu,
+        ("u", (0, 2)): nu,
+        ("v", (2, 1)): 3,
+    }
+    u, v = fields
+    y = sympy.Symbol("y", real=True)
+    assert fluxes(rest, "xy") == {(0, 1): -u * v, (1, 1): u**2, (0, 0): u * sympy.Derivative(v, y)}
 
 
 @pytest.mark.parametrize(("text", "power"), [("x", 0), ("u_xx", 1), ("u*u_x + u", 2), ("u^4", 4), ("erf(u)", 3)])

@@ -204,3 +204,33 @@ def test_own_coefficients_are_validated():
         problem.with_parameters(a_low=-3.0)
     with pytest.raises(UnknownName, match="did you mean 'a_high'"):
         problem.with_parameters(ahigh=3.0)
+
+
+def test_a_medium_of_many_scales_is_a_product_of_waves_between_its_bounds():
+    problem = problems.get("darcy_multiscale")
+    grid = problem.grid(128)
+    a = problem.sample_input(grid, 3, 0, 0)
+    assert 0.5**8 <= float(a.min()) < 0.1
+    assert 3.0 < float(a.max()) <= 1.5**8
+    assert torch.equal(a[2:], problem.sample_input(grid, 1, 0, 2))
+    # one cell of one sample, written out
+    draws = np.random.Generator(np.random.PCG64([0, 1])).uniform(1.0, 1.5, 4)
+    (x, y), expected = grid.points()[17, 90].tolist(), 1.0
+    for k, draw in enumerate(draws):
+        wave = draw * 2**k * math.pi
+        expected *= (1 + math.cos(wave * (x + y)) / 2) * (1 + math.cos(wave * (y - 3 * x)) / 2)
+    assert float(a[1, 17, 90]) == pytest.approx(expected, rel=1e-12)
+    assert torch.equal(problem.with_parameters(depth=0.0).sample_input(grid, 1, 0, 0), torch.ones(1, 128, 128).double())
+
+
+def test_data_of_many_scales_solve_their_equation_and_converge():
+    problem = problems.get("darcy_multiscale")
+    coarse, fine = problem.simulate(2, seed=4, resolution=32), problem.simulate(2, seed=4, resolution=64)
+    assert coarse.attrs["solver_resolution"] == fine.attrs["solver_resolution"] == 128
+    assert relative(problem.restrict(fine, 32)["u"] - coarse["u"], coarse["u"]) < 1e-6
+    a = problem.sample_input(problem.grid(128), 1, 4, 0)
+    u = problem.solve(a)
+    assert float(problem.residual_of(problem.grid(128), a=a, u=u).abs().max()) < 1e-7
+    assert float(u.min()) > 0
+    finer = problem.simulate(1, seed=4, resolution=256)
+    assert relative(problem.restrict(finer, 64)["u"] - fine["u"][:1], fine["u"][:1]) < 0.05

@@ -40,12 +40,7 @@ def smooth_vorticity(grid, samples=1, seed=0, size=1.0):
 
 
 def kolmogorov(nu=0.02, drag=0.0) -> NavierStokesProblem:
-    return dataclasses.replace(
-        problems.get("navier_stokes", nu=nu, drag=drag),
-        name="kolmogorov",
-        equation="w_t = psi_x*w_y - psi_y*w_x + nu*(w_xx + w_yy) - drag*w - 4*cos(4*y)",
-        lengths=(2 * math.pi, 2 * math.pi),
-    )
+    return dataclasses.replace(problems.get("kolmogorov", nu=nu, drag=drag), minimum_resolution=64)
 
 
 def integral(values, grid):

@@ -79,7 +79,11 @@ def test_the_kept_band_is_that_of_the_trained_operator(burgers):
 
 
 def test_the_error_figure_compares_with_the_baseline(burgers):
-    assert [trace.name for trace in burgers.against_resolution.figure.data] == ["fno", "mean"]
+    names = [trace.name for trace in burgers.against_resolution.figure.data]
+    assert names[:2] == ["fno", "mean"]
+    drift = shown(burgers.against_resolution, "fno, from its own answer on the finest grid")
+    assert list(drift.x) == [32]
+    assert f"{drift.y[0]:.4f}" == f"{float(burgers.state.measured['fno']['drift'].sel(resolution=32).mean()):.4f}"
 
 
 def test_the_loss_curve_has_every_step(burgers):
@@ -152,7 +156,7 @@ def test_a_model_of_ones_own_is_offered_trained_and_compared(opened):
         studio.training.buttons["train"].click()
         assert studio.state.training.wait(180)
         assert studio.training.error.value == ""
-    assert [trace.name for trace in studio.against_resolution.figure.data] == ["fno", "mean", "pointwise"]
+    assert [trace.name for trace in studio.against_resolution.figure.data][:3] == ["fno", "mean", "pointwise"]
     assert studio.verdict.value.startswith("pointwise, a model of yours: relative L2 error")
     assert studio.options["modes"].disabled
     model = studio.state.training.result.models["pointwise", 0]
@@ -290,3 +294,80 @@ def test_a_control_that_the_operator_does_not_use_is_off(opened):
     studio.operator.value = "unet"
     assert studio.options["padding"].disabled
     assert not studio.options["width"].disabled
+
+
+def test_two_operators_are_looked_at_side_by_side(opened):
+    studio = opened("darcy", size="smoke")
+    assert [value for _, value in studio.beside.options] in ([], [""])
+    for name in ("fno", "unet"):
+        studio.operator.value = name
+        studio.training.buttons["train"].click()
+        assert studio.state.training.wait(180)
+    assert [value for _, value in studio.beside.options] == ["", "fno", "mean"]
+    studio.beside.value = "fno"
+    names = [trace.name for trace in studio.triptych.figure.data]
+    assert names == ["truth", "input", "unet", "error of unet", "fno", "error of fno"]
+    studio.sample.value = 2
+    for name in ("unet", "fno"):
+        predicted = studio.state.predictions[name][studio.state.resolution]
+        np.testing.assert_array_equal(shown(studio.triptych, name).z, predicted["prediction"][2, 0].values.T)
+    studio.model.value = "fno"
+    assert shown(studio.triptych, "prediction") is not None
+    studio.model.value = "mean"
+    assert shown(studio.triptych, "mean").z.max() < shown(studio.triptych, "truth").z.max()
+    studio.options["train_samples"].value += 1
+    studio.training.buttons["prepare"].click()
+    assert studio.state.training.wait(180)
+    assert studio.state.beside == ""
+    assert shown(studio.triptych, "prediction") is not None
+
+
+def test_a_step_in_time_is_learned_and_looked_at_in_rollouts(opened):
+    studio = opened("burgers", size="smoke")
+    assert studio.step.layout.display == "none"
+    studio.goal.value = "rollouts"
+    assert {"interval", "frames", "rollout", "history", "unrolled", "pushed"} <= set(studio.options)
+    studio.training.buttons["train"].click()
+    assert studio.state.training.wait(180)
+    assert studio.training.error.value == ""
+    assert studio.step.layout.display != "none"
+    assert studio.step.max == studio.state.steps == 3
+    names = [trace.name for trace in studio.against_resolution.figure.data]
+    assert names == ["fno", "persistence"]
+    studio.step.value = 3
+    predicted = studio.state.predictions["fno"][32].isel(sample=0, channel=0)
+    np.testing.assert_array_equal(shown(studio.triptych, "prediction").y, predicted["prediction"].sel(step=3))
+    np.testing.assert_array_equal(shown(studio.triptych, "truth").y, predicted["target"].sel(step=3))
+    assert "of test function 0 after 3 of 3 steps" in studio.verdict.value
+    assert {shape.x0 for shape in studio.against_resolution.figure.layout.shapes} == {3}
+    studio.beside.value = "persistence"
+    still = shown(studio.triptych, "persistence").y
+    np.testing.assert_array_equal(still, predicted["input"].values)
+
+
+def test_a_steady_problem_has_no_steps_in_time(opened):
+    studio = opened("burgers", size="smoke")
+    studio.goal.value = "rollouts"
+    studio.problem.chooser.value = "darcy"
+    assert studio.state.goal == "operator"
+    assert [name for _, name in studio.goal.options] == ["operator"]
+    assert "rollout" not in studio.options
+    studio.problem.chooser.value = "heat"
+    assert [name for _, name in studio.goal.options] == ["operator", "rollouts"]
+
+
+def test_figures_of_another_goal_are_old(burgers):
+    burgers.goal.value = "rollouts"
+    assert "what is learned changed since" in burgers.note.text.value
+    burgers.goal.value = "operator"
+    assert burgers.note.text.value == ""
+
+
+def test_a_model_bound_to_its_grid_says_where_it_has_no_answer(opened):
+    studio = opened("burgers", size="smoke")
+    studio.operator.value = "lordnet"
+    studio.training.buttons["train"].click()
+    assert studio.state.training.wait(180)
+    assert "relative L2 error" in studio.verdict.value
+    studio.resolution.value = 64
+    assert "no answer at 64 points per axis, since it takes its training grid alone" in studio.verdict.value

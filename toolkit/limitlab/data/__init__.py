@@ -11,6 +11,7 @@ from limitlab.data.sources.spirals import paced_spirals, spirals
 from limitlab.data.sources.ts_format import read_ts
 from limitlab.data.statistics import ChannelStatistics
 from limitlab.data.store import CacheDamaged, CacheUnwritable, home
+from limitlab.data.windows import windows
 from limitlab.data.workers import dask_client
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "read_ts",
     "series",
     "spirals",
+    "windows",
 ]

@@ -5,6 +5,7 @@ imported from here too.
 """
 
 from limitlab.figures.fields.fields import field_2d, profiles, space_time, triptych
+from limitlab.figures.fields.side_by_side import side_by_side
 from limitlab.figures.fields.spectra import error_spectrum, spectrum
 from limitlab.figures.fronts import pareto_front
 from limitlab.figures.lines import lines
@@ -44,6 +45,7 @@ __all__ = [
     "phase_plane",
     "phase_space",
     "profiles",
+    "side_by_side",
     "space_time",
     "spectrum",
     "stability_regions",

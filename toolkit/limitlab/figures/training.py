@@ -69,7 +69,8 @@ def error_against_resolution(
     """Error against the points per axis, log axes, one line a model: mean over samples and seeds, bars their range.
 
     metrics: `variable` with the dims (model, resolution) and perhaps seed, sample. The training resolution, marked by a
-    line, is the argument or the attribute `train_resolution`.
+    line, is the argument or the attribute `train_resolution`. Where metrics hold a `drift`, how far a model's answer is
+    from its own on the finest grid, it is drawn dotted.
 
     >>> metrics = ll.labels.labelled(
     ...     relative_l2=("model resolution", [[0.02, 0.021]], "relative L2 error"),
@@ -98,6 +99,8 @@ def error_against_resolution(
             line={"color": colour(position)},
             hovertemplate=f"{name}, %{{x}} points: %{{y:.4f}}<extra></extra>",
         )
+    if "drift" in metrics:
+        _add_drift(figure, metrics["drift"])
     if train_resolution:
         figure.add_shape(
             type="line",
@@ -131,6 +134,23 @@ def error_against_resolution(
     )
     figure.update_yaxes(type="log", title_text=axis_title(errors), **log_ticks(numbers(errors)))
     return figure.update_layout(**heading(title), height=400, showlegend=True)
+
+
+def _add_drift(figure: go.Figure, drift: xr.DataArray) -> None:
+    """Dotted lines, without the finest grid, where every model is at no distance from itself."""
+    others = drift.isel(resolution=drift["resolution"].argsort().values[:-1])
+    mean = others.mean([dim for dim in others.dims if dim not in ("model", "resolution")])
+    for position, name in enumerate(labels(mean, "model")):
+        figure.add_scatter(
+            x=[int(n) for n in mean["resolution"].values],
+            y=numbers(mean.isel(model=position)),
+            mode="lines+markers",
+            name=f"{name}, from its own answer on the finest grid",
+            marker={"size": 5},
+            line={"color": colour(position), "dash": "dot", "width": 1.5},
+            showlegend=False,
+            hovertemplate=f"{name}, %{{x}} points: %{{y:.4f}} from its answer on the finest grid<extra></extra>",
+        )
 
 
 def error_distribution(

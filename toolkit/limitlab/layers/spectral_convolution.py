@@ -30,9 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, check_numbers
-
-Wavenumbers = tuple[tuple[int, int], ...]
-"""First and last wavenumber (inclusive) of every axis."""
+from limitlab.layers.factorized import FactorizedWeight
+from limitlab.layers.wavenumbers import Wavenumbers, centred, check_modes, existing_wavenumbers, weight_shape
 
 
 class SpectralConv(nn.Module):
@@ -43,7 +42,7 @@ class SpectralConv(nn.Module):
     mode, no mixing of channels (in_channels == out_channels). `weight_parts` holds real and imaginary parts as a real
     tensor (in, out, *kept, 2), so that `.double()`, `.to(dtype)`, optimisers and safetensors treat it as what it is;
     `weight` is its complex view. Initial weights: complex normal with standard deviation sqrt(2 / (in + out)), the bias
-    alike.
+    alike. `factors`: what holds the weight instead, as factors of a tensor. `use(modes)` leaves the outer modes out.
     Raises InvalidArgument. Source: arXiv 2310.00120, section 3; defaults of neuraloperator 2.0.0.
 
     >>> ll.operators.SpectralConv(1, 2, modes=(8,))(torch.zeros(3, 1, 32)).shape
@@ -51,7 +50,14 @@ class SpectralConv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, modes: Sequence[int], *, bias: bool = True, separable: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        modes: Sequence[int],
+        *,
+        bias: bool = True,
+        separable: bool = False,
+        factors: FactorizedWeight | None = None,
     ) -> None:
         super().__init__()
         in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
@@ -62,21 +68,31 @@ class SpectralConv(nn.Module):
                 f"separable needs in_channels == out_channels; got {in_channels=} and {out_channels=}"
             )
         self.in_channels, self.out_channels, self.separable = in_channels, out_channels, separable
-        self.wavenumbers: Wavenumbers = (
-            *((-(m // 2), math.ceil(m / 2) - 1) for m in self.modes[:-1]),
-            (0, self.modes[-1] // 2),
-        )
+        self.wavenumbers = self.used = centred(self.modes)
         std = math.sqrt(2 / (in_channels + out_channels))
-        channels = (in_channels,) if separable else (in_channels, out_channels)
-        kept = tuple(last - first + 1 for first, last in self.wavenumbers)
+        shape = weight_shape(in_channels, out_channels, self.modes, separable)
+        if factors is not None and factors.shape != shape:
+            raise InvalidArgument(f"factors must be those of a tensor {shape}; got {factors.shape}")
+        self.factors = factors
         # a complex normal of deviation std has parts of std / sqrt(2)
-        self.weight_parts = nn.Parameter(torch.randn(*channels, *kept, 2) * (std / math.sqrt(2)))
+        scale = std / math.sqrt(2)
+        self.weight_parts = None if factors is not None else nn.Parameter(torch.randn(*shape, 2) * scale)
         self.bias = nn.Parameter(torch.randn(out_channels) * std) if bias else None
 
     @property
     def weight(self) -> Complex[Tensor, "..."]:
-        """R(k): complex (in_channels, out_channels, *kept), or (channels, *kept) when separable; a view."""
+        """R(k): complex (in_channels, out_channels, *kept), or (channels, *kept) when separable; a view if dense."""
+        if self.factors is not None:
+            return self.factors.dense()
+        assert self.weight_parts is not None
         return torch.view_as_complex(self.weight_parts)
+
+    def use(self, modes: Sequence[int]) -> None:
+        """Use the block of so many modes in the centre of the weight, at most all of them; raises InvalidArgument."""
+        counts = check_modes(modes)
+        if len(counts) != len(self.modes) or any(m > most for m, most in zip(counts, self.modes, strict=True)):
+            raise InvalidArgument(f"modes in use must be at most {self.modes}; got {counts}")
+        self.used = centred(counts)
 
     def forward(
         self,
@@ -86,25 +102,28 @@ class SpectralConv(nn.Module):
     ) -> Float[Tensor, "batch out_channels *size"]:
         """(batch, out_channels, *size), plus `add_to` where given (summed inside the last matrix product)."""
         check_field("u", u, self.in_channels, len(self.modes))
-        if self.weight_parts.dtype not in (torch.float32, torch.float64):
+        dtype = next(self.parameters()).dtype
+        if dtype not in (torch.float32, torch.float64):
             raise InvalidArgument(
-                f"weights must be of float32 or float64, as {self.weight_parts.dtype} has no complex numbers: keep "
-                "them in float32, and use torch.autocast for half precision"
+                f"weights must be of float32 or float64, as {dtype} has no complex numbers: keep them in float32, and "
+                "use torch.autocast for half precision"
             )
         size = tuple(u.shape[2:]) if size is None else check_size(size, len(self.modes))
         with _full_precision(u):
-            u = u.to(self.weight_parts.dtype)
-            wavenumbers = existing_wavenumbers(self.wavenumbers, u.shape[2:], size)
+            u = u.to(dtype)
+            wavenumbers = existing_wavenumbers(self.used, u.shape[2:], size)
             coefficients = self.contract(analyse(u, wavenumbers), wavenumbers)
             return synthesise(coefficients, wavenumbers, size, bias=self.bias, add_to=add_to)
 
     def contract(
         self, coefficients: Complex[Tensor, "batch in_channels *kept"], wavenumbers: Wavenumbers
     ) -> Complex[Tensor, "batch out_channels *kept"]:
-        """R(k) c(k) on the block of `wavenumbers`; the method that a factorised weight replaces."""
+        """R(k) c(k) on the block of `wavenumbers`."""
         block = [
             slice(a - first, b - first + 1) for (a, b), (first, _) in zip(wavenumbers, self.wavenumbers, strict=True)
         ]
+        if self.factors is not None:
+            return self.factors.mix(coefficients, block)
         weight = self.weight[(slice(None),) * (1 if self.separable else 2) + tuple(block)]
         if self.separable:
             return coefficients * weight
@@ -114,14 +133,6 @@ class SpectralConv(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_channels}, {self.out_channels}, modes={self.modes}, separable={self.separable}"
-
-
-def check_modes(modes: Sequence[int]) -> tuple[int, ...]:
-    """`modes` as a tuple of one to three positive whole numbers; raises InvalidArgument."""
-    counts = tuple(map(int, check_numbers("modes", modes, low=1, integer=True)))
-    if not 1 <= len(counts) <= 3:
-        raise InvalidArgument(f"modes must hold 1 to 3 whole numbers, one per axis; got {modes!r:.80}")
-    return counts
 
 
 def check_size(size: Sequence[int], dimension: int) -> tuple[int, ...]:
@@ -141,14 +152,6 @@ def check_field(argument: str, u: Tensor, channels: int, dimension: int) -> None
     if u.ndim != dimension + 2 or u.shape[1] != channels:
         axes = ", ".join(("batch", f"channel={channels}", "x", "y", "z")[: dimension + 2])
         raise InvalidArgument(f"{argument} must have shape ({axes}); got {tuple(u.shape)}")
-
-
-def existing_wavenumbers(wavenumbers: Wavenumbers, *grids: Sequence[int]) -> Wavenumbers:
-    """The wavenumbers that exist, |k_j| <= n_j / 2, on every one of the grids."""
-    limits = [min(sizes) // 2 for sizes in zip(*grids, strict=True)]
-    return tuple(
-        (max(first, -limit), min(last, limit)) for (first, last), limit in zip(wavenumbers, limits, strict=True)
-    )
 
 
 def analyse(

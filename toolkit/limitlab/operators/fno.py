@@ -24,10 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, check_numbers, unknown_name
+from limitlab.layers.factorized import Compression, FactorizedWeight
 from limitlab.layers.normalization import AdaptiveInstanceNorm, InstanceNorm
 from limitlab.layers.pointwise import PointwiseLinear, PointwiseMLP, SoftGate
 from limitlab.layers.precision import require_dtype
-from limitlab.layers.spectral_convolution import SpectralConv, check_field, check_modes, resample
+from limitlab.layers.spectral_convolution import SpectralConv, check_field, resample
+from limitlab.layers.wavenumbers import check_modes, weight_shape
 from limitlab.operators.row import Operator, Sizes, Task
 
 NORMS = ("instance", "group", "adaptive_instance")
@@ -51,12 +53,15 @@ class FNO(nn.Module):
     `embedding_features` entries, given to `forward`); instance norms erase the amplitude of the field.
     skip, channel_mlp_skip: "linear", "identity", "soft-gating" or None. channel_mlp_expansion: 0 leaves the MLP out.
     separable: spectral weights without channel mixing. output_scaling: factor on the resolution, one number for every
-    layer or one per layer.
+    layer or one per layer. compression: hold the spectral weights as factors; None as they are.
     Raises InvalidArgument. Source: arXiv 2310.00120, section 3.
 
     >>> ll.operators.FNO(1, 1, modes=(8, 8), width=16)(torch.zeros(2, 1, 32, 32)).shape
     torch.Size([2, 1, 32, 32])
     """
+
+    compression: Compression | None = None
+    """That of the class, where none is given."""
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class FNO(nn.Module):
         channel_mlp_skip: str | None = "soft-gating",
         separable: bool = False,
         output_scaling: float | Sequence[float] = 1.0,
+        compression: Compression | None = None,
     ) -> None:
         super().__init__()
         in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
@@ -100,8 +106,14 @@ class FNO(nn.Module):
         )
         positions = axes * (2 if positional == "periodic" else 1 if positional else 0)
         self.lifting = PointwiseMLP(in_channels + positions, lifted, width)
+        self.compression = compression or type(self).compression
+        factors: list[FactorizedWeight | None] = [None] * layers
+        if self.compression is not None:
+            shape = weight_shape(width, width, self.modes, separable)
+            factors = [*self.compression.weights(layers, shape, std=math.sqrt(1 / width))]
         self.blocks = nn.ModuleList(
-            FourierLayer(width, self.modes, options, last=layer == layers - 1) for layer in range(layers)
+            FourierLayer(width, self.modes, options, weight, last=layer == layers - 1)
+            for layer, weight in enumerate(factors)
         )
         self.projection = PointwiseMLP(width, projected, out_channels)
 
@@ -147,11 +159,13 @@ class LayerOptions:
 class FourierLayer(nn.Module):
     """One layer, v (batch, width, *grid) -> (batch, width, *size)."""
 
-    def __init__(self, width: int, modes: Sequence[int], options: LayerOptions, *, last: bool) -> None:
+    def __init__(
+        self, width: int, modes: Sequence[int], options: LayerOptions, factors: FactorizedWeight | None, *, last: bool
+    ) -> None:
         super().__init__()
         expansion = check_number("channel_mlp_expansion", options.channel_mlp_expansion, low=0)
         self.last, self.preactivation = last, options.preactivation
-        self.spectral = SpectralConv(width, width, modes, separable=options.separable)
+        self.spectral = SpectralConv(width, width, modes, separable=options.separable, factors=factors)
         self.skip = _skip("skip", options.skip, width)
         # rounded here, cut off in lifting and projection: as neuraloperator has it
         hidden = max(1, round(expansion * width)) if expansion else 0

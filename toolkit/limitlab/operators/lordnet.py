@@ -165,6 +165,35 @@ class LordNet(nn.Module):
         return self.head(self.layers[-1](v))
 
 
+class QuadraticLordNet(nn.Module):
+    """Q (A w . B w) + C w, the maps A, B, C of Lord layers: as much as a step of a quadratic equation needs at first.
+
+    points: per axis of its only grid. width: channels of each factor. periodic: distances go around. Raises
+    InvalidArgument.
+
+    >>> step = ll.operators.QuadraticLordNet((8, 8), width=4)
+    >>> step(torch.zeros(2, 1, 8, 8)).shape
+    torch.Size([2, 1, 8, 8])
+    """
+
+    def __init__(self, points: Sequence[int], *, width: int = 16, periodic: bool = False) -> None:
+        super().__init__()
+        self.points = check_points("points", points)
+        width = int(check_number("width", width, low=1, integer=True))
+        kernels = Kernels(periodic=periodic)
+        self.lift = PointwiseLinear(1, 2 * width, bias=False)
+        self.factors = LordLayer(2 * width, points, kernels=kernels, bias=False)
+        self.product = LordLayer(width, points, kernels=kernels, bias=False)
+        self.head = PointwiseLinear(width, 1, bias=False)
+        self.linear = LordNet(1, 1, points, width=width, layers=1, activation=False, kernels=kernels)
+
+    def forward(self, w: Float[Tensor, "batch 1 *points"]) -> Float[Tensor, "batch 1 *points"]:
+        check_field("w", w, 1, len(self.points))
+        require_points(w, self.points)
+        first, second = self.factors(self.lift(w)).chunk(2, dim=1)
+        return self.head(self.product(first * second)) + self.linear(w)
+
+
 def smoothing_kernels(
     channels: int, points: int, out_points: int | None = None, periodic: bool = False
 ) -> Float[Tensor, "channels out_points points"]:
@@ -196,7 +225,7 @@ def require_points(u: Tensor, points: tuple[int, ...]) -> None:
     """Raise InvalidArgument for a field on another grid than the network's."""
     if tuple(u.shape[2:]) != points:
         grids = (" x ".join(map(str, shape)) for shape in (points, u.shape[2:]))
-        raise InvalidArgument("u must be on the {} points that the network was built for; got {}".format(*grids))
+        raise InvalidArgument("a field must be on the {} points that the network was built for; got {}".format(*grids))
 
 
 def _along(matrix: Tensor, u: Tensor, dim: int) -> Tensor:

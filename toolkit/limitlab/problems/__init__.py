@@ -20,7 +20,15 @@ from limitlab.problems.ode import chaos, growth, kinetics, mechanics
 from limitlab.problems.ode.odebench.benchmark import odebench
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
-from limitlab.problems.pde import elliptic, navier_stokes, periodic_catalogue
+from limitlab.problems.pde import (
+    conservation,
+    drum,
+    elliptic,
+    helmholtz,
+    navier_stokes,
+    periodic_catalogue,
+    system_catalogue,
+)
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
@@ -60,8 +68,12 @@ Kind = Literal["pde", "evolution", "steady", "ode", "sde", "integral"]
 _DOMAIN = ("length", "span", "frames", "sites")
 _TABLES: tuple[tuple[Problem, ...], ...] = (
     periodic_catalogue.PROBLEMS,
+    system_catalogue.PROBLEMS,
     elliptic.PROBLEMS,
+    helmholtz.PROBLEMS,
     navier_stokes.PROBLEMS,
+    conservation.PROBLEMS,
+    drum.PROBLEMS,
     growth.PROBLEMS,
     mechanics.PROBLEMS,
     kinetics.PROBLEMS,
@@ -105,7 +117,7 @@ def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
     """All problems, or those of a kind; PDEs are those that evolve in time ("evolution") and others ("steady").
 
     >>> [problem.name for problem in ll.problems.catalogue("steady")]
-    ['darcy', 'darcy_lognormal', 'poisson']
+    ['darcy', 'darcy_lognormal', 'darcy_multiscale', 'poisson', 'helmholtz', 'helmholtz_sourced']
     """
     if kind is not None:
         one_of("kind of problem", kind, get_args(Kind))

@@ -1,6 +1,7 @@
 """A person's own equation, typed as text: the kind is what the left side says.
 
     u_t = D*u_xx + u*(1 - u)                        partial differential equation on a periodic interval
+    u_t = D*(u_xx + u_yy) - v; v_t = u - v          the same in the plane, of one field or several
     x' = y; y' = mu*(1 - x^2)*y - x                 system of ordinary differential equations (or dx/dt = ...)
     dX = theta*(mu - X)*dt + sigma*dW               stochastic system; several noises dW1, dW2, ...
 
@@ -47,9 +48,10 @@ def parse(
 
     parameters: values, or Parameters with a range. initial: of a system, numbers or texts in the parameters, by name or
     in the order of the equations (1 where left out), one alone for one equation, or a law; of a PDE a number, text in x
-    or a law. A function is none of these: what it computes is written as text. frames: stored times on [0, span].
-    options: of a PDE length, resolution, dt; of systems law, sites and ends (for x[i]' = ...), of an ODE stiff, rtol,
-    atol, of an SDE calculus ("ito"), step_size, method. Raises InvalidArgument or UnknownName for what cannot be read.
+    or a law, of several fields by name. A function is none of these: what it computes is written as text.
+    frames: stored times on [0, span]. options: of a PDE length, resolution, dt; of systems law, sites and ends (for
+    x[i]' = ...), of an ODE stiff, rtol, atol, of an SDE calculus ("ito"), step_size, method. Raises InvalidArgument or
+    UnknownName for what cannot be read.
 
     >>> decay = ll.problems.parse("x' = a*x", {"a": -1.0}, initial={"x": 2.0}, span=1.0)
     >>> round(float(decay.solve().y[0, -1]), 5)

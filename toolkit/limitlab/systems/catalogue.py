@@ -51,9 +51,9 @@ SYSTEMS: tuple[System, ...] = (
     System(8, "mg-tfno", "Fourier neural operator, MG-TFNO", "operators", Paper(
         "Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs",
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
-        experiments=("burgers_fno", "darcy_fno", "navier_stokes_fno"),
-        notebooks=("operators/01-fourier-neural-operator.ipynb",),
-        remark="the plain FNO; the tensorised and multi-grid parts are to come"),
+        experiments=("burgers_fno", "darcy_fno", "darcy_tfno", "navier_stokes_fno", "navier_stokes_patches"),
+        notebooks=("operators/01-fourier-neural-operator.ipynb", "operators/03-fewer-weights.ipynb",
+                   "operators/04-small-windows.ipynb")),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
         "He, Liu, Xu", "ICLR", 2024, "2310.19809"),
@@ -109,7 +109,10 @@ SYSTEMS: tuple[System, ...] = (
         notebooks=("discovery/05-variational-problems-and-barron-functions.ipynb",)),
     System(20, "sinenet", "SineNet", "operators", Paper(
         "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
-        "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507")),
+        "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507"),
+        experiments=("shift_sinenet", "turbulence_sinenet"),
+        notebooks=("operators/06-waves-of-u-nets.ipynb",),
+        remark="on decaying turbulence in place of the paper's three flows; the paper's size on a GPU is to come"),
     System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
         "The Price of Freedom: Exploring Expressivity and Runtime Tradeoffs in Equivariant Tensor Products",
         "Xie, Daigavane, Kotak, Smidt", "ICML", 2025, "2506.13523")),

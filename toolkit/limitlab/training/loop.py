@@ -7,10 +7,9 @@ A recipe's phases follow each other; a quasi-Newton optimiser evaluates the loss
 where it says that no step helps, the phase ends with the warning PhaseEndedEarly and the step count goes to its end.
 
 Losses are brought to the host and looked at every `log_every` steps: at each on a CPU, where it is free, else every
-20, since a float of a loss makes the host wait for the device. The log has every step all the same. The price: on a
-device a divergence is named exactly but noticed up to `log_every` - 1 steps late. AdamW: Loshchilov, Hutter,
-Decoupled weight decay regularization (2019); its decay is right for complex weights too, which it sees as pairs of
-reals.
+20, since a float of a loss makes the host wait. The log has every step all the same. The price: on a device a
+divergence is named exactly but noticed up to `log_every` - 1 steps late. AdamW: Loshchilov, Hutter, Decoupled weight
+decay regularization (2019); its decay is right for complex weights too, which it sees as pairs of reals.
 """
 
 from __future__ import annotations
@@ -214,6 +213,8 @@ class _Training:
             if looking:
                 require_finite_losses(self.pending, self.model, self.norms, self.shard.batch)
             self.optimizer.step()
+        if self.phase.recipe.adapt is not None:
+            self.phase.recipe.adapt(self.model, progress)
         if evaluating and self.recipe.evaluate is not None:
             progress.metrics = self._metrics()
         # before the checkpoint is written: the disk's time is not the training's

@@ -182,6 +182,7 @@ def _numbers(recipe: Recipe, optimizer: torch.optim.Optimizer) -> dict[str, Any]
         "rates": [recipe.learning_rate * factor(recipe.steps * i // 5) for i in range(5)],
         "groups": [_group_settings(group) for group in optimizer.param_groups],
         **({"renew_every": recipe.renew_every} if recipe.renew_every else {}),
+        **({"adapt": repr(recipe.adapt)} if recipe.adapt else {}),
     }
 
 

@@ -53,6 +53,11 @@ class Progress:
         return sum(self.losses.values())
 
     @property
+    def total(self) -> float | Tensor:
+        """The sum of the losses where it lies: nothing waits for the device."""
+        return sum(self._values[:-1])
+
+    @property
     def gradient_norm(self) -> float:
         fetch([self])
         return float(self._values[-1])

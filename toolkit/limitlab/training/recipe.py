@@ -19,11 +19,13 @@ from limitlab.training.batches import Batches
 from limitlab.training.optimizers.natural_gradient import NaturalGradient
 from limitlab.training.optimizers.quasi_newton import LBFGS, SelfScaledBFGS, SelfScaledBroyden
 from limitlab.training.optimizers.soap import SOAP
+from limitlab.training.progress import Progress
 
 Loss = Callable[[nn.Module, Mapping[str, Any]], Mapping[str, Tensor]]
 Groups = Callable[[nn.Module], Sequence[Mapping[str, Any]]]
 Gram = Callable[[nn.Module, Mapping[str, Any]], Tensor]
 Evaluate = Callable[[nn.Module, nn.Module], Mapping[str, float]]
+Adapt = Callable[[nn.Module, Progress], None]
 Optimizer = Callable[..., torch.optim.Optimizer]
 QUASI_NEWTON: dict[str, Optimizer] = {
     "lbfgs": LBFGS,
@@ -53,7 +55,8 @@ class Recipe:
     out; `rate` in one multiplies the learning rate of that group, and what else it holds (weight_decay, betas ...) is
     the optimiser's. clip: largest norm of the gradient, of all weights jointly. evaluate(model, fresh) gives metrics
     every `evaluate_every` steps and after the last, from the model and from a copy of it as it was before training;
-    both are in eval mode without gradients.
+    both are in eval mode without gradients. adapt(model, progress) may change the model after a step, whose gradients
+    are still there; what it remembers must be state of the model (see `training.growth`).
 
     The methods of QUASI_NEWTON search along a line: learning_rate multiplies the first trial (1 is Newton's own step),
     the batch is fixed, and schedule, weight_decay and clip have no place. gram(model, batch) gives "natural_gradient"
@@ -79,6 +82,7 @@ class Recipe:
     later: tuple[Recipe, ...] = ()
     renew_every: int | None = None
     gram: Gram | None = None
+    adapt: Adapt | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.batches) or hasattr(self.batches, "batch"):
@@ -153,7 +157,9 @@ class Recipe:
 
     def require_line_search(self) -> None:
         """Raise InvalidArgument for what an optimiser with a line search cannot heed."""
-        for name, accepted in (("schedule", "constant"), ("weight_decay", 0), ("clip", None), ("renew_every", None)):
+        for name, accepted in (
+            ("schedule", "constant"), ("weight_decay", 0), ("clip", None), ("renew_every", None), ("adapt", None),
+        ):  # fmt: skip
             if getattr(self, name) != accepted:
                 raise InvalidArgument(
                     f"{name} must be {accepted!r} with a quasi-Newton optimizer, whose line search decides on the "

@@ -17,7 +17,7 @@ from limitlab.problems import ODEProblem, Parameter
 from limitlab_widgets.discovery.drawing import FIGURES
 from limitlab_widgets.discovery.forecast import LONGER, Forecast
 from limitlab_widgets.discovery.learning import Learning
-from limitlab_widgets.shared.controls import described, is_echo, parameter_slider, show_value
+from limitlab_widgets.shared.controls import described, is_echo, offer, parameter_slider, show_value
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import display, row, share
 from limitlab_widgets.shared.panels import StaleNote
@@ -75,8 +75,7 @@ class FrontPanel(widgets.VBox):
     def _offer(self, options: list[tuple[str, Any]], value: Any) -> None:
         self._settling = True
         try:
-            if tuple(self.formula.options) != tuple(options):
-                self.formula.options = options
+            offer(self.formula, options)
             self.formula.value = value
         finally:
             self._settling = False

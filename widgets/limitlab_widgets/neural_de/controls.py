@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from limitlab.errors import LimitlabError
 from limitlab_widgets.neural_de.sources import CLASSES, PARTS, TITLES, UNWEIGHTED, WAY_TITLES
 from limitlab_widgets.neural_de.state import NeuralDEState
-from limitlab_widgets.shared.controls import button, described, file_upload, is_echo, show_value
+from limitlab_widgets.shared.controls import button, described, file_upload, is_echo, offer, show_value
 from limitlab_widgets.shared.layout import display
 
 LOGARITHMIC: dict[str, tuple[str, str, float, float]] = {
@@ -67,8 +67,8 @@ class SettingControls:
         ways = [(title, way) for way, title in WAY_TITLES.items() if not state.way_refusal(way)]
         self._following = True
         try:
-            _offer(self.controls["method"], [(name, name) for name in known["method"].choices])
-            _offer(self.controls["way"], ways)
+            offer(self.controls["method"], [(name, name) for name in known["method"].choices])
+            offer(self.controls["way"], ways)
             for name, control in self.controls.items():
                 if name in known or name in ("way", "weight"):
                     value = state.value(name)
@@ -166,7 +166,7 @@ class ClassPanel(widgets.VBox):
         parts = PARTS[state.source.family]
         self._following = True
         try:
-            _offer(self.chooser, [(title, name) for name, (title, _) in parts.items() if not state.refusal(name)])
+            offer(self.chooser, [(title, name) for name, (title, _) in parts.items() if not state.refusal(name)])
             self.chooser.value = state.kind
         finally:
             self._following = False
@@ -181,8 +181,3 @@ class ClassPanel(widgets.VBox):
     def _choose(self, change: dict[str, Any]) -> None:
         if not self._following and change["new"]:
             self._state.kind = change["new"]
-
-
-def _offer(control: Any, options: list[tuple[str, Any]]) -> None:
-    if tuple(control.options) != tuple(options):
-        control.options = options

@@ -17,7 +17,7 @@ from limitlab_widgets.neural_de.moments import Moment, name_of
 from limitlab_widgets.neural_de.probe import HIGHEST
 from limitlab_widgets.neural_de.sources import PARTS, SERIES
 from limitlab_widgets.neural_de.state import NeuralDEState
-from limitlab_widgets.shared.controls import described, linked
+from limitlab_widgets.shared.controls import described, linked, offer
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import card, columns, display, fold, row, share
 from limitlab_widgets.shared.panels import StaleNote, TrainingPanel
@@ -171,10 +171,9 @@ class NeuralDEStudio(Studio):
         display(self.no_path, not series)
         display(self.asking, series and bool(trained))
         display(self.gaps, series and bool(trained))
-        if tuple(self.shown.options) != tuple(trained):
-            self.shown.unobserve(self._look_at, "value")
-            self.shown.options = tuple(trained)
-            self.shown.observe(self._look_at, "value")
+        self.shown.unobserve(self._look_at, "value")
+        offer(self.shown, tuple(trained))
+        self.shown.observe(self._look_at, "value")
         if trained and self.shown.value != probe.shown:
             self.shown.value = probe.shown
         if not trained:

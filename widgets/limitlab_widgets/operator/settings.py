@@ -12,12 +12,24 @@ from limitlab_widgets.operator.state import OperatorState
 from limitlab_widgets.shared.controls import described, is_echo, option_control, show_value
 from limitlab_widgets.shared.widget_tree import discard
 
-DATA_CONTROLS = {"train_samples": None, "test_samples": None, "resolution": None}
+DATA_CONTROLS = {
+    "train_samples": None,
+    "test_samples": None,
+    "resolution": None,
+    "interval": (1e-3, 10.0),
+    "frames": (3, 40),
+    "rollout": (1, 20),
+}
 MODEL_CONTROLS = {
     "modes": (4, 32),
     "width": (8, 64),
     "layers": (1, 6),
     "padding": (0.0, 0.25),
+    "factorization": None,
+    "rank": (0.005, 1.0),
+    "history": (1, 8),
+    "unrolled": (1, 8),
+    "pushed": (0, 4),
     "loss": None,
     "batch_size": None,
     "learning_rate": (1e-4, 1e-1),
@@ -28,15 +40,15 @@ COARSEST = 8
 
 
 class SettingsPanel:
-    """`data` and `model`, two columns of controls; another problem brings controls of its own."""
+    """`data` and `model`, two columns of controls; another problem, or goal, brings controls of its own."""
 
     def __init__(self, state: OperatorState) -> None:
         self._state = state
-        self._drawn_for = ""
+        self._drawn_for = ("", "")
         self.controls: dict[str, Any] = {}
         self._sent: dict[str, Any] = {}
         self.data, self.model = widgets.VBox(), widgets.VBox()
-        state.observe(self._follow_problem, "problem")
+        state.observe(self._follow_problem, ["problem", "goal"])
         state.observe(self._follow_options, "options")
         self._follow_problem()
 
@@ -48,14 +60,17 @@ class SettingsPanel:
             control.disabled = not enabled or name in idle
 
     def _follow_problem(self, _change: dict[str, Any] | None = None) -> None:
-        if self._state.problem.name == self._drawn_for:
+        asked = (self._state.problem.name, self._state.goal)
+        if asked == self._drawn_for:
             return
-        self._drawn_for = self._state.problem.name
+        self._drawn_for = asked
         old = [*self.data.children, *self.model.children]
         defaults = self._state.defaults
         known = {option.name: option for option in self._state.experiment.options()}
         self.controls = {}
         for name, ends in {**DATA_CONTROLS, **MODEL_CONTROLS}.items():
+            if name not in known:
+                continue
             value = getattr(defaults, name)
             if name == "resolution":
                 choices = _halvings(defaults.finest, value)
@@ -67,8 +82,8 @@ class SettingsPanel:
                 control = option_control(known[name], value, low=low, high=high)
             control.observe(lambda change, name=name: self._take(name, change), "value")
             self.controls[name], self._sent[name] = control, value
-        self.data.children = tuple(self.controls[name] for name in DATA_CONTROLS)
-        self.model.children = tuple(self.controls[name] for name in MODEL_CONTROLS)
+        self.data.children = tuple(self.controls[name] for name in DATA_CONTROLS if name in known)
+        self.model.children = tuple(self.controls[name] for name in MODEL_CONTROLS if name in known)
         discard(old)
 
     def _take(self, name: str, change: dict[str, Any]) -> None:

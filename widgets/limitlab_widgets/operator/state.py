@@ -14,32 +14,21 @@ from torch import nn
 from traitlets import Any as AnyTrait
 from traitlets import Dict, Int, Tuple, Unicode, validate
 
-from limitlab import experiments, problems
+from limitlab import problems
 from limitlab.errors import InvalidArgument, check_number, one_of
-from limitlab.experiments.operators._learning import (
-    Build,
-    OperatorData,
-    OperatorSettings,
-    operator_learning,
-    predict,
-    with_models,
-)
+from limitlab.experiments.operators._learning import Build, OperatorSettings, with_models
+from limitlab.experiments.operators._rollouts import RolloutSettings
 from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.goals import GOALS, LIKE, Goal
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.training import TrainingState
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from limitlab.experiments import Experiment, Prepared, Result
+    from limitlab.experiments import Prepared, Result
+    from limitlab_widgets.operator.goals import OperatorExperiment
 
-    OperatorExperiment = Experiment[OperatorSettings, OperatorData]
-
-SYSTEM = "mg-tfno"
-BASELINE = "mean"
-LIKE = {1: "burgers", 2: "darcy"}
-"""Problems whose settings those of the same dimension borrow that have no experiment of their own."""
-DATA = ("parameters", "train_samples", "test_samples", "resolution", "test_resolutions", "seed")
 MODEL = {name for row in OPERATORS.values() for name in row.settings}
 CHOSEN = ("models", "rates", "seeds", "workers")
 
@@ -50,6 +39,7 @@ class OperatorState(StudioState):
     problem: a PDEProblem at its parameters, or its name. models: torch modules, or functions of the task that make one,
     by name: they can be picked beside the operators of the catalogue. options: settings that differ from the
     experiment's size. Problems without an experiment of their own borrow the settings of another of their dimension.
+    goal: "operator", the map of one function to another, or "rollouts", a step in time; a steady problem has the first.
     Raises UnknownName, InvalidArgument.
 
     >>> from limitlab_widgets import OperatorState
@@ -62,19 +52,23 @@ class OperatorState(StudioState):
     >>> state.close()
     """
 
-    decides = ("problem", "operator", "options")
+    decides = ("problem", "goal", "operator", "options")
 
     problem = AnyTrait(help="the problem at its parameters, a PDEProblem; a name is looked up")
     # traitlets would let None pass without asking the validator, and takes no such argument for this trait
     problem.allow_none = False
+    goal = Unicode("operator", help="what of the problem is learned")
     operator = Unicode("fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
-    model = Unicode(BASELINE, help="whose prediction is looked at")
+    model = Unicode("mean", help="whose prediction is looked at")
+    beside = Unicode("", help="whose prediction is looked at next to it, none where empty")
     models = Tuple(help="models that can be looked at")
     resolutions = Tuple(help="test resolutions that can be looked at")
     samples = Int(0, help="number of test functions")
     resolution = Int(0, help="the test resolution that is looked at")
     sample = Int(0, help="the test function that is looked at")
+    steps = Int(0, help="steps of the rollouts that can be looked at, none for an operator")
+    step = Int(1, help="the step that is looked at")
     revision = Int(0, help="raised when predictions have changed")
 
     def __init__(
@@ -96,12 +90,22 @@ class OperatorState(StudioState):
         self.measured: dict[str, xr.Dataset] = {}
         self.settings_of: dict[str, OperatorSettings] = {}
         self._modules = dict(models or {})
-        self._experiments: dict[tuple[problems.PDEProblem, str], OperatorExperiment] = {}
+        self._experiments: dict[tuple[problems.PDEProblem, str, str], OperatorExperiment] = {}
         self._data_of: tuple[Any, ...] = ()
-        self._answered: tuple[str, dict[str, Any]] = ("", {})
+        self._answered: tuple[tuple[str, str], dict[str, Any]] = (("", ""), {})
         self.problem = problem
         with_models(self.experiment, **self._modules)
         self.plan()
+
+    @property
+    def goals(self) -> dict[str, Goal]:
+        """What can be learned of the problem, by name."""
+        return {name: goal for name, goal in GOALS.items() if name == "operator" or self.problem.span}
+
+    @property
+    def baseline(self) -> str:
+        """The operator that is looked at before any training."""
+        return GOALS[self._data_of[1] if self._data_of else self.goal].baseline
 
     @property
     def experiment(self) -> OperatorExperiment:
@@ -119,14 +123,43 @@ class OperatorState(StudioState):
         parameters = tuple(f"{p.name}={moved[p.name]!r}" for p in self.problem.parameters if moved[p.name] != p.default)
         # a model of the reader's own comes beside those of the settings, which cannot be none
         own = self.operator in self._modules
-        options = {"parameters": parameters, "models": (BASELINE if own else self.operator,), "seeds": 1}
+        models = (GOALS[self.goal].baseline if own else self.operator,)
+        options = {"parameters": parameters, "models": models, "seeds": 1}
         experiment = self._experiment_of(self.operator if own else "")
         return experiment, experiment.configure(self.size, **{**self.base_options, **self.options, **options})
 
     @property
     def predicted(self) -> xr.Dataset | None:
-        """`input`, `target` and `prediction` of the model shown at the resolution shown, all test functions."""
-        return self.predictions.get(self.model, {}).get(self.resolution)
+        """`input`, `target` and `prediction` of the model shown, at resolution and step shown, all test functions."""
+        return self._at_step(self.predictions.get(self.model, {}).get(self.resolution))
+
+    @property
+    def compared(self) -> dict[str, xr.Dataset]:
+        """What `predicted` holds, of the model shown and of the one beside it, by name; empty where none is beside."""
+        if self.beside in ("", self.model):
+            return {}
+        tables = {name: self.predictions.get(name, {}) for name in (self.model, self.beside)}
+        if any(self.resolution not in table for table in tables.values()):
+            return {}
+        return {name: self._at_step(table[self.resolution]) for name, table in tables.items()}
+
+    @property
+    def errors(self) -> xr.DataArray | None:
+        """Relative L2 errors of the model shown at resolution and step shown, dims (sample)."""
+        metrics = self.measured.get(self.model)
+        if metrics is None:
+            return None
+        if not self.steps:
+            return metrics["relative_l2"].sel(resolution=self.resolution)
+        return metrics["rollout_l2"].sel(resolution=self.resolution, step=self.step).isel(start=0)
+
+    @property
+    def growth(self) -> xr.DataArray | None:
+        """Relative L2 errors of all models in rollouts at the resolution shown, dims (model, step)."""
+        metrics = self.metrics
+        if metrics is None or not self.steps:
+            return None
+        return metrics["rollout_l2"].sel(resolution=self.resolution).mean(("sample", "start"), keep_attrs=True)
 
     @property
     def metrics(self) -> xr.Dataset | None:
@@ -148,15 +181,18 @@ class OperatorState(StudioState):
             return []
         now = self.plan()[1]
         unused = MODEL - set(OPERATORS[self.model].settings if self.model in OPERATORS else ())
-        names = (field.name for field in dataclasses.fields(now) if field.name not in {*DATA, *CHOSEN, *unused})
-        return [name for name in names if getattr(now, name) != getattr(trained, name)]
+        given = {*GOALS[self.goal].data, *CHOSEN, *unused}
+        names = (field.name for field in dataclasses.fields(now) if field.name not in given)
+        return [name for name in names if getattr(now, name) != getattr(trained, name, None)]
 
     def answer(self) -> None:
         """Say whether the figures are of the problem and the data that are chosen."""
-        name, options = self._answered
-        if name and self.problem.name != name and self.options == options:
+        if self.goal not in self.goals:
+            self.goal = "operator"
+        asked, (before, options) = (self.problem.name, self.goal), self._answered
+        if any(before) and asked != before and self.options == options:
             self.options = {}
-        self._answered = self.problem.name, self.options
+        self._answered = asked, self.options
         self._compare_data()
 
     def close(self) -> None:
@@ -172,6 +208,10 @@ class OperatorState(StudioState):
             raise InvalidArgument(f"problem must be a PDE in one or two dimensions; got {problem!r:.80}")
         return problem
 
+    @validate("goal")
+    def _is_goal(self, proposal: dict[str, Any]) -> str:
+        return one_of("goal", proposal["value"], self.goals)
+
     @validate("operator")
     def _is_learner(self, proposal: dict[str, Any]) -> str:
         return one_of("operator", proposal["value"], self.learners)
@@ -184,11 +224,19 @@ class OperatorState(StudioState):
 
     @validate("model")
     def _is_model(self, proposal: dict[str, Any]) -> str:
-        return one_of("model", proposal["value"], self.models or (BASELINE,))
+        return one_of("model", proposal["value"], self.models or (self.model,))
+
+    @validate("beside")
+    def _is_another_model(self, proposal: dict[str, Any]) -> str:
+        return one_of("beside", proposal["value"], ("", *self.models))
 
     @validate("sample")
     def _is_sample(self, proposal: dict[str, Any]) -> int:
         return int(check_number("sample", proposal["value"], low=0, high=max(0, self.samples - 1), integer=True))
+
+    @validate("step")
+    def _is_step(self, proposal: dict[str, Any]) -> int:
+        return int(check_number("step", proposal["value"], low=1, high=max(1, self.steps), integer=True))
 
     @validate("resolution")
     def _is_resolution(self, proposal: dict[str, Any]) -> int:
@@ -198,70 +246,80 @@ class OperatorState(StudioState):
 
     def _experiment_of(self, own: str) -> OperatorExperiment:
         """The experiment of the problem, with the reader's own model of this name."""
-        base = dataclasses.replace(self.problem, values={})
-        if (base, own) not in self._experiments:
-            plain = _learning(base) if not own else self._experiment_of("")
-            self._experiments[base, own] = with_models(plain, **{own: self._modules[own]}) if own else plain
-        return self._experiments[base, own]
+        key = (base := dataclasses.replace(self.problem, values={}), self.goal, own)
+        if key not in self._experiments:
+            plain = GOALS[self.goal].experiment(base) if not own else self._experiment_of("")
+            self._experiments[key] = with_models(plain, **{own: self._modules[own]}) if own else plain
+        return self._experiments[key]
+
+    def _at_step(self, predicted: Any) -> Any:
+        return predicted.sel(step=self.step) if self.steps and predicted is not None else predicted
 
     def _compare_data(self) -> None:
         if not self._data_of:
             return
-        settings, (equation, *values) = self.plan()[1], self._data_of
-        equal = dataclasses.replace(self.problem, values={}) == dataclasses.replace(equation, values={})
-        names = [name for name, value in zip(DATA, values, strict=True) if getattr(settings, name) != value]
-        changed = names if equal else ["problem"]
+        settings, (equation, goal, *values) = self.plan()[1], self._data_of
+        asked = dataclasses.replace(self.problem, values={})
+        if goal == self.goal == "rollouts":
+            # an experiment on steps has frames of its own
+            asked = asked.with_domain(span=equation.span, frames=equation.frames)
+        if asked != dataclasses.replace(equation, values={}):
+            changed = ["problem"]
+        elif goal != self.goal:
+            changed = ["what is learned"]
+        else:
+            pairs = zip(GOALS[goal].data, values, strict=True)
+            changed = [name for name, value in pairs if getattr(settings, name) != value]
         self.stale = bool(changed)
         words = ", ".join(name.replace("_", " ") for name in changed)
         self.activity = f"{words} changed since: make data, or train" if changed else ""
 
     def _take_data(self, prepared: Prepared) -> None:
         settings, data = self.training.settings, prepared.data
-        made_of = (data.problem, *(getattr(settings, name) for name in DATA))
+        name = "rollouts" if isinstance(settings, RolloutSettings) else "operator"
+        goal = GOALS[name]
+        made_of = (data.problem, name, *(getattr(settings, setting) for setting in goal.data))
         if made_of == self._data_of:
             return
-        baseline = OPERATORS[BASELINE].build(data.task, settings)
-        predictions, measured = _evaluate(prepared, baseline)
+        baseline = OPERATORS[goal.baseline].build(data.task, settings)
+        predictions, measured = _evaluate(goal, prepared, baseline, settings)
         with self.lock:
             for table in (self.predictions, self.measured, self.settings_of, self.training.logs):
                 table.clear()
             self._data_of = made_of
-            self.predictions[BASELINE], self.measured[BASELINE] = predictions, measured
-            self.settings_of[BASELINE] = settings
+            self.predictions[goal.baseline], self.measured[goal.baseline] = predictions, measured
+            self.settings_of[goal.baseline] = settings
+            self.beside = ""
             # the sample before the samples: it must exist among the old functions and among the new ones
             self.sample = min(self.sample, settings.test_samples - 1)
-            self.samples, self.models, self.resolutions = settings.test_samples, (BASELINE,), tuple(data.test)
+            self.samples, self.models, self.resolutions = settings.test_samples, (goal.baseline,), tuple(data.test)
+            self.step = 1
+            self.steps = getattr(settings, "rollout", 0)
             if self.resolution not in data.test:
                 self.resolution = settings.resolution if settings.resolution in data.test else min(data.test)
-            self.model = BASELINE
+            self.model = goal.baseline
             self._compare_data()
             self.revision += 1
         self.training.logged += 1
 
     def _take_models(self, prepared: Prepared, models: dict[str, nn.Module], result: Result | None) -> None:
-        evaluated = {name: _evaluate(prepared, model, name, result) for name, model in models.items()}
+        settings, goal = self.training.settings, GOALS[self._data_of[1]]
+        evaluated = {
+            name: _evaluate(goal, prepared, model, settings, name=name, result=result) for name, model in models.items()
+        }
         with self.lock:
             for name, (predictions, measured) in evaluated.items():
                 self.predictions[name], self.measured[name] = predictions, measured
-                self.settings_of[name] = self.training.settings
+                self.settings_of[name] = settings
             self.models = tuple(name for name in self.titles if name in self.predictions)
             self.model = list(evaluated)[-1]
             self.revision += 1
 
 
 def _evaluate(
-    prepared: Prepared, model: nn.Module, name: str = "", result: Result | None = None
+    goal: Goal, prepared: Prepared, model: nn.Module, settings: OperatorSettings, *, name: str = "", result: Any = None
 ) -> tuple[dict[int, xr.Dataset], xr.Dataset]:
     """Predictions by resolution, and errors: those of the result, where the training has ended."""
-    predictions = {n: predict(model, dataset) for n, dataset in prepared.data.test.items()}
+    predictions = goal.look(prepared, model, settings)
     whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
     return predictions, whole.drop_vars(["model", "operator", "seed"], errors="ignore")
-
-
-def _learning(problem: problems.PDEProblem) -> OperatorExperiment:
-    """The plain experiment of a problem, or one with the settings of another problem of its dimension."""
-    alike = experiments.of(problem=problem.name, system=SYSTEM)
-    if alike and problem == problems.get(problem.name):
-        return alike[0]
-    sizes = (alike or experiments.of(problem=LIKE[problem.dimension], system=SYSTEM))[0].sizes
-    return operator_learning(system=SYSTEM, title=problem.title, problem=problem, sizes=sizes, name=problem.name)

@@ -1,5 +1,7 @@
 """The operator studio: pick an equation and an operator, make data, train, and look where the prediction errs.
 
+What is learned is the map of one function to another, or a step in time, which is looked at in rollouts.
+
 `OperatorStudio("darcy", size="course")` as a cell's last line shows it. What it does is `limitlab.experiments`, with
 the settings of its controls; `studio.state` holds everything, `studio.state.training.result` the last training.
 """
@@ -7,6 +9,7 @@ the settings of its controls; `studio.state` holds everything, `studio.state.tra
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,10 +21,10 @@ from limitlab.errors import LimitlabError
 from limitlab.experiments.operators._learning import Build
 from limitlab.operators import OPERATORS
 from limitlab_widgets.operator.settings import SettingsPanel
-from limitlab_widgets.operator.state import BASELINE, OperatorState
-from limitlab_widgets.shared.controls import described, linked
+from limitlab_widgets.operator.state import OperatorState
+from limitlab_widgets.shared.controls import described, linked, offer
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.layout import card, columns, fold, row, share
+from limitlab_widgets.shared.layout import card, columns, display, fold, row, share
 from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, TrainingPanel
 from limitlab_widgets.shared.studio import Studio
 
@@ -56,6 +59,8 @@ class OperatorStudio(Studio):
         self.problem = ProblemPanel(
             problems.catalogue("pde"), state.problem, tooltip="the equation whose solution operator is learned"
         )
+        self.goal = described(widgets.Dropdown, "learn", "what of the equation is learned", options=_goals(state))
+        self.goal.style.description_width = "60px"
         learners = [(state.titles[name], name) for name in state.learners]
         self.operator = linked(
             state, "operator", described(widgets.Dropdown, "operator", "what to train next", options=learners)
@@ -64,10 +69,16 @@ class OperatorStudio(Studio):
         self.settings = SettingsPanel(state)
         self.training = TrainingPanel(state.training)
         self.model = described(widgets.Dropdown, "prediction of", "whose prediction is looked at")
+        self.beside = described(widgets.Dropdown, "beside", "whose prediction is looked at next to it")
         self.sample = linked(
             state,
             "sample",
             described(widgets.IntSlider, "test function", "which test function is looked at", min=0, max=0),
+        )
+        self.step = linked(
+            state,
+            "step",
+            described(widgets.IntSlider, "step", "how many steps the model went on", min=1, max=1, value=1),
         )
         self.resolution = described(
             widgets.SelectionSlider, "test resolution", "points per axis of the test", options=[("no data yet", 0)]
@@ -77,6 +88,7 @@ class OperatorStudio(Studio):
         self.against_resolution = FigurePanel(height=SIDE, label="error against the resolution of the test")
         self.spectrum = FigurePanel(height=SIDE, label="spectrum of the truth and of the error")
         super().__init__(self._arranged(), states=[state], main=self.triptych)
+        display(self.step, False)
         self._connect()
         self._enable_controls()
 
@@ -97,41 +109,56 @@ class OperatorStudio(Studio):
 
     def _arranged(self) -> list[widgets.Widget]:
         controls = [
-            card("1 &nbsp; Equation", [self.problem, fold("data", [self.settings.data])]),
+            card("1 &nbsp; Equation", [self.problem, self.goal, fold("data", [self.settings.data])]),
             card("2 &nbsp; Operator", [self.operator, fold("settings", [self.settings.model])]),
             card("3 &nbsp; Training", [self.training]),
         ]
         pair = [share(panel, least=300) for panel in (self.against_resolution, self.spectrum)]
         self.drawn = widgets.VBox([self.triptych, row(pair)])
         self.note = StaleNote(self.state, self.drawn)
-        look = [row([self.model, self.sample, self.resolution]), self.note, self.verdict, self.drawn]
+        look = [
+            row([self.model, self.beside, self.sample, self.step, self.resolution]),
+            self.note,
+            self.verdict,
+            self.drawn,
+        ]
         return [columns(controls, [card("4 &nbsp; Test functions", look)])]
 
     def _connect(self) -> None:
         state = self.state
         self.problem.observe(self._take_problem, "problem")
+        self.goal.observe(self._take_goal, "value")
         self.model.observe(self._take_model, "value")
+        self.beside.observe(self._take_beside, "value")
         self.resolution.observe(self._take_resolution, "value")
-        state.observe(self._follow_problem, "problem")
-        state.observe(self._enable_controls, ["operator", "problem"])
+        state.observe(self._follow_problem, ["problem", "goal"])
+        state.observe(self._enable_controls, ["operator", "problem", "goal"])
         state.training.observe(self._enable_controls, "phase")
         state.observe(self._draw_all, "revision")
-        state.observe(self._draw_all, ["resolution", "model"])
+        state.observe(self._draw_all, ["resolution", "model", "beside", "step"])
         state.observe(self._draw_sample, "sample")
-        state.observe(self._draw_verdict, ["options", "problem", "operator"])
+        state.observe(self._draw_verdict, ["options", "problem", "goal", "operator"])
         state.observe(self.renew_picture, ["revision", "problem", "operator"])
 
     def _take_problem(self, change: dict[str, Any]) -> None:
         self.state.problem = change["new"]
 
-    def _follow_problem(self, change: dict[str, Any]) -> None:
-        problem = change["new"]
+    def _take_goal(self, change: dict[str, Any]) -> None:
+        if change["new"]:
+            self.state.goal = change["new"]
+
+    def _follow_problem(self, _change: dict[str, Any]) -> None:
+        problem = self.state.problem
+        _offer(self.goal, _goals(self.state), self.state.goal, self._take_goal)
         if problem != self.problem.problem:
             self.problem.offer(problems.catalogue("pde"), problem)
 
     def _take_model(self, change: dict[str, Any]) -> None:
         if change["new"]:
             self.state.model = change["new"]
+
+    def _take_beside(self, change: dict[str, Any]) -> None:
+        self.state.beside = change["new"] or ""
 
     def _take_resolution(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -140,7 +167,7 @@ class OperatorStudio(Studio):
     def _enable_controls(self, _change: dict[str, Any] | None = None) -> None:
         free = self.state.training.phase in ("empty", "ready")
         self.problem.enable(free)
-        self.operator.disabled = not free
+        self.operator.disabled = self.goal.disabled = not free
         self.settings.enable(free)
 
     def _draw_all(self, _change: dict[str, Any] | None = None) -> None:
@@ -151,38 +178,69 @@ class OperatorStudio(Studio):
             if predicted is None or metrics is None:
                 return
             _offer(self.model, [(state.titles[name], name) for name in state.models], state.model, self._take_model)
+            others = [(state.titles[name], name) for name in state.models if name != state.model]
+            beside = state.beside if state.beside != state.model else ""
+            _offer(self.beside, [("nothing", ""), *others], beside, self._take_beside)
             sizes = [(f"{n}", n) for n in state.resolutions]
             _offer(self.resolution, sizes, state.resolution, self._take_resolution)
             self.sample.max = state.samples - 1
+            self.step.max = max(1, state.steps)
+            display(self.step, bool(state.steps))
             self._draw_sample()
             banded = state.model in OPERATORS and "modes" in OPERATORS[state.model].settings
             modes = state.settings_of[state.model].modes if banded else None
             self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
-            errors = figures.error_against_resolution(metrics, title="Error over all test functions")
-            errors.add_vline(x=state.resolution, line_width=6, opacity=0.18)
+            growth = state.growth
+            if growth is None:
+                errors = figures.error_against_resolution(metrics, title="Error over all test functions")
+            else:
+                errors = figures.lines(growth, log="y", marks=True, title="Error over all rollouts")
+            errors.add_vline(x=state.resolution if growth is None else state.step, line_width=6, opacity=0.18)
             self.against_resolution.show(errors)
 
     def _draw_sample(self, _change: dict[str, Any] | None = None) -> None:
         with self.state.lock:
             predicted = self.state.predicted
-            if predicted is not None:
+            if predicted is None:
+                return
+            compared = {name: sample.isel(sample=self.state.sample) for name, sample in self.state.compared.items()}
+            if compared:
+                self.triptych.show(figures.side_by_side(compared))
+            else:
                 self.triptych.show(figures.triptych(predicted.isel(sample=self.state.sample)))
-                self._draw_verdict()
+            self._draw_verdict()
 
     def _draw_verdict(self, _change: dict[str, Any] | None = None) -> None:
         state = self.state
         with state.lock:
-            metrics = state.measured.get(state.model)
-            if metrics is None:
+            errors = state.errors
+            if errors is None:
                 return
-            errors = metrics["relative_l2"].sel(resolution=state.resolution)
             error, mean = float(errors[state.sample]), float(errors.mean())
-            untrained = " (a baseline; nothing is trained yet)" if state.models == (BASELINE,) else ""
-            self.verdict.value = (
-                f"{html.escape(state.titles[state.model])}{untrained}: relative L2 error <b>{error:.4f}</b> of test "
-                f"function {state.sample}, <b>{mean:.4f}</b> on average over {state.samples}, at {state.resolution} "
-                f"points per axis{_changed_settings(state)}"
+            untrained = " (a baseline; nothing is trained yet)" if state.models == (state.baseline,) else ""
+            after = f" after {state.step} of {state.steps} steps" if state.steps else ""
+            answer = (
+                f"relative L2 error <b>{error:.4f}</b> of test function {state.sample}{after}, <b>{mean:.4f}</b> on "
+                f"average over {state.samples}, at {state.resolution} points per axis{_drift(state)}"
             )
+            if math.isnan(error):
+                answer = f"no answer at {state.resolution} points per axis, since it takes its training grid alone"
+            self.verdict.value = (
+                f"{html.escape(state.titles[state.model])}{untrained}: {answer}{_changed_settings(state)}"
+            )
+
+
+def _goals(state: OperatorState) -> list[tuple[str, str]]:
+    return [(goal.title, name) for name, goal in state.goals.items()]
+
+
+def _drift(state: OperatorState) -> str:
+    """How far the model shown is from its own answer on the finest grid, where that is known."""
+    metrics = state.measured[state.model]
+    if "drift" not in metrics or state.resolution == max(state.resolutions):
+        return ""
+    drift = float(metrics["drift"].sel(resolution=state.resolution)[state.sample])
+    return f"; {drift:.4f} from its own answer on the finest grid"
 
 
 def _changed_settings(state: OperatorState) -> str:
@@ -199,8 +257,7 @@ def _offer(
 ) -> None:
     """Let a control offer these, with `value` picked; nobody is told of the first one being picked meanwhile."""
     control.unobserve(observer, "value")
-    if tuple(control.options) != tuple(options):
-        control.options = options
+    offer(control, options)
     if control.value != value:
         control.value = value
     control.observe(observer, "value")

@@ -7,7 +7,7 @@ gives the words to screen readers too. `linked` ties a control to a trait of a s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -58,6 +58,12 @@ def file_upload(text: str, tooltip: str, load: Callable[[str, bytes], object]) -
 
     upload.observe(take, "value")
     return upload
+
+
+def offer(control: Any, options: Sequence[Any]) -> None:
+    """Let a choice offer these; anew only where they differ, since a page would forget what is picked."""
+    if tuple(control.options) != tuple(options):
+        control.options = options
 
 
 def linked(state: HasTraits, name: str, control: Any, *, read: Callable[[Any], Any] | None = None) -> Any:

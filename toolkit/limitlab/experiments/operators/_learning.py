@@ -21,11 +21,13 @@ from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
+from limitlab.experiments.operators._drift import drift
 from limitlab.labels import labelled
 from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
 from limitlab.training import Recipe, operator_loss
 from limitlab.training.batches import Batches
+from limitlab.training.losses import Loss
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 EVALUATION_BATCH = 50
 LEARNERS = tuple(name for name, row in OPERATORS.items() if row.trains)
+FACTORIZATIONS = ("tucker", "cp", "tt", "joint")
 Build = Callable[[Task], nn.Module]
 
 
@@ -53,6 +56,8 @@ class OperatorSettings(Ensemble, MixedPrecision):
     layers: int = option(4, "Fourier layers", low=1, high=16)
     padding: float = option(0.0, "zeros around the domain, as a fraction of it per side", low=0.0, high=0.25)
     norm: str = option("none", "normalisation inside the layers", choices=("none", "instance", "group"))
+    factorization: str = option("tucker", "format of a tensorised operator's weights", choices=FACTORIZATIONS)
+    rank: float = option(0.1, "what its factors hold of the dense weights' numbers", low=0.001, high=1.0)
     loss: str = option("l2", "training loss", choices=("l2", "h1"))
     epochs: int = option(12, "passes over the training set", low=1, high=100_000)
     batch_size: int = option(20, "functions a step", low=1, high=4096)
@@ -90,13 +95,17 @@ class OperatorSettings(Ensemble, MixedPrecision):
 
 @dataclass(frozen=True)
 class OperatorData:
-    """The problem and its functions, (sample, channel, *grid) `input` and `target`; tests by resolution."""
+    """The problem and its functions, (sample, channel, *grid) `input` and `target`; tests by resolution.
+
+    loss: of the training, where it is another than the settings' kind of `operator_loss`.
+    """
 
     problem: PDEProblem
     train: xr.Dataset
     test: dict[int, xr.Dataset]
     task: Task
     batches: Batches
+    loss: Loss | None = None
 
 
 def operator_learning(
@@ -133,7 +142,16 @@ def with_models(
             raise InvalidArgument(f"{name!r} is an operator of the catalogue; give the model another name")
         if not callable(model):
             raise InvalidArgument(f"{name} must be a torch module or a function of the task; got {model!r:.80}")
-    rows = {name: Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items()}
+    return with_rows(
+        experiment, *(Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items())
+    )
+
+
+def with_rows(
+    experiment: Experiment[OperatorSettings, OperatorData], *added: Operator
+) -> Experiment[OperatorSettings, OperatorData]:
+    """The experiment with operators that the catalogue does not have beside those of its settings."""
+    rows = {row.name: row for row in added}
 
     def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
         prepared = experiment.prepare(settings, progress)
@@ -244,7 +262,7 @@ def trial_of(operator: Operator, settings: OperatorSettings, data: OperatorData)
         return operators.Normalized(model, *data.task.statistics) if operator.trains else model
 
     recipe = Recipe(
-        operator_loss(settings.loss, data.task.grid),
+        data.loss or operator_loss(settings.loss, data.task.grid),
         data.batches,
         settings.steps,
         assignments("rates", settings.rates, "unet=1e-3").get(operator.name, settings.learning_rate),
@@ -270,15 +288,15 @@ def predict(model: nn.Module, dataset: xr.Dataset) -> xr.Dataset:
 
 
 def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int) -> xr.Dataset:
-    """Relative L2 and H1 errors of every test sample at every test resolution, dims (resolution, sample).
+    """Relative L2 and H1 errors, and drifts, of every test sample at every test resolution, dims (resolution, sample).
 
     NaN where a fixed operator has no answer.
     """
     import xarray as xr
 
     rows = []
-    for dataset in data.test.values():
-        predicted = predict(model, dataset)
+    predictions = {resolution: predict(model, dataset) for resolution, dataset in data.test.items()}
+    for dataset, predicted in zip(data.test.values(), predictions.values(), strict=True):
         grid = Grid.from_json(dataset.attrs["grid"])
         # in double: an H1 error multiplies rounding by the largest wavenumber
         prediction, target = (torch.as_tensor(predicted[name].values).double() for name in ("prediction", "target"))
@@ -289,7 +307,7 @@ def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int
         rows.append(errors.assign_coords(sample=dataset["sample"]))
     resolution = labelled(resolution=("resolution", list(data.test), "points per axis in the test"))["resolution"]
     size = labelled(parameters=("", operators.count_parameters(model), "real parameters"))
-    metrics = xr.concat(rows, resolution).merge(size)
+    metrics = xr.concat(rows, resolution).merge(size).assign(drift=drift(predictions, data.problem))
     return metrics.assign_attrs(train_resolution=train_resolution, problem=data.problem.name)
 
 

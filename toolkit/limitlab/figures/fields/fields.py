@@ -73,7 +73,8 @@ def field_2d(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
 def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     """Truth, prediction and error of one sample side by side, after the input where the dataset has one.
 
-    dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only.
+    dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only, but of
+    several channels the first is shown.
     Profiles (x) share one panel: the prediction is dashed over the truth.
 
     >>> truth, error = torch.rand(16, 16), 0.01 * torch.rand(16, 16)
@@ -84,7 +85,7 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     fields = {name: variable_of(dataset, name) for name in ("target", "prediction")}
     if "input" in dataset:
         fields = {"input": dataset["input"], **fields}
-    fields = {name: exactly(field, ("x",), *PLANES) for name, field in fields.items()}
+    fields = {name: exactly(_first_channel(field), ("x",), *PLANES) for name, field in fields.items()}
     error = (fields["prediction"] - fields["target"]).rename("error")
     fields["error"] = error.assign_attrs(long_name="error", units=fields["target"].attrs.get("units", "1"))
     traces, layout = _line_panels(fields) if error.ndim == 1 else _map_panels(fields)
@@ -94,10 +95,17 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     return go.Figure(traces, {**layout, **top, "margin": margin, "height": height})
 
 
+def _first_channel(array: xr.DataArray) -> xr.DataArray:
+    if array.sizes.get("channel", 1) == 1:
+        return array
+    first = array.isel(channel=0)
+    return first.assign_attrs(long_name=str(first["channel"].item())) if "channel" in array.coords else first
+
+
 def _map(array: xr.DataArray, title: str | None) -> go.Figure:
     array = thin(array, PIXELS, *map(str, array.dims))
-    figure = go.Figure(_heatmap(array, coloraxis="coloraxis"))
-    across, up = _axes(array)
+    figure = go.Figure(heatmap(array, coloraxis="coloraxis"))
+    across, up = drawn_axes(array)
     # with equal scales, the axis shrinks its panel instead of showing more than the data
     figure.update_xaxes(title_text=axis_title(array, across), constrain="domain")
     figure.update_yaxes(title_text=axis_title(array, up), constrain="domain")
@@ -111,13 +119,13 @@ def _map(array: xr.DataArray, title: str | None) -> go.Figure:
     return figure.update_layout(**heading(title), height=440)
 
 
-def _axes(array: xr.DataArray) -> tuple[str, str]:
+def drawn_axes(array: xr.DataArray) -> tuple[str, str]:
     """The dims drawn across and up: space across, and time or y up."""
     return ("x", "time") if "time" in array.dims else ("x", "y")
 
 
-def _heatmap(array: xr.DataArray, **options: Any) -> go.Heatmap:
-    across, up = _axes(array)
+def heatmap(array: xr.DataArray, **options: Any) -> go.Heatmap:
+    across, up = drawn_axes(array)
     return go.Heatmap(
         x=coordinate(array, across),
         y=coordinate(array, up),
@@ -131,13 +139,13 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
     fields = {name: thin(field, PANEL_PIXELS, *map(str, field.dims)) for name, field in fields.items()}
     scales = {"input": "coloraxis3", "target": "coloraxis", "prediction": "coloraxis", "error": "coloraxis2"}
     where = dict(zip(fields, _domains(len(fields), 0.025), strict=True))
-    across, up = _axes(fields["error"])
+    across, up = drawn_axes(fields["error"])
     common = {"showgrid": False, "constrain": "domain", "nticks": 4}
     layout: dict[str, Any] = {"annotations": [_panel_title(TITLES[name], where[name]) for name in fields]}
     traces = []
     for number, (name, field) in enumerate(fields.items(), start=1):
         key = "" if number == 1 else str(number)
-        traces.append(_heatmap(field, coloraxis=scales[name], name=TITLES[name], xaxis=f"x{key}", yaxis=f"y{key}"))
+        traces.append(heatmap(field, coloraxis=scales[name], name=TITLES[name], xaxis=f"x{key}", yaxis=f"y{key}"))
         layout[f"xaxis{key}"] = {**common, "domain": where[name], "title": {"text": axis_title(field, across)}}
         layout[f"yaxis{key}"] = {**common, "anchor": f"x{key}"}
         if number == 1:
@@ -146,8 +154,8 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
         else:
             layout[f"xaxis{key}"] |= {"matches": "x", "anchor": f"y{key}"}
             layout[f"yaxis{key}"] |= {"matches": "y", "showticklabels": False}
-    low, high = _limits(np.stack([numbers(fields["target"]), numbers(fields["prediction"])]))
-    largest = _largest(numbers(fields["error"]))
+    low, high = limits(np.stack([numbers(fields["target"]), numbers(fields["prediction"])]))
+    most = largest(numbers(fields["error"]))
     shared = (where["target"][0], where["prediction"][1])
     layout |= {
         "coloraxis": {
@@ -158,8 +166,8 @@ def _map_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, A
         },
         "coloraxis2": {
             "colorscale": DIVERGING,
-            "cmin": -largest,
-            "cmax": largest,
+            "cmin": -most,
+            "cmax": most,
             "colorbar": _bar_below(axis_title(fields["error"]), where["error"]),
         },
         "height": 332,
@@ -198,13 +206,13 @@ def _bar_below(title: str, span: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def _limits(values: np.ndarray) -> tuple[float, float]:
+def limits(values: np.ndarray) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
 
 
-def _largest(values: np.ndarray) -> float:
-    low, high = _limits(values)
+def largest(values: np.ndarray) -> float:
+    low, high = limits(values)
     # a colour scale from zero to zero has no middle
     return max(abs(low), abs(high)) or 1.0
 
@@ -244,6 +252,6 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
             "title": {"text": axis_title(field, "x")},
         }
         layout[f"yaxis{key}"] = {"anchor": f"x{key}", "title": {"text": axis_title(field)}}
-    largest = 1.05 * _largest(numbers(fields["error"]))
-    layout[f"yaxis{axis['error']}"] |= {"range": [-largest, largest], "zeroline": True}
+    most = 1.05 * largest(numbers(fields["error"]))
+    layout[f"yaxis{axis['error']}"] |= {"range": [-most, most], "zeroline": True}
     return traces, {**layout, "height": 292, "legend": {"x": where["target"][0], "y": 1.12}}

@@ -2,6 +2,8 @@
 
     u_t = sum_n c_n d^n u/dx^n + N(u),     L(k) = sum_n c_n (i k)^n,     c_n free of u, x and t
 
+A derivative is named by its orders along the axes: u_xxy is (2, 1) in the plane.
+
 The function is a closure over the tree, built node by node; no source text is generated or run.
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,62 +26,75 @@ if TYPE_CHECKING:
     import sympy
 
 Differentiate = Callable[[Any, str, int], Any]
+Orders = tuple[int, ...]
+LinearTerm = tuple[str, Orders]
 MOST_EXPANDED_TERMS = 64
 CUBIC = 3
 
 
-def linear_split(expression: sympy.Expr, field: sympy.Expr) -> tuple[dict[int, sympy.Expr], sympy.Expr]:
-    """Coefficients c_n of the constant-coefficient linear terms by order n of the x derivative, and the rest."""
+def linear_split(
+    expression: sympy.Expr, fields: Sequence[sympy.Expr], axes: str = "x"
+) -> tuple[dict[LinearTerm, sympy.Expr], sympy.Expr]:
+    """Coefficients of the constant-coefficient linear terms, by field and orders of the derivative, and the rest."""
     import sympy
 
-    linear: dict[int, sympy.Expr] = defaultdict(lambda: sympy.Integer(0))
-    if expression == field:
-        linear[0] += 1
+    linear: dict[LinearTerm, sympy.Expr] = defaultdict(lambda: sympy.Integer(0))
+    if expression in fields:
+        linear[expression.func.__name__, (0,) * len(axes)] += 1
         return linear, sympy.Integer(0)
     if expression.is_Add:
         rest = sympy.Integer(0)
         for term in expression.args:
-            part, remainder = linear_split(term, field)
-            for order, coefficient in part.items():
-                linear[order] += coefficient
+            part, remainder = linear_split(term, fields, axes)
+            for key, coefficient in part.items():
+                linear[key] += coefficient
             rest += remainder
         return linear, rest
     if isinstance(expression, sympy.Derivative):
         variables = expression.variable_count
-        if any(variable.name != "x" for variable, _ in variables):
+        if any(variable.name not in axes for variable, _ in variables):
             return linear, expression
-        shift = int(sum(count for _, count in variables))
-        part, remainder = linear_split(expression.expr, field)
+        shift = _orders(expression, axes)
+        part, remainder = linear_split(expression.expr, fields, axes)
         rest = sympy.Derivative(remainder, *variables) if remainder.free_symbols else sympy.Integer(0)
-        return {order + shift: coefficient for order, coefficient in part.items()}, rest
+        return {(name, _added(orders, shift)): coefficient for (name, orders), coefficient in part.items()}, rest
     if expression.is_Mul:
-        constants = [f for f in expression.args if not f.has(field) and not _coordinates_in(f)]
+        constants = [f for f in expression.args if not f.has(*fields) and not _coordinates_in(f)]
         others = [f for f in expression.args if f not in constants]
         scale = sympy.Mul(*constants)
         if len(others) == 1:
-            part, remainder = linear_split(others[0], field)
-            return {order: scale * coefficient for order, coefficient in part.items()}, scale * remainder
+            part, remainder = linear_split(others[0], fields, axes)
+            return {key: scale * coefficient for key, coefficient in part.items()}, scale * remainder
         sums = [len(f.args) for f in others if f.is_Add]
         if sums and math.prod(sums) <= MOST_EXPANDED_TERMS:
             # u*(1 - u) hides a linear term; deep expansion could take for ever
-            return linear_split(sympy.expand_mul(expression, deep=False), field)
+            return linear_split(sympy.expand_mul(expression, deep=False), fields, axes)
     return linear, expression
 
 
-def fluxes(rest: sympy.Expr) -> dict[int, sympy.Expr]:
-    """The remainder as a sum over n of d^n g_n/dx^n: conservative terms by order, the others under order 0."""
+def fluxes(rest: sympy.Expr, axes: str = "x") -> dict[Orders, sympy.Expr]:
+    """The remainder as a sum of derivatives of fluxes: conservative terms by their orders, the others under none."""
     import sympy
 
-    terms: dict[int, sympy.Expr] = defaultdict(lambda: sympy.Integer(0))
+    terms: dict[Orders, sympy.Expr] = defaultdict(lambda: sympy.Integer(0))
     for term in sympy.Add.make_args(rest):
         derivatives = [f for f in sympy.Mul.make_args(term) if isinstance(f, sympy.Derivative)]
         factor = term / derivatives[0] if len(derivatives) == 1 else term
         constant = not factor.atoms(sympy.Function) and not _coordinates_in(factor)
         if len(derivatives) == 1 and constant and not derivatives[0].expr.is_Function:
-            terms[sum(int(count) for _, count in derivatives[0].variable_count)] += factor * derivatives[0].expr
+            terms[_orders(derivatives[0], axes)] += factor * derivatives[0].expr
         elif term != 0:
-            terms[0] += term
+            terms[(0,) * len(axes)] += term
     return dict(terms)
+
+
+def _orders(derivative: sympy.Derivative, axes: str) -> Orders:
+    counts = {variable.name: int(count) for variable, count in derivative.variable_count}
+    return tuple(counts.get(axis, 0) for axis in axes)
+
+
+def _added(orders: Orders, shift: Orders) -> Orders:
+    return tuple(one + other for one, other in zip(orders, shift, strict=True))
 
 
 def degree(expression: sympy.Expr) -> int:

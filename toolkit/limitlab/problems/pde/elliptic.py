@@ -2,6 +2,7 @@
 
     darcy             -div(a grad u) = 1,   a = a_high where z >= 0, a_low elsewhere   (Li et al. 2020: 12 and 3)
     darcy_lognormal   -div(a grad u) = 1,   a = exp(strength z)
+    darcy_multiscale  -div(a grad u) = 1,   a a product of waves of four lengths, each half as long as the one before
     poisson           -Laplacian u = f,     f a random sine series
 
 z is the Neumann field N(0, tau^2 (-Laplacian + tau^2)^-2). Everything lives on cells. Data for n cells an axis are
@@ -17,8 +18,9 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -92,21 +94,45 @@ class EllipticProblem(PDEProblem):
 
 
 class CoefficientLaw(Protocol):
-    """A random medium made from a Gaussian field and the problem's parameters."""
+    """A random medium."""
 
     @property
-    def alpha(self) -> float:
-        """Exponent of the field's covariance (-Laplacian + tau^2)^-alpha."""
+    def coarsest(self) -> int:
+        """Cells of the coarsest grid along an axis that shows the medium."""
 
-    def of(self, field: Tensor, values: Mapping[str, float]) -> Tensor:
-        """The coefficient where the Gaussian field has these values."""
+    def sample(
+        self, grid: Grid, samples: int, seed: int, first: int, values: Mapping[str, float]
+    ) -> Float[Tensor, "samples x y"]:
+        """Coefficients number first, first + 1, ..., float64; `values` are the problem's parameters."""
+
+    def plain(self, values: Mapping[str, float]) -> float:
+        """The coefficient of the homogeneous medium among them."""
 
 
 @dataclass(frozen=True)
-class TwoPhase:
-    """a_high where the field is >= 0, a_low elsewhere."""
+class _OfField:
+    """A medium made point by point from a Gaussian field of covariance (-Laplacian + tau^2)^-alpha."""
+
+    coarsest: ClassVar[int] = COARSEST_SOLVER
 
     alpha: float = 2.0
+
+    @abstractmethod
+    def of(self, field: Tensor, values: Mapping[str, float]) -> Tensor:
+        """The coefficient where the Gaussian field has these values."""
+
+    def sample(self, grid: Grid, samples: int, seed: int, first: int, values: Mapping[str, float]) -> Tensor:
+        tau = values["tau"]
+        field = gaussian_field(grid, samples, seed, alpha=self.alpha, tau=tau, boundary="neumann", first=first)
+        return self.of(field, values)
+
+    def plain(self, values: Mapping[str, float]) -> float:
+        return float(self.of(torch.zeros((), dtype=torch.float64), values))
+
+
+@dataclass(frozen=True)
+class TwoPhase(_OfField):
+    """a_high where the field is >= 0, a_low elsewhere."""
 
     def of(self, field: Tensor, values: Mapping[str, float]) -> Tensor:
         # torch.where of two numbers has the default dtype
@@ -114,13 +140,31 @@ class TwoPhase:
 
 
 @dataclass(frozen=True)
-class LogNormal:
+class LogNormal(_OfField):
     """exp(strength * field)."""
-
-    alpha: float = 2.0
 
     def of(self, field: Tensor, values: Mapping[str, float]) -> Tensor:
         return torch.exp(values["strength"] * field)
+
+
+@dataclass(frozen=True)
+class Multiscale:
+    """prod_k (1 + depth cos(a_k pi (x + y))) (1 + depth cos(a_k pi (y - 3 x))), a_k uniform in 2^(k-1) [1, 1.5]."""
+
+    coarsest: ClassVar[int] = 128
+
+    scales: int = 4
+
+    def sample(self, grid: Grid, samples: int, seed: int, first: int, values: Mapping[str, float]) -> Tensor:
+        streams = (np.random.Generator(np.random.PCG64([seed, first + sample])) for sample in range(samples))
+        draws = torch.from_numpy(np.stack([stream.uniform(1.0, 1.5, self.scales) for stream in streams]))
+        waves = draws * 2.0 ** torch.arange(self.scales) * math.pi
+        x, y = (grid.points() / grid.lengths[0]).unbind(-1)
+        angles = waves[:, :, None, None, None] * torch.stack([x + y, y - 3 * x])
+        return (1 + values["depth"] * torch.cos(angles)).prod(2).prod(1)
+
+    def plain(self, values: Mapping[str, float]) -> float:
+        return 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +174,11 @@ class DarcyProblem(EllipticProblem):
     medium: CoefficientLaw
 
     def sample_input(self, grid: Grid, samples: int, seed: int, first: int) -> Float[Tensor, "samples x y"]:
-        tau, alpha = self.values["tau"], self.medium.alpha
-        field = gaussian_field(grid, samples, seed, alpha=alpha, tau=tau, boundary="neumann", first=first)
-        return self.medium.of(field, self.values)
+        return self.medium.sample(grid, samples, seed, first, self.values)
+
+    def solver_resolution(self, resolution: int) -> int:
+        """Cells of the solver's grid: the smallest multiple of `resolution` that shows the medium, at least 64."""
+        return resolution * math.ceil(self.medium.coarsest / resolution)
 
     def solve(self, inputs: Float[Tensor, "batch x y"]) -> Float[Tensor, "batch x y"]:
         return solve_darcy(inputs, 1.0, self._grid_of(inputs))
@@ -146,9 +192,9 @@ class DarcyProblem(EllipticProblem):
         return darcy_operator(fields["u"], fields["a"], grid) - 1
 
     def exact(self, resolution: int | None = None) -> xarray.Dataset:
-        """A homogeneous medium, a as where the field is zero: u is the Saint-Venant series of a twisted square bar."""
+        """The homogeneous medium of the law: u is the Saint-Venant series of a twisted square bar."""
         grid = self.grid(resolution)
-        a = self.medium.of(torch.zeros(1, *grid.shape, dtype=torch.float64), self.values)
+        a = torch.full((1, *grid.shape), self.medium.plain(self.values), dtype=torch.float64)
         side = grid.lengths[0]
         x, y = (grid.points() / side).unbind(-1)
         m = torch.arange(1, 2 * SERIES_TERMS, 2, dtype=torch.float64) * math.pi
@@ -231,6 +277,21 @@ PROBLEMS: tuple[EllipticProblem, ...] = (
         boundary="dirichlet",
         default_resolution=64,
         source="Bhattacharya et al. 2021 (PCA-Net): a = exp(z)",
+    ),
+    DarcyProblem(
+        name="darcy_multiscale",
+        title="Darcy flow in a medium of many scales",
+        equation="-dx(a*u_x) - dy(a*u_y) = 1",
+        fields=(_A, _U),
+        operator=("a", "u"),
+        parameters=(Parameter("depth", 0.5, 0.0, 0.8, "depth of the waves of a"),),
+        medium=Multiscale(),
+        lengths=(1.0, 1.0),
+        starts=(0.0, 0.0),
+        axis_kind="cells",
+        boundary="dirichlet",
+        default_resolution=64,
+        source="Owhadi 2017; Liu, Xu & Zhang 2022, with six scales",
     ),
     PoissonProblem(
         name="poisson",

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.errors import InvalidArgument
 from limitlab.spaces.fields import gaussian_field
 from limitlab.spaces.grid import Grid
 
@@ -57,6 +58,8 @@ class FourierLaw:
     amplitude: float = 1.0
 
     def sample(self, grid: Grid, samples: int, seed: int, first: int, values: Mapping[str, float]) -> Tensor:
+        if grid.dimension != 1:
+            raise InvalidArgument(f"FourierLaw is a law on an interval; got a grid of {grid.dimension} axes")
         streams = (np.random.Generator(np.random.PCG64([seed, first + sample])) for sample in range(samples))
         normals = torch.from_numpy(np.stack([stream.standard_normal((self.modes, 2)) for stream in streams]))
         # the maximum is taken on a fixed grid, so that the scale does not depend on the resolution
@@ -74,7 +77,7 @@ class FourierLaw:
 
 @dataclass(frozen=True)
 class TextLaw:
-    """One function of x, the same for every sample: text of the grammar.
+    """One function of the coordinates, the same for every sample: text of the grammar.
 
     >>> ll.problems.parse("u_t = u_xx", initial="sin(2*pi*x)").initial
     TextLaw(text='sin(2*pi*x)')
@@ -84,21 +87,21 @@ class TextLaw:
 
     def sample(self, grid: Grid, samples: int, seed: int, first: int, values: Mapping[str, float]) -> Tensor:
         at_start = evaluate_text(self.text, grid, torch.zeros(1, dtype=torch.float64), values)
-        return at_start.expand(samples, -1).clone()
+        return at_start.expand(samples, *grid.shape).clone()
 
 
 def evaluate_text(
     text: str, grid: Grid, times: Float[Tensor, " time"], values: Mapping[str, float]
-) -> Float[Tensor, "time x"]:
-    """A function of x, t and parameters, given as text, on a 1-D grid at `times`; float64."""
+) -> Float[Tensor, "time *grid"]:
+    """A function of the coordinates, t and parameters, given as text, on a grid at `times`; float64."""
     from limitlab.problems.compiled.periodic_terms import torch_function
     from limitlab.problems.text.grammar import parse_expression
 
-    function = torch_function(parse_expression(text, parameters=list(values)))
+    function = torch_function(parse_expression(text, parameters=list(values), dimension=grid.dimension))
     numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-    x = grid.points()[..., 0]
-    result = function({**numbers, "x": x[None, :], "t": times[:, None]}, _no_derivative)
-    return torch.as_tensor(result, dtype=torch.float64) + torch.zeros(len(times), len(x), dtype=torch.float64)
+    points = dict(zip(grid.names, grid.points()[None].unbind(-1), strict=True))
+    result = function({**numbers, **points, "t": times.reshape(-1, *(1,) * grid.dimension)}, _no_derivative)
+    return torch.as_tensor(result, dtype=torch.float64) + torch.zeros(len(times), *grid.shape, dtype=torch.float64)
 
 
 def _no_derivative(values: Tensor, axis: str, order: int) -> Tensor:

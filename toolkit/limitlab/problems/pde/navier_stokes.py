@@ -11,6 +11,7 @@ The step is the longest dt/2^m below 0.5 dx/max|u|, chosen for every sample by i
 
     navier_stokes          unit square, w(0) a Gaussian field, fixed forcing: the recipe of Li et al. 2020; w(0) -> w(T)
     navier_stokes_forced   [0, 2 pi]^2, w(0) = 0, random forcing: Kossaifi et al. 2023; f -> w(T)
+    kolmogorov             [0, 2 pi]^2, w(0) a Gaussian field, forced by four waves of shear; w(0) -> w(T)
 
 A fixed forcing is the part of the equation's text that holds no field; a random one is the field f of that text. The
 law 27 (-Laplacian + 9)^-4 that the paper prints gives, on this box, a field of pointwise deviation 0.03, whose flow
@@ -313,5 +314,24 @@ PROBLEMS: tuple[NavierStokesProblem, ...] = (
         span=5.0,
         frames=11,
         source="Kossaifi et al. 2023",
+    ),
+    NavierStokesProblem(
+        name="kolmogorov",
+        title="Kolmogorov flow",
+        equation="w_t = psi_x*w_y - psi_y*w_x + nu*(w_xx + w_yy) - drag*w - 4*cos(4*y)",
+        fields=_FIELDS[:2],
+        operator=("w", "w"),
+        parameters=(
+            Parameter("nu", 0.01, 1e-3, 0.1, "viscosity, 1/Re", latex=r"\nu", scale="log"),
+            Parameter("drag", 0.1, 0.0, 1.0, "linear drag", latex=r"\mu"),
+        ),
+        initial=GaussianLaw(alpha=4.0, tau=3.0, sigma=27.0 * 2 * math.pi),
+        lengths=(2 * math.pi, 2 * math.pi),
+        starts=(0.0, 0.0),
+        default_resolution=64,
+        minimum_resolution=128,
+        span=5.0,
+        frames=11,
+        source="Koehler et al. 2024 (APEBench); Chandler & Kerswell 2013",
     ),
 )

@@ -179,6 +179,11 @@ class PeriodicProblem(PDEProblem):
         derivatives = _Derivatives(grid, like)
         return symbol, dealiased(nonlinear, grid, terms.keep, like.device) if dealias else nonlinear
 
+    @property
+    def keep(self) -> float:
+        """Share of the modes of a grid that the products of the equation leave clean."""
+        return self._terms().keep
+
     def _terms(self) -> Terms:
         return terms_of(self.equation, tuple(self.values))
 
@@ -208,10 +213,10 @@ def terms_of(equation: str, parameters: tuple[str, ...]) -> Terms:
     in_time = any(t in {v for v, _ in d.variable_count} for d in right.atoms(sympy.Derivative))
     if in_time or t in right.subs(u, sympy.Symbol("u")).free_symbols:
         raise InvalidArgument(f"the right side may hold u, its x derivatives and x, but no t; got {equation!r:.80}")
-    linear, rest = linear_split(right, u)
+    linear, rest = linear_split(right, (u,))
     return Terms(
-        linear={order: torch_function(c) for order, c in linear.items() if c != 0},
-        nonlinear={order: torch_function(flux) for order, flux in fluxes(rest).items()},
+        linear={order: torch_function(c) for (_, (order,)), c in linear.items() if c != 0},
+        nonlinear={order: torch_function(flux) for (order,), flux in fluxes(rest).items()},
         # Orszag's rule: a product of d factors needs 2/(d + 1)
         keep=2 / (max(2, degree(rest)) + 1),
     )

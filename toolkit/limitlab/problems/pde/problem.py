@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -148,11 +148,18 @@ class PDEProblem(GenerativeProblem):
 
     def latex(self) -> str:
         """The equation as LaTeX, derivatives as subscripts."""
+        return self.rows_latex([self.expression()])
+
+    def rows_latex(self, equations: Sequence[sympy.Eq]) -> str:
+        """Equations as LaTeX, one a row."""
         from limitlab.problems.text.notation import equation_latex
 
         items: list[Field | Parameter] = [*self.fields, *self.parameters]
         names = {item.name: item.latex for item in items if item.latex}
-        return equation_latex(self.expression(), names)
+        rows = [equation_latex(equation, names) for equation in equations]
+        if len(rows) == 1:
+            return rows[0]
+        return "\\begin{array}{rcl}" + " \\\\ ".join(row.replace(" = ", " &=& ", 1) for row in rows) + "\\end{array}"
 
     def label(
         self,
@@ -193,20 +200,24 @@ class PDEProblem(GenerativeProblem):
 
         fine = Grid.from_json(dataset.attrs["grid"])
         coarse = fine.at(resolution)
-        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.axis_kind)
-        if reduce is None:
-            raise InvalidArgument(
-                f"{self.name} lives on {self.axis_kind}; generate it at resolution {resolution} instead"
-            )
         variables = {}
         for name, array in dataset.data_vars.items():
             values = torch.tensor(array.values, dtype=torch.float64)
-            reduced = reduce(values, fine, resolution).to(torch.float32).numpy()
+            reduced = self.reduced(values, fine, resolution).to(torch.float32).numpy()
             variables[name] = (array.dims, reduced, array.attrs)
         others = {name: c for name, c in dataset.coords.items() if name not in fine.names}
         attrs = {**dataset.attrs, "grid": coarse.to_json()}
         positions = labelled(**_space_coordinates(coarse)).coords
         return xarray.Dataset(variables, coords={**others, **positions}, attrs=attrs)
+
+    def reduced(self, values: Float[Tensor, "*grid"], grid: Grid, resolution: int) -> Float[Tensor, "*coarse"]:
+        """Values on a coarser grid, as `restrict` takes them there."""
+        reduce = {"periodic": spectral_resample, "cells": block_average}.get(self.axis_kind)
+        if reduce is None:
+            raise InvalidArgument(
+                f"{self.name} lives on {self.axis_kind}; generate it at resolution {resolution} instead"
+            )
+        return reduce(values, grid, resolution)
 
     def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
         """The operator to learn, as float32 `input` and `target` of dims (sample, channel, x[, y])."""
@@ -219,6 +230,20 @@ class PDEProblem(GenerativeProblem):
             array = array.isel(time=frame, drop=True) if "time" in array.dims else array
             variables[role] = array.astype("float32").expand_dims(channel=1, axis=1)
         return xarray.Dataset(variables, attrs=dataset.attrs)
+
+    def stacked_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
+        """All fields at the first frame as channels of `input`, at the last as those of `target`, the target first."""
+        import xarray
+
+        names = [self.operator[1], *(f.name for f in self.fields if f.name != self.operator[1])]
+        channels = xarray.Variable("channel", names)
+        variables = {}
+        for role, frame in {"input": 0, "target": -1}.items():
+            arrays = [dataset[name].isel(time=frame, drop=True).astype("float32") for name in names]
+            stacked = xarray.concat(arrays, "channel", join="exact", combine_attrs="override")
+            attrs = arrays[0].attrs if len(arrays) == 1 else {"long_name": ", ".join(names), "units": "1"}
+            variables[role] = stacked.transpose("sample", "channel", ...).assign_attrs(attrs)
+        return xarray.Dataset(variables, {"channel": channels} if len(names) > 1 else {}, dataset.attrs)
 
 
 def _space_coordinates(grid: Grid) -> dict[str, Any]:

@@ -29,7 +29,7 @@ Apply = Callable[[Tensor], Tensor]
 RENEWED = 50
 """Iterations after which the residual is computed anew, since the recurrence drifts."""
 ASKED = 8
-"""Iterations between two looks at whether all have converged, each of which waits for the device."""
+"""Iterations on an accelerator between two looks at whether all have converged, each of which waits for it."""
 
 
 def conjugate_gradients(
@@ -268,7 +268,7 @@ class _Run:
     def ended(self, x: Tensor, r: Tensor, iteration: int) -> bool:
         self.iterations = torch.where(self.going, iteration, self.iterations)
         self._record(x, r)
-        if iteration % ASKED and iteration < self.most:
+        if self.b.device.type != "cpu" and iteration % ASKED and iteration < self.most:
             return False
         ask_to_go_on()
         if bool(self.indefinite.any()):

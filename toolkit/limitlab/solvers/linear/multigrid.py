@@ -8,11 +8,12 @@ before. Sources: Trottenberg, Oosterlee & Schüller, Multigrid (2001); Braess (1
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.solvers.linear.preconditioners import Chebyshev, Jacobi
-from limitlab.solvers.linear.stencil import Stencil, probed
+from limitlab.solvers.linear.stencil import Offset, Stencil, probed
 from limitlab.solvers.linear.transfers import Kind, Transfer, transfer
 
 Cycle = Literal["V", "W", "F"]
@@ -49,6 +50,8 @@ class Multigrid:
     smoothing: steps before and after. smoother: a name, or a function that makes one (a network, say) from an operator.
     symmetric: whether colours come in reverse order afterwards, which a preconditioner needs; in the same order a cycle
     by itself converges faster. coarse: makes the operator of a shape, with its own spacing, in place of Galerkin's.
+    precision: of the cycle; left out, the operator's. As a preconditioner of a solve in float64 a cycle in float32
+    serves as well, with half of the memory; by itself it ends at its rounding.
     `levels` are the grids. Raises InvalidArgument for shapes that cannot be halved far enough.
 
     >>> A = ll.solvers.linear.diffusion((63, 63))
@@ -67,6 +70,7 @@ class Multigrid:
         damping: float | None = None,
         symmetric: bool = True,
         coarse: Callable[[tuple[int, ...]], Stencil] | None = None,
+        precision: torch.dtype | None = None,
     ) -> None:
         began = time.perf_counter()
         self.cycle = one_of("cycle", cycle, get_args(Cycle))
@@ -75,10 +79,13 @@ class Multigrid:
             raise InvalidArgument(f"smoothing must be (steps before, steps after), not both zero; got {smoothing}")
         make = _smoothers(smoother, damping)
         levels: list[Level] = []
-        current = operator
+        self.precision = operator.diagonal.dtype if precision is None else precision
+        if not self.precision.is_floating_point:
+            raise InvalidArgument(f"precision must be a floating-point dtype; got {precision}")
+        current = operator.to(self.precision)
         with torch.no_grad():
             while (kinds := _kinds(current, len(levels))) is not None:
-                down = transfer(current.shape, kinds, current.diagonal.dtype, current.diagonal.device)
+                down = transfer(current.shape, kinds)
                 steps = make(current)
                 levels.append(Level(current, steps, tuple(reversed(steps)) if symmetric else steps, down))
                 current = coarse(down.coarse) if coarse is not None else _coarsened(current, down, kinds)
@@ -89,7 +96,12 @@ class Multigrid:
         self.setup_seconds = time.perf_counter() - began
 
     def __call__(self, r: Float[Tensor, "batch *grid"]) -> Float[Tensor, "batch *grid"]:
-        return self._visit(r, 0, self.cycle)
+        if r.dtype == self.precision:
+            return self._visit(r, 0, self.cycle)
+        # a residual that is small beside the right-hand side may be below what a shorter dtype holds
+        size = r.detach().abs().flatten(1).amax(1).clamp_min(torch.finfo(r.dtype).tiny)
+        size = size.reshape([-1] + [1] * (r.dim() - 1))
+        return self._visit((r / size).to(self.precision), 0, self.cycle).to(r.dtype) * size
 
     def full(self, b: Float[Tensor, "batch *grid"]) -> Float[Tensor, "batch *grid"]:
         """Full multigrid: the solution of each grid begins with that of the coarser one, then one cycle.
@@ -100,7 +112,7 @@ class Multigrid:
         >>> bool((x - exact).norm() < 1e-3 * exact.norm())
         True
         """
-        loads = [b]
+        loads = [b.to(self.precision)]
         for level in self.levels:
             loads.append(level.down.restricted(_live(level.operator, loads[-1])))
         x = self._exact(loads[-1])
@@ -108,7 +120,7 @@ class Multigrid:
             operator = self.levels[depth].operator
             x = _live(operator, self.levels[depth].down.prolonged(x))
             x = x + self._visit(loads[depth] - operator(x), depth, self.cycle)
-        return x
+        return x.to(b.dtype)
 
     def _visit(self, b: Tensor, depth: int, kind: str) -> Tensor:
         if depth == len(self.levels):
@@ -131,7 +143,7 @@ class Multigrid:
         return x
 
     def _exact(self, b: Tensor) -> Tensor:
-        inverse = self._inverse.to(b.dtype).expand(len(b), *self._inverse.shape[1:])
+        inverse = self._inverse.expand(len(b), *self._inverse.shape[1:])
         return torch.einsum("bij,bj->bi", inverse, b.flatten(1)).reshape(b.shape)
 
     def _price(self, depth: int, kind: str) -> float:
@@ -209,15 +221,16 @@ def _kinds(operator: Stencil, halvings: int) -> tuple[Kind, ...] | None:
 
 def _coarsened(operator: Stencil, down: Transfer, kinds: tuple[Kind, ...]) -> Stencil:
     """The operator on the next coarser grid, with the points solid there that no unknown is left of."""
-    cells = not isinstance(kinds[0], str)
-    like = operator.diagonal
-    between = transfer(operator.shape, ("blocks",) * operator.dimension, like.dtype, like.device) if cells else down
-
-    def product(e: Tensor) -> Tensor:
-        image = operator(_live(operator, between.prolonged(e)))
-        return between.restricted(_live(operator, image)) * (0.5 if cells else 1.0)
-
-    found = probed(product, down.coarse, operator.periodic, operator.batch, like)
+    if isinstance(kinds[0], str):
+        found = probed(
+            lambda e: down.restricted(_live(operator, operator(_live(operator, down.prolonged(e))))),
+            down.coarse,
+            operator.periodic,
+            operator.batch,
+            operator.diagonal,
+        )
+    else:
+        found = _of_blocks(operator)
     found = {offset: c for offset, c in found.items() if bool((c != 0).any()) or not any(offset)}
     diagonal = found[(0,) * operator.dimension]
     solid = (diagonal <= 1e3 * torch.finfo(diagonal.dtype).eps * diagonal.amax()).any(0)
@@ -225,6 +238,26 @@ def _coarsened(operator: Stencil, down: Transfer, kinds: tuple[Kind, ...]) -> St
     if coarse.solid is not None:
         found[(0,) * operator.dimension] = torch.where(solid, 1.0, diagonal)
     return coarse
+
+
+def _of_blocks(operator: Stencil) -> dict[Offset, Tensor]:
+    """Half of Galerkin's operator of piecewise constants: what flows between the fine cells of two coarse ones.
+
+    A row of a fine cell at the first (last) place of its block along an axis looks into the block before (after) it
+    with the offset -1 (1) there, and into its own block with the others.
+    """
+    found: dict[Offset, Tensor] = {}
+    live = operator.live.to(operator.diagonal.dtype)
+    share = 0.5 ** (operator.dimension + 1)
+    for offset, coefficient in operator.coefficients.items():
+        # neither a solid cell's row nor a look at one
+        seen = coefficient * live * live.roll([-o for o in offset], list(range(operator.dimension)))
+        for places in itertools.product((0, 1), repeat=operator.dimension):
+            alike: tuple[Any, ...] = (..., *(slice(place, None, 2) for place in places))
+            part = seen[alike]
+            block = tuple((place + o) // 2 for place, o in zip(places, offset, strict=True))
+            found[block] = found[block] + share * part if block in found else share * part
+    return {block: c.expand(operator.batch, *c.shape[-operator.dimension :]).contiguous() for block, c in found.items()}
 
 
 def _inverse(operator: Stencil) -> Float[Tensor, "batch point point"]:

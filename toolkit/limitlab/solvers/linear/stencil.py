@@ -102,9 +102,11 @@ class Stencil:
             raise InvalidArgument(f"u must have shape (batch, {', '.join(map(str, self.shape))}); got {got}")
         live = u if self.solid is None else u.masked_fill(self.solid, 0.0)
         padded = self._padded(live)
-        total = torch.zeros((), dtype=u.dtype, device=u.device)
-        for offset, coefficient in self.coefficients.items():
-            total = total + coefficient * padded[self._shifted(offset)]
+        (offset, coefficient), *others = self.coefficients.items()
+        total = coefficient * padded[self._shifted(offset)]
+        for offset, coefficient in others:
+            # one pass over memory, which is what a product costs
+            total = torch.addcmul(total, coefficient, padded[self._shifted(offset)])
         return total if self.solid is None else torch.where(self.solid, u, total)
 
     def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Stencil:

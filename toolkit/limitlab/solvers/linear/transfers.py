@@ -6,8 +6,9 @@
                       last ("neumann"), is its negative ("wall"), or is the other end ("periodic")
     "blocks"          the same cells, constant on each coarse one
 
-A fine point takes a share of at most two coarse ones; restriction is the transpose over 2^d, which for nodes is full
-weighting. Source: Trottenberg, Oosterlee & Schüller, Multigrid (2001), sections 2.3 and 2.8.
+A fine point takes a share of at most two coarse ones, with an even index another than with an odd one; restriction is
+the transpose over 2^d, which for nodes is full weighting.
+Source: Trottenberg, Oosterlee & Schüller, Multigrid (2001), sections 2.3 and 2.8.
 """
 
 from __future__ import annotations
@@ -15,45 +16,76 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 Kind = str | tuple[str, str]
+GHOSTS = {"neumann": 1.0, "wall": -1.0}
+"""What the value beyond an end is, in units of the last one before it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class AxisTransfer:
-    """For each fine point of an axis two coarse points, (2, fine), and the share of each."""
+    """One axis of `fine` points; an even number but for nodes."""
 
-    coarse: int
-    index: Int64[Tensor, "two fine"]
-    share: Float[Tensor, "two fine"]
+    fine: int
+    kind: Kind
+
+    @property
+    def coarse(self) -> int:
+        """Points of the coarse axis."""
+        return self.fine // 2
+
+    def prolonged(self, u: Tensor, dim: int) -> Tensor:
+        """Coarse values along `dim` to fine ones."""
+        if self.kind == "blocks":
+            return _woven(u, u, dim)
+        if self.kind == "ring":
+            return _woven(u, (u + u.roll(-1, dim)) / 2, dim)
+        if self.kind == "nodes":
+            zero = torch.zeros_like(u.narrow(dim, 0, 1))
+            after = torch.cat([u, zero], dim)
+            return _woven((torch.cat([zero, u], dim) + after) / 2, after, dim).narrow(dim, 0, self.fine)
+        if self.kind[0] == "periodic":
+            before, after = u.roll(1, dim), u.roll(-1, dim)
+        else:
+            first, last = (GHOSTS[end] for end in self.kind)
+            before = torch.cat([first * u.narrow(dim, 0, 1), u.narrow(dim, 0, self.coarse - 1)], dim)
+            after = torch.cat([u.narrow(dim, 1, self.coarse - 1), last * u.narrow(dim, self.coarse - 1, 1)], dim)
+        return _woven(torch.lerp(u, before, 0.25), torch.lerp(u, after, 0.25), dim)
+
+    def restricted(self, r: Tensor, dim: int) -> Tensor:
+        """The transpose, halved."""
+        if self.kind == "nodes":
+            # as many even points as odd ones and one more, which is zero where there is none
+            ends = torch.zeros_like(r.narrow(dim, 0, 2 * self.coarse + 2 - self.fine))
+            even, odd = _parted(torch.cat([r, ends], dim), dim)
+            neighbours = even.narrow(dim, 0, self.coarse) + even.narrow(dim, 1, self.coarse)
+            return odd.narrow(dim, 0, self.coarse) / 2 + neighbours / 4
+        even, odd = _parted(r, dim)
+        if self.kind == "blocks":
+            return (even + odd) / 2
+        if self.kind == "ring":
+            return (even + (odd + odd.roll(1, dim)) / 2) / 2
+        if self.kind[0] == "periodic":
+            before, after = odd.roll(1, dim), even.roll(-1, dim)
+        else:
+            first, last = (GHOSTS[end] for end in self.kind)
+            before = torch.cat([first * even.narrow(dim, 0, 1), odd.narrow(dim, 0, self.coarse - 1)], dim)
+            after = torch.cat([even.narrow(dim, 1, self.coarse - 1), last * odd.narrow(dim, self.coarse - 1, 1)], dim)
+        return torch.lerp(even + odd, before + after, 0.25) / 2
 
 
-def axis_transfer(fine: int, kind: Kind, dtype: torch.dtype, device: torch.device) -> AxisTransfer:
-    """The transfer of one axis; an axis of cells, and a periodic one, has an even number of points."""
-    i = torch.arange(fine, device=device)
-    coarse, near = fine // 2, i // 2
-    half = torch.full((fine,), 0.5, dtype=dtype, device=device)
-    if kind == "nodes":
-        below = (i - 1).div(2, rounding_mode="floor")
-        on_coarse = i % 2 == 1
-        pair = torch.stack([below, torch.where(on_coarse, -1, near)])
-        share = torch.stack([torch.where(on_coarse, 1.0, half), half])
-        share = torch.where((pair >= 0) & (pair < coarse), share, 0.0)
-    elif kind == "ring":
-        pair, share = torch.stack([near, (i + 1) // 2 % coarse]), torch.stack([half, half])
-    elif kind == "blocks":
-        pair, share = torch.stack([near, near]), torch.stack([half, half])
-    else:
-        beyond = near + 2 * (i % 2) - 1
-        far = beyond % coarse if kind[0] == "periodic" else beyond.clamp(0, coarse - 1)
-        walled = ((beyond < 0) & (kind[0] == "wall")) | ((beyond >= coarse) & (kind[1] == "wall"))
-        pair, share = torch.stack([near, far]), torch.stack([1.5 * half, torch.where(walled, -half, half) / 2])
-    return AxisTransfer(coarse, pair.clamp(0, coarse - 1), share)
+def _woven(even: Tensor, odd: Tensor, dim: int) -> Tensor:
+    return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1)
 
 
-@dataclass(frozen=True, eq=False)
+def _parted(r: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    even, odd = r.unflatten(dim, (r.shape[dim] // 2, 2)).unbind(dim + 1)
+    return even, odd
+
+
+@dataclass(frozen=True)
 class Transfer:
     """Between a grid and the next coarser one, along all axes.
 
@@ -72,29 +104,16 @@ class Transfer:
     def prolonged(self, u: Float[Tensor, "batch *coarse"]) -> Float[Tensor, "batch *fine"]:
         """Values on the fine grid."""
         for dim, axis in enumerate(self.axes, start=1):
-            shape = [-1] + [1] * (u.dim() - 1 - dim)
-            near, far = (u.index_select(dim, index) for index in axis.index)
-            u = axis.share[0].to(u.dtype).reshape(shape) * near + axis.share[1].to(u.dtype).reshape(shape) * far
+            u = axis.prolonged(u, dim)
         return u
 
     def restricted(self, r: Float[Tensor, "batch *fine"]) -> Float[Tensor, "batch *coarse"]:
         """The transpose, over 2^d."""
         for dim, axis in enumerate(self.axes, start=1):
-            shape = [-1] + [1] * (r.dim() - 1 - dim)
-            total = torch.zeros(*r.shape[:dim], axis.coarse, *r.shape[dim + 1 :], dtype=r.dtype, device=r.device)
-            for index, share in zip(axis.index, axis.share.to(r.dtype), strict=True):
-                total = total.index_add(dim, index, share.reshape(shape) * r / 2)
-            r = total
+            r = axis.restricted(r, dim)
         return r
 
 
-def transfer(
-    shape: tuple[int, ...],
-    kinds: tuple[Kind, ...],
-    dtype: torch.dtype = torch.float64,
-    device: torch.device | str = "cpu",
-) -> Transfer:
+def transfer(shape: tuple[int, ...], kinds: tuple[Kind, ...]) -> Transfer:
     """The transfer of a grid whose axes are of these kinds."""
-    return Transfer(
-        tuple(axis_transfer(n, kind, dtype, torch.device(device)) for n, kind in zip(shape, kinds, strict=True))
-    )
+    return Transfer(tuple(AxisTransfer(n, kind) for n, kind in zip(shape, kinds, strict=True)))

@@ -1,5 +1,7 @@
 """Time integration of v_t = L v + N(v) on periodic grids: L diagonal in Fourier space, N evaluated pseudo-spectrally.
 
+Between walls without flux, on grids of cells, cosines take the place of Fourier's waves.
+
 Fourth-order exponential time differencing (ETDRK4; Cox & Matthews 2002, Kassam & Trefethen 2005). With z = L dt:
 
     a = e^(z/2) v + Q N(v),    b = e^(z/2) v + Q N(a),    c = e^(z/2) a + Q (2 N(b) - N(v)),
@@ -28,9 +30,10 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
+from limitlab.solvers.pde.bases import basis_of
 from limitlab.solvers.times import sliver_of
 from limitlab.spaces.grid import Grid
-from limitlab.spaces.transforms import dealias_mask, fourier, inverse_fourier, spectral_resample
+from limitlab.spaces.transforms import dealias_mask
 
 CONTOUR_POINTS = 32  # the trapezoid rule on a circle converges geometrically: these reach round-off
 STEPS_BETWEEN_CHECKS = 64
@@ -67,11 +70,12 @@ def integrate_spectral(
     dt: float,
     resolution: int | Sequence[int] | None = None,
     first: int = 0,
-) -> Float[Tensor, "batch time *grid"]:
+) -> Float[Tensor, "batch time *state"]:
     """Solution of v_t = L v + N(v) at `times`, where times[0] belongs to the initial value; exact when N is None.
 
-    initial: (batch, *grid) real values or (batch, *modes) coefficients of `fourier`; double precision advised.
-    linear: (*modes) real or complex symbol L in the layout of `fourier`. nonlinear: coefficients -> coefficients.
+    initial: (batch, *grid) real values, (batch, field, *grid) of a system, or coefficients of `fourier` in place of
+    values; double precision advised. linear: (*modes) or (field, *modes) symbol L, real or complex, in the layout of
+    the transform. nonlinear: coefficients -> coefficients.
     dt: longest step; each interval between times is cut into equal steps that land on its end.
     resolution: of the result, reduced by spectral truncation (the grid's when left out). first: number of the first
     sample, used in messages. Raises SolutionBlewUp naming sample and time, InvalidArgument.
@@ -82,16 +86,18 @@ def integrate_spectral(
     if not moments or any(not later > earlier for earlier, later in pairwise(moments)):
         raise InvalidArgument(f"times must increase strictly; got {moments[:8]}")
     sliver = sliver_of(np.array(moments), dt, "dt")
-    coefficients = initial if initial.is_complex() else fourier(initial, grid)
-    layout = (*grid.shape[:-1], grid.shape[-1] // 2 + 1)
-    if coefficients.dim() != grid.dimension + 1 or tuple(coefficients.shape[1:]) != layout:
+    basis = basis_of(grid)
+    coefficients = initial if initial.is_complex() else basis.transform(initial, grid)
+    layout = basis.layout(grid)
+    fields = coefficients.dim() - grid.dimension - 1
+    if fields not in (0, 1) or tuple(coefficients.shape[1 + fields :]) != layout:
         raise InvalidArgument(
             f"initial must be (batch, *{grid.shape}) or (batch, *{layout}); got {tuple(initial.shape)}"
         )
 
     def stored(state: Tensor) -> Tensor:
-        values = inverse_fourier(state, grid)
-        return values if resolution is None else spectral_resample(values, grid, resolution)
+        values = basis.inverse(state, grid)
+        return values if resolution is None else basis.resample(values, grid, resolution)
 
     _require_finite(coefficients, moments[0], moments[0], first)
     frames = [stored(coefficients)]
