@@ -27,6 +27,7 @@ from limitlab.problems.pde import (
     helmholtz,
     navier_stokes,
     periodic_catalogue,
+    sorption,
     system_catalogue,
 )
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
@@ -74,6 +75,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     navier_stokes.PROBLEMS,
     conservation.PROBLEMS,
     drum.PROBLEMS,
+    sorption.PROBLEMS,
     growth.PROBLEMS,
     mechanics.PROBLEMS,
     kinetics.PROBLEMS,
