@@ -115,7 +115,7 @@ SYSTEMS: tuple[System, ...] = (
         "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507"),
         experiments=("shift_sinenet", "turbulence_sinenet"),
         notebooks=("operators/06-waves-of-u-nets.ipynb",),
-        remark="on decaying turbulence in place of the paper's three flows; the paper's size on a GPU is to come"),
+        remark="on turbulence, where two waves pay at one seed in two; the paper's flows and size are to come"),
     System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
         "The Price of Freedom: Exploring Expressivity and Runtime Tradeoffs in Equivariant Tensor Products",
         "Xie, Daigavane, Kotak, Smidt", "ICML", 2025, "2506.13523")),
