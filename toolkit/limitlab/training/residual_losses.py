@@ -8,8 +8,8 @@
 
 With e = u - u* and D = A u - b the first is |A e|^2/N, of condition kappa(A)^2: it weighs the roughest error kappa^2
 times as much as the smoothest, so that a small residual need not be a small error. The energy is e . A e/2, of
-condition kappa(A); preconditioning by the inverse leaves |e|^2. 16^l gives every grid the residual in units of its own
-h^-2, that of a second-order equation.
+condition kappa(A); preconditioning by the inverse leaves |e|^2. With 4^l, the root of what would give every grid its
+own h^-2 in a second-order equation, the residuals on all grids weigh errors nearly as the energy does.
 
 Source: Huang et al., LordNet (2022), arXiv 2206.09418, for the first; the others are classical.
 """
