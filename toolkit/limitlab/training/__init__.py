@@ -9,14 +9,14 @@ from limitlab.training.batches import Batches, deferred, fixed
 from limitlab.training.device import device
 from limitlab.training.divergence import TrainingDiverged
 from limitlab.training.loop import fit
-from limitlab.training.losses import operator_loss
+from limitlab.training.losses.relative import operator_loss
+from limitlab.training.losses.residuals import residual_loss
+from limitlab.training.losses.rollouts import rollout, rollout_errors, rollout_loss
 from limitlab.training.optimizers import averaged, natural_gradient, quasi_newton, soap
 from limitlab.training.phases import PhaseEndedEarly
 from limitlab.training.pools import Pooled, pool_batches, pool_loss
 from limitlab.training.progress import Progress
 from limitlab.training.recipe import Recipe, descent
-from limitlab.training.residual_losses import residual_loss
-from limitlab.training.rollouts import rollout, rollout_errors, rollout_loss
 from limitlab.training.runs import Run
 from limitlab.training.streams import seeded, seeds
 

@@ -27,7 +27,7 @@ from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
 from limitlab.training import Recipe, operator_loss
 from limitlab.training.batches import Batches
-from limitlab.training.losses import Loss
+from limitlab.training.losses.relative import Loss
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -30,7 +30,7 @@ from limitlab.labels import labelled
 from limitlab.operators import FNO, Kernels, LordNet, Normalized, UNet, count_parameters
 from limitlab.solvers.linear import box_eigenvalues, diffusion
 from limitlab.training import Batches, Recipe, residual_loss
-from limitlab.training.residual_losses import KINDS
+from limitlab.training.losses.residuals import KINDS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.spaces.grid import Grid
-from limitlab.training.losses import LOSSES, Loss
+from limitlab.training.losses.relative import LOSSES, Loss
 
 
 def rollout(

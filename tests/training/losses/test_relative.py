@@ -8,7 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.spaces import Axis, Grid, sobolev_norm
 from limitlab.spaces.norms import lp_norm
-from limitlab.training.losses import operator_loss, relative_l2, relative_sobolev
+from limitlab.training.losses.relative import operator_loss, relative_l2, relative_sobolev
 
 
 def sine(grid, k):
