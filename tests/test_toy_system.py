@@ -161,7 +161,9 @@ def checkout(tmp_path_factory, system):
     git(folder, "commit", "--quiet", "--message", "The house as it is")
 
     (folder / "toolkit/limitlab/operators/toy_blend.py").write_text(MODEL)
-    (folder / "toolkit/limitlab/experiments/operators/darcy_toy.py").write_text(EXPERIMENT.format(system=system.name))
+    (folder / "toolkit/limitlab/experiments/operators/darcy/darcy_toy.py").write_text(
+        EXPERIMENT.format(system=system.name)
+    )
     (folder / "notebooks/operators/99-toy-blend.ipynb").write_text(json.dumps(NOTEBOOK, indent=1))
     (folder / "tests/operators/test_toy_blend.py").write_text(TEST_OF_MODEL)
     (folder / "tests/experiments/operators/test_darcy_toy.py").write_text(TEST_OF_EXPERIMENT)

@@ -1,0 +1,1 @@
+"""Experiments on Darcy's equation, from the coefficient to the pressure."""
