@@ -166,7 +166,7 @@ def checkout(tmp_path_factory, system):
     )
     (folder / "notebooks/operators/99-toy-blend.ipynb").write_text(json.dumps(NOTEBOOK, indent=1))
     (folder / "tests/operators/test_toy_blend.py").write_text(TEST_OF_MODEL)
-    (folder / "tests/experiments/operators/test_darcy_toy.py").write_text(TEST_OF_EXPERIMENT)
+    (folder / "tests/experiments/operators/darcy/test_darcy_toy.py").write_text(TEST_OF_EXPERIMENT)
     table = folder / "toolkit/limitlab/systems/catalogue.py"
     entries = 'experiments=("darcy_toy",), notebooks=("operators/99-toy-blend.ipynb",)'
     text = table.read_text()
