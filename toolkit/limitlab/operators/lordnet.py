@@ -7,7 +7,7 @@ Laplacian is such a sum to an error that falls exponentially with the terms, whe
 The matrices belong to the points of one grid: another grid is another network.
 
 Source: Huang et al., LordNet (2022), arXiv 2206.09418, which is published without code. The start is ours: matrices
-that smooth over lengths of half a point to sixteen. From random ones a residual loss drives the output to zero.
+that smooth over lengths of half a point to sixteen. From random ones Adam drives the output to zero on a residual loss.
 """
 
 from __future__ import annotations
