@@ -1,6 +1,6 @@
 """Direct solves on boxes with constant coefficients: the sine, cosine and Fourier modes are the eigenvectors.
 
-Along an axis of n points with spacing h the eigenvalues are (2 sin(theta/2)/h)^2 with
+Along an axis of n points with spacing h, its own or that of all, the eigenvalues are (2 sin(theta/2)/h)^2 with
 
     "dirichlet"   theta = pi p/(n + 1),   p = 1..n       sin(theta (i + 1))        (DST-I)
     "wall"        theta = pi p/n,         p = 1..n       sin(theta (i + 1/2))      (DST-II)
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
 from limitlab.solvers.linear.diffusion import Boundary
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import (
@@ -33,7 +33,7 @@ FIRST = {"dirichlet": 1, "wall": 1, "neumann": 0, "periodic": 0}
 
 
 def box_eigenvalues(
-    shape: Sequence[int], boundary: Boundary = "dirichlet", *, spacing: float = 1.0
+    shape: Sequence[int], boundary: Boundary = "dirichlet", *, spacing: float | Sequence[float] = 1.0
 ) -> Float[Tensor, "*grid"]:
     """Eigenvalues of `diffusion(shape, boundary)`, float64, (*modes), in the order of the modes along each axis.
 
@@ -43,15 +43,15 @@ def box_eigenvalues(
     """
     boundary = one_of("boundary", boundary, get_args(Boundary))
     total = torch.zeros((), dtype=torch.float64)
-    for n in shape:
+    for n, h in zip(shape, check_numbers("spacing", spacing, len(shape), low=1e-300), strict=True):
         n = int(check_number("shape", n, low=1, integer=True))
         theta = _angles(n, boundary)
-        total = total.unsqueeze(-1) + (2 * torch.sin(theta / 2) / spacing).square()
+        total = total.unsqueeze(-1) + (2 * torch.sin(theta / 2) / h).square()
     return total
 
 
 def solve_box(
-    b: Float[Tensor, "batch *grid"], boundary: Boundary = "dirichlet", *, spacing: float = 1.0
+    b: Float[Tensor, "batch *grid"], boundary: Boundary = "dirichlet", *, spacing: float | Sequence[float] = 1.0
 ) -> Float[Tensor, "batch *grid"]:
     """The solution of A u = b, A = diffusion(grid, boundary), to rounding, in O(n log n); differentiable.
 

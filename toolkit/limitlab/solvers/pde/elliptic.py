@@ -28,6 +28,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
 from limitlab.interruption import ask_to_go_on
 from limitlab.numbers import tensor_of
+from limitlab.solvers.linear.boxes import solve_box
 from limitlab.solvers.linear.diffusion import diffusion, face_conductances
 from limitlab.solvers.linear.krylov import conjugate_gradients
 from limitlab.spaces.grid import Grid
@@ -43,7 +44,6 @@ from limitlab.spaces.transforms import (
 
 DarcyMethod = Literal["auto", "cholesky", "conjugate_gradients"]
 PoissonBoundary = Literal["periodic", "dirichlet", "neumann"]
-Eigenvalues = Literal["exact", "discrete"]
 
 _LARGEST_FACTORED = 128 * 128
 _TOLERANCE = 1e-11  # of the residual: far below the scheme's own error
@@ -103,21 +103,27 @@ def solve_poisson(
     forcing: Float[Tensor, "*grid"],
     grid: Grid,
     boundary: PoissonBoundary = "dirichlet",
-    *,
-    eigenvalues: Eigenvalues = "exact",
 ) -> Float[Tensor, "*grid"]:
     """Solution of -Laplacian u = f by Fourier series, or on cells by sine (u = 0 at walls) or cosine series (u_n = 0).
 
-    eigenvalues: "exact" k^2 solves the equation for the band-limited interpolant of f; "discrete" (2 sin(k h/2)/h)^2
-    solves the five-point equations, with half-cell walls. Differentiable, any dimension. Periodic and Neumann problems
-    have a solution for zero-mean f only: the mean of f is removed, and that of u is zero. Raises InvalidArgument.
+    Solves the equation for the band-limited interpolant of f; `linear.solve_box` solves the five-point equations.
+    Differentiable, any dimension. Periodic and Neumann problems have a solution for zero-mean f only: the mean of f is
+    removed, and that of u is zero. Raises InvalidArgument.
     """
     one_of("boundary of solve_poisson", boundary, get_args(PoissonBoundary))
-    one_of("eigenvalues", eigenvalues, get_args(Eigenvalues))
     grid.require("forcing", forcing)
     if not bool(torch.isfinite(forcing).all()):
         raise InvalidArgument("forcing must be finite at every point")
-    return _invert_laplacian(forcing, grid, boundary, _laplacian_eigenvalues(grid, boundary, eigenvalues, forcing))
+    transform, inverse = {
+        "periodic": (fourier, inverse_fourier),
+        "dirichlet": (sine_transform, inverse_sine_transform),
+        "neumann": (cosine_transform, inverse_cosine_transform),
+    }[boundary]
+    eigenvalues = _laplacian_eigenvalues(grid, boundary, forcing)
+    solvable = eigenvalues > 0
+    # both: a quotient that `where` drops would still put NaN into the gradient
+    reciprocal = torch.where(solvable, 1 / eigenvalues.where(solvable, torch.ones_like(eigenvalues)), 0.0)
+    return inverse(transform(forcing, grid) * reciprocal, grid)
 
 
 def _require_cells(function: str, grid: Grid) -> None:
@@ -160,11 +166,10 @@ def _solve_by_cholesky(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
 
 
 def _solve_by_conjugate_gradients(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
-    eigenvalues = _laplacian_eigenvalues(grid, "dirichlet", "discrete", f)
     solution = conjugate_gradients(
         diffusion(grid.shape, "wall", coefficient=a, spacing=grid.spacing),
         f.unsqueeze(0),
-        preconditioner=lambda r: inverse_sine_transform(sine_transform(r, grid) / eigenvalues, grid),
+        preconditioner=lambda r: solve_box(r, "wall", spacing=grid.spacing),
         tolerance=_TOLERANCE,
         max_iterations=_MOST_ITERATIONS,
     )
@@ -176,7 +181,7 @@ def _solve_by_conjugate_gradients(a: Tensor, f: Tensor, grid: Grid) -> Tensor:
     return solution.x[0]
 
 
-def _laplacian_eigenvalues(grid: Grid, boundary: PoissonBoundary, eigenvalues: Eigenvalues, like: Tensor) -> Tensor:
+def _laplacian_eigenvalues(grid: Grid, boundary: PoissonBoundary, like: Tensor) -> Tensor:
     """Eigenvalues of -Laplacian, laid out as the coefficients of the boundary's transform."""
     if boundary == "periodic":
         k = wavenumbers(grid, like.dtype, like.device)
@@ -186,19 +191,4 @@ def _laplacian_eigenvalues(grid: Grid, boundary: PoissonBoundary, eigenvalues: E
         k = torch.meshgrid(
             *(math.pi / length * m for m, length in zip(modes, grid.lengths, strict=True)), indexing="ij"
         )
-    if eigenvalues == "discrete":
-        # 2 sin(k h/2)/h, not sqrt(2 - 2 cos(k h))/h, which cancels for long waves
-        k = tuple(2 / h * torch.sin(component * h / 2) for component, h in zip(k, grid.spacing, strict=True))
     return torch.stack(torch.broadcast_tensors(*(component**2 for component in k))).sum(0)
-
-
-def _invert_laplacian(f: Tensor, grid: Grid, boundary: PoissonBoundary, eigenvalues: Tensor) -> Tensor:
-    transform, inverse = {
-        "periodic": (fourier, inverse_fourier),
-        "dirichlet": (sine_transform, inverse_sine_transform),
-        "neumann": (cosine_transform, inverse_cosine_transform),
-    }[boundary]
-    solvable = eigenvalues > 0
-    # both: a quotient that `where` drops would still put NaN into the gradient
-    reciprocal = torch.where(solvable, 1 / eigenvalues.where(solvable, torch.ones_like(eigenvalues)), 0.0)
-    return inverse(transform(f, grid) * reciprocal, grid)
