@@ -208,7 +208,7 @@ def test_the_residual_is_differentiable_and_a_wrong_field_has_one():
 def test_a_sample_is_the_same_alone_across_chunks_and_at_every_resolution(name, monkeypatch):
     problem = CATALOGUE[name].with_domain(span=CATALOGUE[name].span / 50, frames=2)
     together = problem.simulate(2, seed=4, resolution=32, first=10)
-    monkeypatch.setattr("limitlab.problems.pde.spectral_system.POINTS_PER_BATCH", 1)
+    monkeypatch.setattr("limitlab.problems.pde.problem.POINTS_PER_BATCH", 1)
     assert together.equals(problem.simulate(2, seed=4, resolution=32, first=10))
     alone = problem.simulate(1, seed=4, resolution=32, first=11)
     assert alone["sample"].values.tolist() == [11]

@@ -24,10 +24,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument
 from limitlab.problems.pde.periodic import time_derivative
-from limitlab.problems.pde.problem import Field, Parameter, PDEProblem
-from limitlab.problems.pde.system_laws import GaussianFields, Independent, SystemLaw, WaveLaw
+from limitlab.problems.pde.problem import EvolvingFields, Field, Parameter
+from limitlab.problems.pde.system_laws import GaussianFields, Independent, WaveLaw
 from limitlab.solvers.pde.finite_volume import COURANT_NUMBER, ConservationLaw, Walls, integrate_finite_volumes
 from limitlab.spaces.differences import finite_difference
 from limitlab.spaces.grid import Grid
@@ -37,44 +37,18 @@ if TYPE_CHECKING:
     import xarray
 
 COARSEST_SOLVER = 64
-POINTS_PER_BATCH = 2**17
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConservationProblem(PDEProblem):
+class ConservationProblem(EvolvingFields):
     """A conservation law of all fields, with the law of their initial values."""
-
-    initial: SystemLaw
 
     @abstractmethod
     def law(self) -> ConservationLaw:
         """Fluxes and wave speeds at the problem's parameters."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the fields."""
-        return tuple(field.name for field in self.fields)
-
-    def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
-        """Trajectories of all fields, (sample, time, x, y), float32. Raises SolutionBlewUp naming the sample."""
-        samples = int(check_number("samples", samples, low=1, integer=True))
-        first = int(check_number("first", first, low=0, integer=True))
-        grid = self.grid(resolution)
-        fine = grid.at(self.solver_resolution(grid.shape[0]))
-        chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))
-        parts = []
-        for start in range(first, first + samples, chunk):
-            state = self.initial.sample(fine, min(chunk, first + samples - start), seed, start, self.values)
-            parts.append(self.integrate(state, fine, self.times, resolution=grid.shape[0], first=start))
-        return self.label(
-            dict(zip(self.names, torch.cat(parts).unbind(2), strict=True)),
-            grid,
-            seed=seed,
-            first=first,
-            solver=f"HLL, monotonised central slopes, SSP-RK2, Courant number {COURANT_NUMBER}",
-            solver_resolution=fine.shape[0],
-            dt=0.0,
-        )
+    def solver(self) -> tuple[str, float]:
+        return f"HLL, monotonised central slopes, SSP-RK2, Courant number {COURANT_NUMBER}", 0.0
 
     def integrate(
         self,
@@ -94,10 +68,6 @@ class ConservationProblem(PDEProblem):
     def solver_resolution(self, resolution: int) -> int:
         """Cells of the solver's grid along an axis: the smallest multiple of `resolution` that is at least 64."""
         return resolution * math.ceil(COARSEST_SOLVER / resolution)
-
-    def residual_of(self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor) -> Tensor:
-        """The residual of the target's own equation, of fields (batch, time, x, y); `residuals_of` has them all."""
-        return self.residuals_of(grid, time=time, **fields)[self.operator[1]]
 
     def residuals_of(
         self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor

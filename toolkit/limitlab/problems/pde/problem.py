@@ -7,6 +7,7 @@ made (`simulate`) and how far fields are from solving the equation (`residual_of
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ from limitlab.spaces.transforms import spectral_resample
 if TYPE_CHECKING:
     import sympy
     import xarray
+
+    from limitlab.problems.pde.system_laws import SystemLaw
+
+POINTS_PER_BATCH = 2**17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +249,64 @@ class PDEProblem(GenerativeProblem):
             attrs = arrays[0].attrs if len(arrays) == 1 else {"long_name": ", ".join(names), "units": "1"}
             variables[role] = stacked.transpose("sample", "channel", ...).assign_attrs(attrs)
         return xarray.Dataset(variables, {"channel": channels} if len(names) > 1 else {}, dataset.attrs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvolvingFields(PDEProblem):
+    """Equations for all fields, with the law of their initial values; a subclass says what solves them."""
+
+    initial: SystemLaw
+
+    @abstractmethod
+    def solver(self) -> tuple[str, float]:
+        """What solves the equations, in words, and the longest step, 0 where it is each sample's own."""
+
+    @abstractmethod
+    def solver_resolution(self, resolution: int) -> int:
+        """Points of the solver's grid along an axis."""
+
+    @abstractmethod
+    def integrate(
+        self,
+        state: Float[Tensor, "batch field *points"],
+        grid: Grid,
+        times: np.ndarray,
+        *,
+        resolution: int | None = None,
+        first: int = 0,
+    ) -> Float[Tensor, "batch time field *grid"]:
+        """Trajectories computed on the very grid of the initial values, then reduced to `resolution` points."""
+
+    @abstractmethod
+    def residuals_of(
+        self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor
+    ) -> dict[str, Float[Tensor, "batch time *grid"]]:
+        """Left side minus right side of every equation, by the name of its field."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the fields."""
+        return tuple(field.name for field in self.fields)
+
+    def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
+        """Trajectories of all fields, (sample, time, x[, y]), float32. Raises SolutionBlewUp naming the sample."""
+        samples = int(check_number("samples", samples, low=1, integer=True))
+        first = int(check_number("first", first, low=0, integer=True))
+        grid = self.grid(resolution)
+        fine = grid.at(self.solver_resolution(grid.shape[0]))
+        chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))
+        parts = []
+        for start in range(first, first + samples, chunk):
+            state = self.initial.sample(fine, min(chunk, first + samples - start), seed, start, self.values)
+            parts.append(self.integrate(state, fine, self.times, resolution=grid.shape[0], first=start))
+        arrays = dict(zip(self.names, torch.cat(parts).unbind(2), strict=True))
+        solver, dt = self.solver()
+        size = fine.shape[0]
+        return self.label(arrays, grid, seed=seed, first=first, solver=solver, solver_resolution=size, dt=dt)
+
+    def residual_of(self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor) -> Tensor:
+        """The residual of the target's own equation, of fields (batch, time, x[, y]); `residuals_of` has them all."""
+        return self.residuals_of(grid, time=time, **fields)[self.operator[1]]
 
 
 def _space_coordinates(grid: Grid) -> dict[str, Any]:

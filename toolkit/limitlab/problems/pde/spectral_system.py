@@ -10,7 +10,6 @@ without any other is propagated exactly. Both come from the text, and so does th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument
 from limitlab.problems.pde.laws import evaluate_text
 from limitlab.problems.pde.periodic import time_derivative
-from limitlab.problems.pde.problem import PDEProblem
-from limitlab.problems.pde.system_laws import SystemLaw
+from limitlab.problems.pde.problem import EvolvingFields
 from limitlab.solvers.pde.bases import Basis, Orders, basis_of
 from limitlab.solvers.pde.propagator import propagate
 from limitlab.solvers.pde.spectral import integrate_spectral
@@ -36,52 +34,26 @@ if TYPE_CHECKING:
 
     from limitlab.problems.compiled.system_terms import SystemTerms
 
-POINTS_PER_BATCH = 2**17
-
 
 @dataclass(frozen=True, kw_only=True)
-class SpectralSystem(PDEProblem):
+class SpectralSystem(EvolvingFields):
     """Equations `u_t = ...; v_t = ...` for all fields, in their order, with the law of their initial values.
 
     axis_kind: "periodic", or "cells" between walls without flux. dt: longest step. minimum_resolution: of the solver's
     grid. solution: text of one exact solution, one a field, in x, y, t and the parameters.
     """
 
-    initial: SystemLaw
     dt: float
     minimum_resolution: int = 32
     solution: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the fields."""
-        return tuple(field.name for field in self.fields)
 
     @property
     def keep(self) -> float:
         """Share of the modes of a grid that the products of the equations leave clean."""
         return self.terms().keep
 
-    def simulate(self, samples: int, seed: int = 0, resolution: int | None = None, *, first: int = 0) -> xarray.Dataset:
-        """Trajectories of all fields, (sample, time, x[, y]), float32. Raises SolutionBlewUp naming the sample."""
-        samples = int(check_number("samples", samples, low=1, integer=True))
-        first = int(check_number("first", first, low=0, integer=True))
-        grid = self.grid(resolution)
-        fine = grid.at(self.solver_resolution(grid.shape[0]))
-        chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))
-        parts = []
-        for start in range(first, first + samples, chunk):
-            state = self.initial.sample(fine, min(chunk, first + samples - start), seed, start, self.values)
-            parts.append(self.integrate(state, fine, self.times, resolution=grid.shape[0], first=start))
-        return self.label(
-            dict(zip(self.names, torch.cat(parts).unbind(2), strict=True)),
-            grid,
-            seed=seed,
-            first=first,
-            solver="exact propagator" if self._is_linear() else "ETDRK4",
-            solver_resolution=fine.shape[0],
-            dt=self.dt,
-        )
+    def solver(self) -> tuple[str, float]:
+        return "exact propagator" if self._is_linear() else "ETDRK4", self.dt
 
     def solve(
         self, initial: Float[Tensor, "batch field *grid"], times: np.ndarray | None = None, *, dt: float | None = None
@@ -130,10 +102,6 @@ class SpectralSystem(PDEProblem):
             for name, text in zip(self.names, self.solution, strict=True)
         }
         return self.label(arrays, grid, seed=0, first=0, solver="exact", solver_resolution=grid.shape[0], dt=0.0)
-
-    def residual_of(self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor) -> Tensor:
-        """The residual of the target's own equation, of fields (batch, time, *grid); `residuals_of` has them all."""
-        return self.residuals_of(grid, time=time, **fields)[self.operator[1]]
 
     def residuals_of(
         self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor
