@@ -6,6 +6,7 @@ from torch import nn
 from limitlab import experiments
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.experiments.operators._rollouts import RolloutSettings, frames_of, rollout_learning, rollouts_of
+from limitlab.problems import PDEProblem
 from limitlab.training import rollout_loss
 
 SETTINGS = RolloutSettings(
@@ -101,3 +102,19 @@ def test_settings_that_do_not_fit_are_refused():
     experiment, _ = learning()
     with pytest.raises(UnknownName, match="did you mean 'unet'"):
         experiment.configure("course", rates=("unett=1e-3",))
+
+
+def test_channels_are_the_same_in_training_and_tests_whatever_order_a_store_gives_fields_back_in(monkeypatch):
+    stored = PDEProblem.dataset
+
+    def turned(self, *arguments, split, **options):
+        dataset = stored(self, *arguments, split=split, **options)
+        return dataset[sorted(dataset.data_vars, reverse=split == "test")]
+
+    monkeypatch.setattr(PDEProblem, "dataset", turned)
+    settings = SETTINGS.with_options(models=("persistence",), history=1, test_resolutions=(32,))
+    experiment = rollout_learning(system="sinenet", title="Waves", problem="wave", sizes={"course": settings})
+    data = experiment.prepare(settings).data
+    for dataset in (data.train, data.test[32]):
+        fields = torch.stack([torch.as_tensor(dataset[name].values) for name in ("u", "v")], dim=2)
+        assert torch.equal(frames_of(dataset), fields)

@@ -112,7 +112,8 @@ def prepare_rollouts(
     }
 
     def view(split: str, resolution: int) -> xr.Dataset:
-        dataset = finest[split]
+        # a store gives fields back in any order, and channels must be the same in training and tests
+        dataset = finest[split][[f.name for f in problem.fields if f.name in finest[split]]]
         return dataset if resolution == settings.finest else problem.restrict(dataset, resolution)
 
     train = view("train", settings.resolution)
@@ -137,7 +138,7 @@ def prepare_rollouts(
 
 
 def frames_of(dataset: xr.Dataset) -> Float[Tensor, "sample time channel *grid"]:
-    """The fields that evolve, as channels."""
+    """The fields that evolve, as channels in the dataset's order."""
     evolving = [values for values in dataset.data_vars.values() if "time" in values.dims]
     return torch.as_tensor(np.stack([values.values for values in evolving], axis=2))
 
