@@ -23,6 +23,7 @@ from limitlab.solvers.times import Clock
 
 Gradient = Literal["direct", "checkpoint", "adjoint", "reversible"]
 OnFailure = Literal["raise", "mask"]
+Backend = Literal["auto", "native", "torch"]
 MOST_SHOWN = 4
 MAPPINGS = (dict, OrderedDict, defaultdict)
 
@@ -233,10 +234,11 @@ def warn_below_round_off(dtype: torch.dtype, control: Control) -> None:
         )
 
 
-def require_known(*, gradient: str, on_failure: str) -> None:
-    """Raise UnknownName unless both are names of their kind."""
+def require_known(*, gradient: str, on_failure: str, backend: str = "auto") -> None:
+    """Raise UnknownName unless all are names of their kind."""
     one_of("gradient", gradient, get_args(Gradient))
     one_of("on_failure", on_failure, get_args(OnFailure))
+    one_of("backend", backend, get_args(Backend))
 
 
 def require_unmapped(name: str, *tensors: Tensor) -> None:

@@ -129,6 +129,7 @@ class Solution(Shown):
     atol: float | None = None
     events: tuple[EventLog, ...] = ()
     failures: tuple[Failure, ...] = ()
+    backend: str = "torch"
 
     def __repr__(self) -> str:
         batch, time = self.log.time.shape[0], self.t.shape[-1]
@@ -166,6 +167,7 @@ class Solution(Shown):
                 ("y", f"{shapes}: sample, time, state; t from {ends}"),
                 ("each sample", ", ".join([*counts, *tolerances])),
                 *((("events", f"{len(self.events)} kinds"),) if self.events else ()),
+                ("made by", self.backend),
                 ("success", success),
             ),
         )

@@ -1,9 +1,10 @@
-"""Symbolic expressions as a straight line of torch operations: common subexpressions once, products fused into sums.
+"""Symbolic expressions as a straight line of operations: common subexpressions once, products fused into sums.
 
 A field is called thousands of times on small batches, where every kernel costs about a microsecond whatever its size:
 what counts is their number. So subexpressions are shared (sympy's cse), whatever holds parameters alone is computed
 once (`bind`), and a term c*p*q of a sum is one `addcmul`. All operations act element by element: a sample's numbers
-never depend on its batch. No source text is generated or run; the program is a list of closures over registers.
+never depend on its batch. No source text is generated or run; the program is a list of operations on registers, which
+become torch's by `limitlab.problems.compiled.operations`, and machine code by `limitlab.solvers.native`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from limitlab.errors import InvalidArgument
+from limitlab.problems.compiled.operations import OPERATIONS
 from limitlab.problems.text.functions import BY_SYMBOL
+from limitlab.solvers.native.listing import Listing, Operation
 
 if TYPE_CHECKING:
     import sympy
@@ -42,7 +45,7 @@ class Program:
         self._varying = set(range(len(inputs)))
         self._numbers: dict[int, float] = {}
         self._prelude: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
-        self._body: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], int]] = []
+        self._body: list[Operation] = []
         # Dummies cannot meet a name of the text; order "none" spares large systems a slow sort
         shared, reduced = sympy.cse(list(expressions), symbols=sympy.numbered_symbols(cls=sympy.Dummy), order="none")
         inlined: dict[sympy.Symbol, sympy.Expr] = {}
@@ -58,20 +61,10 @@ class Program:
 
     def bind(self, values: Mapping[str, float | Tensor]) -> Run:
         """Function of the inputs, in their order, to the list of values; those of constants alone may be numbers."""
-        registers: list[Any] = [None] * self._size
-        for index, name in enumerate(self._constants, len(self._inputs)):
-            registers[index] = values[name]
-        for index, number in self._numbers.items():
-            registers[index] = number
-        try:
-            for function, sources, target in self._prelude:
-                registers[target] = function(*(registers[source] for source in sources))
-        except (ArithmeticError, ValueError):
-            point = ", ".join(f"{name}={values[name]}" for name in self._constants)
-            raise InvalidArgument(f"a term of parameters alone is not a finite number at {point:.200}") from None
+        registers = self._bound(values)
         steps = tuple(
-            _step(make(*(registers[source] for source in fixed)), sources, target)
-            for make, fixed, sources, target in self._body
+            _step(OPERATIONS[name](*(registers[source] for source in fixed)), sources, target)
+            for name, fixed, sources, target in self._body
         )
         after = tuple(registers[len(self._inputs) :])
         outputs = self._outputs
@@ -84,6 +77,33 @@ class Program:
             return [registers[index] for index in outputs]
 
         return run
+
+    @cached_property
+    def listing(self) -> Listing:
+        """The operations themselves, with the registers that have to be given beside the inputs."""
+        used = {register for operation in self._body for register in operation.fixed} | set(self._outputs)
+        given = sorted(used - self._varying - self._numbers.keys())
+        return Listing(len(self._inputs), tuple(self._body), tuple(self._numbers.items()), tuple(given), self._outputs)
+
+    def given(self, values: Mapping[str, float | Tensor]) -> tuple[float | Tensor, ...]:
+        """The numbers of the registers that the listing has to be given, at these constants."""
+        registers = self._bound(values)
+        return tuple(registers[register] for register in self.listing.given)
+
+    def _bound(self, values: Mapping[str, float | Tensor]) -> list[Any]:
+        """The registers with everything that the inputs do not change."""
+        registers: list[Any] = [None] * self._size
+        for index, name in enumerate(self._constants, len(self._inputs)):
+            registers[index] = values[name]
+        for index, number in self._numbers.items():
+            registers[index] = number
+        try:
+            for function, sources, target in self._prelude:
+                registers[target] = function(*(registers[source] for source in sources))
+        except (ArithmeticError, ValueError):
+            point = ", ".join(f"{name}={values[name]}" for name in self._constants)
+            raise InvalidArgument(f"a term of parameters alone is not a finite number at {point:.200}") from None
+        return registers
 
     def _emit(self, expression: sympy.Expr) -> int:
         if expression not in self._register:
@@ -109,7 +129,7 @@ class Program:
         of_number, of_tensor = BY_SYMBOL[name].number, BY_SYMBOL[name].tensor
         argument = self._emit(expression.args[0])
         if argument in self._varying:
-            return self._varied(lambda: of_tensor, (), (argument,))
+            return self._varied(name, (), (argument,))
         return self._fixed(lambda x: of_tensor(x) if isinstance(x, Tensor) else of_number(x), argument)
 
     def _sum(self, terms: Sequence[sympy.Expr]) -> int:
@@ -128,13 +148,13 @@ class Program:
         coefficient, numerator, denominator = split[0]
         if self._is_minus(coefficient) and constant is not None:
             first = self._quotient(None, numerator, denominator)
-            total = self._varied(lambda c: lambda x: c - x, (constant,), (first,))
+            total = self._varied("minus from", (constant,), (first,))
             constant = None
         else:
             total = self._quotient(coefficient, numerator, denominator)
         for coefficient, numerator, denominator in split[1:]:
             total = self._added(total, coefficient, numerator, denominator)
-        return total if constant is None else self._varied(lambda c: lambda x: x + c, (constant,), (total,))
+        return total if constant is None else self._varied("plus", (constant,), (total,))
 
     def _added(self, total: int, coefficient: int | None, numerator: list[int], denominator: list[int]) -> int:
         """total + coefficient*numerator/denominator in as few operations as there are."""
@@ -142,18 +162,18 @@ class Program:
             numerator, denominator = [self._quotient(None, numerator, denominator)], []
         if denominator:
             over = self._chain(numerator)
-            return self._with_scale(torch.addcdiv, coefficient, total, over, denominator[0])
+            return self._with_scale("add quotient", coefficient, total, over, denominator[0])
         if len(numerator) > 1:
-            return self._with_scale(torch.addcmul, coefficient, total, self._chain(numerator[:-1]), numerator[-1])
+            return self._with_scale("add product", coefficient, total, self._chain(numerator[:-1]), numerator[-1])
         (term,) = numerator
         if coefficient is None or self._is_minus(coefficient):
-            return self._varied(lambda: operator.add if coefficient is None else operator.sub, (), (total, term))
-        return self._varied(_scaled_add, (coefficient,), (total, term))
+            return self._varied("add" if coefficient is None else "subtract", (), (total, term))
+        return self._varied("add scaled", (coefficient,), (total, term))
 
-    def _with_scale(self, fused: Callable[..., Tensor], coefficient: int | None, total: int, p: int, q: int) -> int:
+    def _with_scale(self, fused: str, coefficient: int | None, total: int, p: int, q: int) -> int:
         if coefficient is None:
-            return self._varied(lambda: fused, (), (total, p, q))
-        return self._varied(lambda c: _fused(fused, c), (coefficient,), (total, p, q))
+            return self._varied(fused, (), (total, p, q))
+        return self._varied(f"{fused} scaled", (coefficient,), (total, p, q))
 
     def _product(self, factors: Sequence[sympy.Expr]) -> int:
         coefficient, numerator, denominator = self._split_factors(factors)
@@ -185,19 +205,19 @@ class Program:
         if not denominator:
             value = self._chain(numerator)
         elif numerator:
-            value = self._varied(lambda: operator.truediv, (), (self._chain(numerator), self._chain(denominator)))
+            value = self._varied("divide", (), (self._chain(numerator), self._chain(denominator)))
         else:
-            value = self._varied(lambda: torch.reciprocal, (), (self._chain(denominator),))
+            value = self._varied("reciprocal", (), (self._chain(denominator),))
         if coefficient is None:
             return value
         if self._is_minus(coefficient):
-            return self._varied(lambda: operator.neg, (), (value,))
-        return self._varied(lambda c: lambda x: x * c, (coefficient,), (value,))
+            return self._varied("negate", (), (value,))
+        return self._varied("scale", (coefficient,), (value,))
 
     def _chain(self, factors: list[int]) -> int:
         value = factors[0]
         for factor in factors[1:]:
-            value = self._varied(lambda: operator.mul, (), (value, factor))
+            value = self._varied("multiply", (), (value, factor))
         return value
 
     def _power(self, base: sympy.Expr, exponent: sympy.Expr) -> int:
@@ -209,18 +229,18 @@ class Program:
         if not exponent.is_number:
             power = self._emit(exponent)
             if register in self._varying and power in self._varying:
-                return self._varied(lambda: torch.pow, (), (register, power))
+                return self._varied("power", (), (register, power))
             if register in self._varying:
-                return self._varied(lambda c: lambda x: x**c, (power,), (register,))
-            return self._varied(lambda c: lambda x: c**x, (register,), (power,))
+                return self._varied("raise to", (power,), (register,))
+            return self._varied("raise", (register,), (power,))
         value = float(exponent)
         if value < 0:
-            return self._varied(lambda: torch.reciprocal, (), (self._power(base, -exponent),))
+            return self._varied("reciprocal", (), (self._power(base, -exponent),))
         if value.is_integer():
             return self._integer_power(register, int(value))
         if value == 0.5:
-            return self._varied(lambda: torch.sqrt, (), (register,))
-        return self._varied(lambda: lambda x: x**value, (), (register,))
+            return self._varied("square root", (), (register,))
+        return self._varied("raise to", (self._number(value),), (register,))
 
     def _integer_power(self, base: int, exponent: int) -> int:
         """Repeated squaring; powers of one base share their squares."""
@@ -230,7 +250,7 @@ class Program:
         if key not in self._register:
             # torch's power of a whole number is the general one from four on
             half = self._integer_power(base, exponent // 2)
-            square = self._varied(lambda: operator.mul, (), (half, half))
+            square = self._varied("multiply", (), (half, half))
             self._register[key] = self._chain([square, base]) if exponent % 2 else square
         return self._register[key]
 
@@ -251,10 +271,10 @@ class Program:
         self._prelude.append((function, sources, target))
         return target
 
-    def _varied(self, make: Callable[..., Any], fixed: tuple[int, ...], sources: tuple[int, ...]) -> int:
+    def _varied(self, name: str, fixed: tuple[int, ...], sources: tuple[int, ...]) -> int:
         target = self._new()
         self._varying.add(target)
-        self._body.append((make, fixed, sources, target))
+        self._body.append(Operation(name, fixed, sources, target))
         return target
 
     def _new(self) -> int:
@@ -288,16 +308,3 @@ def _step(function: Callable[..., Any], sources: tuple[int, ...], target: int) -
 def _real_power(base: float | Tensor, exponent: float | Tensor) -> float | Tensor:
     # Python makes a complex number of (-1.0)**0.5; math.pow refuses it
     return base**exponent if isinstance(base, Tensor) or isinstance(exponent, Tensor) else math.pow(base, exponent)
-
-
-def _scaled_add(c: float | Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    if isinstance(c, Tensor):
-        return lambda total, x: torch.addcmul(total, x, c)
-    return lambda total, x: torch.add(total, x, alpha=c)
-
-
-def _fused(fused: Callable[..., Tensor], c: float | Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    if isinstance(c, Tensor):
-        # `value` of a fused operation is a number, never a tensor
-        return lambda total, p, q: fused(total, p * c, q)
-    return lambda total, p, q: fused(total, p, q, value=c)

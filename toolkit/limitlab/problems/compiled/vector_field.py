@@ -8,7 +8,7 @@ of site i and a mean of a function of site j: N evaluations where the pairs are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument
 from limitlab.problems.compiled.program import Program
 from limitlab.problems.text.systems import REDUCTIONS, site_of, site_symbol
+from limitlab.solvers.native.listing import Listed
 
 if TYPE_CHECKING:
     import sympy
@@ -74,6 +75,12 @@ class Evaluator:
         self._program = Program(expressions, (*inputs, *(s.name for s, _, _ in self._reductions)), constants)
         self.has_time = "t" in symbols
         self._needs_site = "i" in symbols
+
+    def listed(self, values: Values) -> Listed | None:
+        """The expressions as operations on (t, *states, *extras); None with sites, whose neighbours are rows of y."""
+        if self._layout.sites or self._before is not None:
+            return None
+        return Listed(self._program.listing, self._program.given(values))
 
     def bind(self, values: Values) -> Callable[..., list[Any]]:
         """Function (t, y, *extras) -> values of the expressions at these parameters: numbers, (...) or (..., site).
@@ -141,15 +148,35 @@ def evaluator(expressions: tuple[sympy.Expr, ...], layout: Layout) -> Evaluator:
     return Evaluator(expressions, layout)
 
 
-def vector_field(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> VectorField:
-    """field(t, y): y (..., state) to its derivative; t broadcasts against y. Expressions: one a state."""
-    run = evaluator(expressions, layout).bind(values)
-    joined, parts = layout.joined, layout.parts
+class SymbolicField:
+    """field(t, y): y (..., state) to its derivative; t broadcasts against y.
 
-    def field(t: Tensor, y: Tensor) -> Tensor:
-        return joined(run(t, y), parts(y)[0])
+    listed: its operations with their numbers, of which solvers make machine code; None where it has none. linearized:
+    those of its derivatives in the states, row by row, and in time.
+    """
 
-    return field
+    def __init__(self, expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> None:
+        self._evaluator, self._values = evaluator(expressions, layout), values
+        self._expressions, self._layout = expressions, layout
+        self._run, self._joined, self._parts = self._evaluator.bind(values), layout.joined, layout.parts
+
+    def __call__(self, t: Tensor, y: Tensor) -> Tensor:
+        return self._joined(self._run(t, y), self._parts(y)[0])
+
+    @cached_property
+    def listed(self) -> Listed | None:
+        return self._evaluator.listed(self._values)
+
+    @cached_property
+    def linearized(self) -> Listed | None:
+        in_states = _derivatives(self._expressions, tuple(_symbol(name) for name in self._layout.states))
+        in_time = _derivatives(self._expressions, (_symbol("t"),))
+        return evaluator((*in_states, *in_time), self._layout).listed(self._values)
+
+
+def vector_field(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> SymbolicField:
+    """The field of expressions, one a state."""
+    return SymbolicField(expressions, layout, values)
 
 
 def jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values: Values) -> MatrixField:
@@ -185,6 +212,8 @@ def _plain_jacobian(expressions: tuple[sympy.Expr, ...], layout: Layout, values:
             columns = torch.cat([torch.stack(full, -1), columns], -1)
         return columns.index_select(-1, order).unflatten(-1, (size, size))
 
+    # a solver whose field knows its own derivatives need not ask for these
+    function.of_field = True  # type: ignore[attr-defined]
     return function
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument
 from limitlab.numbers import tensor_of
 from limitlab.solvers.arguments import (
+    Backend,
     FlatField,
     Gradient,
     Layout,
@@ -44,6 +45,7 @@ from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
 from limitlab.solvers.methods.jacobians import JacobianFunction, TurnedJacobian
+from limitlab.solvers.native.choice import Wish, order_or_reason
 from limitlab.solvers.ode.events import Event, read_events
 from limitlab.solvers.ode.jumps import one_sided
 from limitlab.solvers.ode.march import March, Outcome
@@ -73,6 +75,7 @@ def solve_ode(
     on_failure: OnFailure = "raise",
     compile: bool = False,
     log_states: bool = False,
+    backend: Backend = "auto",
 ) -> Solution:
     """Solution of y' = field(t, y) at times t, every sample with steps of its own.
 
@@ -88,6 +91,8 @@ def solve_ode(
     out. max_step: the longest, where steps by the error would pass over a short pulse. max_steps: attempts of a sample.
     on_failure: "mask" leaves NaN in the samples that fail, and lists them in `failures`. compile: run through
     torch.compile, some tens of seconds when a field is first seen. log_states: the log has the state of every attempt.
+    backend: "native", machine code for fields that are known as formulas, as `problem.field()` is, where no gradient is
+    asked for (`limitlab.solvers.native`); "torch"; or "auto", the first of them that can.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Warns ToleranceBelowRoundOff where both tolerances are below the rounding of the state.
     Source: Hairer, Norsett & Wanner, Solving ODEs I, II.4, and II, IV.
@@ -100,7 +105,7 @@ def solve_ode(
     t, times, sign = read_times("t", t, flat)
     clock = clock_of(times, sign, flat.dtype)
     times = clock.counted(sign * times)
-    require_known(gradient=gradient, on_failure=on_failure)
+    require_known(gradient=gradient, on_failure=on_failure, backend=backend)
     events = read_events(events)
     settings = read_control(
         rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
@@ -118,28 +123,30 @@ def solve_ode(
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
     if compile and log_states:
         raise InvalidArgument("compile=True has no log_states: a compiled loop gives no state out between its steps")
-    called, slope = _first_call(field, times[:, :1], y0, flat, layout=layout, clock=clock)
-    flat_field = called if layout.plain and clock.plain else FlatField(called, layout, clock)
-    require_derivatives(chosen, flat_field, times, flat)
-    march = March(
-        flat_field,
-        chosen if stops is None else one_sided(chosen),
-        times,
-        settings,
-        stops=None if stops is None else _read_stops(stops, times, clock),
-        events=tuple(replace(event, function=_flat_event(event, layout, clock)) for event in events),
-        taped_events=torch.is_grad_enabled(),
-        compile=compile,
-        log_states=log_states,
-    )
-    if torch.is_grad_enabled() and (slope.requires_grad or flat.requires_grad):
-        parameters = () if gradient == "direct" else parameters_of(march, flat, field)
-        outcome = GRADIENTS[gradient](march, flat, slope, parameters)
-    else:
-        with torch.no_grad():
-            outcome = march.run(flat, slope)
-    if gradient != "direct" and any(log.time.requires_grad for log in outcome.events):
-        raise InvalidArgument(f"events that hold parameters have a gradient by 'direct' alone; got {gradient!r}")
+    alone = {
+        "a state of another shape": not layout.plain, "times too close for the state": clock.origin is not None,
+        "compile": compile, "events": bool(events), "stops": stops is not None, "shared_steps": shared_steps,
+        "log_states": log_states, "a jacobian of your own": not getattr(jacobian, "of_field", jacobian is None),
+    }  # fmt: skip
+    wish = Wish(field, chosen, settings, flat, sign, [name for name, given in alone.items() if given])
+    outcome = None if backend == "torch" else _natively(wish, times, backend)
+    made_by = "torch" if outcome is None else "native"
+    if outcome is None:
+        called, slope = _first_call(field, times[:, :1], y0, flat, layout=layout, clock=clock)
+        flat_field = called if layout.plain and clock.plain else FlatField(called, layout, clock)
+        require_derivatives(chosen, flat_field, times, flat)
+        march = March(
+            flat_field,
+            chosen if stops is None else one_sided(chosen),
+            times,
+            settings,
+            stops=None if stops is None else _read_stops(stops, times, clock),
+            events=tuple(replace(event, function=_flat_event(event, layout, clock)) for event in events),
+            taped_events=torch.is_grad_enabled(),
+            compile=compile,
+            log_states=log_states,
+        )
+        outcome = _marched(march, flat, slope, gradient, field)
     outcome = outcome if clock.plain else _in_the_time_of(clock, outcome)
     if outcome.failures and on_failure == "raise":
         raise failed(outcome.failures)
@@ -153,7 +160,33 @@ def solve_ode(
         atol=atol if step_size is None else None,
         events=outcome.events,
         failures=outcome.failures,
+        backend=made_by,
     )
+
+
+def _natively(wish: Wish, times: Float[Tensor, "batch time"], backend: str) -> Outcome | None:
+    """The march by machine code; None where torch has to make it. Raises InvalidArgument where it may not."""
+    order = order_or_reason(wish)
+    if isinstance(order, str):
+        if backend == "native":
+            raise InvalidArgument(f"backend='native' cannot make this solve: {order}")
+        return None
+    # numba takes half a second to load
+    from limitlab.solvers.native.solve import solve_natively
+
+    return solve_natively(order, wish.state, times, wish.control)
+
+
+def _marched(march: March, flat: Tensor, slope: Tensor, gradient: Gradient, field: Callable[..., Any]) -> Outcome:
+    """The march by torch, with a tape where one is asked for."""
+    if not torch.is_grad_enabled() or not (slope.requires_grad or flat.requires_grad):
+        with torch.no_grad():
+            return march.run(flat, slope)
+    parameters = () if gradient == "direct" else parameters_of(march, flat, field)
+    outcome = GRADIENTS[gradient](march, flat, slope, parameters)
+    if gradient != "direct" and any(log.time.requires_grad for log in outcome.events):
+        raise InvalidArgument(f"events that hold parameters have a gradient by 'direct' alone; got {gradient!r}")
+    return outcome
 
 
 def _first_call(

@@ -1,0 +1,1 @@
+"""Solves of symbolic fields as machine code, several trajectories in the lanes of a vector register."""

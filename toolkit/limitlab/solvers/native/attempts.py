@@ -1,0 +1,197 @@
+"""Machine code of one attempt of eight trajectories: the method, its error, and the next step.
+
+The numbers are those of `limitlab.solvers.ode.attempts` and `step_control`, up to rounding. A lane whose time is its
+end takes a step of size zero.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from llvmlite import ir
+
+from limitlab.solvers.methods.explicit import ExplicitMethod
+from limitlab.solvers.native.arithmetic import POINTER, Lanes
+from limitlab.solvers.native.choice import Recipe
+from limitlab.solvers.native.field import Rows, define, linearization_of, slope_of
+from limitlab.solvers.native.frame import (
+    ACCEPTED,
+    AFTER,
+    ATOL,
+    BROKEN,
+    END,
+    ERROR,
+    MAX_STEP,
+    MEMORY,
+    PROPOSED,
+    RTOL,
+    SIZE,
+    START,
+    STATE,
+    STIFFNESS,
+    TIME,
+)
+from limitlab.solvers.native.rosenbrock import Linear, rosenbrock
+from limitlab.solvers.native.stages import Attempted, Position, Vectors, explicit, moved, times
+from limitlab.solvers.ode.attempts import LANDING, SHORTER
+from limitlab.solvers.ode.step_control import GROW, SHRINK, SMALLEST_LOGARITHM
+from limitlab.solvers.times import SLIVER
+
+TINY = 2.0**-1022
+
+
+def attempt_module(recipe: Recipe) -> ir.Module:
+    """A module of `begin`, `advance` and `extend`, each of a frame."""
+    module = ir.Module("attempt")
+    define(recipe, module)
+    for name, emit in (("begin", _begin), ("advance", _advance), ("extend", _extend)):
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
+        builder = ir.IRBuilder(function.append_basic_block())
+        emit(recipe, Rows(Lanes(builder), function.args[0]))
+        builder.ret_void()
+    return module
+
+
+def _begin(recipe: Recipe, rows: Rows) -> None:
+    """The slope at the start, and a first step from one trial step: Hairer, Norsett & Wanner, Solving ODEs I, II.4."""
+    lanes, frame = rows.lanes, recipe.frame
+    slope_at, count = slope_of(recipe, rows), frame.components
+    t, y, span = rows[TIME], rows.several(STATE, count), lanes.subtract(rows[END], rows[TIME])
+    slope = slope_at(t, y)
+    scale = [lanes.add(rows[ATOL], lanes.multiply(rows[RTOL], lanes.absolute(value))) for value in y]
+    # the tolerances of a frame hold the root of n and the safety factor
+    limit = recipe.controller.limit(recipe.method.error_order)
+    mean = partial(_scaled_norm, lanes, scale, 1.0 / limit)
+    size, speed = mean(y), mean(slope)
+    still = lanes.builder.or_(lanes.is_less(size, lanes.number(1e-5)), lanes.is_less(speed, lanes.number(1e-5)))
+    trial = lanes.select(still, lanes.number(1e-6), lanes.scaled(lanes.divide(size, speed), 0.01))
+    trial = lanes.minimum(trial, span)
+    ahead = slope_at(
+        lanes.add(t, trial), [lanes.add(a, lanes.multiply(trial, b)) for a, b in zip(y, slope, strict=True)]
+    )
+    change = mean([lanes.subtract(a, b) for a, b in zip(ahead, slope, strict=True)])
+    bend = lanes.divide(change, trial)
+    bend = lanes.select(lanes.is_less(bend, speed), speed, bend)
+    steady = lanes.maximum(lanes.scaled(trial, 1e-3), lanes.number(1e-6))
+    power = lanes.exp(lanes.scaled(lanes.log(lanes.divide(lanes.number(0.01), bend)), 1.0 / recipe.method.error_order))
+    chosen = lanes.select(lanes.at_most(bend, lanes.number(1e-15)), steady, power)
+    longest = lanes.scaled(trial, 100.0)
+    # the trial step may have overflowed
+    rows[PROPOSED] = lanes.select(lanes.at_most(chosen, longest), chosen, longest)
+    rows.write(frame.slope, slope)
+
+
+def _scaled_norm(lanes: Lanes, scale: Vectors, factor: float, values: Vectors) -> ir.Value:
+    scaled = [lanes.divide(value, by) for value, by in zip(values, scale, strict=True)]
+    return lanes.scaled(lanes.norm(scaled), factor)
+
+
+def _advance(recipe: Recipe, rows: Rows) -> None:
+    """One attempt; what it did stands in the rows of the frame, and where the next one starts."""
+    lanes, frame = rows.lanes, recipe.frame
+    t, end, proposed = rows[TIME], rows[END], rows[PROPOSED]
+    y, slope = rows.several(STATE, frame.components), rows.several(frame.slope, frame.components)
+    h = _size(recipe, rows, t, end, proposed)
+    attempt = _attempted(recipe, rows, Position(t, h, y, slope))
+    error = _scaled_error(lanes, rows[ATOL], rows[RTOL], attempt, y)
+    limit = recipe.controller.limit(recipe.method.error_order)
+    accepted = lanes.at_most(error, lanes.number(limit))
+    factor, memory = _next_factor(recipe, rows, error, accepted)
+    reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
+    after = lanes.select(accepted, reached, t)
+    rows[START], rows[SIZE], rows[AFTER], rows[TIME] = t, h, after, after
+    rows[ACCEPTED] = lanes.select(accepted, lanes.number(1.0), lanes.number(0.0))
+    rows[ERROR] = lanes.scaled(error, 1.0 / limit)
+    rows[STIFFNESS] = _stiffness(lanes, attempt)
+    rows[PROPOSED] = lanes.multiply(h, factor)
+    # a sum of squares is finite only where all of them are
+    rows[BROKEN] = lanes.select(lanes.is_less(error, lanes.number(math.inf)), lanes.number(0.0), lanes.number(1.0))
+    rows.write(MEMORY, memory)
+    rows.write(frame.before, y)
+    rows.write(STATE, [lanes.select(accepted, new, old) for new, old in zip(attempt.end, y, strict=True)])
+    rows.write(frame.slope, [lanes.select(accepted, new, old) for new, old in zip(attempt.slope, slope, strict=True)])
+    for index, increment in enumerate(attempt.increments):
+        rows.write(frame.first_increment + index * frame.components, increment)
+
+
+def _attempted(recipe: Recipe, rows: Rows, step: Position) -> Attempted:
+    lanes, slope_at = rows.lanes, slope_of(recipe, rows)
+    if isinstance(recipe.method, ExplicitMethod):
+        return explicit(recipe.method, lanes, slope_at, step)
+    linear = Linear(*linearization_of(recipe, rows)(step.t, step.y))
+    return rosenbrock(recipe.method, lanes, slope_at, linear, step)
+
+
+def _size(recipe: Recipe, rows: Rows, t: ir.Value, end: ir.Value, proposed: ir.Value) -> ir.Value:
+    lanes = rows.lanes
+    left = lanes.builder.fsub(end, t)
+    if recipe.limited:
+        proposed = lanes.minimum(proposed, rows[MAX_STEP])
+        whole = lanes.at_most(left, lanes.scaled(proposed, 1 + SLIVER))
+        proposed = lanes.select(whole, left, proposed)
+    # of a step that is not a number, torch's minimum is none either
+    h = lanes.select(lanes.is_less(left, proposed), left, proposed)
+    beyond = lanes.is_less(end, lanes.builder.fadd(t, h))
+    return lanes.select(beyond, lanes.scaled(h, SHORTER), h)
+
+
+def _scaled_error(lanes: Lanes, atol: ir.Value, rtol: ir.Value, attempt: Attempted, y: Vectors) -> ir.Value:
+    scale = [
+        lanes.add(atol, lanes.multiply(rtol, lanes.maximum(lanes.absolute(new), lanes.absolute(old))))
+        for new, old in zip(attempt.end, y, strict=True)
+    ]
+    squares = [
+        lanes.sum_of_squares([lanes.divide(part, by) for part, by in zip(error, scale, strict=True)])
+        for error in attempt.errors
+    ]
+    if len(squares) == 1:
+        error = lanes.square_root(squares[0])
+    else:
+        # DOP853: |e5|^2 / sqrt(|e5|^2 + 0.01 |e3|^2)
+        square = lanes.add(squares[0], lanes.number(TINY))
+        whole = lanes.add(square, lanes.scaled(squares[1], 0.01))
+        error = lanes.multiply(lanes.square_root(square), lanes.square_root(lanes.divide(square, whole)))
+    return error if attempt.solved is None else lanes.select(attempt.solved, error, lanes.number(math.inf))
+
+
+def _next_factor(recipe: Recipe, rows: Rows, error: ir.Value, accepted: ir.Value) -> tuple[ir.Value, Vectors]:
+    lanes, controller = rows.lanes, recipe.controller
+    logarithm = lanes.log(error)
+    latest, *past = (-exponent / recipe.method.error_order for exponent in controller.exponents)
+    remembered = sum(1 for exponent in controller.exponents[1:] if exponent)
+    memory = rows.several(MEMORY, remembered)
+    if remembered:
+        smallest = lanes.number(SMALLEST_LOGARITHM)
+        logarithm = lanes.select(lanes.is_less(logarithm, smallest), smallest, logarithm)
+    exponent = lanes.scaled(logarithm, latest)
+    for weight, before in zip(past, memory, strict=False):
+        exponent = lanes.add(exponent, lanes.scaled(before, weight))
+    # where it is not a number, the step shrinks
+    factor = lanes.maximum(lanes.exp(exponent), lanes.number(SHRINK))
+    factor = lanes.minimum(factor, lanes.number(GROW))
+    shifted = zip((logarithm, *memory), memory, strict=False)
+    return factor, [lanes.select(accepted, new, old) for new, old in shifted]
+
+
+def _stiffness(lanes: Lanes, attempt: Attempted) -> ir.Value:
+    if attempt.stiff_pair is None:
+        return lanes.number(math.nan)
+    top, bottom = (lanes.norm(differences) for differences in attempt.stiff_pair)
+    return lanes.divide(top, lanes.add(bottom, lanes.number(TINY)))
+
+
+def _extend(recipe: Recipe, rows: Rows) -> None:
+    """The coefficients of the continuous extension, by the stages that it alone needs."""
+    lanes, frame = rows.lanes, recipe.frame
+    slope_at, count = slope_of(recipe, rows), frame.components
+    t, h, y = rows[START], rows[SIZE], rows.several(frame.before, count)
+    extra = recipe.extra_stages
+    known = range(frame.increments - len(extra))
+    increments = [rows.several(frame.first_increment + index * count, count) for index in known]
+    for node, row in extra:
+        slope = slope_at(lanes.add(t, lanes.scaled(h, node)), moved(lanes, y, row, increments))
+        increments.append(times(lanes, h, slope))
+    for power, column in enumerate(recipe.method.polynomials.T.tolist()):
+        coefficients = moved(lanes, [None] * count, column, increments)
+        rows.write(frame.first_coefficient + power * count, coefficients)

@@ -1,0 +1,121 @@
+"""Whether a solve can be made by machine code: a recipe, or the reason why torch has to make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limitlab.solvers.methods.explicit import ExplicitMethod
+from limitlab.solvers.methods.method import Method
+from limitlab.solvers.methods.rosenbrock import Rosenbrock
+from limitlab.solvers.native.frame import Frame
+from limitlab.solvers.native.listing import Listed, Listing
+from limitlab.solvers.ode.step_control import Control, Controller
+
+MOST_OPERATIONS = 4000  # of an attempt: more take seconds to compile
+MOST_ELIMINATED = 8  # rows
+
+
+class Wish(NamedTuple):
+    """A solve as `solve_ode` has read it; `torch_alone`: the names of options that only torch has, of those given."""
+
+    field: Callable[[Tensor, Any], Any]
+    method: Method
+    control: Control
+    state: Float[Tensor, "batch state"]
+    sign: float
+    torch_alone: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides the code of a solve; equal recipes have equal code.
+
+    linear: df/dy, row by row, and df/dt, where the method takes them. sign: of the caller's time. limited: whether
+    there is a longest step.
+    """
+
+    field: Listing
+    linear: Listing | None
+    method: ExplicitMethod | Rosenbrock
+    controller: Controller
+    sign: float = 1.0
+    limited: bool = False
+
+    @property
+    def frame(self) -> Frame:
+        increments, degree = self.method.polynomials.shape
+        given = len(self.field.given) + (0 if self.linear is None else len(self.linear.given))
+        return Frame(len(self.field.outputs), increments, degree, given)
+
+    @property
+    def extra_stages(self) -> list[tuple[float, tuple[float, ...]]]:
+        """Node and weights of the stages that the continuous extension alone needs."""
+        if not isinstance(self.method, ExplicitMethod):
+            return []
+        return list(zip(self.method.tableau.extra_c, self.method.tableau.extra_a, strict=True))
+
+
+class Order(NamedTuple):
+    """The recipe of the code, and the numbers that the field has to be given."""
+
+    recipe: Recipe
+    given: tuple[float | Tensor, ...]
+
+
+def order_or_reason(wish: Wish) -> Order | str:
+    """What to make machine code of, or why there is none."""
+    listed: Listed | None = getattr(wish.field, "listed", None)
+    if listed is None:
+        return "the field is not known as formulas (`problem.field()` is), or has sites or means over them"
+    if wish.torch_alone:
+        return f"{', '.join(wish.torch_alone)} is torch's alone"
+    if wish.state.dtype != torch.float64 or wish.state.device.type != "cpu":
+        return f"states must be of float64 on the CPU; got {wish.state.dtype} on {wish.state.device}"
+    tensors = [value for value in (wish.state, *listed.given) if isinstance(value, Tensor)]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return "a gradient is asked for"
+    method, size = wish.method, wish.state.shape[1]
+    if not isinstance(method, ExplicitMethod | Rosenbrock) or not method.error_order or wish.control.step_size:
+        return f"{method.name!r} is not among the methods that have code: explicit and Rosenbrock ones with an estimate"
+    if len(listed.listing.outputs) != size:
+        return f"the field has {len(listed.listing.outputs)} components, the state {size}"
+    linear = None
+    if isinstance(method, Rosenbrock):
+        if size > MOST_ELIMINATED:
+            return f"matrices of more than {MOST_ELIMINATED} rows are torch's; got {size}"
+        # the code has the Jacobian of the formulas, whoever else holds one
+        method, linear = replace(method, jacobian=None), wish.field.linearized  # type: ignore[attr-defined]
+    operations = _operations(method, size, listed.listing, linear and linear.listing)
+    if operations > MOST_OPERATIONS:
+        return f"an attempt has about {operations} operations, and more than {MOST_OPERATIONS} take long to compile"
+    if (missing := _missing()) is not None:
+        return missing
+    control = wish.control
+    limited = control.max_step is not None
+    recipe = Recipe(listed.listing, linear and linear.listing, method, control.controller, wish.sign, limited)
+    return Order(recipe, listed.given if linear is None else (*listed.given, *linear.given))
+
+
+def _operations(method: ExplicitMethod | Rosenbrock, size: int, field: Listing, linear: Listing | None) -> int:
+    """About how many instructions the code of an attempt has."""
+    calls = method.calls if field.is_short else 1
+    stages = len(method.polynomials)
+    sums = stages**2 * size
+    if linear is not None:
+        sums += len(linear.body) + size**3 + 2 * stages * size**2
+    return calls * len(field.body) + sums
+
+
+def _missing() -> str | None:
+    try:
+        import limitlab.solvers.native.driver  # noqa: F401
+    except (ImportError, RuntimeError) as problem:
+        # numba raises RuntimeError where no folder for its cache can be written
+        return f"numba cannot be used here: {problem!s:.100}"
+    return None
