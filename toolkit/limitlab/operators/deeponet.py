@@ -27,6 +27,7 @@ from limitlab.layers.perceptron import perceptron
 from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.row import Operator, Sizes, Task
+from limitlab.saved import Saved
 from limitlab.spaces import Grid
 
 Reading = Literal["sensors", "integrals"]
@@ -40,7 +41,7 @@ SPLITS: dict[Outputs, tuple[bool, bool]] = {
 """Whether branch and trunk have terms for each output."""
 
 
-class BranchAndTrunk(nn.Module):
+class BranchAndTrunk(Saved):
     """c(y) + sum_p beta_p(a) tau_p(y), the trunk of any making: points to tau (point, output or 1, term) and c."""
 
     def __init__(self, encoder: SensorEncoder | IntegralEncoder, branch: Networks, trunk: nn.Module) -> None:

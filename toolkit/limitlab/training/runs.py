@@ -4,7 +4,7 @@
     environment.json   experiment, seed, versions, device, threads, commit
     log.jsonl          a line a step: losses, metrics, learning rate, gradient norm, seconds
     metrics.nc         the measured claim, an xarray.Dataset
-    model.safetensors  weights
+    model.safetensors  the model, which `limitlab.load` has back, or its weights alone
     checkpoints/       what `fit(resume=True)` goes on from
 
 A run that trains several models gives each a folder of its own inside it: `run.child("fno/seed-0")`, with its own log,
@@ -30,7 +30,7 @@ from torch import nn
 
 from limitlab.atomic import replacing
 from limitlab.errors import InvalidArgument, LimitlabError
-from limitlab.training.checkpoints import load_weights, read_tensors, weights_of, write_tensors
+from limitlab.saved.model import FILE, load, store
 from limitlab.training.device import device as torch_device
 from limitlab.training.device import is_main_process
 
@@ -193,18 +193,17 @@ class Run:
         return xr.load_dataset(path, engine="h5netcdf")
 
     def write_model(self, model: nn.Module) -> None:
-        """Store the model's weights, replacing earlier ones."""
+        """Store the model, replacing an earlier one: its weights alone, where it is of no class that files can name."""
         if is_main_process():
-            write_tensors(self.folder / "model.safetensors", weights_of(model), {})
+            store(model, self.folder / FILE)
 
     def read_model(self, model: nn.Module) -> nn.Module:
         """Load the stored weights into `model`, on its device, and return it. Raises InvalidArgument, DamagedFile."""
-        path = self.folder / "model.safetensors"
+        path = self.folder / FILE
         if not path.exists():
             held = f"; it has models {', '.join(self.children)}" if self.children else ""
             raise InvalidArgument(f"{self.folder} holds no weights{held}")
-        load_weights(model, read_tensors(path)[0], str(path))
-        return model
+        return load(path, into=model)
 
     def __repr__(self) -> str:
         where = self.environment
