@@ -90,7 +90,7 @@ class Saved(nn.Module):
             path = Path(hf_hub_download(model_id, FILE, **asked))
         model = load(path, device=map_location)
         if not isinstance(model, cls):
-            raise InvalidArgument(f"{model_id} holds a {type(model).__name__}; got asked for a {cls.__name__}")
+            raise InvalidArgument(f"{model_id} holds a {type(model).__name__}; asked for was a {cls.__name__}")
         return model
 
 
@@ -98,10 +98,9 @@ class Saved(nn.Module):
 class About(Shown):
     """What a file says of its model: name of the class, None for weights alone; its arguments as JSON; the problem.
 
-    >>> ll.operators.UNet(1, 1, 1, width=4).save("unet.safetensors").name
-    'unet.safetensors'
-    >>> ll.saved.about("unet.safetensors").parameters
-    16065
+    >>> path = ll.infinite_width.KernelMachine(20, 5).save("machine.safetensors")
+    >>> ll.saved.about(path).parameters
+    100
     """
 
     path: Path
