@@ -413,3 +413,9 @@ def test_a_class_beside_the_mixin_of_the_hub_goes_through_its_doors(tmp_path):
     ll.operators.UNet(1, 1, 1, width=4).save(tmp_path / "other")
     with pytest.raises(InvalidArgument, match="holds a UNet"):
         Shared.from_pretrained(tmp_path / "other")
+
+
+def test_a_notebook_shows_arguments_and_numbers_of_a_model():
+    page = ll.operators.Normalized(ll.operators.UNet(1, 1, 1, width=4), (0.0, 1.0), (0.0, 2.0))._repr_html_()
+    for piece in ("Normalized", "UNet(...)", "(0.0, 2.0)", "16,549, float32, on cpu"):
+        assert piece in page

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
+from types import ModuleType
 
 from limitlab.errors import InvalidArgument, unknown_name
 
@@ -48,26 +49,24 @@ def class_of(name: str) -> type:
     >>> ll.saved.classes.class_of("operators.FNO") is ll.operators.FNO
     True
     """
-    if not isinstance(name, str) or "." not in name:
-        if isinstance(name, str) and name in DERIVED:
-            return DERIVED[name]
-        raise unknown_name("class", name, [*DERIVED, *(f"{package}..." for package in PACKAGES)])
-    path, _, last = name.rpartition(".")
+    others = [*DERIVED, *(f"{package}..." for package in PACKAGES)]
+    if isinstance(name, str) and name in DERIVED:
+        return DERIVED[name]
+    path, _, last = name.rpartition(".") if isinstance(name, str) else ("", "", "")
     # no name with an underscore in front: nothing private, and no __main__ that would run
     words = [*path.split("."), last]
     if words[0] not in PACKAGES or not all(re.fullmatch(r"[A-Za-z]\w*", word) for word in words):
-        raise unknown_name("class", name, [*DERIVED, *(f"{package}..." for package in PACKAGES)])
+        raise unknown_name("class", name, others)
     module = _module(path)
     cls = getattr(module, last, None)
     if not isinstance(cls, type) or not cls.__module__.startswith(_LIBRARY) or not _is_made_of_arguments(cls):
-        known = [
-            f"{path}.{key}" for key, value in vars(module).items() if isinstance(value, type) and key[:1].isupper()
-        ]
-        raise unknown_name("class", name, known)
+        held = vars(module) if module else {}
+        classes = [f"{path}.{key}" for key, value in held.items() if isinstance(value, type)]
+        raise unknown_name("class", name, classes or others)
     return cls
 
 
-def _module(path: str) -> object:
+def _module(path: str) -> ModuleType | None:
     try:
         return importlib.import_module(_LIBRARY + path)
     except ImportError:

@@ -67,6 +67,18 @@ class Saved(nn.Module):
         args, kwargs = self._made_with
         return bound(type(self), args, kwargs)
 
+    def card(self) -> Card:
+        """What it was made with, and its numbers, for JupyterLab; the text of a module stays that of torch."""
+        tensors = [*self.parameters()]
+        shown = ((n, f"{type(v).__name__}(...)" if isinstance(v, nn.Module) else v) for n, v in self.arguments.items())
+        facts = [(name, " ".join(str(value).split())) for name, value in shown]
+        kinds = {str(t.dtype).removeprefix("torch.") for t in tensors} | {f"on {t.device}" for t in tensors}
+        trained = sum(t.numel() * (2 if t.is_complex() else 1) for t in tensors if t.requires_grad)
+        return Card(type(self).__name__, (*facts, ("parameters", ", ".join([f"{trained:,}", *sorted(kinds)]))))
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
+
     def save(self, path: str | os.PathLike[str], *, problem: Any = None) -> Path:
         """Write the model, see `limitlab.saved.save`; `limitlab.load` has it back."""
         return save(self, path, problem=problem)

@@ -74,15 +74,17 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             about = json.loads((file.metadata() or {})["limitlab"])
             # cloned, since what safetensors gives is mapped from a file that will be dropped
             stored = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        if about["format"] != FORMAT:
-            raise DamagedFile(f"{path} has format {about['format']!r}; this version reads {FORMAT!r}")
-        complete = about["crc32"] == _checksum(stored, about["header"])
-        complex_names, header = set(about["complex"]), about["header"]
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        written, header = about["format"], about["header"]
+        complete = about["crc32"] == _checksum(stored, header)
+        tensors = {n: torch.view_as_complex(t) if n in about["complex"] else t for n, t in stored.items()}
+    # RuntimeError: JSON that is nested without end, and pairs that are none
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedFile(f"{path} is damaged or no file of ours ({error})") from error
+    if written != FORMAT:
+        raise DamagedFile(f"{path} has format {written!r}; this version reads {FORMAT!r}")
     if not complete:
         raise DamagedFile(f"{path} is damaged (its checksum does not match its content)")
-    return {n: torch.view_as_complex(t) if n in complex_names else t for n, t in stored.items()}, header
+    return tensors, header
 
 
 def _as_real(tensor: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ import torch
 from torch import nn
 
 from limitlab.atomic import replacing
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument, LimitlabError
 from limitlab.saved.model import FILE, load, store
 from limitlab.training.device import device as torch_device
@@ -96,7 +97,7 @@ def open(path: str | os.PathLike[str]) -> Run:
 
 
 @dataclass(frozen=True, repr=False)
-class Run:
+class Run(Shown):
     """A folder of results; `name` is that of a model inside it, empty for the run itself.
 
     >>> run = ll.training.runs.create("runs/first", {"modes": 8}, "darcy_fno")
@@ -205,23 +206,23 @@ class Run:
             raise InvalidArgument(f"{self.folder} holds no weights{held}")
         return load(path, into=model)
 
-    def __repr__(self) -> str:
+    def card(self) -> Card:
+        """What was run, where, and what its models came to."""
         where = self.environment
         versions = f"limitlab {where['limitlab']}, torch {where['torch']}"
-        rows = [
-            f"Run {self.folder}",
-            f"  experiment   {where['experiment'] or '(none)'}, seed {where['seed']}",
-            f"  settings     {', '.join(f'{key}={value}' for key, value in self.settings.items())}",
-            f"  environment  {versions}, {where['device']}, {where['created']}",
+        facts = [
+            ("experiment", f"{where['experiment'] or '(none)'}, seed {where['seed']}"),
+            ("settings", ", ".join(f"{key}={value}" for key, value in self.settings.items())),
+            ("environment", f"{versions}, {where['device']}, {where['created']}"),
         ]
         for name in ("", *self.children):
             log = (self.child(name) if name else self).log
             if log:
                 losses = ", ".join(f"{term} {value:.3g}" for term, value in log[-1]["losses"].items())
-                rows.append(f"  {name or 'training':12s} step {log[-1]['step']}: {losses}")
+                facts.append((name or "training", f"step {log[-1]['step']}: {losses}"))
         if (self.folder / "metrics.nc").exists():
-            rows.append(f"  metrics      {', '.join(map(str, self.metrics.data_vars))}")
-        return "\n".join(rows)
+            facts.append(("metrics", ", ".join(map(str, self.metrics.data_vars))))
+        return Card(f"Run {self.folder}", tuple(facts))
 
 
 def environment(experiment: str, seed: int, device: str) -> dict[str, Any]:
