@@ -318,6 +318,14 @@ def test_weights_alone_go_into_a_model_of_the_same_shape_only(tmp_path):
         ll.load(path, into=nn.Linear(1, 2))
 
 
+def test_a_file_of_earlier_versions_holds_weights_alone(tmp_path):
+    layer, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    ll.saved.tensors.write_tensors(tmp_path / "model.safetensors", layer.state_dict(), {})
+    with pytest.raises(InvalidArgument, match="holds weights alone"):
+        ll.load(tmp_path)
+    assert torch.equal(ll.load(tmp_path, into=other).weight, layer.weight)
+
+
 def test_weights_of_a_whole_file_go_into_a_model_too(tmp_path):
     mean = operator("mean")
     path = mean.save(tmp_path)

@@ -25,7 +25,6 @@ from limitlab.operators import catalogue
 SUFFIX = ".pt2"
 NOT_FREE = {
     "mean": "its field is answered as it is on its own grid, and interpolated on every other: these are two graphs",
-    "deeponet_integral": "its quadrature is made in NumPy, for sizes that are numbers",
 }
 """Operators that answer on any grid, and that torch cannot write down for all of them at once; with the reason."""
 
