@@ -132,7 +132,7 @@ class First(Saved):
 def universal(pinn):
     problem = ll.problems.get("lotka_volterra", span=3.0)
     hidden = pinn.HiddenTerms({"x": "-beta*x*y"}, inputs=("x", "y"))
-    seen = pinn.Measurements.of(problem.simulate(1, resolution=5))
+    seen = pinn.Measurements(torch.linspace(0, 3, 5).double()[None, :, None], 1 + torch.rand(1, 5, 2).double())
     model = pinn.UniversalODE(pinn.equations_of(problem), hidden, seen, seen.values[:, 0], seed=2)
     return model, (seen.points[0, :, 0],)
 
