@@ -1,6 +1,7 @@
 """A model that comes back from its file is the same function, whatever its class, and no file makes anything else."""
 
 import copy
+import importlib
 import pickle
 import re
 import subprocess
@@ -92,10 +93,27 @@ DISCOVERY = {
         (torch.linspace(0, 2, 7, dtype=torch.float64)[:, None],),
     ),
     "UniversalODE": lambda pinn, v: universal(pinn),
+    "UPINN": lambda pinn, v: hidden_rate(pinn),
     "HardDirichlet": lambda pinn, v: (v.HardDirichlet(v.TwoLayer(2, 8, "softplus", seed=4)), (torch.rand(4, 2),)),
     "Residual": lambda pinn, v: (v.Periodic(v.Residual(4, 8, depth=2)), (torch.rand(4, 2),)),
     "Sum": lambda pinn, v: (summed(v), (torch.rand(4, 2),)),
 }
+PARTS = {
+    "MultigridPatched": lambda operators: operators.MultigridPatched(
+        operators.FNO(2, 1, (4, 4), width=4, layers=1), operators.Patching(levels=1, positional=False, halo=0.125)
+    ),
+    "LordLayer": lambda operators: operators.LordLayer(1, (16, 16), kernels=operators.Kernels(rank=2)),
+    "QuadraticLordNet": lambda operators: operators.QuadraticLordNet((16, 16), width=4),
+    "ContinuousSineNet": lambda operators: operators.sinenet.ContinuousSineNet(
+        1, 1, width=4, waves=2, wave=operators.Wave(levels=1), method="euler", step_size=0.5
+    ),
+    "VCycle": lambda operators: operators.VCycle(1, 1, operators.Cycle(((1, 0), (1, 1)))),
+}
+FAMILIES = (
+    "operators", "neural_des.ode", "neural_des.cde", "neural_des.sde", "neural_des.latent", "neural_des.stable_sde",
+    "neural_des.regularization", "neural_des.reduction", "discovery.pinn", "discovery.variational", "infinite_width",
+)  # fmt: skip
+LAYERS = {"SpectralConv", "LipSwish"}  # parts of models, which are made by them
 INFINITE_WIDTH = {
     "Network": lambda wide: (
         wide.Network(wide.chain(wide.Dense(2.0), wide.activation("leaky_relu", slope=0.2), wide.Dense()), 3, 16),
@@ -137,6 +155,14 @@ def universal(pinn):
     return model, (seen.points[0, :, 0],)
 
 
+def hidden_rate(pinn):
+    problem = ll.problems.get("logistic", span=2.0)
+    seen = pinn.Measurements(torch.linspace(0, 2, 5).double()[None, :, None], 1 + torch.rand(1, 5, 1).double())
+    forms = pinn.initial_value(problem, [1.0], [0.1])
+    hidden = pinn.HiddenTerms({"u": None}, inputs=("u",))
+    return pinn.UPINN(pinn.equations_of(problem), hidden, seen, forms, seed=0), (seen.points[0],)
+
+
 def summed(v):
     total = v.Sum(2)
     total.add(v.TwoLayer(2, 8), -0.5)
@@ -170,6 +196,25 @@ def require_same_after_a_file(model, inputs, path):
 def test_an_operator_in_physical_units_comes_back_bit_by_bit(name, dtype, tmp_path):
     model = ll.operators.Normalized(operator(name, dtype), (0.5, 2.0), (1.0, 3.0))
     require_same_after_a_file(model, (torch.randn(3, 1, 16, 16).to(dtype),), tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_operators_are_made_from_comes_back_bit_by_bit(name, tmp_path):
+    require_same_after_a_file(PARTS[name](ll.operators).double(), (torch.randn(2, 1, 16, 16).double(),), tmp_path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_model_that_a_family_shows_can_be_saved(family):
+    package = importlib.import_module(f"limitlab.{family}")
+    models = {name for name in package.__all__ if isinstance(getattr(package, name), type)} - LAYERS
+    plain = [name for name in models if issubclass(getattr(package, name), nn.Module)]
+    assert [name for name in plain if not issubclass(getattr(package, name), Saved)] == []
+
+
+@pytest.mark.parametrize("seeded", ["SDEGAN", "LatentSDE"])
+def test_laws_of_series_draw_the_same_after_a_file(seeded, tmp_path):
+    model = getattr(ll.neural_des.sde, seeded)(1)
+    assert torch.equal(ll.load(model.save(tmp_path)).sample(4, TIMES, seed=0), model.sample(4, TIMES, seed=0))
 
 
 @pytest.mark.parametrize("name", NEURAL_DES)
