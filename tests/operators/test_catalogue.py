@@ -191,3 +191,10 @@ def test_model_and_loss_run_on_one_device_only(name):
         batch = {"input": targets[:2], "target": targets[2:4]}
         loss = operator_loss("h1", PERIODIC)(model, batch)
     assert loss["relative_h1"].device.type == "cuda"
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_row_says_on_which_grids_its_operator_is_itself(name):
+    expected = {True: "the points it was built for alone", False: "any grid"}[name in FIXED]
+    expected += ", but another map on another spacing" if name in TIED else ""
+    assert f"resolution  {expected}" in repr(OPERATORS[name])

@@ -6,7 +6,7 @@ import torch
 
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.operators import DeepONet, count_parameters
-from limitlab.operators.deeponet import SPLITS, positions
+from limitlab.operators.deeponet import SPLITS, positions, quadrature
 from limitlab.spaces import Axis, Grid
 
 LINE = Grid.uniform(20, kind="nodes")
@@ -168,3 +168,13 @@ def test_arguments_are_checked():
         net.on_points(random(1, 1, 5), random(5, 1), random(4), random(3, 1))
     with pytest.raises(InvalidArgument, match="float64"):
         net(torch.zeros(1, 1, 20))
+
+
+@pytest.mark.parametrize("kind", ["periodic", "cells", "nodes"])
+@pytest.mark.parametrize("shape", [(7,), (4, 9), (3, 2, 5)])
+def test_points_and_weights_by_torch_are_those_of_the_grid(kind, shape):
+    lengths, starts = (2.0, 1.0, 3.0)[: len(shape)], (-1.0, 0.5, 0.0)[: len(shape)]
+    coarse = Grid.uniform((8,) * len(shape), lengths=lengths, starts=starts, kind=kind)
+    points, weights = quadrature(coarse, torch.zeros(1, 1, *shape, dtype=torch.float64))
+    assert torch.equal(points, coarse.at(shape).points().flatten(0, -2))
+    assert torch.equal(weights, coarse.at(shape).weights().flatten())

@@ -95,49 +95,6 @@ def test_two_newest_checkpoints_stay(tmp_path):
     assert [path.stem for path in checkpoints.paths(tmp_path)] == ["step-00000015", "step-00000020"]
 
 
-def test_files_can_be_read_by_those_who_can_read_the_folder(tmp_path):
-    tmp_path.chmod(0o755)
-    checkpoints.write_tensors(tmp_path / "weights.safetensors", {"a": torch.ones(3)}, {})
-    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == 0o644
-
-
-def test_failed_write_keeps_the_file_before(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    checkpoints.write_tensors(path, {"a": torch.ones(3)}, {})
-
-    with pytest.raises(TypeError, match="serializable"):
-        checkpoints.write_tensors(path, {"a": torch.zeros(3)}, {"step": object()})
-    assert torch.equal(checkpoints.read_tensors(path)[0]["a"], torch.ones(3))
-    assert [p.name for p in tmp_path.iterdir()] == ["weights.safetensors"]
-
-
-@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128, torch.bfloat16, torch.bool, torch.int64])
-def test_tensors_come_back_as_they_were(tmp_path, dtype):
-    tensors = {
-        "matrix": torch.randn(3, 4, dtype=torch.complex128).to(dtype)
-        if dtype.is_complex
-        else torch.randn(3, 4).to(dtype),
-        "number": torch.ones((), dtype=dtype),
-        "none": torch.zeros(0, 2, dtype=dtype),
-    }
-    tensors["same"] = tensors["matrix"].T
-    checkpoints.write_tensors(tmp_path / "t.safetensors", tensors, {"step": 1})
-    found, header = checkpoints.read_tensors(tmp_path / "t.safetensors")
-    assert header == {"step": 1}
-    assert all(found[name].dtype == dtype and torch.equal(found[name], tensors[name]) for name in tensors)
-
-
-def test_one_number_out_of_a_row_is_stored(tmp_path):
-    """Its stride is that of the row, which makes it no less contiguous."""
-    column = torch.arange(6.0).reshape(3, 2)[:1, 1:]
-    turned = torch.arange(2.0).reshape(1, 2).T[1:]
-    assert turned.is_contiguous()
-    checkpoints.write_tensors(tmp_path / "row.safetensors", {"column": column, "turned": turned}, {})
-    stored, _ = checkpoints.read_tensors(tmp_path / "row.safetensors")
-    assert torch.equal(stored["column"], column)
-    assert torch.equal(stored["turned"], turned)
-
-
 def test_checkpoints_hold_no_pickle(uninterrupted):
     content = checkpoints.paths(uninterrupted.checkpoints)[-1].read_bytes()
     length = int.from_bytes(content[:8], "little")

@@ -8,7 +8,7 @@ plotly), `reports`. They load when they are first touched.
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -28,18 +28,24 @@ _PIECES = (
     "operators",
     "problems",
     "reports",
+    "saved",
     "solvers",
     "spaces",
     "systems",
     "training",
 )
 
+_FACES = {"cite": "systems", "load": "saved"}
+"""Functions of a piece that are at hand as `limitlab.load`, too."""
 
-def __getattr__(name: str) -> ModuleType:
+
+def __getattr__(name: str) -> Any:
     if name in _PIECES:
         return importlib.import_module(f"limitlab.{name}")
+    if name in _FACES:
+        return getattr(importlib.import_module(f"limitlab.{_FACES[name]}"), name)
     raise AttributeError(f"module 'limitlab' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*_PIECES, "__version__"]
+    return [*_PIECES, *_FACES, "__version__"]

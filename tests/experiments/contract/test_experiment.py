@@ -132,3 +132,12 @@ def test_sizes_differ_where_they_say(prepared):
     }
     with pytest.raises(UnknownName, match="did you mean 'smoke'"):
         LINES.configure("smok")
+
+
+def test_an_experiment_is_shown_by_what_differs_between_its_sizes():
+    shown = repr(LINES).splitlines()
+    assert shown[0] == f"Experiment {LINES.name or '(no name)'}: {LINES.title}"
+    sizes = {line.split()[0]: line for line in shown[1:]}
+    for size, settings in LINES.sizes.items():
+        assert f"seeds={settings.seeds}" in sizes[size]
+        assert "device" not in sizes[size]

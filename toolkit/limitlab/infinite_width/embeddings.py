@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.saved import Saved
 
 KERNELS = {"ntk": math.sqrt(2), "gp": 1.0}
 # a gradient with zeros for all the words that a batch does not hold is cheap for a few words only
@@ -31,7 +32,7 @@ POSITIONS_AT_ONCE = 2048
 QUESTIONS_AT_ONCE = 4096
 
 
-class CBOW(nn.Module):
+class CBOW(Saved):
     """Scores of words in contexts; u, v (word, dimension) hold a vector of each word as context and as answer.
 
     width: the width that it stands for, inf for a limit. frozen: only v is trained.

@@ -31,6 +31,7 @@ from torch.nn import functional
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.infinite_width.limit.architecture import Dense, chain
 from limitlab.infinite_width.limit.kernels import kernels
+from limitlab.saved import Saved
 
 TASKS_AT_ONCE = 50
 Task = Mapping[str, Tensor]
@@ -171,7 +172,7 @@ class TaskBatches:
         raise InvalidArgument("meta-learning runs in one process: its weights differ from task to task")
 
 
-class KernelMachine(nn.Module):
+class KernelMachine(Saved):
     """f = w phi with frozen features, w = 0 at first: a kernel limit. Maps (..., features) to (..., outputs).
 
     kernel: the name of the kernel that the features are of.

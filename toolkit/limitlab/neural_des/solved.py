@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import nn
-
 from limitlab.errors import InvalidArgument
+from limitlab.saved import Saved
 from limitlab.solvers import Solution
 
 
-class Solved(nn.Module):
+class Solved(Saved):
     """A module that leaves its last solution in `_last`; the tape of that solve lives until the next."""
 
     before_any: ClassVar[str] = "the model was not called yet"

@@ -10,6 +10,7 @@ from limitlab.layers.spectral_convolution import SpectralConv
 from limitlab.operators.baselines import MeanPredictor, Persistence
 from limitlab.operators.catalogue import OPERATORS, build, get, names, points_of
 from limitlab.operators.deeponet import DeepONet
+from limitlab.operators.deployment import export
 from limitlab.operators.fno import FNO
 from limitlab.operators.lordnet import Kernels, LordLayer, LordNet, QuadraticLordNet
 from limitlab.operators.mgno import Cycle, MgNO, VCycle
@@ -47,6 +48,7 @@ __all__ = [
     "Wave",
     "build",
     "count_parameters",
+    "export",
     "get",
     "names",
     "patch_loss",

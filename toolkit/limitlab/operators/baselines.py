@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.spectral_convolution import resample
 from limitlab.operators.row import Operator
+from limitlab.saved import Saved
 
 
-class MeanPredictor(nn.Module):
+class MeanPredictor(Saved):
     """Answers `mean_field` (channel, *grid), the training targets' mean, to every input of shape (batch, any, *grid).
 
     On another grid the mean field is interpolated trigonometrically. Raises InvalidArgument.
@@ -40,7 +41,7 @@ class MeanPredictor(nn.Module):
         return mean.expand(u.shape[0], *[-1] * (u.ndim - 1))
 
 
-class Persistence(nn.Module):
+class Persistence(Saved):
     """Answers the last `out_channels` channels of the input: u(T) = u(0). Raises InvalidArgument.
 
     >>> ll.operators.Persistence()(torch.arange(4.0).reshape(1, 2, 2))

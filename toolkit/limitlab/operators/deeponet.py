@@ -27,6 +27,7 @@ from limitlab.layers.perceptron import perceptron
 from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.row import Operator, Sizes, Task
+from limitlab.saved import Saved
 from limitlab.spaces import Grid
 
 Reading = Literal["sensors", "integrals"]
@@ -40,7 +41,7 @@ SPLITS: dict[Outputs, tuple[bool, bool]] = {
 """Whether branch and trunk have terms for each output."""
 
 
-class BranchAndTrunk(nn.Module):
+class BranchAndTrunk(Saved):
     """c(y) + sum_p beta_p(a) tau_p(y), the trunk of any making: points to tau (point, output or 1, term) and c."""
 
     def __init__(self, encoder: SensorEncoder | IntegralEncoder, branch: Networks, trunk: nn.Module) -> None:
@@ -59,8 +60,7 @@ class BranchAndTrunk(nn.Module):
         check_field("u", u, self.encoder.channels, self.encoder.grid.dimension)
         if self.points is not None and self.points != tuple(u.shape[2:]):
             raise InvalidArgument(f"u must be given at the sensors, the grid {self.points}; got {tuple(u.shape[2:])}")
-        grid = self.encoder.grid.at(u.shape[2:])
-        points, weights = grid.points(u.dtype, u.device).flatten(0, -2), grid.weights(u.dtype, u.device).flatten()
+        points, weights = quadrature(self.encoder.grid, u)
         if query is not None:
             return self._answer(u.flatten(2), points, weights, query)
         return self._answer(u.flatten(2), points, weights, points).unflatten(2, u.shape[2:])
@@ -210,6 +210,28 @@ def encoder_of(channels: int, grid: Grid, reading: Reading, width: int, layers: 
     if one_of("reading", reading, get_args(Reading)) == "sensors":
         return SensorEncoder(channels, grid)
     return IntegralEncoder(channels, grid, width, layers)
+
+
+def quadrature(
+    grid: Grid, u: Float[Tensor, "batch channel *grid"]
+) -> tuple[Float[Tensor, "point dimension"], Float[Tensor, " point"]]:
+    """Points and weights of the grid's box on as many points as u has; raises InvalidArgument for an axis of one.
+
+    They are those of `grid.at(u.shape[2:])`, by torch alone, for which torch.export may leave the sizes open.
+    """
+    if min(u.shape[2:]) < 2:
+        raise InvalidArgument(f"u must have two points or more along every axis; got {tuple(u.shape[2:])}")
+    along, shares = [], []
+    for axis, size in zip(grid.axes, u.shape[2:], strict=True):
+        place = torch.arange(size, dtype=torch.float64, device=u.device)
+        nodes = axis.kind == "nodes"
+        spacing = axis.length / (size - 1 if nodes else size)
+        along.append(axis.start + spacing * (place + (0.5 if axis.kind == "cells" else 0.0)))
+        # an end belongs to one interval only
+        halved = ((place == 0) | (place == size - 1)) & nodes
+        shares.append(spacing * (1 - 0.5 * halved.to(place.dtype)))
+    points, weights = (torch.stack(torch.meshgrid(*each, indexing="ij"), -1).flatten(0, -2) for each in (along, shares))
+    return points.to(u.dtype), weights.prod(-1).to(u.dtype)
 
 
 def positions(points: Float[Tensor, "point dimension"], grid: Grid) -> Float[Tensor, "point feature"]:

@@ -31,13 +31,14 @@ from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import SpectralConv, check_field, resample
 from limitlab.layers.wavenumbers import check_modes, weight_shape
 from limitlab.operators.row import Operator, Sizes, Task
+from limitlab.saved import Saved
 
 NORMS = ("instance", "group", "adaptive_instance")
 POSITIONS = ("periodic", "cells")
 SKIPS = ("linear", "identity", "soft-gating")
 
 
-class FNO(nn.Module):
+class FNO(Saved):
     """Fourier neural operator in 1, 2 or 3 dimensions: (batch, in_channels, *grid) -> (batch, out_channels, *grid).
 
     modes: kept Fourier modes per axis (full counts), or one number for each of `dimension` axes; width: channels of the

@@ -28,6 +28,7 @@ from limitlab.layers.pointwise import PointwiseLinear
 from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.row import Operator, Sizes, Task
+from limitlab.saved import Saved
 
 SHORTEST, LONGEST = 0.5, 16.0
 HEAD = 0.1  # of the head's usual weights at the start: an output far too large would be shrunk to nothing first
@@ -61,7 +62,7 @@ class Kernels:
         return [matrix] if self.rank is None else list(_factors(matrix, self.rank))
 
 
-class LordLayer(nn.Module):
+class LordLayer(Saved):
     """Q (L_k (P X)_k R_k^T)_k: (batch, channels, *points) -> (batch, channels, *out_points), in 1 to 3 dimensions.
 
     out_points: another grid, for an encoder or a decoder. bias: of P and Q. Raises InvalidArgument.
@@ -114,7 +115,7 @@ class LordLayer(nn.Module):
         return f"{self.channels}, {grids} points, {self.kernels}"
 
 
-class LordNet(nn.Module):
+class LordNet(Saved):
     """Lift, `layers` Lord layers, head: (batch, in_channels, *points) -> (batch, out_channels, *points).
 
     points: per axis of its only grid. activation: gelu after every layer but the
@@ -165,7 +166,7 @@ class LordNet(nn.Module):
         return self.head(self.layers[-1](v))
 
 
-class QuadraticLordNet(nn.Module):
+class QuadraticLordNet(Saved):
     """Q (A w . B w) + C w, the maps A, B, C of Lord layers: as much as a step of a quadratic equation needs at first.
 
     points: per axis of its only grid. width: channels of each factor. periodic: distances go around. Raises

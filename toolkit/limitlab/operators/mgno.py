@@ -26,6 +26,7 @@ from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.row import Operator, Sizes, Task
+from limitlab.saved import Saved
 
 Padding = Literal["zeros", "reflect", "replicate", "periodic"]
 Restriction = Literal["residual", "source"]
@@ -93,7 +94,7 @@ class Cycle:
         return before + after - first + residual
 
 
-class VCycle(nn.Module):
+class VCycle(Saved):
     """f -> u, (batch, in_channels, *grid) -> (batch, out_channels, *grid): a learned multigrid cycle, linear in f.
 
     Any size of the grid will do that leaves a point on the coarsest. Raises InvalidArgument.
@@ -202,7 +203,7 @@ class Level(nn.Module):
         return self.norm(raised[(..., *(slice(0, n) for n in size))])
 
 
-class MgNO(nn.Module):
+class MgNO(Saved):
     """A multigrid neural operator: (batch, in_channels, *grid) -> (batch, out_channels, *grid), on one grid.
 
     cycle: of every layer; left out, five grids, a step on each and two on the coarsest. width: channels of the hidden

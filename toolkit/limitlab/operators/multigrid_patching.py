@@ -21,13 +21,14 @@ from torch.utils.checkpoint import checkpoint
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.operators.patches import Patching
+from limitlab.saved import Saved
 from limitlab.spaces import Grid
 from limitlab.training import Batches, operator_loss
 
 Loss = Callable[[nn.Module, Mapping[str, Any]], dict[str, Tensor]]
 
 
-class MultigridPatched(nn.Module):
+class MultigridPatched(Saved):
     """`model` on the windows of patches: (batch, in_channels, *grid) -> (batch, out_channels, *grid).
 
     model: takes windows of `patching.channels(in_channels, dimension)` channels, of any number of points if the

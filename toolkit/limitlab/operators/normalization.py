@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from limitlab.data import ChannelStatistics
 from limitlab.errors import InvalidArgument
 from limitlab.numbers import tensor_of
+from limitlab.saved import Saved
 
 Statistics = ChannelStatistics | tuple[Tensor | float, Tensor | float]
 
 
-class Normalized(nn.Module):
+class Normalized(Saved):
     """`model` on normalised fields: (batch, in_channels, *grid) -> (batch, out_channels, *grid), in physical units.
 
     input_statistics, target_statistics: `ChannelStatistics` or (mean, std), each with one entry per channel; kept as

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from limitlab.cards import Card, Shown
 from limitlab.data import ChannelStatistics
 from limitlab.spaces import Grid
 
@@ -53,7 +54,7 @@ class Sizes(Protocol):
 
 
 @dataclass(frozen=True)
-class Operator:
+class Operator(Shown):
     """A row: `model` is its class, `build(task, settings)` makes one for a task.
 
     settings: those that change it; a studio greys out the others. trains: whether it has anything to learn. tied: its
@@ -72,6 +73,20 @@ class Operator:
     trains: bool = True
     tied: bool = False
     fixed: bool = False
+
+    @property
+    def resolution(self) -> str:
+        """On which grids it is the same map."""
+        if self.fixed:
+            return "the points it was built for alone"
+        return "any grid, but another map on another spacing" if self.tied else "any grid"
+
+    def card(self) -> Card:
+        """What it is called, what its settings are, and on which grids it is itself."""
+        facts = [("class", self.model.__name__), ("resolution", self.resolution)]
+        if self.trains:
+            facts.insert(1, ("settings", ", ".join(self.settings)))
+        return Card(f"Operator {self.name}: {self.title}", tuple(facts))
 
 
 def count_parameters(model: nn.Module) -> int:

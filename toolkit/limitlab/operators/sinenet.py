@@ -27,10 +27,11 @@ from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.row import Operator, Sizes, Task, count_parameters
 from limitlab.operators.waves import Embedding, Wave, WaveUNet, convolution, embedded, require_divisible
+from limitlab.saved import Saved
 from limitlab.solvers import Solution, solve_ode
 
 
-class SineNet(nn.Module):
+class SineNet(Saved):
     """(batch, in_channels, *grid) -> (batch, out_channels, *grid), for grids whose sizes 2^levels divides.
 
     For a history of h frames in_channels is h times the fields. width: channels between the waves. waves: how many.
@@ -119,6 +120,8 @@ class SineNet(nn.Module):
             new = convolution(self.dimension, old.in_channels, old.out_channels, self.wave, apart).to(old.weight)
             new.load_state_dict(old.state_dict())
             setattr(finer, name, new)
+        first: Any = finer.encode
+        finer.remember(dilation=first.dilation[0])
         return finer
 
 
@@ -126,8 +129,9 @@ class ContinuousSineNet(SineNet):
     """A SineNet of infinitely many waves: dx/ds = K V(x, s) from x(0) = P u; output Q x(1).
 
     waves: K, how far V alone would go. timed: V depends on s, as on a condition more. method, rtol, atol and step_size:
-    of `limitlab.solvers.solve_ode`. Without `timed`, K steps of Euler's method are the K waves of a chain that shares
-    one, with the same weights by the same names. `last` is the solution of the last call, with its field calls.
+    of `limitlab.solvers.solve_ode`; dilation: of a SineNet. Without `timed`, K steps of Euler's method are the K waves
+    of a chain that shares one, with the same weights by the same names. `last` is the solution of the last call, with
+    its field calls.
     Raises InvalidArgument. Source: arXiv 2403.19507, appendix, whose published code has x + V in place of V.
 
     >>> wave = ll.operators.Wave(levels=2)
@@ -151,7 +155,8 @@ class ContinuousSineNet(SineNet):
         wave = Wave() if wave is None else wave
         conditions = wave.conditions + timed
         shape = replace(wave, shared=True, conditions=conditions)
-        super().__init__(in_channels, out_channels, dimension, width=width, waves=waves, wave=shape)
+        dilation = options.pop("dilation", 1)
+        super().__init__(in_channels, out_channels, dimension, width=width, waves=waves, wave=shape, dilation=dilation)
         self.timed = timed
         tolerances = {} if "step_size" in options else {"rtol": 1e-2, "atol": 1e-2}
         self.options: dict[str, Any] = {"method": "dopri5", **tolerances, **options}

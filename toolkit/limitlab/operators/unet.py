@@ -21,12 +21,13 @@ from limitlab.layers.precision import require_dtype
 from limitlab.layers.spectral_convolution import check_field
 from limitlab.operators.fno import fno
 from limitlab.operators.row import Operator, Sizes, Task, count_parameters
+from limitlab.saved import Saved
 
 PaddingMode = Literal["zeros", "circular"]
 PADDINGS: dict[str, PaddingMode] = {"zeros": "zeros", "periodic": "circular"}
 
 
-class UNet(nn.Module):
+class UNet(Saved):
     """U-Net in 1, 2 or 3 dimensions: (batch, in_channels, *grid) -> (batch, out_channels, *grid), any grid.
 
     width: channels of the finest level; levels: number of halvings (an axis with one point left stays at one).

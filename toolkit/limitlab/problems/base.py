@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from limitlab.cards import Card, Shown
-from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.errors import InvalidArgument, UnknownName, check_number, one_of
 
 if TYPE_CHECKING:
     import xarray
@@ -131,6 +131,26 @@ class Problem(Shown):
                 f"{self.name} must be made of data, so that its cache can be found again: laws are dataclasses of "
                 f"numbers and texts ({problem})"
             ) from problem
+
+    def spelling(self) -> dict[str, Any]:
+        """What a file of a model holds of it: its name, where the catalogue has it, and what differs."""
+        from limitlab.problems import get
+
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        try:
+            known = get(self.name)
+        except UnknownName:
+            return fields
+        if type(known) is not type(self):
+            return fields
+        return {"known": self.name, **{name: value for name, value in fields.items() if value != getattr(known, name)}}
+
+    @classmethod
+    def spelled(cls, known: str | None = None, **fields: Any) -> Self:
+        """The problem of its spelling."""
+        from limitlab.problems import get
+
+        return cls(**fields) if known is None else dataclasses.replace(get(known), **fields)
 
     def provenance(self, **made: Any) -> dict[str, Any]:
         """Attributes of a dataset: the problem, how its numbers were made, and the version that made them."""

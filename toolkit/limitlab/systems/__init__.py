@@ -5,6 +5,7 @@ latter exist.
 """
 
 from limitlab.systems.catalogue import SYSTEMS, get, names
+from limitlab.systems.citations import cite
 from limitlab.systems.reading_order import DOOR, course, lessons, neighbours, write_neighbours
 from limitlab.systems.row import FAMILIES, Family, Paper, State, System
 from limitlab.systems.table import markdown_table, write_table
@@ -17,6 +18,7 @@ __all__ = [
     "Paper",
     "State",
     "System",
+    "cite",
     "course",
     "get",
     "lessons",

@@ -2,18 +2,14 @@
 
 A file holds the model's state, the optimiser's state, the random states of torch (CPU and CUDA), numpy and python,
 the step and the recipe of the training. The schedule and the batches are pure functions of the step, so the step is
-their state. It is written under a temporary name, synced to the disk and renamed; the two newest stay, so a good one
-exists at any moment. Complex tensors are stored as pairs of reals and named in the header; a CRC-32 of every byte
-finds what a disk has damaged.
+their state. The two newest stay, so a good one exists at any moment.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import warnings
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from limitlab.atomic import replacing
-from limitlab.errors import InvalidArgument, LimitlabError
+from limitlab.saved.tensors import DamagedFile, load_weights, read_tensors, weights_of, write_tensors
 
 KEPT = 2
-FORMAT = "limitlab-tensors-1"
-
-
-class DamagedFile(LimitlabError):
-    """A file of tensors is truncated, altered, or none of ours."""
 
 
 @dataclass(frozen=True)
@@ -125,66 +115,6 @@ def latest(folder: Path) -> Checkpoint | None:
     return None
 
 
-def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name. Raises InvalidArgument for state that is not a tensor."""
-    state = model.state_dict()
-    for name, value in state.items():
-        if not isinstance(value, Tensor):
-            raise InvalidArgument(f"model state {name!r} is a {type(value).__name__}; only tensors can be stored")
-    return state
-
-
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
-    """Copy weights into the model. Raises InvalidArgument that names the first difference of names or shapes."""
-    expected = weights_of(model)
-    if missing := sorted(expected.keys() ^ weights.keys()):
-        side = "the model" if missing[0] in weights else origin
-        raise InvalidArgument(f"{origin} belongs to another model: {side} has no {missing[0]!r}")
-    for name, tensor in expected.items():
-        if tensor.shape != weights[name].shape:
-            shapes = f"{tuple(weights[name].shape)} there, {tuple(tensor.shape)} in the model"
-            raise InvalidArgument(f"{origin} belongs to another model: {name!r} is {shapes}")
-    model.load_state_dict(dict(weights))
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write tensors and a JSON-able header as one safetensors file, atomically and durably."""
-    from safetensors.torch import save_file
-
-    # a copy of each: safetensors refuses tensors that share memory, as tied weights do
-    stored = {name: _as_real(tensor.detach()).to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    about = {
-        "format": FORMAT,
-        "complex": [name for name, tensor in tensors.items() if tensor.is_complex()],
-        "crc32": _checksum(stored, header),
-        "header": dict(header),
-    }
-    with replacing(path) as temporary:
-        save_file(stored, temporary, metadata={"limitlab": json.dumps(about)})
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors (on the CPU) and header of a file of `write_tensors`. Raises DamagedFile, FileNotFoundError."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["limitlab"])
-            # cloned, since what safetensors gives is mapped from a file that will be dropped
-            stored = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        if about["format"] != FORMAT:
-            raise DamagedFile(f"{path} has format {about['format']!r}; this version reads {FORMAT!r}")
-        complete = about["crc32"] == _checksum(stored, about["header"])
-        complex_names, header = set(about["complex"]), about["header"]
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged or no file of ours ({error})") from error
-    if not complete:
-        raise DamagedFile(f"{path} is damaged (its checksum does not match its content)")
-    return {n: torch.view_as_complex(t) if n in complex_names else t for n, t in stored.items()}, header
-
-
 def random_state() -> dict[str, Any]:
     """State of the global generators of torch (CPU, and CUDA where in use), numpy and python, as JSON-able values."""
     # asking an unused CUDA for its state would start it
@@ -222,23 +152,6 @@ def seed_everything(seed: int) -> None:
 def paths(folder: Path) -> list[Path]:
     """Checkpoint files, oldest first."""
     return sorted(path for path in folder.glob("step-*.safetensors") if re.fullmatch(r"step-\d{8,}", path.stem))
-
-
-def _as_real(tensor: Tensor) -> Tensor:
-    # a conjugate is a flag in torch, which the real view refuses
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
-
-
-def _checksum(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> int:
-    value = zlib.crc32(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(tensors):
-        value = zlib.crc32(name.encode(), value)
-        flat = tensors[name].reshape(-1)
-        # one number out of a row counts as contiguous whatever its stride, which a view of its bytes refuses
-        flat = flat if flat.stride(0) == 1 else flat.clone(memory_format=torch.contiguous_format)
-        # bytes, since numpy has no bfloat16
-        value = zlib.crc32(flat.view(torch.uint8).numpy().data, value)
-    return value
 
 
 def _hex(state: Tensor) -> str:

@@ -4,7 +4,7 @@
     environment.json   experiment, seed, versions, device, threads, commit
     log.jsonl          a line a step: losses, metrics, learning rate, gradient norm, seconds
     metrics.nc         the measured claim, an xarray.Dataset
-    model.safetensors  weights
+    model.safetensors  the model, which `limitlab.load` has back, or its weights alone
     checkpoints/       what `fit(resume=True)` goes on from
 
 A run that trains several models gives each a folder of its own inside it: `run.child("fno/seed-0")`, with its own log,
@@ -29,8 +29,9 @@ import torch
 from torch import nn
 
 from limitlab.atomic import replacing
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument, LimitlabError
-from limitlab.training.checkpoints import load_weights, read_tensors, weights_of, write_tensors
+from limitlab.saved.model import FILE, load, store
 from limitlab.training.device import device as torch_device
 from limitlab.training.device import is_main_process
 
@@ -96,7 +97,7 @@ def open(path: str | os.PathLike[str]) -> Run:
 
 
 @dataclass(frozen=True, repr=False)
-class Run:
+class Run(Shown):
     """A folder of results; `name` is that of a model inside it, empty for the run itself.
 
     >>> run = ll.training.runs.create("runs/first", {"modes": 8}, "darcy_fno")
@@ -193,36 +194,35 @@ class Run:
         return xr.load_dataset(path, engine="h5netcdf")
 
     def write_model(self, model: nn.Module) -> None:
-        """Store the model's weights, replacing earlier ones."""
+        """Store the model, replacing an earlier one: its weights alone, where it is of no class that files can name."""
         if is_main_process():
-            write_tensors(self.folder / "model.safetensors", weights_of(model), {})
+            store(model, self.folder / FILE)
 
     def read_model(self, model: nn.Module) -> nn.Module:
         """Load the stored weights into `model`, on its device, and return it. Raises InvalidArgument, DamagedFile."""
-        path = self.folder / "model.safetensors"
+        path = self.folder / FILE
         if not path.exists():
             held = f"; it has models {', '.join(self.children)}" if self.children else ""
             raise InvalidArgument(f"{self.folder} holds no weights{held}")
-        load_weights(model, read_tensors(path)[0], str(path))
-        return model
+        return load(path, into=model)
 
-    def __repr__(self) -> str:
+    def card(self) -> Card:
+        """What was run, where, and what its models came to."""
         where = self.environment
         versions = f"limitlab {where['limitlab']}, torch {where['torch']}"
-        rows = [
-            f"Run {self.folder}",
-            f"  experiment   {where['experiment'] or '(none)'}, seed {where['seed']}",
-            f"  settings     {', '.join(f'{key}={value}' for key, value in self.settings.items())}",
-            f"  environment  {versions}, {where['device']}, {where['created']}",
+        facts = [
+            ("experiment", f"{where['experiment'] or '(none)'}, seed {where['seed']}"),
+            ("settings", ", ".join(f"{key}={value}" for key, value in self.settings.items())),
+            ("environment", f"{versions}, {where['device']}, {where['created']}"),
         ]
         for name in ("", *self.children):
             log = (self.child(name) if name else self).log
             if log:
                 losses = ", ".join(f"{term} {value:.3g}" for term, value in log[-1]["losses"].items())
-                rows.append(f"  {name or 'training':12s} step {log[-1]['step']}: {losses}")
+                facts.append((name or "training", f"step {log[-1]['step']}: {losses}"))
         if (self.folder / "metrics.nc").exists():
-            rows.append(f"  metrics      {', '.join(map(str, self.metrics.data_vars))}")
-        return "\n".join(rows)
+            facts.append(("metrics", ", ".join(map(str, self.metrics.data_vars))))
+        return Card(f"Run {self.folder}", tuple(facts))
 
 
 def environment(experiment: str, seed: int, device: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from limitlab.discovery.pinn.jets import ACTIVATIONS, Jet, JetLinear, Streams, gated
 from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
+from limitlab.saved import Saved
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Architecture:
         object.__setattr__(self, "decays", check_numbers("decays", self.decays, low=1e-12))
 
 
-class JetNetwork(nn.Module):
+class JetNetwork(Saved):
     """A network from (point, axis) to (point, output) whose `jet` gives derivatives in its raw inputs as well.
 
     low, high: ends of each axis, which are scaled to [-1, 1]. periods: of each axis its period, or None. Every draw

@@ -11,9 +11,9 @@ trained. Derivatives go up to the second order, which is what the networks hand 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -63,6 +63,21 @@ class Equations:
     parameters: tuple[str, ...]
     rates: tuple[float, ...] = ()
     onset: float = 0.0
+    changes: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), compare=False, repr=False)
+    """What was done to the problem's own residuals, by the names of functions here, with their arguments."""
+
+    def spelling(self) -> dict[str, Any]:
+        """The problem and the changes, as a file holds them."""
+        return {"problem": self.problem, "changes": self.changes}
+
+    @classmethod
+    def spelled(cls, problem: Problem, changes: tuple[tuple[str, dict[str, Any]], ...]) -> Equations:
+        """The equations of their spelling."""
+        (_, coefficients), *others = changes
+        equations = equations_of(problem, **coefficients)
+        for name, arguments in others:
+            equations = getattr(equations, one_of("change", name, ("without", "summed")))(**arguments)
+        return equations
 
     @property
     def derivatives(self) -> tuple[Derivative, ...]:
@@ -113,7 +128,8 @@ class Equations:
                     f"{self.problem.equation!r:.120}"
                 )
             residuals[row] = rest
-        return replace(self, residuals=tuple(residuals))
+        changes = (*self.changes, ("without", {"hidden": dict(hidden)}))
+        return replace(self, residuals=tuple(residuals), changes=changes)
 
     def summed(
         self, sums: Mapping[str, Sequence[str]], rates: Mapping[str, float] | None = None, onset: float = 0.0
@@ -143,7 +159,9 @@ class Equations:
         residuals = tuple(sympy.expand(entry) for entry in matrix * sympy.Matrix(self.residuals))
         slow = 1 / self.problem.span  # type: ignore[attr-defined]
         sizes = tuple(check_number(f"rate of {n}", (rates or {}).get(n, slow), low=1e-300) for n in self.unknowns)
-        return replace(self, residuals=residuals, rates=sizes, onset=check_number("onset", onset, low=0.0))
+        change = ("summed", {"sums": dict(sums), "rates": None if rates is None else dict(rates), "onset": onset})
+        onset = check_number("onset", onset, low=0.0)
+        return replace(self, residuals=residuals, rates=sizes, onset=onset, changes=(*self.changes, change))
 
     def evaluate(
         self,
@@ -184,7 +202,7 @@ def equations_of(problem: Problem, coefficients: Mapping[str, str] | None = None
         rates = [sympy.Symbol(f"{state}_t", real=True) for state in dynamics.states]
         _require_free({rate.name for rate in rates}, (*problem.values, *dynamics.states))
         residuals = tuple(rate - right for rate, right in zip(rates, dynamics.drift, strict=True))
-        return Equations(problem, dynamics.states, ("t",), residuals, tuple(problem.values))
+        return Equations(problem, dynamics.states, ("t",), residuals, tuple(problem.values), changes=_begun({}))
     if isinstance(problem, PDEProblem):
         return _partial(problem, coefficients or {})
     kind = getattr(problem, "kind", type(problem).__name__)
@@ -223,7 +241,11 @@ def _partial(problem: PDEProblem, coefficients: Mapping[str, str]) -> Equations:
             f"{problem.name} has a time derivative and no span; give it one with with_domain(span=...)"
         )
     residual = _symbolised(whole, (unknown,), coordinates)
-    return Equations(problem, (unknown,), coordinates, (residual,), parameters)
+    return Equations(problem, (unknown,), coordinates, (residual,), parameters, changes=_begun(coefficients))
+
+
+def _begun(coefficients: Mapping[str, str]) -> tuple[tuple[str, dict[str, Any]], ...]:
+    return (("equations_of", {"coefficients": dict(coefficients) or None}),)
 
 
 def _symbolised(expression: sympy.Expr, unknowns: Sequence[str], coordinates: Sequence[str]) -> sympy.Expr:

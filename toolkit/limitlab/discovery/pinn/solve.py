@@ -32,6 +32,7 @@ from limitlab.problems.base import Problem
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.pde.laws import TextLaw
 from limitlab.problems.pde.problem import PDEProblem
+from limitlab.saved import Saved
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Unknown:
         return self.guess * nn.functional.softplus(raw + math.log(math.e - 1))
 
 
-class PINN(nn.Module):
+class PINN(Saved):
     """Networks for the solutions of one equation, one a trajectory or field, with its unknown parameters.
 
     equations: of `equations_of`. forms: how each trajectory keeps its conditions, `Ansatz` by `Ansatz`; left out, one

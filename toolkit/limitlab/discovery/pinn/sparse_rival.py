@@ -29,6 +29,7 @@ from limitlab.discovery.pinn.ude import UniversalODE
 from limitlab.discovery.symbolic.sparse.derivatives import estimated_slopes
 from limitlab.discovery.symbolic.sparse.regression import eliminations
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.saved import Saved
 from limitlab.solvers.failures import SolveFailed
 
 KERNELS = ("thin_plate_spline", "cubic", "quintic")
@@ -42,7 +43,7 @@ STEP = 1e-3
 """Of the differences of an interpolant, as a share of each axis."""
 
 
-class SparseTerm(nn.Module):
+class SparseTerm(Saved):
     """Hidden terms as polynomials of their inputs: (point, input) to (point, term).
 
     coefficients: (candidate, term), of the monomials in the order of `library`.
@@ -130,7 +131,7 @@ def sparse_ode(
     return min(trials, key=lambda trial: trial[0])[1]
 
 
-class SparseField(nn.Module):
+class SparseField(Saved):
     """A field interpolated from scattered points, with a polynomial for its hidden terms.
 
     known: points of the start and the walls with their values, which hold exactly. Kernel, stretch of time and

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.discovery.pinn.conditions import Ansatz
 from limitlab.discovery.pinn.jets import Jet
@@ -18,11 +18,12 @@ from limitlab.discovery.pinn.networks import JetNetwork
 from limitlab.discovery.pinn.residual import Derivative
 from limitlab.errors import InvalidArgument
 from limitlab.problems.compiled.program import Program
+from limitlab.saved import Saved
 
 Axes = tuple[str, ...]
 
 
-class Surrogate(nn.Module):
+class Surrogate(Saved):
     """Unknowns of an equation on (point, axis), which keep the conditions of `ansatz`.
 
     >>> network = ll.discovery.pinn.JetNetwork([0.0], [1.0], outputs=1)

@@ -23,11 +23,12 @@ from limitlab.discovery.pinn.points import Measurements
 from limitlab.discovery.pinn.residual import Derivative, Equations
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.problems.ode.problem import ODEProblem
+from limitlab.saved import Saved
 from limitlab.solvers import solve_ode
 from limitlab.solvers.failures import SolveFailed
 
 
-class UniversalODE(nn.Module):
+class UniversalODE(Saved):
     """The known field of an ordinary problem with a network for the terms that were taken out of it.
 
     initial: (trajectory, state), where the trajectories begin. The network is that of a UPINN with the same hidden

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.saved import Saved
 
 if TYPE_CHECKING:
     from limitlab.discovery.pinn.solve import PINN
@@ -39,7 +40,7 @@ class CausalWeightsPatented(UserWarning):
     """Causal weights were asked for: a copy of their authors' code says that they are patented for commercial use."""
 
 
-class Weighting(nn.Module):
+class Weighting(Saved):
     """Weights of a PINN's loss: of its terms, and of the points of its residual.
 
     method: "fixed" or one of the methods above. every: steps between two looks at the gradients or the kernel. points:

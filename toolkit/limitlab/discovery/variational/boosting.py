@@ -11,7 +11,7 @@ Lu, Risteski, arXiv 2210.12101.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,10 +22,11 @@ from limitlab.discovery.variational.energies import Energy, Target, manufactured
 from limitlab.discovery.variational.networks import Pair, Points, TwoLayer
 from limitlab.discovery.variational.ritz import TEST_SEED, CubePoints, ritz_errors, ritz_recipe
 from limitlab.errors import check_number
+from limitlab.saved import Saved
 from limitlab.training import fit, seeds
 
 
-class Sum(nn.Module):
+class Sum(Saved):
     """A weighted sum of networks, zero before the first; those that are in it are frozen.
 
     >>> v = ll.discovery.variational
@@ -33,16 +34,17 @@ class Sum(nn.Module):
     [0.0, 0.0]
     """
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, stages: Sequence[nn.Module] = (), weights: Sequence[float] = ()) -> None:
         super().__init__()
-        self.stages = nn.ModuleList()
-        self.weights: list[float] = []
+        self.stages = nn.ModuleList(stages).requires_grad_(False)
+        self.weights = [*map(float, weights)]
         # a sum of no networks has a device and a precision too
         self.zero = nn.Parameter(torch.zeros(dimension), requires_grad=False)
 
     def add(self, network: nn.Module, weight: float) -> None:
         self.stages.append(network.requires_grad_(False))
         self.weights.append(float(weight))
+        self.remember(stages=tuple(self.stages), weights=tuple(self.weights))
 
     def forward(self, x: Points) -> Tensor:
         return self.value_and_gradient(x)[0]

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from limitlab.discovery.variational.barron import path_norm
 from limitlab.discovery.variational.energies import Target
 from limitlab.errors import InvalidArgument, check_number, one_of
+from limitlab.saved import Saved
 from limitlab.training.streams import seeded
 
 Points = Float[Tensor, "*point d"]
@@ -46,7 +47,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
 """Activations with their slopes."""
 
 
-class TwoLayer(nn.Module):
+class TwoLayer(Saved):
     """c + sum_j a_j s(w_j.x + b_j), w ~ 2 N(0, I/d), b ~ U(-1, 1), a ~ N(0, 1/n), drawn from the seed.
 
     >>> network = ll.discovery.variational.TwoLayer(3, 16, seed=1)
@@ -88,7 +89,7 @@ class TwoLayer(nn.Module):
         return path_norm(self.outer, self.inner, self.bias)
 
 
-class Residual(nn.Module):
+class Residual(Saved):
     """An MLP with shortcuts over every layer, h <- h + s(W h + b); the gradient by one reverse pass.
 
     >>> ll.discovery.variational.Residual(3, 16, depth=2).value_and_gradient(torch.rand(5, 3))[1].shape
@@ -119,7 +120,7 @@ class Residual(nn.Module):
         return (value, gradient) if taped else (value.detach(), gradient)
 
 
-class Periodic(nn.Module):
+class Periodic(Saved):
     """A network of cos(2 pi x), sin(2 pi x): it takes 2 d inputs.
 
     >>> v = ll.discovery.variational
@@ -144,7 +145,7 @@ class Periodic(nn.Module):
         return value, 2 * math.pi * (along_sine * cosine - along_cosine * sine)
 
 
-class HardDirichlet(nn.Module):
+class HardDirichlet(Saved):
     """g + D(x) net, which has the values of g on the walls; g is a Target, or zero.
 
     >>> v = ll.discovery.variational

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import nn
 
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument, one_of
 from limitlab.experiments.contract.result import Result, curves_of
 from limitlab.experiments.contract.settings import Ensemble, OnDevice, Option, Settings
@@ -107,7 +108,7 @@ class Prepared(Generic[D]):
 
 
 @dataclass(frozen=True)
-class Experiment(Generic[S, D]):
+class Experiment(Shown, Generic[S, D]):
     """One experiment of a system; `configure` gives its settings, `train` runs it, `load` reads a finished run.
 
     system: slug of the paper's system in `limitlab.systems`. problem: name of the problem that it learns from, if any.
@@ -136,6 +137,22 @@ class Experiment(Generic[S, D]):
     check: Callable[[S], object] | None = field(default=None, repr=False)
     problem: str = ""
     name: str = ""
+
+    def card(self) -> Card:
+        """Its system, its problem, and what differs between its sizes."""
+        facts = [("system", self.system)]
+        if self.problem:
+            facts.append(("problem", self.problem))
+        for size, settings in self.sizes.items():
+            values = {option.name: getattr(settings, option.name) for option in settings.options()}
+            changed = (f"{name}={value}" for name, value in values.items() if self._differs(name))
+            facts.append((size, ", ".join(changed)))
+        return Card(f"Experiment {self.name or '(no name)'}: {self.title}", tuple(facts))
+
+    def _differs(self, name: str) -> bool:
+        """Whether the sizes have different values of a setting."""
+        values = [getattr(settings, name) for settings in self.sizes.values()]
+        return any(value != values[0] for value in values)
 
     def configure(self, size: str = "course", **options: Any) -> S:
         """Settings of a size with options changed, from values or text; raises UnknownName and InvalidArgument."""

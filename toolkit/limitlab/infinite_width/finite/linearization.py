@@ -23,12 +23,13 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.infinite_width.limit.prediction import DivergentRate
+from limitlab.saved import Saved
 from limitlab.training import Progress, descent, fit
 
 LossScale = Literal["sum", "mean"]
 
 
-class Linearized(nn.Module):
+class Linearized(Saved):
     """The network's first-order expansion at its present weights; its own parameters start there and are trained.
 
     The network itself is copied, and stays as it is.

@@ -26,11 +26,12 @@ from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.limit.architecture import Chain, Conv, Dense, Flatten, GlobalPool, Layer, LayerNorm, Sum
 from limitlab.layers.precision import require_dtype
+from limitlab.saved import Saved
 
 PADDING_MODES = {"zeros": "zeros", "periodic": "circular"}
 
 
-class Network(nn.Module):
+class Network(Saved):
     """A network of that architecture and width: (batch, *inputs) -> (batch, outputs), weights N(0, 1) of the seed.
 
     inputs: number of features, or (channels, *grid). width: features of every Dense but the last, channels of every

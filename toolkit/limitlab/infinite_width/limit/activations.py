@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,13 +49,27 @@ Moments = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 class Activation:
     """An elementwise function with its moments(k, k', k12) -> (E[s s], E[s' s']), variances broadcasting against k12.
 
-    smooth: whether the kernel has the derivatives in its inputs that a differential equation needs.
+    smooth: whether the kernel has the derivatives in its inputs that a differential equation needs. origin: name and
+    options that `activation` made it from.
     """
 
     name: str
     function: Function
     moments: Moments
     smooth: bool = True
+    origin: tuple[str, dict[str, Any]] | None = field(default=None, compare=False)
+
+    def spelling(self) -> dict[str, Any]:
+        """Name and options, as a file holds it. Raises InvalidArgument for one from a function."""
+        if self.origin is None:
+            raise InvalidArgument(f"the activation {self.name} is a function of its own, which no file can hold")
+        name, options = self.origin
+        return {"name": name, **options}
+
+    @classmethod
+    def spelled(cls, name: str, **options: Any) -> Activation:
+        """The activation of its spelling."""
+        return activation(name, **options)
 
     def __repr__(self) -> str:
         return f"Activation({self.name})"
@@ -80,7 +94,7 @@ def activation(name: str | Activation, **options: Any) -> Activation:
     missing = [option for option in REQUIRED.get(name, ()) if option not in options]
     if missing:
         raise InvalidArgument(f"{name} needs the option {missing[0]}")
-    return ACTIVATIONS[name](**options)
+    return replace(ACTIVATIONS[name](**options), origin=(name, options))
 
 
 def from_function(

@@ -13,9 +13,10 @@ Source: Jacot, Gabriel, Hongler, arXiv 1806.07572; Novak et al., arXiv 1912.0280
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.infinite_width.limit.activations import Activation, activation
 
@@ -106,7 +107,7 @@ Layer = Dense | Conv | Activation | Flatten | GlobalPool | LayerNorm | Sum
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Shown):
     """Layers one after the other. Iterates over them; `chain(...)` makes one.
 
     >>> len(ll.infinite_width.mlp(2, "relu"))
@@ -124,10 +125,30 @@ class Chain:
     def __len__(self) -> int:
         return len(self.layers)
 
+    def card(self) -> Card:
+        """The layers in their order, with what each says that is not usual."""
+        smooth = "yes" if self.smooth else "no, an activation has a kink"
+        return Card(f"Chain of {len(self)} layers", (("layers", _shown(self.layers)), ("smooth", smooth)))
+
     @property
     def smooth(self) -> bool:
         """Whether every activation is smooth, so that the kernel can be differentiated at equal points."""
         return all(layer.smooth for layer in every_layer(self) if isinstance(layer, Activation))
+
+
+def _shown(layers: Sequence[Layer]) -> str:
+    """Layers as text: Dense(weight_variance=2) -> relu -> Dense."""
+    return " -> ".join(map(_shown_layer, layers)) or "identity"
+
+
+def _shown_layer(layer: Layer) -> str:
+    if isinstance(layer, Activation):
+        return layer.name
+    if isinstance(layer, Sum):
+        return f"({' + '.join(map(_shown, layer.branches))})"
+    changed = [f for f in fields(layer) if getattr(layer, f.name) != f.default]
+    numbers = ", ".join(f"{f.name}={getattr(layer, f.name)}" for f in changed)
+    return type(layer).__name__ + (f"({numbers})" if numbers else "")
 
 
 def chain(*layers: Layer | str) -> Chain:

@@ -28,6 +28,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.limit.architecture import (
@@ -48,7 +49,7 @@ _TEMPORARIES = 17
 
 
 @dataclass(frozen=True)
-class Kernels:
+class Kernels(Shown):
     """NNGP covariance and tangent kernel of one output, float64; the kernel of O outputs is ntk times the identity.
 
     >>> both = ll.infinite_width.kernels(ll.infinite_width.mlp(2, "relu", 2.0), torch.rand(5, 3))
@@ -58,6 +59,12 @@ class Kernels:
 
     nngp: Float[Tensor, "n m"]
     ntk: Float[Tensor, "n m"]
+
+    def card(self) -> Card:
+        """Numbers of points, and the ranges of both."""
+        both = (("nngp", self.nngp), ("ntk", self.ntk))
+        spans = tuple((name, f"{float(k.min()):.4g} to {float(k.max()):.4g}") for name, k in both)
+        return Card("Kernels of {} x {} points".format(*self.nngp.shape), spans)
 
 
 def kernels(

@@ -32,6 +32,7 @@ from limitlab.infinite_width.finite.factors import Factor, Part, assemble
 from limitlab.infinite_width.limit.architecture import Chain
 from limitlab.infinite_width.limit.kernels import kernel_function
 from limitlab.memory import require_memory
+from limitlab.saved import Saved
 
 Function = Callable[[Tensor], Tensor]
 Operator = Callable[[Function, Tensor], Tensor]
@@ -164,7 +165,7 @@ def _jacobians(network: nn.Module, operator: Operator, x: Float[Tensor, "n featu
     return [Factor(None, g.flatten(1)[:, None, :, None], 0.0, 1.0) for g in gradients.values()]
 
 
-class Pinn(nn.Module):
+class Pinn(Saved):
     """u (batch, 1) -> (batch, 1) for u'' = -(a pi)^2 sin(a pi x) on (0, 1), u(0) = u(1) = 0, a the frequency.
 
     The weights of the two terms of its loss, `boundary_weight` and `interior_weight`, are buffers, one at first.

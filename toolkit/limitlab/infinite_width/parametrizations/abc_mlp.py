@@ -23,9 +23,10 @@ from limitlab.infinite_width.limit import activations
 from limitlab.infinite_width.limit.activations import Activation
 from limitlab.infinite_width.parametrizations.abc import ABC
 from limitlab.layers.precision import require_dtype
+from limitlab.saved import Saved
 
 
-class ABCMLP(nn.Module):
+class ABCMLP(Saved):
     """(batch, inputs) -> (batch, outputs) through `abc.hidden` layers of that width; layers h1 .. hL and output.
 
     Two networks of one seed and width differ by their parametrisation alone. Train it with SGD and

@@ -27,12 +27,13 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.infinite_width.finite.linearization import descend
 from limitlab.labels import labelled
 from limitlab.layers.precision import require_dtype
+from limitlab.saved import Saved
 
 if TYPE_CHECKING:
     import xarray
 
 
-class LinearNetwork(nn.Module):
+class LinearNetwork(Saved):
     """x (..., inputs) -> V (U x + alpha b) (..., outputs) at a finite width, drawn from the seed.
 
     bias: alpha, the weight of the hidden layer's bias; 0 for none. Raises InvalidArgument.

@@ -19,12 +19,13 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.cde.control import Control
 from limitlab.neural_des.solved import Solved
+from limitlab.saved import Saved
 from limitlab.solvers import solve_cde
 from limitlab.spaces.paths.control import ControlPath
 from limitlab.training.streams import seeded
 
 
-class MatrixField(nn.Module):
+class MatrixField(Saved):
     """f(s, z) = tanh(MLP(z)), a (hidden, channels) matrix of every sample: bounded, and smooth by its softplus.
 
     hidden layers: `depth` of `width` units. Source: Kidger et al. 2020, appendix.

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.ode.fields import MLPField
+from limitlab.saved import Saved
 from limitlab.solvers import solve_ode
 from limitlab.training.streams import seeded
 
 
-class GRUEncoder(nn.Module):
+class GRUEncoder(Saved):
     """A GRU along [t - t_first, x, mask] from the last row to the first: (batch, time, channel) to (batch, hidden).
 
     x is zero and its mask is zero where a value is missing.
@@ -48,7 +49,7 @@ class GRUEncoder(nn.Module):
         return hidden
 
 
-class ODERNNEncoder(nn.Module):
+class ODERNNEncoder(Saved):
     """The same with an ODE between the rows: h' = f(t, h) from each measurement to the one before, a GRU at each.
 
     field: of (t, h) with h (batch, hidden), a network when left out; t runs from 0 to 1 in each gap, by whose length

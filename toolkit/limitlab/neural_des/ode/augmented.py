@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.ode.model import NeuralODE
+from limitlab.saved import Saved
 from limitlab.solvers import Solution
 from limitlab.training.streams import seeded
 
 
-class ZeroLift(nn.Module):
+class ZeroLift(Saved):
     """x to [x, 0, ..., 0], with `extra` zeros.
 
     >>> ll.neural_des.ode.ZeroLift(2)(torch.ones(1, 1)).tolist()
@@ -36,7 +37,7 @@ class ZeroLift(nn.Module):
         return nn.functional.pad(x, (0, self.extra))
 
 
-class LearnedLift(nn.Module):
+class LearnedLift(Saved):
     """x to [x, MLP(x)], with `extra` components that are learned.
 
     >>> ll.neural_des.ode.LearnedLift(2, extra=3, width=8)(torch.ones(4, 2)).shape
@@ -56,7 +57,7 @@ class LearnedLift(nn.Module):
         return torch.cat([x, self.layers(x)], dim=-1)
 
 
-class AugmentedODE(nn.Module):
+class AugmentedODE(Saved):
     """The state at the end of the span of y' = f(t, y), y(t_0) = lift(x): all of it, the components of x first.
 
     field: of (t, y) with y (batch, feature + extra). lift: a module from x (batch, feature) to that state; `extra`

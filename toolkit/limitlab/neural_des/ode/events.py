@@ -11,14 +11,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab.saved import Saved
 from limitlab.solvers import Event, EventLog, solve_ode
 from limitlab.solvers.ode.events import Direction
 
 
-class EventODE(nn.Module):
+class EventODE(Saved):
     """Times and states of the first events of y' = f(t, y), where y becomes reset(t, y) at each event.
 
     field, event, reset: modules, or functions, of (t, y) with t (batch, 1) and y (batch, state); the event's value

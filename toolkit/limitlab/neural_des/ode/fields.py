@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.perceptron import perceptron
+from limitlab.saved import Saved
 from limitlab.training.streams import seeded
 
 
-class MLPField(nn.Module):
+class MLPField(Saved):
     """f(t, y) = s tanh(MLP(y)) for y (batch, state): smooth, bounded, and as fast as the learned scale s allows.
 
     hidden layers: `depth` of `width` units. activation: a name of

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.neural_des.ode.model import NeuralODE
+from limitlab.saved import Saved
 
 Trace = Literal["exact", "hutchinson"]
 
 
-class ContinuousFlow(nn.Module):
+class ContinuousFlow(Saved):
     """The law of y(t_1), where y(t_0) is standard normal and y' = f(t, y).
 
     field: of (t, y) with y (batch, dimension). trace: "exact", by as many products with the Jacobian as there are

@@ -12,15 +12,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.problems import ODEProblem, get
+from limitlab.saved import Saved
 
 Field = Callable[[Tensor, Tensor], Tensor]
 
 
-class SecondOrderField(nn.Module):
+class SecondOrderField(Saved):
     """y = (q, v) to y' = (v, a(t, y)): what moves by forces, whose paths q may cross each other.
 
     acceleration: a function of (t, y) with y (batch, 2 n), to (batch, n); the first half of y is q.
@@ -44,7 +45,7 @@ class SecondOrderField(nn.Module):
         return torch.cat([velocity, acceleration], dim=-1)
 
 
-class HamiltonianField(nn.Module):
+class HamiltonianField(Saved):
     """y = (q, p) to y' = (dH/dp, -dH/dq), by automatic differentiation: H is constant along every solution.
 
     energy: a function of y (batch, 2 n), to (batch,) or (batch, 1), smooth: with a ReLU the field would jump. A solve
@@ -67,7 +68,7 @@ class HamiltonianField(nn.Module):
         return torch.cat([along_p, -along_q], dim=-1)
 
 
-class HybridField(nn.Module):
+class HybridField(Saved):
     """y' = known(t, y) + correction(t, y): an equation of the catalogue, and what it lacks.
 
     known: a function of (t, y), an ordinary problem of the catalogue, or its name. A parameter of the known part is

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.reduction.basis import Basis
+from limitlab.saved import Saved
 
 
-class ElementwiseField(nn.Module):
+class ElementwiseField(Saved):
     """x' = outer(f(inner(x))) - leak x + Z u of states (batch, state) and an input u (batch, input) that is held.
 
     inner: affine, from the states to the units. activation: f, a module that acts unit by unit; another (softmax,
@@ -56,7 +57,7 @@ class ElementwiseField(nn.Module):
         return slope - self.leak * x if self.leak else slope
 
 
-class ElementwiseODE(nn.Module):
+class ElementwiseODE(Saved):
     """Logits of data through a block x' = field(x): encode -> solve by RK4 with steps of one size -> read_out.
 
     With inputs u (batch, segment, input), segment j of them is held for time j to j + 1; without, time is 0 to 1.
@@ -152,7 +153,7 @@ def operations(field: ElementwiseField) -> int:
     return total + units
 
 
-class FlatConvolution(nn.Module):
+class FlatConvolution(Saved):
     """A convolution of the same size, between flattened images (batch, channel * y * x).
 
     >>> ll.neural_des.reduction.FlatConvolution((2, 8, 8))(torch.zeros(3, 128)).shape

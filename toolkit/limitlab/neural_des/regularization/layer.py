@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.neural_des.ode import NeuralODE
 from limitlab.neural_des.regularization.penalties import Regularization, TrainingSolve, Unregularized, total_calls
+from limitlab.saved import Saved
 
 
-class RegularizedODE(nn.Module):
+class RegularizedODE(Saved):
     """The layer y(t_1) of a NeuralODE; in training mode its solve is that of the regularisation.
 
     draw: the number of (0, 1) that decides what the next training solve draws; `regularized` sets it at every step.

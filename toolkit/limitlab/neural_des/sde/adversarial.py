@@ -29,6 +29,7 @@ from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.cde import Control
 from limitlab.neural_des.sde.model import NeuralSDE, standard_normals, step_between
 from limitlab.neural_des.sde.networks import TimeField
+from limitlab.saved import Saved
 from limitlab.solvers import solve_cde
 from limitlab.training.streams import seeded
 
@@ -36,7 +37,7 @@ FIELD_SCALE = 0.5
 """Factor of the initial weights of drift and diffusion: paths move slowly."""
 
 
-class SDEGAN(nn.Module):
+class SDEGAN(Saved):
     """Generator and discriminator of series of so many channels, all at the same times.
 
     width: of all networks, which have one hidden layer. noise, initial_noise: dimensions of W and of V. spread: factor

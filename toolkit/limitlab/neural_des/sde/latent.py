@@ -28,6 +28,7 @@ from torch.distributions import Normal, kl_divergence
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.sde.model import blown_up, standard_normals, step_between
 from limitlab.neural_des.sde.networks import ComponentwiseField, TimeField
+from limitlab.saved import Saved
 from limitlab.solvers import SolutionBlewUp, solve_sde
 from limitlab.solvers.methods.method import VectorField
 from limitlab.training.streams import seeded
@@ -51,7 +52,7 @@ class Evidence:
     reconstruction: Float[Tensor, "batch time channel"]
 
 
-class LatentSDE(nn.Module):
+class LatentSDE(Saved):
     """A hidden diffusion behind series of so many channels, all measured at the same times, perhaps with gaps.
 
     width: of both drifts, which have one hidden layer. context: units of the GRU. step_size: of the Euler steps, in the

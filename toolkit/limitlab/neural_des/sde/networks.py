@@ -9,10 +9,11 @@ from torch.nn import functional
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.perceptron import perceptron
+from limitlab.saved import Saved
 from limitlab.training.streams import seeded
 
 
-class TimeField(nn.Module):
+class TimeField(Saved):
     """A network of (t, z), z (batch, inputs) -> (batch, *outputs): a drift (state,), or a diffusion (state, noise).
 
     hidden layers: `depth` of `width` units. activation: a name of `limitlab.layers.perceptron`. end: "tanh" and
@@ -51,7 +52,7 @@ class TimeField(nn.Module):
         return flat if len(self.shape) == 1 else flat.unflatten(-1, self.shape)
 
 
-class ComponentwiseField(nn.Module):
+class ComponentwiseField(Saved):
     """g_i(z_i) in (low, high), a network of one hidden layer for each component: diagonal noise that is diagonal.
 
     low > 0: the KL divergence of two drifts divides by it.

@@ -21,6 +21,7 @@ from torch.nn import functional
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.layers.perceptron import ACTIVATIONS
 from limitlab.neural_des.stable_sde.menus import BOUNDS, CLASSES, DIFFUSIONS, DRIFTS, Kind
+from limitlab.saved import Saved
 from limitlab.solvers.sde.fields import Noise
 from limitlab.training.streams import seeded
 
@@ -86,7 +87,7 @@ class Architecture:
         one_of("bound", self.bound, BOUNDS)
 
 
-class Dynamics(nn.Module):
+class Dynamics(Saved):
     """Initial value, drift and diffusion of one class on paths of `channels`, time among them.
 
     kind: a name of CLASSES, or a Kind of any two rows of the menus. Raises InvalidArgument, UnknownName.

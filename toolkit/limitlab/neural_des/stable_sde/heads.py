@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument
+from limitlab.saved import Saved
 
 FEWEST = 8
 DROPPED = 0.1
 
 
-class NormalisedHead(nn.Module):
+class NormalisedHead(Saved):
     """Linear, batch normalisation, ReLU, dropout of 0.1, linear; all but the last axis count as the batch.
 
     Raises InvalidArgument while it trains on fewer than eight states, whose mean and variance say nothing.

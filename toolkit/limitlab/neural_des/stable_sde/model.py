@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.neural_des.stable_sde.dynamics import Architecture, Dynamics
 from limitlab.neural_des.stable_sde.heads import HEADS
 from limitlab.neural_des.stable_sde.menus import Kind
 from limitlab.neural_des.stable_sde.watched import Equation, Visited, solve_watched
+from limitlab.saved import Saved
 from limitlab.solvers import BrownianPath
 from limitlab.solvers.arguments import OnFailure
 from limitlab.solvers.solution import Failure
@@ -48,7 +49,7 @@ class Activity:
     diffusion: float
 
 
-class StableSDE(nn.Module):
+class StableSDE(Saved):
     """A class of the menus on paths of `channels` (time among them), read out as `outputs` numbers.
 
     method: a scheme of `solve_sde`; left out, log-Euler for a geometric equation that stays positive, else Euler and

@@ -1,0 +1,79 @@
+"""Names of the classes that a file may ask for, and the classes behind them: the library's, and a caller's own models.
+
+A class of the library is named by its package, "operators.FNO"; a model that a caller derives from `Saved` by its own
+name alone, from the moment of its definition. Nothing else is ever made of what stands in a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from types import ModuleType
+
+from limitlab.errors import InvalidArgument, unknown_name
+
+PACKAGES = ("discovery", "infinite_width", "layers", "neural_des", "operators", "problems", "spaces")
+DERIVED: dict[str, type] = {}
+"""Classes derived from `Saved` outside of the library; one that is defined again takes the place of the first."""
+_LIBRARY = "limitlab."
+
+
+def remember(cls: type) -> None:
+    """Let files name a class that was just derived from `Saved`."""
+    if not cls.__module__.startswith(_LIBRARY):
+        DERIVED[cls.__name__] = cls
+
+
+def name_of(cls: type) -> str:
+    """The name of a class in files; raises InvalidArgument for one that no file may ask for.
+
+    >>> ll.saved.classes.name_of(ll.operators.FNO)
+    'operators.FNO'
+    """
+    name = cls.__name__
+    if cls.__module__.startswith(_LIBRARY):
+        parts = cls.__module__.split(".")[1:]
+        # the first package that shows it, so that a module may move below it
+        packages = (".".join(parts[: depth + 1]) for depth in range(len(parts)))
+        shown = (package for package in packages if getattr(_module(package), name, None) is cls)
+        name = f"{next(shown, cls.__module__.removeprefix(_LIBRARY))}.{name}"
+    if class_of(name) is not cls:
+        raise InvalidArgument(f"another class {name} was defined after that of this object: make the object again")
+    return name
+
+
+def class_of(name: str) -> type:
+    """The class of that name; raises InvalidArgument, UnknownName.
+
+    >>> ll.saved.classes.class_of("operators.FNO") is ll.operators.FNO
+    True
+    """
+    others = [*DERIVED, *(f"{package}..." for package in PACKAGES)]
+    if isinstance(name, str) and name in DERIVED:
+        return DERIVED[name]
+    path, _, last = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+    # no name with an underscore in front: nothing private, and no __main__ that would run
+    words = [*path.split("."), last]
+    if words[0] not in PACKAGES or not all(re.fullmatch(r"[A-Za-z]\w*", word) for word in words):
+        raise unknown_name("class", name, others)
+    module = _module(path)
+    cls = getattr(module, last, None)
+    if not isinstance(cls, type) or not cls.__module__.startswith(_LIBRARY) or not _is_made_of_arguments(cls):
+        held = vars(module) if module else {}
+        classes = [f"{path}.{key}" for key, value in held.items() if isinstance(value, type)]
+        raise unknown_name("class", name, classes or others)
+    return cls
+
+
+def _module(path: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(_LIBRARY + path)
+    except ImportError:
+        return None
+
+
+def _is_made_of_arguments(cls: type) -> bool:
+    """Whether its objects are what their arguments are: models that are saved, frozen values, and named tuples."""
+    frozen = dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    return hasattr(cls, "_made_with") or frozen or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
