@@ -98,6 +98,18 @@ def test_an_input_may_have_channels_of_its_own(numbered):
     assert batch["target"].shape == (3, 1, 4)
 
 
+def test_a_variable_without_channels_is_one(numbered):
+    whole = batches(numbered, size=10, shuffle=False).batch(0)
+    bare = batches(numbered.isel(channel=0), size=10, shuffle=False).batch(0)
+    assert all(torch.equal(bare[role], whole[role]) for role in ("input", "target"))
+
+
+def test_coordinates_are_a_grid_where_no_attribute_says_one(numbered):
+    cells = Grid.uniform(4, lengths=2.0, starts=-1.0, kind="cells")
+    plain = numbered.drop_attrs().assign_coords(cells.coordinates())
+    assert batches(plain, size=2).grid == cells
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300], ids=["nan", "inf", "overflows float32"])
 def test_a_value_that_is_not_finite_is_named_unless_unchecked(numbered, bad):
     dataset = numbered.assign_coords(sample=np.arange(100, 110)).copy(deep=True)
@@ -130,12 +142,12 @@ def test_unknown_variable_lists_the_known_ones(numbered):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda ds: ds.isel(channel=0), r"needs the dims \(sample, channel, x\)"),
+        (lambda ds: ds.expand_dims(time=2), r"needs the dims \(sample, channel, x\)"),
         (lambda ds: ds.isel(x=slice(None, None, 2)), r"grid's shape \(4,\)"),
         (lambda ds: ds.drop_attrs(), "no attribute 'grid'"),
         (lambda ds: ds.isel(sample=slice(0)), "no samples"),
     ],
-    ids=["no channel", "strided", "no grid", "empty"],
+    ids=["times", "strided", "no grid", "empty"],
 )
 def test_a_dataset_that_does_not_fit_is_refused(numbered, spoil, message):
     with pytest.raises(InvalidArgument, match=message):

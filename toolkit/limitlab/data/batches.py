@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from limitlab.data.axes import grid_of, is_channel
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.spaces.grid import Grid
 
@@ -35,7 +36,8 @@ def batches(
 ) -> Batches:
     """Batches of two variables of dims (sample, channel, *grid); a channel dimension may be called "..._channel".
 
-    The grid comes from the dataset's attribute `grid`. Values are copied once, to float32 on the CPU.
+    A variable without one is one channel. The grid comes from the dataset's attribute `grid`, else from the
+    coordinates of the other dims, as `limitlab.data.axes` reads them. Values are copied once, to float32 on the CPU.
     Raises UnknownName for a variable that is not there; InvalidArgument for other dims, a grid that does not fit, or
     (unless check=False) values that are not finite, naming variable and first sample.
 
@@ -48,9 +50,7 @@ def batches(
     >>> ll.data.batches(pairs, size=4).batch(0)["input"].shape
     torch.Size([4, 1, 16])
     """
-    if "grid" not in dataset.attrs:
-        raise InvalidArgument("the dataset has no attribute 'grid' (Grid.to_json()), as problems write it")
-    grid = Grid.from_json(dataset.attrs["grid"])
+    grid = grid_of(dataset, inputs)
     tensors = {role: _tensor(dataset, name, grid) for role, name in (("input", inputs), ("target", targets))}
     if check:
         for role, name in (("input", inputs), ("target", targets)):
@@ -161,16 +161,17 @@ def _tensor(dataset: xarray.Dataset, name: str, grid: Grid) -> Float[Tensor, "sa
     if name not in dataset.data_vars:
         raise unknown_name("variable", name, [str(known) for known in dataset.data_vars])
     array = dataset[name]
-    channels = [dim for dim in array.dims if str(dim).endswith("channel")]
+    channels = [dim for dim in array.dims if is_channel(dim)]
     dims = ("sample", *channels, *grid.names)
-    if len(channels) != 1 or set(array.dims) != set(dims):
+    if len(channels) > 1 or set(array.dims) != set(dims):
         raise InvalidArgument(
             f"variable {name!r} needs the dims (sample, channel, {', '.join(grid.names)}), as"
-            f" problem.operator_view(dataset) gives them; got {array.dims}"
+            f" limitlab.data.pairs(dataset) gives them; got {array.dims}"
         )
     # float64 beyond float32's range turns infinite, which the check that follows names by sample
     with np.errstate(over="ignore"):
         tensor = torch.from_numpy(np.array(array.transpose(*dims).values, dtype=np.float32, order="C"))
+    tensor = tensor if channels else tensor.unsqueeze(1)
     grid.require(f"variable {name!r}", tensor)
     return tensor
 
@@ -179,7 +180,7 @@ def _require_finite(dataset: xarray.Dataset, name: str, tensor: Tensor) -> None:
     good = tensor.isfinite().flatten(1).all(dim=1)
     if not good.all():
         position = int(good.int().argmin())
-        label = dataset["sample"].values[position]
+        label = dataset["sample"].values[position] if "sample" in dataset.coords else position
         raise InvalidArgument(
             f"variable {name!r} is not finite in float32, first at position {position} (sample {label}); check=False"
             " lets it pass"
