@@ -5,6 +5,7 @@ import pytest
 import torch
 import xarray as xr
 from data.synthetic import Waves
+from torch.utils.data import DataLoader
 
 from limitlab.data import batches
 from limitlab.errors import InvalidArgument, UnknownName
@@ -164,3 +165,20 @@ def test_shares_that_cannot_be_equal_are_refused(numbered):
         batches(numbered, size=2).shard(0, 2).shard(0, 2)
     with pytest.raises(InvalidArgument, match="step must be a whole number >= 0"):
         drawn.batch(-1)
+
+
+def test_batches_are_a_torch_dataset_of_the_first_epoch(numbered):
+    drawn = batches(numbered, size=4, seed=1)
+    loaded = list(DataLoader(drawn, batch_size=None))
+    assert [rows(batch) for batch in loaded] == [rows(drawn.batch(step)) for step in range(len(drawn))]
+    assert rows(drawn[-1]) == rows(drawn.batch(1))
+    with pytest.raises(IndexError, match="2 batches in an epoch"):
+        drawn[2]
+
+
+def test_single_samples_are_a_torch_dataset_in_order(numbered):
+    samples = batches(numbered, size=4, seed=1).samples()
+    (whole,) = DataLoader(samples, batch_size=10)
+    assert rows(whole) == list(range(10))
+    samples[3]["input"].zero_()
+    assert float(samples[3]["input"].mean()) == 3.0

@@ -42,6 +42,7 @@ def from_arrays(
     Raises InvalidArgument: other shapes, an axis that is missing or not uniform, values that are not finite, axes of
     different units.
 
+    >>> import numpy as np
     >>> x = np.linspace(0, 1, 32, endpoint=False)
     >>> waves = np.sin(2 * np.pi * (x + np.random.default_rng(0).random((20, 1))))
     >>> own = ll.data.from_arrays(waves, waves**2, axes={"x": x}, kind="periodic")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from limitlab.data.axes import grid_of, is_channel
 from limitlab.errors import InvalidArgument, check_number, unknown_name
@@ -58,11 +59,12 @@ def batches(
     return Batches(tensors, grid, size=size, seed=seed, shuffle=shuffle)
 
 
-class ShuffledRows:
+class ShuffledRows(Dataset[Batch]):
     """Batches of any tensors with the same samples along their first dimension, in an order of each epoch's own.
 
     `len()` is the number of batches in an epoch. A set smaller than a batch is one batch. Where there is CUDA, batches
-    come in pinned memory.
+    come in pinned memory. It is a torch Dataset of the batches of its first epoch, for a DataLoader of
+    batch_size=None; `samples()` is one of single samples.
 
     >>> rows = ll.data.ShuffledRows({"x": torch.rand(6, 3), "label": torch.arange(6)}, size=2)
     >>> len(rows), rows.batch(7)["label"].dtype
@@ -99,6 +101,22 @@ class ShuffledRows:
         rows = self._epoch(epoch)[start : start + self.size]
         return {role: _rows(tensor, rows) for role, tensor in self._tensors.items()}
 
+    def __getitem__(self, number: int) -> Batch:
+        # an IndexError ends a loop over a torch Dataset
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"there are {len(self)} batches in an epoch; got {number}")
+        return self.batch(number % len(self))
+
+    def samples(self) -> Samples:
+        """Every sample on its own, in the order of the dataset: a torch Dataset for loaders of others.
+
+        >>> rows = ll.data.ShuffledRows({"input": torch.rand(6, 3), "target": torch.rand(6, 1)}, size=2)
+        >>> loader = torch.utils.data.DataLoader(rows.samples(), batch_size=3)
+        >>> next(iter(loader))["input"].shape
+        torch.Size([3, 3])
+        """
+        return Samples(self._tensors)
+
     def shard(self, rank: int, world: int) -> Self:
         """The part of one of `world` processes: a global batch has size * world rows, and `rank` takes its slice.
 
@@ -134,6 +152,20 @@ class ShuffledRows:
             order = torch.arange(self._samples)
         self._order = (epoch, order)
         return order
+
+
+class Samples(Dataset[Batch]):
+    """Single samples {name: tensor}, in order."""
+
+    def __init__(self, tensors: Batch) -> None:
+        self._tensors = tensors
+
+    def __len__(self) -> int:
+        return len(next(iter(self._tensors.values())))
+
+    def __getitem__(self, number: int) -> Batch:
+        # as of a list: an IndexError beyond the end
+        return {role: tensor[number].clone() for role, tensor in self._tensors.items()}
 
 
 class Batches(ShuffledRows):

@@ -31,6 +31,7 @@ def open(path: str | PathLike[str], *, dims: Dims = None, kind: Kind = None) -> 
     "periodic", "cells" or "nodes", where the points do not say what is meant. What is large is read when it is used.
     Raises InvalidArgument: no such file, another ending, damaged, no numbers, or dims that do not fit.
 
+    >>> import numpy as np
     >>> x = np.linspace(0, 1, 16)
     >>> np.savez("waves.npz", x=x, u=np.sin(x * np.arange(1, 9)[:, None]), v=np.cos(x * np.arange(1, 9)[:, None]))
     >>> own = ll.data.open("waves.npz")

@@ -30,6 +30,7 @@ TIMES, VALUES = ("times", "time", "t"), ("values", "y", "x", "data")
 def open_series(path: str | PathLike[str]) -> Series:
     """The series of a file, NaN where nothing was measured. Raises InvalidArgument that names the file.
 
+    >>> import numpy as np
     >>> np.savez("pulse.npz", times=[0.0, 0.5, 1.5], values=[[1.0, np.nan, 2.0], [3.0, 4.0, 5.0]])
     >>> ll.data.open_series("pulse.npz")
     Series(2 samples, 1 channels, 3 times on [0, 1.5]; 17 % missing)
