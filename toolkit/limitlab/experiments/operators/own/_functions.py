@@ -6,7 +6,7 @@ function is truncated in its Fourier modes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class OwnFunctions:
-    """`input` and `target` of a file, (sample, channel, *grid). A resolution counts points along the first axis."""
+    """`input` and `target` of a file, (sample, channel, *grid). A resolution counts points along the first axis.
+
+    read_as: what decided how they were read, by which they are told from others.
+    """
 
     name: str
-    pairs: xr.Dataset
+    pairs: xr.Dataset = field(compare=False, repr=False)
+    read_as: tuple[Any, ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -58,11 +62,11 @@ class OwnFunctions:
         fine = Grid.from_json(dataset.attrs["grid"])
         coarse = Grid(tuple(coarser(axis, fine.axes[0], resolution) for axis in fine.axes))
         variables = {}
-        for name, field in dataset.data_vars.items():
-            values = torch.tensor(field.values, dtype=torch.float64)
+        for name, function in dataset.data_vars.items():
+            values = torch.tensor(function.values, dtype=torch.float64)
             for number, (axis, part) in enumerate(zip(fine.axes, coarse.axes, strict=True)):
                 values = _reduced(values, number - fine.dimension, axis, part.size)
-            variables[name] = (field.dims, values.float().numpy(), field.attrs)
+            variables[name] = (function.dims, values.float().numpy(), function.attrs)
         others = {name: c for name, c in dataset.coords.items() if name not in fine.names}
         return xr.Dataset(variables, {**others, **coarse.coordinates()}, {**dataset.attrs, "grid": coarse.to_json()})
 
@@ -110,11 +114,12 @@ def functions_of(
 
 @lru_cache(maxsize=2)
 def _read(
-    path: str, _changed: int, inputs: tuple[str, ...], targets: tuple[str, ...], dims: str, kind: Kind
+    path: str, changed: int, inputs: tuple[str, ...], targets: tuple[str, ...], dims: str, kind: Kind
 ) -> OwnFunctions:
     found = data.open(path, dims=dims or None, kind=kind)
     pairs = data.pairs(found, inputs or None, targets or None)
     values = data.batches(pairs, size=1).tensors()
     if len(values["input"]) < 2:
         raise InvalidArgument(f"{path} must have two samples or more, one to learn from and one to test on; it has one")
-    return OwnFunctions(Path(path).name, pairs.astype("float32"))
+    read_as = (path, changed, inputs, targets, dims, kind)
+    return OwnFunctions(Path(path).name, pairs.astype("float32"), read_as)
