@@ -109,17 +109,15 @@ def functions_of(
     """The pairs of a file, read once while it does not change. Raises InvalidArgument."""
     place = Path(path).expanduser()
     changed = place.stat().st_mtime_ns if place.exists() else 0
-    return _read(str(place), changed, inputs, targets, dims, kind)
+    return _read((str(place), changed, inputs, targets, dims, kind))
 
 
 @lru_cache(maxsize=2)
-def _read(
-    path: str, changed: int, inputs: tuple[str, ...], targets: tuple[str, ...], dims: str, kind: Kind
-) -> OwnFunctions:
+def _read(read_as: tuple[Any, ...]) -> OwnFunctions:
+    path, _, inputs, targets, dims, kind = read_as
     found = data.open(path, dims=dims or None, kind=kind)
     pairs = data.pairs(found, inputs or None, targets or None)
     values = data.batches(pairs, size=1).tensors()
     if len(values["input"]) < 2:
         raise InvalidArgument(f"{path} must have two samples or more, one to learn from and one to test on; it has one")
-    read_as = (path, changed, inputs, targets, dims, kind)
     return OwnFunctions(Path(path).name, pairs.astype("float32"), read_as)
