@@ -117,7 +117,8 @@ def _read(read_as: tuple[Any, ...]) -> OwnFunctions:
     path, _, inputs, targets, dims, kind = read_as
     found = data.open(path, dims=dims or None, kind=kind)
     pairs = data.pairs(found, inputs or None, targets or None)
-    values = data.batches(pairs, size=1).tensors()
-    if len(values["input"]) < 2:
+    # for its checks alone, sample by sample
+    data.batches(pairs, size=1, lazy=True)
+    if pairs.sizes["sample"] < 2:
         raise InvalidArgument(f"{path} must have two samples or more, one to learn from and one to test on; it has one")
     return OwnFunctions(Path(path).name, pairs.astype("float32"), read_as)
