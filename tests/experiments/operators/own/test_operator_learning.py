@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
-from limitlab import experiments, problems
+from limitlab import data, experiments, problems
 from limitlab.cli import main
 from limitlab.errors import InvalidArgument
 
@@ -62,8 +63,6 @@ def test_trajectories_are_learned_from_their_first_frame_to_the_last(name, tmp_p
             for key, array in fields.items():
                 file[key] = array
     else:
-        import torch
-
         torch.save({key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in fields.items()}, path)
     settings = configured(str(path), inputs=(), targets=(), models=("mean",))
     result = experiments.get("operator_learning").train(settings).finish()
@@ -108,3 +107,22 @@ def test_values_that_are_not_finite_name_field_and_sample(tmp_path):
     np.savez(tmp_path / "own.npz", u=values, x=np.arange(8.0), t=[0.0, 1.0])
     with pytest.raises(InvalidArgument, match=r"'target' is not finite.*position 3"):
         configured(str(tmp_path / "own.npz"), inputs=(), targets=(), dims="sample time x")
+
+
+def test_functions_in_memory_are_learned_by_any_module_too():
+    x = torch.linspace(0, 2 * torch.pi, 17)[:-1]
+    phases = 2 * torch.pi * torch.rand(60, 1, generator=torch.Generator().manual_seed(0))
+    waves = torch.sin(x + phases)
+    own = data.from_arrays(waves, 3 * waves.roll(2, -1), {"x": (0, 2 * np.pi)}, kind="periodic")
+    # a shift by two points is in reach of five
+    shift = torch.nn.Conv1d(1, 1, 5, padding="same", padding_mode="circular")
+    experiment = experiments.with_models(experiments.with_functions(own), shift=shift)
+    settings = experiment.configure("smoke", models=("mean",), epochs=60, train_samples=40, learning_rate=0.1)
+    result = experiment.train(settings).finish()
+    error = result.metrics["relative_l2"].mean(("seed", "resolution", "sample"))
+    assert float(error.sel(model="shift")) < 0.01
+    assert float(error.sel(model="mean")) > 0.5
+    with pytest.raises(InvalidArgument, match="data must be left out"):
+        experiment.configure("smoke", data="own.npz")
+    with pytest.raises(InvalidArgument, match="must have two samples or more"):
+        experiments.with_functions(own.isel(sample=[0]))

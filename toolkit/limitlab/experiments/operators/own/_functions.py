@@ -115,10 +115,15 @@ def functions_of(
 @lru_cache(maxsize=2)
 def _read(read_as: tuple[Any, ...]) -> OwnFunctions:
     path, _, inputs, targets, dims, kind = read_as
-    found = data.open(path, dims=dims or None, kind=kind)
-    pairs = data.pairs(found, inputs or None, targets or None)
+    pairs = data.pairs(data.open(path, dims=dims or None, kind=kind), inputs or None, targets or None)
+    return functions_in(pairs, str(path), read_as)
+
+
+def functions_in(dataset: xr.Dataset, name: str, read_as: tuple[Any, ...] = ()) -> OwnFunctions:
+    """`input` and `target` of a dataset, which are finite and two or more. Raises InvalidArgument."""
+    pairs = data.pairs(dataset)
     # for its checks alone, sample by sample
     data.batches(pairs, size=1, lazy=True)
     if pairs.sizes["sample"] < 2:
-        raise InvalidArgument(f"{path} must have two samples or more, one to learn from and one to test on; it has one")
-    return OwnFunctions(Path(path).name, pairs.astype("float32"), read_as)
+        raise InvalidArgument(f"{name} must have two samples or more, one to learn from and one to test on; it has one")
+    return OwnFunctions(Path(name).name, pairs.astype("float32"), read_as)

@@ -9,7 +9,7 @@ at coarser ones too. `mean`, which knows the targets alone, is what a model must
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from limitlab.data.axes import KINDS, Kind
 from limitlab.errors import InvalidArgument
@@ -22,8 +22,11 @@ from limitlab.experiments.operators._learning import (
     prepare_operator,
     rates_of,
 )
-from limitlab.experiments.operators.own._functions import OwnFunctions, coarser, functions_of
+from limitlab.experiments.operators.own._functions import OwnFunctions, coarser, functions_in, functions_of
 from limitlab.operators import OPERATORS
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 TEST_SHARE = 0.2
 """Of the samples of a file that holds fewer than are asked for."""
@@ -91,6 +94,31 @@ def check(settings: OwnSettings) -> None:
     """Raise InvalidArgument for a file, or for sizes, that cannot be learned from."""
     settings.at(settings.functions)
     rates_of(settings, OPERATORS)
+
+
+def with_functions(dataset: xr.Dataset, name: str = "functions") -> Experiment[OwnSettings, OperatorData]:
+    """The experiment `operator_learning` on pairs in memory, which `limitlab.data.from_arrays` makes, and no file.
+
+    Raises InvalidArgument.
+
+    >>> own = ll.data.from_arrays(torch.rand(10, 16), torch.rand(10, 16), axes={"x": (0, 1)})
+    >>> experiment = ll.experiments.with_functions(own)
+    >>> result = experiment.train(experiment.configure("smoke", models=("mean",))).finish()
+    >>> result.metrics.sizes["sample"]
+    2
+    """
+    own = functions_in(dataset, name)
+
+    def prepare_own(settings: OwnSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
+        return prepare_operator(own, settings.at(own), progress)
+
+    def check_own(settings: OwnSettings) -> None:
+        if settings.data:
+            raise InvalidArgument(f"data must be left out for functions in memory; got {settings.data!r:.80}")
+        settings.at(own)
+        rates_of(settings, OPERATORS)
+
+    return replace(EXPERIMENT, prepare=prepare_own, check=check_own, name="operator_learning")
 
 
 EXPERIMENT = Experiment(
