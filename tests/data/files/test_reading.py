@@ -1,5 +1,6 @@
 """Files of every format give the same dataset; what is no such file ends in one sentence that names it."""
 
+import json
 import os
 import pickle
 import zipfile
@@ -135,6 +136,17 @@ def test_nothing_of_a_pickle_is_executed(name, write, tmp_path, monkeypatch):
     with pytest.raises(InvalidArgument, match=name):
         data.open_series(tmp_path / name)
     assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("codec", ["numcodecs.pickle", "pickle"])
+def test_a_codec_that_is_a_pickle_is_refused_in_every_version(codec, tmp_path):
+    WRITERS["own.zarr"](tmp_path / "own.zarr")
+    place = tmp_path / "own.zarr" / "u" / "zarr.json"
+    told = json.loads(place.read_text())
+    told["codecs"].append({"name": codec, "configuration": {}})
+    place.write_text(json.dumps(told))
+    with pytest.raises(InvalidArgument, match=r"own.zarr must hold numbers alone; u.zarr.json tells of a pickle"):
+        data.open(tmp_path / "own.zarr")
 
 
 def test_the_bombs_of_the_test_above_do_explode_where_pickles_are_run(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +24,20 @@ def read(path: Path) -> xarray.Dataset:
 
     for file in sorted(found for name in METADATA for found in path.rglob(name)):
         # before anything is opened: coordinates would be decoded at once
-        if "pickle" in _words(json.loads(file.read_text(encoding="utf-8"))):
+        if any("pickle" in codec for codec in _codecs(json.loads(file.read_text(encoding="utf-8")))):
             raise InvalidArgument(f"{path.name} must hold numbers alone; {file.relative_to(path)} tells of a pickle")
     store = LocalStore(path, read_only=True)
     dataset = xarray.open_zarr(store, chunks=None, consolidated=False, decode_times=False)
     return dataset.load() if dataset.nbytes <= LAZY_BYTES else dataset.chunk({})
 
 
-def _words(value: Any) -> set[str]:
-    """All texts in a tree of JSON."""
-    if isinstance(value, dict):
-        return set(value) | {word for entry in value.values() for word in _words(entry)}
-    if isinstance(value, list):
-        return {word for entry in value for word in _words(entry)}
-    return {value} if isinstance(value, str) else set()
+def _codecs(value: Any) -> Iterator[str]:
+    """All texts under "id" or "name" in a tree of JSON, as codecs are named in versions 2 and 3."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        if key in ("id", "name") and isinstance(entry, str):
+            yield entry.lower()
+        yield from _codecs(entry)
 
 
 ROW = Format("zarr store", (".zarr",), read, is_folder=True)
