@@ -168,3 +168,30 @@ def test_a_step_in_time_is_trained_rolled_out_and_compared_with_persistence(open
     page.get_by_label("beside").select_option(label="the input as it is")
     page.wait_for_function(f"() => ({lines})?.data.some(t => t.name === 'error of persistence')")
     picture(page, "9-rollouts", settled=700)
+
+
+def test_a_reader_learns_from_a_file_of_their_own(open_notebook):
+    page = open_notebook(
+        "import numpy as np\nfrom limitlab_widgets import OperatorStudio\nx = np.arange(32) / 32\n"
+        "a = np.sin(2 * np.pi * (x + np.random.default_rng(0).random((30, 1))))\n"
+        'np.savez("waves.npz", x=x, a=a, u=a**2)\nOperatorStudio("burgers", size="smoke")'
+    )
+    button(page, "Train").wait_for()
+    page.locator(".jupyter-widget-Collapse-header", has_text="my data").click()
+
+    def say(label, text):
+        box = page.locator(f".widget-text:has(> .widget-label:text-is('{label}')) input")
+        box.fill(text)
+        box.press("Tab")
+
+    say("path", "wave.npz")
+    button(page, "Take the file").click()
+    page.locator(".limitlab-error", has_text="wave.npz must be a NumPy archive; there is none").first.wait_for()
+    for label, text in (("path", "waves.npz"), ("inputs", "a"), ("targets", "u")):
+        say(label, text)
+    button(page, "Take the file").click()
+    page.locator(".limitlab-note", has_text="waves.npz: 30 functions on 32").first.wait_for()
+    picture(page, "8-own-file", settled=700)
+    button(page, "Train").click()
+    wait_for_text(page, r"fno: trained \d+ steps")
+    page.locator(".widget-html", has_text="Fourier neural operator: relative L2 error").first.wait_for()

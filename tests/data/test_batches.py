@@ -5,6 +5,7 @@ import pytest
 import torch
 import xarray as xr
 from data.synthetic import Waves
+from torch.utils.data import DataLoader
 
 from limitlab.data import batches
 from limitlab.errors import InvalidArgument, UnknownName
@@ -98,6 +99,18 @@ def test_an_input_may_have_channels_of_its_own(numbered):
     assert batch["target"].shape == (3, 1, 4)
 
 
+def test_a_variable_without_channels_is_one(numbered):
+    whole = batches(numbered, size=10, shuffle=False).batch(0)
+    bare = batches(numbered.isel(channel=0), size=10, shuffle=False).batch(0)
+    assert all(torch.equal(bare[role], whole[role]) for role in ("input", "target"))
+
+
+def test_coordinates_are_a_grid_where_no_attribute_says_one(numbered):
+    cells = Grid.uniform(4, lengths=2.0, starts=-1.0, kind="cells")
+    plain = numbered.drop_attrs().assign_coords(cells.coordinates())
+    assert batches(plain, size=2).grid == cells
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300], ids=["nan", "inf", "overflows float32"])
 def test_a_value_that_is_not_finite_is_named_unless_unchecked(numbered, bad):
     dataset = numbered.assign_coords(sample=np.arange(100, 110)).copy(deep=True)
@@ -130,12 +143,12 @@ def test_unknown_variable_lists_the_known_ones(numbered):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda ds: ds.isel(channel=0), r"needs the dims \(sample, channel, x\)"),
+        (lambda ds: ds.expand_dims(time=2), r"needs the dims \(sample, channel, x\)"),
         (lambda ds: ds.isel(x=slice(None, None, 2)), r"grid's shape \(4,\)"),
         (lambda ds: ds.drop_attrs(), "no attribute 'grid'"),
         (lambda ds: ds.isel(sample=slice(0)), "no samples"),
     ],
-    ids=["no channel", "strided", "no grid", "empty"],
+    ids=["times", "strided", "no grid", "empty"],
 )
 def test_a_dataset_that_does_not_fit_is_refused(numbered, spoil, message):
     with pytest.raises(InvalidArgument, match=message):
@@ -152,3 +165,20 @@ def test_shares_that_cannot_be_equal_are_refused(numbered):
         batches(numbered, size=2).shard(0, 2).shard(0, 2)
     with pytest.raises(InvalidArgument, match="step must be a whole number >= 0"):
         drawn.batch(-1)
+
+
+def test_batches_are_a_torch_dataset_of_the_first_epoch(numbered):
+    drawn = batches(numbered, size=4, seed=1)
+    loaded = list(DataLoader(drawn, batch_size=None))
+    assert [rows(batch) for batch in loaded] == [rows(drawn.batch(step)) for step in range(len(drawn))]
+    assert rows(drawn[-1]) == rows(drawn.batch(1))
+    with pytest.raises(IndexError, match="2 batches in an epoch"):
+        drawn[2]
+
+
+def test_single_samples_are_a_torch_dataset_in_order(numbered):
+    samples = batches(numbered, size=4, seed=1).samples()
+    (whole,) = DataLoader(samples, batch_size=10)
+    assert rows(whole) == list(range(10))
+    samples[3]["input"].zero_()
+    assert float(samples[3]["input"].mean()) == 3.0

@@ -117,3 +117,47 @@ def test_the_card_says_what_is_there():
     assert "2 classes" in repr(shown)
     assert "% missing" in repr(shown)
     assert "0: 3, 1: 3" in str(shown.card())
+
+
+def test_samples_of_different_lengths_are_filled_up_and_masked():
+    values = [
+        torch.rand(5, 2).double(),
+        np.random.default_rng(0).random((3, 2)).astype(np.float32),
+        [[1.0, 2.0], [np.nan, 4.0]],
+    ]
+    times = [torch.arange(5.0), [0.0, 0.5, 2.0], [1.0, 3.0]]
+    ragged = series(times, values)
+    assert ragged.lengths.tolist() == [5, 3, 2]
+    batch = ragged.batches(3, shuffle=False, masked=True).batch(0)
+    assert batch["mask"].sum((1, 2)).tolist() == [10, 6, 3]
+    assert batch["values"].isfinite().all()
+    for sample, (part, moments) in enumerate(zip(values, times, strict=True)):
+        rows = len(part)
+        known, expected = torch.as_tensor(part).double().nan_to_num(0.0), torch.as_tensor(moments).double()
+        torch.testing.assert_close(batch["values"][sample, :rows], known)
+        torch.testing.assert_close(batch["times"][sample, :rows], expected)
+        assert not batch["mask"][sample, rows:].any()
+
+
+def test_without_a_mask_a_gap_is_nan():
+    full = series([0.0, 1.0], torch.rand(2, 2, 1))
+    assert set(full.batches(2).batch(0)) == {"times", "values", "lengths"}
+
+
+@pytest.mark.parametrize(
+    ("times", "values", "message"),
+    [
+        ([0.0, 1.0], [torch.rand(2, 1), torch.rand(3, 1)], "sample 0 must have values"),
+        ([[0.0, 1.0]], [torch.rand(2, 1), torch.rand(3, 1)], "times must be a list of 2"),
+        (
+            [[0.0, 1.0], [0.0, 1.0]],
+            [torch.rand(2, 1), torch.rand(3, 1)],
+            r"sample 1 must have .*\(3, 1\) at times \(2,\)",
+        ),
+        ([[0.0, 1.0], [0.0, 1.0, 2.0]], [torch.rand(2, 1), torch.rand(3, 2)], r"sample 1 must have values \(time, 1\)"),
+        ([[0.0, 1.0], [0.0]], [torch.rand(2, 1), torch.rand(1, 1)], "two times or more"),
+    ],
+)
+def test_ragged_samples_that_do_not_fit_are_named(times, values, message):
+    with pytest.raises(InvalidArgument, match=message):
+        series(times, values)

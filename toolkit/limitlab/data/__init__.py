@@ -1,6 +1,8 @@
 """From a problem to labelled, cached samples to batches of tensors."""
 
+from limitlab.data.arrays import from_arrays, pairs
 from limitlab.data.batches import Batches, ShuffledRows, batches
+from limitlab.data.files import open, open_series
 from limitlab.data.generation import NonFiniteSample, generate
 from limitlab.data.series import Series, series
 from limitlab.data.sources.antiderivatives import antiderivatives
@@ -29,11 +31,15 @@ __all__ = [
     "damped_oscillators",
     "dask_client",
     "digits",
+    "from_arrays",
     "generate",
     "home",
     "hudson_bay",
     "japanese_vowels",
+    "open",
+    "open_series",
     "paced_spirals",
+    "pairs",
     "read_ts",
     "series",
     "spirals",

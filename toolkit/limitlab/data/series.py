@@ -6,6 +6,7 @@ vector fields that it learns are made for times and values of order one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from limitlab.cards import Card, Shown
 from limitlab.data.batches import ShuffledRows
@@ -146,9 +148,18 @@ class Series(Shown):
             raise InvalidArgument(f"share {share:g} of {len(self)} samples leaves one part empty")
         return self.take(parts[0]), self.take(parts[1])
 
-    def batches(self, size: int, seed: int = 0, *, shuffle: bool = True) -> ShuffledRows:
-        """Batches {"times", "values", "lengths", and "label" where there is one}, in an order of each epoch's own."""
+    def batches(self, size: int, seed: int = 0, *, shuffle: bool = True, masked: bool = False) -> ShuffledRows:
+        """Batches {"times", "values", "lengths", and "label" where there is one}, in an order of each epoch's own.
+
+        masked: with "mask", which is true where something was measured, and values that are 0 instead of NaN elsewhere.
+
+        >>> ragged = ll.data.series([[0.0, 1.0, 2.0], [0.0, 1.5]], [[[1.0], [2.0], [3.0]], [[4.0], [5.0]]])
+        >>> ragged.batches(2, shuffle=False, masked=True).batch(0)["mask"][..., 0].tolist()
+        [[True, True, True], [True, True, False]]
+        """
         tensors = {"times": self.times, "values": self.values, "lengths": self.lengths}
+        if masked:
+            tensors |= {"values": self.values.nan_to_num(0.0), "mask": self.observed}
         if self.labels is not None:
             tensors["label"] = self.labels
         return ShuffledRows(tensors, size=size, seed=seed, shuffle=shuffle)
@@ -174,6 +185,7 @@ def series(
 ) -> Series:
     """Series of values (sample, time, channel) at times (time,) or (sample, time), NaN where nothing was measured.
 
+    values may be a list of samples (time, channel) of different lengths, with their times in another.
     lengths: rows of each sample that count, all when left out; what lies beyond is left out of account, times too.
     labels: (sample,) numbers of classes from 0; classes: their names. float32, or float64 where the values are.
     Raises InvalidArgument naming the sample: fewer than two times, times that repeat or run backwards, values that are
@@ -183,6 +195,8 @@ def series(
     >>> gaps.classes, gaps.window
     (('0', '1'), (0.0, 3.0))
     """
+    if lengths is None and _is_ragged(values):
+        times, values, lengths = _padded(times, values)
     data = tensor_of("values", values).detach()
     if data.dim() != 3 or not data.numel():
         raise InvalidArgument(f"values must be (sample, time, channel), not empty; got shape {tuple(data.shape)}")
@@ -201,6 +215,30 @@ def series(
                 f"labels must be below {len(classes)}, the number of classes; got {int(chosen.max())}"
             )
     return Series(moments, data, counted, chosen, classes)
+
+
+def _is_ragged(values: Any) -> bool:
+    """Whether values are a list of samples that differ in length."""
+    listed = isinstance(values, list | tuple) and all(hasattr(sample, "__len__") for sample in values)
+    return listed and len({len(sample) for sample in values}) > 1
+
+
+def _padded(times: Any, values: Sequence[Any]) -> tuple[Tensor, Tensor, Int64[Tensor, " sample"]]:
+    """Samples of different lengths filled up to the longest, and their lengths."""
+    if not isinstance(times, list | tuple) or len(times) != len(values):
+        raise InvalidArgument(f"times must be a list of {len(values)}, one of each sample, as values have; got others")
+    parts = [tensor_of(f"values of sample {number}", sample).detach() for number, sample in enumerate(values)]
+    moments = [tensor_of(f"times of sample {number}", sample).detach() for number, sample in enumerate(times)]
+    for number, (part, moment) in enumerate(zip(parts, moments, strict=True)):
+        if part.dim() != 2 or part.shape[1:] != parts[0].shape[1:] or moment.shape != part.shape[:1]:
+            raise InvalidArgument(
+                f"sample {number} must have values (time, {parts[0].shape[-1]}) at as many times; got values"
+                f" {tuple(part.shape)} at times {tuple(moment.shape)}"
+            )
+    lengths = torch.tensor([len(part) for part in parts])
+    exact = torch.float64 if any(part.dtype == torch.float64 for part in parts) else torch.float32
+    parts, moments = [part.to(exact) for part in parts], [moment.double() for moment in moments]
+    return pad_sequence(moments, batch_first=True), pad_sequence(parts, batch_first=True), lengths
 
 
 def _checked_lengths(lengths: Any, batch: int, rows: int, device: torch.device) -> Int64[Tensor, " sample"]:

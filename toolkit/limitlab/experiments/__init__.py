@@ -28,6 +28,7 @@ from limitlab.experiments.contract.settings import (
 )
 from limitlab.experiments.contract.training import Stage, Training
 from limitlab.experiments.operators._learning import with_models
+from limitlab.experiments.operators.own.operator_learning import with_functions
 
 
 @cache
@@ -92,5 +93,6 @@ __all__ = [
     "of",
     "option",
     "sizes",
+    "with_functions",
     "with_models",
 ]

@@ -8,6 +8,7 @@ from limitlab.training import growth, runs, schedules
 from limitlab.training.batches import Batches, deferred, fixed
 from limitlab.training.device import device
 from limitlab.training.divergence import TrainingDiverged
+from limitlab.training.loaders import loaded
 from limitlab.training.loop import fit
 from limitlab.training.losses.relative import operator_loss
 from limitlab.training.losses.residuals import residual_loss
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "fixed",
     "growth",
+    "loaded",
     "natural_gradient",
     "operator_loss",
     "pool_batches",

@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.training import schedules
 from limitlab.training.batches import Batches
+from limitlab.training.loaders import loaded
 from limitlab.training.optimizers.natural_gradient import NaturalGradient
 from limitlab.training.optimizers.quasi_newton import LBFGS, SelfScaledBFGS, SelfScaledBroyden
 from limitlab.training.optimizers.soap import SOAP
@@ -47,9 +49,10 @@ OPTIMIZERS: dict[str, Optimizer] = {
 class Recipe:
     """Loss, batches and optimiser of a training of so many steps. Raises InvalidArgument and UnknownName.
 
-    loss(model, batch) returns named scalar terms, whose sum is minimised. batches: what gives the batch of a step, or a
-    function of the model that makes it when the training (or the phase) begins: points where the residual is large, or
-    the weights of loss terms; and anew every `renew_every` steps, where the optimiser goes on. optimizer: a name of
+    loss(model, batch) returns named scalar terms, whose sum is minimised. batches: what gives the batch of a step, a
+    torch DataLoader or Dataset (see `training.loaded`), or a function of the model that makes batches when the training
+    (or the phase) begins: points where the residual is large, or the weights of loss terms; and anew every
+    `renew_every` steps, where the optimiser goes on. optimizer: a name of
     OPTIMIZERS, or a function (groups, lr=...) that makes one. schedule: a name, or a function of the step that
     multiplies the learning rate. groups(model) gives the optimiser's groups of parameters, of all parameters if left
     out; `rate` in one multiplies the learning rate of that group, and what else it holds (weight_decay, betas ...) is
@@ -69,7 +72,7 @@ class Recipe:
     """
 
     loss: Loss
-    batches: Batches | Callable[[nn.Module], Batches]
+    batches: Batches | DataLoader[Any] | Dataset[Any] | Callable[[nn.Module], Batches]
     steps: int
     learning_rate: float = 1e-3
     optimizer: str | Optimizer = "adamw"
@@ -85,6 +88,9 @@ class Recipe:
     adapt: Adapt | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.batches, DataLoader | Dataset) and not hasattr(self.batches, "batch"):
+            # a frozen dataclass
+            object.__setattr__(self, "batches", loaded(self.batches))
         if not callable(self.batches) or hasattr(self.batches, "batch"):
             require_batches(self.batches)
         if isinstance(self.optimizer, str) or not callable(self.optimizer):
@@ -170,12 +176,21 @@ class Recipe:
 def require_batches(batches: Any) -> Batches:
     """The batches; raises InvalidArgument for anything else."""
     if not (hasattr(batches, "batch") and hasattr(batches, "shard")):
-        raise InvalidArgument(f"batches must have .batch(step) and .shard(rank, world); got {type(batches).__name__}")
+        raise InvalidArgument(
+            "batches must have .batch(step) and .shard(rank, world), or be a torch DataLoader or Dataset; got "
+            f"{type(batches).__name__}"
+        )
     return batches
 
 
 def descent(
-    loss: Loss, batches: Batches, steps: int, learning_rate: float, *, optimizer: str | Optimizer = "sgd", **rest: Any
+    loss: Loss,
+    batches: Batches | DataLoader[Any] | Dataset[Any],
+    steps: int,
+    learning_rate: float,
+    *,
+    optimizer: str | Optimizer = "sgd",
+    **rest: Any,
 ) -> Recipe:
     """Training at a constant rate without weight decay: gradient descent where nothing else is said.
 

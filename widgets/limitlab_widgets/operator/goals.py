@@ -16,7 +16,7 @@ from limitlab import experiments, problems
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.settings import sizes
 from limitlab.experiments.operators._learning import OperatorData, OperatorSettings, operator_learning, predict
-from limitlab.experiments.operators._rollouts import RolloutSettings, rollout_learning, rollouts_of
+from limitlab.experiments.operators._rollouts import RolloutSettings, problem_of, rollout_learning, rollouts_of
 from limitlab.labels import labelled
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _rolled(model: nn.Module, dataset: xr.Dataset, data: OperatorData, settings:
     import numpy as np
 
     made, true = rollouts_of(model, dataset, history=settings.history, steps=settings.rollout)
-    field = data.problem.fields[0]
+    field = problem_of(data).fields[0]
     space = data.task.grid.names
     given = dataset[field.name].isel(time=settings.history - 1, drop=True).transpose("sample", *space)
     dims = " ".join(("sample", "step", "channel", *space))

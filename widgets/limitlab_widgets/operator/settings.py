@@ -48,7 +48,7 @@ class SettingsPanel:
         self.controls: dict[str, Any] = {}
         self._sent: dict[str, Any] = {}
         self.data, self.model = widgets.VBox(), widgets.VBox()
-        state.observe(self._follow_problem, ["problem", "goal"])
+        state.observe(self._follow_problem, ["problem", "file", "goal"])
         state.observe(self._follow_options, "options")
         self._follow_problem()
 
@@ -60,7 +60,7 @@ class SettingsPanel:
             control.disabled = not enabled or name in idle
 
     def _follow_problem(self, _change: dict[str, Any] | None = None) -> None:
-        asked = (self._state.problem.name, self._state.goal)
+        asked = (self._state.name, self._state.goal)
         if asked == self._drawn_for:
             return
         self._drawn_for = asked

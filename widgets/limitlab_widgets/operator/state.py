@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
-from traitlets import Any as AnyTrait
 from traitlets import Dict, Int, Tuple, Unicode, validate
 
-from limitlab import problems
+from limitlab import experiments, problems
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.experiments.operators._learning import Build, OperatorSettings, with_models
 from limitlab.experiments.operators._rollouts import RolloutSettings
+from limitlab.experiments.operators.own.operator_learning import OwnSettings
 from limitlab.operators import OPERATORS
-from limitlab_widgets.operator.goals import GOALS, LIKE, Goal
-from limitlab_widgets.shared.state import StudioState
+from limitlab_widgets.operator.goals import GOALS, Goal
+from limitlab_widgets.operator.own_file import OwnFile
+from limitlab_widgets.operator.subject import SubjectState
 from limitlab_widgets.shared.training import TrainingState
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ MODEL = {name for row in OPERATORS.values() for name in row.settings}
 CHOSEN = ("models", "rates", "seeds", "workers")
 
 
-class OperatorState(StudioState):
+class OperatorState(SubjectState):
     """A problem, an operator to learn it with, and the predictions; `training` makes data and trains.
 
     problem: a PDEProblem at its parameters, or its name. models: torch modules, or functions of the task that make one,
     by name: they can be picked beside the operators of the catalogue. options: settings that differ from the
     experiment's size. Problems without an experiment of their own borrow the settings of another of their dimension.
-    goal: "operator", the map of one function to another, or "rollouts", a step in time; a steady problem has the first.
+    goal: "operator", the map of one function to another, or "rollouts", a step in time; a steady problem has the first,
+    as has a file: `load(path, inputs=, targets=)` puts a reader's functions in the place of the problem.
     Raises UnknownName, InvalidArgument.
 
     >>> from limitlab_widgets import OperatorState
@@ -52,11 +54,8 @@ class OperatorState(StudioState):
     >>> state.close()
     """
 
-    decides = ("problem", "goal", "operator", "options")
+    decides = ("problem", "file", "goal", "operator", "options")
 
-    problem = AnyTrait(help="the problem at its parameters, a PDEProblem; a name is looked up")
-    # traitlets would let None pass without asking the validator, and takes no such argument for this trait
-    problem.allow_none = False
     goal = Unicode("operator", help="what of the problem is learned")
     operator = Unicode("fno", help="what to train next")
     options = Dict(help="settings that were moved away from the experiment's")
@@ -90,7 +89,7 @@ class OperatorState(StudioState):
         self.measured: dict[str, xr.Dataset] = {}
         self.settings_of: dict[str, OperatorSettings] = {}
         self._modules = dict(models or {})
-        self._experiments: dict[tuple[problems.PDEProblem, str, str], OperatorExperiment] = {}
+        self._experiments: dict[tuple[Any, str, str], OperatorExperiment] = {}
         self._data_of: tuple[Any, ...] = ()
         self._answered: tuple[tuple[str, str], dict[str, Any]] = (("", ""), {})
         self.problem = problem
@@ -100,7 +99,8 @@ class OperatorState(StudioState):
     @property
     def goals(self) -> dict[str, Goal]:
         """What can be learned of the problem, by name."""
-        return {name: goal for name, goal in GOALS.items() if name == "operator" or self.problem.span}
+        evolves = self.file is None and self.problem.span
+        return {name: goal for name, goal in GOALS.items() if name == "operator" or evolves}
 
     @property
     def baseline(self) -> str:
@@ -115,18 +115,19 @@ class OperatorState(StudioState):
     @property
     def defaults(self) -> OperatorSettings:
         """The settings before any option of the studio was moved."""
-        return self.experiment.configure(self.size, **self.base_options)
+        return self._configured(self.experiment, {})
 
     def plan(self) -> tuple[OperatorExperiment, OperatorSettings]:
         """The experiment and the settings that a training started now would have. Raises what `configure` raises."""
-        moved = {p.name: self.problem.values[p.name] for p in self.problem.parameters}
-        parameters = tuple(f"{p.name}={moved[p.name]!r}" for p in self.problem.parameters if moved[p.name] != p.default)
+        known = self.problem.parameters if self.file is None else ()
+        moved = {p.name: self.problem.values[p.name] for p in known}
+        parameters = tuple(f"{p.name}={moved[p.name]!r}" for p in known if moved[p.name] != p.default)
         # a model of the reader's own comes beside those of the settings, which cannot be none
         own = self.operator in self._modules
         models = (GOALS[self.goal].baseline if own else self.operator,)
         options = {"parameters": parameters, "models": models, "seeds": 1}
         experiment = self._experiment_of(self.operator if own else "")
-        return experiment, experiment.configure(self.size, **{**self.base_options, **self.options, **options})
+        return experiment, self._configured(experiment, {**self.options, **options})
 
     @property
     def predicted(self) -> xr.Dataset | None:
@@ -181,7 +182,7 @@ class OperatorState(StudioState):
             return []
         now = self.plan()[1]
         unused = MODEL - set(OPERATORS[self.model].settings if self.model in OPERATORS else ())
-        given = {*GOALS[self.goal].data, *CHOSEN, *unused}
+        given = {*GOALS[self.goal].data, *CHOSEN, *unused, *(OwnFile("").options)}
         names = (field.name for field in dataclasses.fields(now) if field.name not in given)
         return [name for name in names if getattr(now, name) != getattr(trained, name, None)]
 
@@ -189,7 +190,7 @@ class OperatorState(StudioState):
         """Say whether the figures are of the problem and the data that are chosen."""
         if self.goal not in self.goals:
             self.goal = "operator"
-        asked, (before, options) = (self.problem.name, self.goal), self._answered
+        asked, (before, options) = (self.name, self.goal), self._answered
         if any(before) and asked != before and self.options == options:
             self.options = {}
         self._answered = asked, self.options
@@ -199,14 +200,6 @@ class OperatorState(StudioState):
         """Stop what is under way and release the threads."""
         super().close()
         self.training.close()
-
-    @validate("problem")
-    def _is_problem(self, proposal: dict[str, Any]) -> problems.PDEProblem:
-        value = proposal["value"]
-        problem = problems.get(value) if isinstance(value, str) else value
-        if not isinstance(problem, problems.PDEProblem) or problem.dimension not in LIKE:
-            raise InvalidArgument(f"problem must be a PDE in one or two dimensions; got {problem!r:.80}")
-        return problem
 
     @validate("goal")
     def _is_goal(self, proposal: dict[str, Any]) -> str:
@@ -219,7 +212,7 @@ class OperatorState(StudioState):
     @validate("options")
     def _are_options(self, proposal: dict[str, Any]) -> dict[str, Any]:
         options = dict(proposal["value"])
-        self.experiment.configure(self.size, **{**self.base_options, **options})
+        self._configured(self.experiment, options)
         return options
 
     @validate("model")
@@ -246,11 +239,21 @@ class OperatorState(StudioState):
 
     def _experiment_of(self, own: str) -> OperatorExperiment:
         """The experiment of the problem, with the reader's own model of this name."""
-        key = (base := dataclasses.replace(self.problem, values={}), self.goal, own)
+        key = (base := self.subject, self.goal, own)
         if key not in self._experiments:
-            plain = GOALS[self.goal].experiment(base) if not own else self._experiment_of("")
+            plain = self._plain(base) if not own else self._experiment_of("")
             self._experiments[key] = with_models(plain, **{own: self._modules[own]}) if own else plain
         return self._experiments[key]
+
+    def _plain(self, base: Any) -> OperatorExperiment:
+        """The experiment of a problem at its goal, or of a file, without models of the reader's."""
+        return GOALS[self.goal].experiment(base) if self.file is None else experiments.get("operator_learning")
+
+    def _configured(self, experiment: OperatorExperiment, options: Mapping[str, Any]) -> OperatorSettings:
+        """The settings of the size with options; of a file, with its sizes. Raises what `configure` raises."""
+        told = {} if self.file is None else self.file.options
+        settings = experiment.configure(self.size, **{**self.base_options, **options, **told})
+        return settings.at(settings.functions) if isinstance(settings, OwnSettings) else settings
 
     def _at_step(self, predicted: Any) -> Any:
         return predicted.sel(step=self.step) if self.steps and predicted is not None else predicted
@@ -259,12 +262,12 @@ class OperatorState(StudioState):
         if not self._data_of:
             return
         settings, (equation, goal, *values) = self.plan()[1], self._data_of
-        asked = dataclasses.replace(self.problem, values={})
+        asked = self.subject
         if goal == self.goal == "rollouts":
             # an experiment on steps has frames of its own
             asked = asked.with_domain(span=equation.span, frames=equation.frames)
-        if asked != dataclasses.replace(equation, values={}):
-            changed = ["problem"]
+        if asked != equation:
+            changed = ["problem" if self.file is None else "file"]
         elif goal != self.goal:
             changed = ["what is learned"]
         else:
@@ -278,7 +281,9 @@ class OperatorState(StudioState):
         settings, data = self.training.settings, prepared.data
         name = "rollouts" if isinstance(settings, RolloutSettings) else "operator"
         goal = GOALS[name]
-        made_of = (data.problem, name, *(getattr(settings, setting) for setting in goal.data))
+        known = isinstance(data.problem, problems.PDEProblem)
+        source = dataclasses.replace(data.problem, values={}) if known else data.problem
+        made_of = (source, name, *(getattr(settings, setting) for setting in goal.data))
         if made_of == self._data_of:
             return
         baseline = OPERATORS[goal.baseline].build(data.task, settings)

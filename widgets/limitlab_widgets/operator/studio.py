@@ -20,6 +20,7 @@ from limitlab import figures, problems
 from limitlab.errors import LimitlabError
 from limitlab.experiments.operators._learning import Build
 from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.own_file import FilePanel
 from limitlab_widgets.operator.settings import SettingsPanel
 from limitlab_widgets.operator.state import OperatorState
 from limitlab_widgets.shared.controls import described, linked, offer
@@ -67,6 +68,7 @@ class OperatorStudio(Studio):
         )
         self.operator.style.description_width = "60px"
         self.settings = SettingsPanel(state)
+        self.file = FilePanel(state.load, self._leave_file)
         self.training = TrainingPanel(state.training)
         self.model = described(widgets.Dropdown, "prediction of", "whose prediction is looked at")
         self.beside = described(widgets.Dropdown, "beside", "whose prediction is looked at next to it")
@@ -100,16 +102,18 @@ class OperatorStudio(Studio):
     def summary(self) -> list[str]:
         """The equation, the operator, and what the figure shows."""
         state = self.state
-        values = ", ".join(f"{name} = {value:.3g}" for name, value in state.problem.values.items())
         return [
-            f"{state.problem.title}{f', {values}' if values else ''}",
+            state.title,
             state.titles[state.operator],
             *([] if state.predicted is None else [f"prediction of {state.titles[state.model]}"]),
         ]
 
     def _arranged(self) -> list[widgets.Widget]:
         controls = [
-            card("1 &nbsp; Equation", [self.problem, self.goal, fold("data", [self.settings.data])]),
+            card(
+                "1 &nbsp; Equation",
+                [self.problem, self.goal, fold("data", [self.settings.data]), fold("my data", [self.file])],
+            ),
             card("2 &nbsp; Operator", [self.operator, fold("settings", [self.settings.model])]),
             card("3 &nbsp; Training", [self.training]),
         ]
@@ -131,14 +135,14 @@ class OperatorStudio(Studio):
         self.model.observe(self._take_model, "value")
         self.beside.observe(self._take_beside, "value")
         self.resolution.observe(self._take_resolution, "value")
-        state.observe(self._follow_problem, ["problem", "goal"])
-        state.observe(self._enable_controls, ["operator", "problem", "goal"])
+        state.observe(self._follow_problem, ["problem", "file", "goal"])
+        state.observe(self._enable_controls, ["operator", "problem", "file", "goal"])
         state.training.observe(self._enable_controls, "phase")
         state.observe(self._draw_all, "revision")
         state.observe(self._draw_all, ["resolution", "model", "beside", "step"])
         state.observe(self._draw_sample, "sample")
-        state.observe(self._draw_verdict, ["options", "problem", "goal", "operator"])
-        state.observe(self.renew_picture, ["revision", "problem", "operator"])
+        state.observe(self._draw_verdict, ["options", "problem", "file", "goal", "operator"])
+        state.observe(self.renew_picture, ["revision", "problem", "file", "operator"])
 
     def _take_problem(self, change: dict[str, Any]) -> None:
         self.state.problem = change["new"]
@@ -152,6 +156,10 @@ class OperatorStudio(Studio):
         _offer(self.goal, _goals(self.state), self.state.goal, self._take_goal)
         if problem != self.problem.problem:
             self.problem.offer(problems.catalogue("pde"), problem)
+        self.file.show(self.state.file)
+
+    def _leave_file(self) -> None:
+        self.state.file = None
 
     def _take_model(self, change: dict[str, Any]) -> None:
         if change["new"]:
@@ -166,7 +174,8 @@ class OperatorStudio(Studio):
 
     def _enable_controls(self, _change: dict[str, Any] | None = None) -> None:
         free = self.state.training.phase in ("empty", "ready")
-        self.problem.enable(free)
+        self.problem.enable(free and self.state.file is None)
+        self.file.enable(free)
         self.operator.disabled = self.goal.disabled = not free
         self.settings.enable(free)
 

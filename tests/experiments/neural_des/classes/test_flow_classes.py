@@ -131,3 +131,21 @@ def test_every_way_trains_the_class_whose_field_is_a_gradient(way):
 def test_what_does_not_go_together_is_refused_by_name(options, message):
     with pytest.raises(InvalidArgument, match=message):
         settings(**options)
+
+
+def test_a_file_of_trajectories_with_gaps_is_learned_from(tmp_path):
+    own = data.damped_oscillators(6, seed=0)
+    values = own.values[:, :12].clone()
+    values[:, 3:5] = torch.nan
+    np.savez(tmp_path / "own.npz", times=own.times[0, :12], values=values)
+    experiment = experiments.get("flow_classes")
+    chosen = settings(file=str(tmp_path / "own.npz"), classes=("ode",))
+    result = experiment.train(chosen, tmp_path / "run").finish()
+    assert np.isfinite(result.metrics["error"]).all()
+    assert result.data.train["y"].isnan().any()
+    with pytest.raises(InvalidArgument, match=r"none.csv cannot be read"):
+        settings(file="none.csv")
+    rows = ["time,u,v,w,id", *(f"{t},{t},1,2,{series}" for series in "ab" for t in range(4))]
+    (tmp_path / "three.csv").write_text("\n".join(rows))
+    with pytest.raises(InvalidArgument, match=r"hamiltonian needs two halves of the state.*have 3 columns"):
+        settings(file=str(tmp_path / "three.csv"), classes=("hamiltonian",))

@@ -100,3 +100,20 @@ def test_series_of_a_reader_are_told_apart_and_bad_ones_refused():
 def test_a_regularisation_that_a_class_cannot_have_is_refused_by_name(options, message):
     with pytest.raises(InvalidArgument, match=message):
         settings(**options)
+
+
+def test_a_table_of_series_with_gaps_and_lengths_of_their_own_is_learned_from(tmp_path):
+    rows = ["time,u,series,label"]
+    for number in range(12):
+        times = range(5 + number % 3)
+        rows += [f"{t},{'' if t == 2 else (number % 2) * t},{number},{'up' if number % 2 else 'flat'}" for t in times]
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(rows))
+    chosen = settings(file=str(path), classes=("cde",), steps=2)
+    result = experiments.get("series_classes").train(chosen, tmp_path / "run").finish()
+    assert result.data.train.classes == ("flat", "up")
+    assert len(result.data.train) + len(result.data.test) == 12
+    assert set(result.data.train.lengths.tolist()) | set(result.data.test.lengths.tolist()) == {5, 6, 7}
+    path.write_text("\n".join(row.rpartition(",")[0] for row in rows))
+    with pytest.raises(InvalidArgument, match="must have labels of two classes"):
+        settings(file=str(path))

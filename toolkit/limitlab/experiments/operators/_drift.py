@@ -19,10 +19,10 @@ from limitlab.spaces import Grid, relative_l2
 if TYPE_CHECKING:
     import xarray as xr
 
-    from limitlab.problems import PDEProblem
+    from limitlab.experiments.operators._source import Source
 
 
-def drift(predictions: Mapping[int, xr.Dataset], problem: PDEProblem) -> xr.DataArray:
+def drift(predictions: Mapping[int, xr.Dataset], problem: Source) -> xr.DataArray:
     """Relative L2 distance of predictions from the restricted ones of the finest grid, dims (resolution, sample).
 
     predictions: by points per axis, `prediction` of the same functions; the finest is at no distance from itself.

@@ -22,6 +22,7 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
 from limitlab.experiments.operators._drift import drift
+from limitlab.experiments.operators._source import Source
 from limitlab.labels import labelled
 from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
@@ -95,12 +96,12 @@ class OperatorSettings(Ensemble, MixedPrecision):
 
 @dataclass(frozen=True)
 class OperatorData:
-    """The problem and its functions, (sample, channel, *grid) `input` and `target`; tests by resolution.
+    """A problem, or a reader's functions, as (sample, channel, *grid) `input` and `target`; tests by resolution.
 
     loss: of the training, where it is another than the settings' kind of `operator_loss`.
     """
 
-    problem: PDEProblem
+    problem: Source
     train: xr.Dataset
     test: dict[int, xr.Dataset]
     task: Task
@@ -218,7 +219,7 @@ def assignments(argument: str, entries: tuple[str, ...], example: str) -> dict[s
 
 
 def prepare_operator(
-    problem: PDEProblem, settings: OperatorSettings, progress: ReportProgress = False
+    problem: Source, settings: OperatorSettings, progress: ReportProgress = False
 ) -> Prepared[OperatorData]:
     """Data on the finest grid, restricted; one trial for each operator of the settings."""
     common: dict[str, Any] = {"workers": settings.workers, "progress": progress}
@@ -311,7 +312,7 @@ def measure_operator(model: nn.Module, data: OperatorData, train_resolution: int
     return metrics.assign_attrs(train_resolution=train_resolution, problem=data.problem.name)
 
 
-def draw_operator(result: Result[OperatorSettings, OperatorData]) -> dict[str, go.Figure]:
+def draw_operator(result: Result[Any, OperatorData]) -> dict[str, go.Figure]:
     """Training curves, error against resolution, error over samples, error spectrum and the median test sample."""
     from limitlab import figures
 
@@ -320,14 +321,16 @@ def draw_operator(result: Result[OperatorSettings, OperatorData]) -> dict[str, g
     name = next((trial.name for trial in trials if trial.recipe is not None), trials[0].name)
     seed = settings.seed_range[0]
     anywhere = operators.points_of(result.models[name, seed]) is None
-    finest = max(data.test) if anywhere else settings.resolution
+    # what a file or a problem gave, which settings may leave open
+    trained_at = data.task.grid.shape[0]
+    finest = max(data.test) if anywhere else trained_at
     predicted = predict(result.models[name, seed], data.test[finest])
     errors = result.metrics["relative_l2"].sel(model=name, seed=seed, resolution=finest)
     # the nearest sample: of an even number the median is none of them
     median = int(abs(errors - errors.median()).values.argmin())
     return {
         "training": figures.training_curves(result.curves),
-        "resolution": figures.error_against_resolution(result.metrics, train_resolution=settings.resolution),
+        "resolution": figures.error_against_resolution(result.metrics, train_resolution=trained_at),
         "distribution": figures.error_distribution(result.metrics),
         "spectrum": figures.error_spectrum(predicted, modes=settings.modes),
         "sample": figures.triptych(predicted.isel(sample=median)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -137,6 +137,11 @@ def prepare_rollouts(
     return Prepared(tuple(trial_of(row, settings, data) for row in rows), lambda model, fresh: measure(model), data)
 
 
+def problem_of(data: OperatorData) -> PDEProblem:
+    """The problem of trajectories, which has times and fields."""
+    return cast("PDEProblem", data.problem)
+
+
 def frames_of(dataset: xr.Dataset) -> Float[Tensor, "sample time channel *grid"]:
     """The fields that evolve, as channels in the dataset's order."""
     evolving = [values for values in dataset.data_vars.values() if "time" in values.dims]
@@ -178,7 +183,7 @@ def measure_rollouts(model: nn.Module, data: OperatorData, settings: RolloutSett
             relative_l2=("sample", measured["relative_l2"].mean((1, 2)), "relative L2 error after one step"),
             rollout_l2=("sample start step", measured["rollout_l2"], "relative L2 error in rollouts"),
             step=("step", np.arange(1, settings.rollout + 1), "step"),
-            start=("start", data.problem.times[: measured["rollout_l2"].shape[1]], "time of the first frame"),
+            start=("start", problem_of(data).times[: measured["rollout_l2"].shape[1]], "time of the first frame"),
         )
         rows.append(row.assign_coords(sample=dataset["sample"]))
     resolution = labelled(resolution=("resolution", list(data.test), "points per axis in the test"))["resolution"]
@@ -220,8 +225,8 @@ def draw_rollouts(result: Result[RolloutSettings, OperatorData]) -> dict[str, go
     made, true = rollouts_of(result.models[name, seed], shown, history=settings.history, steps=settings.rollout)
     dims = " ".join(data.task.grid.names)
     fields = labelled(
-        target=(dims, true[0, 0, -1, 0], f"{data.problem.fields[0].meaning} after {settings.rollout} steps"),
-        prediction=(dims, made[0, 0, -1, 0], f"{data.problem.fields[0].meaning} after {settings.rollout} steps"),
+        target=(dims, true[0, 0, -1, 0], f"{problem_of(data).fields[0].meaning} after {settings.rollout} steps"),
+        prediction=(dims, made[0, 0, -1, 0], f"{problem_of(data).fields[0].meaning} after {settings.rollout} steps"),
     )
     return {
         "training": figures.training_curves(result.curves),

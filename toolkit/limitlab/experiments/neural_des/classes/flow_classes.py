@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from limitlab.data import Series
+from limitlab.data.files.series_files import named_series
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import option, sizes
@@ -61,6 +62,7 @@ class FlowSettings(RegularizedSettings):
     """The data and what is missing of them, the classes, and their training."""
 
     data: str = option(POINTS, "points of two classes, or trajectories", choices=SETS)
+    file: str = option("", "path of a reader's trajectories, in place of data: .csv, .ts, .npz, .pt, .mat, ...")
     classes: tuple[str, ...] = option(tuple(CLASSES), "classes of flows", choices=tuple(CLASSES), distinct=True)
     ways: tuple[str, ...] = option(("plain",), "regularisations", choices=tuple(WAYS), distinct=True)
     samples: int = option(100, "points of each class, or trajectories", low=2, high=100_000)
@@ -87,6 +89,11 @@ def refusal(name: str, way: str, *, points: bool, features: int, method: str = "
 
 def check(settings: FlowSettings) -> None:
     """Raise InvalidArgument for classes, ways and data that do not go together."""
+    if settings.file:
+        own, names = named_series(settings.file)
+        flow_data_of(own, names)
+        _check_series(settings, own.values.shape[-1])
+        return
     points = settings.data == POINTS
     if points and settings.missing:
         raise InvalidArgument(f"missing must be 0 for {POINTS}, whose points are whole; got {settings.missing:g}")
@@ -98,6 +105,8 @@ def check(settings: FlowSettings) -> None:
 
 def prepare(settings: FlowSettings, progress: ReportProgress = False) -> Prepared[FlowData]:
     """Every class in every way, on the same data."""
+    if settings.file:
+        return with_series(*named_series(settings.file)).prepare(settings, progress)
     data = flow_data(settings.data, samples=settings.samples, rows=settings.rows, **_gaps(settings))
     return prepared(settings, data)
 
@@ -110,14 +119,18 @@ def with_series(own: Series, names: tuple[str, ...] = ()) -> Experiment[FlowSett
         return prepared(settings, flow_data_of(own, names, **_gaps(settings)))
 
     def check_own(settings: FlowSettings) -> None:
-        for name in settings.classes:
-            for way in settings.ways:
-                if reason := refusal(name, way, points=False, features=features, method=settings.method):
-                    raise InvalidArgument(reason)
+        _check_series(settings, features)
 
     # at once, and not when the data are made
     flow_data_of(own, names)
     return dataclasses.replace(EXPERIMENT, prepare=prepare_own, check=check_own, title="Trajectories of a reader")
+
+
+def _check_series(settings: FlowSettings, features: int) -> None:
+    for name in settings.classes:
+        for way in settings.ways:
+            if reason := refusal(name, way, points=False, features=features, method=settings.method):
+                raise InvalidArgument(reason)
 
 
 def _gaps(settings: FlowSettings) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from limitlab.data import Series
+from limitlab.data.files.series_files import named_series
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result, Trial
 from limitlab.experiments.contract.settings import option, sizes
@@ -51,6 +52,7 @@ LEAST = 8
 class SeriesSettings(SequenceSettings):
     """The classes, what is missing, and the solves."""
 
+    file: str = option("", "path of a reader's series with labels, in place of data: .csv, .ts, .npz, .pt, .mat, ...")
     classes: tuple[str, ...] = option(tuple(CLASSES), "classes", choices=tuple(CLASSES), distinct=True)
     missing: float = option(0.0, "share that is missing in training", low=0.0, high=0.95)
     test_rates: tuple[float, ...] = option(
@@ -78,7 +80,9 @@ def refusal(name: str, way: str, method: str) -> str:
 
 
 def check(settings: SeriesSettings) -> None:
-    """Raise InvalidArgument for a regularisation that a class cannot have."""
+    """Raise InvalidArgument for a regularisation that a class cannot have, or a file without series and labels."""
+    if settings.file:
+        with_series(*named_series(settings.file))
     for name in settings.classes:
         if reason := refusal(name, settings.way, settings.method):
             raise InvalidArgument(reason)
@@ -86,6 +90,8 @@ def check(settings: SeriesSettings) -> None:
 
 def prepare(settings: SeriesSettings, progress: ReportProgress = False) -> Prepared[Sequences]:
     """Every class on the same series."""
+    if settings.file:
+        return with_series(*named_series(settings.file)).prepare(settings, progress)
     return prepared(settings, sequences(settings))
 
 

@@ -1,0 +1,1 @@
+"""One module a format of files: which endings it has, and how its arrays are read. Nothing of a pickle is executed."""

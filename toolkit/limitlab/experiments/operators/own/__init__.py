@@ -1,0 +1,1 @@
+"""Experiments on functions that a reader has in a file, which no problem of the library makes."""

@@ -1,0 +1,139 @@
+"""Functions of a reader's own: which operator learns the map from inputs to targets of a file.
+
+    limitlab run operator_learning -o data=flow.h5 -o inputs=a -o targets=u -o models=fno,unet,mean
+
+The file is one that `limitlab.data.open` reads. A part of its samples is kept to test on, at the file's resolution or
+at coarser ones too. `mean`, which knows the targets alone, is what a model must beat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from limitlab.data.axes import KINDS, Kind
+from limitlab.errors import InvalidArgument
+from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress
+from limitlab.experiments.contract.settings import Ensemble, option, sizes
+from limitlab.experiments.operators._learning import (
+    OperatorData,
+    OperatorSettings,
+    draw_operator,
+    prepare_operator,
+    rates_of,
+)
+from limitlab.experiments.operators.own._functions import OwnFunctions, coarser, functions_in, functions_of
+from limitlab.operators import OPERATORS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TEST_SHARE = 0.2
+"""Of the samples of a file that holds fewer than are asked for."""
+
+
+@dataclass(frozen=True)
+class OwnSettings(OperatorSettings):
+    """The file, what of it is learned, and the training; sizes that are left open are those of the file."""
+
+    data: str = option("", "path of the file: .npz, .pt, .mat, .h5, .nc or .zarr")
+    inputs: tuple[str, ...] = option((), "fields that are given; none: what the file says, or first frames")
+    targets: tuple[str, ...] = option((), "fields that are learned; none: what the file says, or last frames")
+    dims: str = option("", "dims of its fields, such as sample x y, where sizes leave them open")
+    kind: str = option("", "points of its axes, where they do not tell", choices=("", *KINDS))
+    parameters: tuple[str, ...] = option((), "none: a file has no equation")
+    resolution: int = option(0, "points of the first axis in training, 0: those of the file", low=0, high=8192)
+    test_resolutions: tuple[int, ...] = option((), "the same in tests, none: that of the training", low=2, high=8192)
+
+    def __post_init__(self) -> None:
+        # what it checks beyond its own base is known once the file is read
+        super(Ensemble, self).__post_init__()
+        if not self.models:
+            raise InvalidArgument("models must not be empty")
+        if self.parameters:
+            raise InvalidArgument(f"parameters must be left out: a file has no equation; got {self.parameters}")
+
+    def at(self, own: OwnFunctions) -> OwnSettings:
+        """The settings with the sizes of a file. Raises InvalidArgument where they do not fit it."""
+        first = own.grid.axes[0]
+        resolution = self.resolution or first.size
+        tests = tuple(sorted(set(self.test_resolutions))) or (resolution,)
+        for asked in (resolution, *tests):
+            for axis in own.grid.axes:
+                coarser(axis, first, asked)
+        test = min(self.test_samples, max(1, round(TEST_SHARE * own.samples)))
+        train = min(self.train_samples, own.samples - test)
+        counts: dict[str, Any] = {"train_samples": train, "test_samples": test}
+        counts["batch_size"] = min(self.batch_size, train)
+        whole = replace(self, resolution=resolution, test_resolutions=tests, **counts)
+        fixed = [name for name in self.models if OPERATORS[name].fixed]
+        if fixed and resolution not in tests:
+            raise InvalidArgument(
+                f"test_resolutions must hold the training resolution {resolution}, the only one of {fixed[0]}; got"
+                f" {tests}"
+            )
+        return whole
+
+    @property
+    def functions(self) -> OwnFunctions:
+        """What the file holds. Raises InvalidArgument."""
+        if not self.data:
+            raise InvalidArgument("data must be the path of a file, as in -o data=flow.h5")
+        # choices hold it
+        kind = cast(Kind, self.kind or None)
+        return functions_of(self.data, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=kind)
+
+
+def prepare(settings: OwnSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
+    """Training and test functions of the file, one trial for each operator."""
+    own = settings.functions
+    return prepare_operator(own, settings.at(own), progress)
+
+
+def check(settings: OwnSettings) -> None:
+    """Raise InvalidArgument for a file, or for sizes, that cannot be learned from."""
+    settings.at(settings.functions)
+    rates_of(settings, OPERATORS)
+
+
+def with_functions(dataset: xr.Dataset, name: str = "functions") -> Experiment[OwnSettings, OperatorData]:
+    """The experiment `operator_learning` on pairs in memory, which `limitlab.data.from_arrays` makes, and no file.
+
+    Raises InvalidArgument.
+
+    >>> own = ll.data.from_arrays(torch.rand(10, 16), torch.rand(10, 16), axes={"x": (0, 1)})
+    >>> experiment = ll.experiments.with_functions(own)
+    >>> result = experiment.train(experiment.configure("smoke", models=("mean",))).finish()
+    >>> result.metrics.sizes["sample"]
+    2
+    """
+    own = functions_in(dataset, name)
+
+    def prepare_own(settings: OwnSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
+        return prepare_operator(own, settings.at(own), progress)
+
+    def check_own(settings: OwnSettings) -> None:
+        if settings.data:
+            raise InvalidArgument(f"data must be left out for functions in memory; got {settings.data!r:.80}")
+        settings.at(own)
+        rates_of(settings, OPERATORS)
+
+    return replace(EXPERIMENT, prepare=prepare_own, check=check_own, name="operator_learning")
+
+
+EXPERIMENT = Experiment(
+    "nns-to-nos",
+    "The operator of a reader's own functions",
+    sizes(
+        OwnSettings(models=("fno", "unet", "mean"), seeds=1),
+        smoke={
+            "train_samples": 20, "test_samples": 4, "modes": 4, "width": 8, "layers": 2, "epochs": 2, "batch_size": 5,
+        },
+        paper={
+            "train_samples": 1_000_000, "test_samples": 1_000_000, "width": 64, "modes": 32, "epochs": 500, "seeds": 3,
+        },
+    ),
+    prepare,
+    draw_operator,
+    check,
+)  # fmt: skip
