@@ -16,7 +16,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_python_of_the_readme_runs(folder):
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     for _ in range(2):
         names = {}
         for block in BLOCKS:
