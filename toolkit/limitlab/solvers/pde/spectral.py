@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.bases import basis_of
+from limitlab.solvers.pde.terms import March
 from limitlab.solvers.times import sliver_of
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask
@@ -58,6 +58,14 @@ class ETDRK4Coefficients(NamedTuple):
         at_b = nonlinear(decayed + self.q * at_a)
         c = self.half_exponential * a + self.q * (2 * at_b - at_start)
         return self.exponential * state + self.f1 * at_start + 2 * self.f2 * (at_a + at_b) + self.f3 * nonlinear(c)
+
+
+@runtime_checkable
+class Compilable(Protocol):
+    """A nonlinear term that may know its steps in machine code (`limitlab.solvers.pde.terms`)."""
+
+    def compiled(self, scheme: Sequence[Tensor], state: Tensor) -> March | None:
+        """Steps with these coefficients, from states like this one, or None where the term has to be called."""
 
 
 def integrate_spectral(
@@ -101,7 +109,7 @@ def integrate_spectral(
 
     _require_finite(coefficients, moments[0], moments[0], first)
     frames = [stored(coefficients)]
-    state, schemes = coefficients, {}
+    state, marches = coefficients, {}
     for start, end in pairwise(moments):
         if nonlinear is None:
             # from the very start: products of exponentials would add up their rounding
@@ -113,10 +121,9 @@ def integrate_spectral(
             step_size = (end - start) / steps
             # equal intervals have lengths that differ in the last bit, and one scheme
             key = round(step_size, 15)
-            if key not in schemes:
-                schemes[key] = etdrk4_coefficients(linear, step_size)
-            step = partial(schemes[key].step, nonlinear=nonlinear)
-            state = _advance(state, step, steps, (start, end), first)
+            if key not in marches:
+                marches[key] = _march(etdrk4_coefficients(linear, step_size), nonlinear, state)
+            state = _advance(state, marches[key], steps, (start, end), first)
         frames.append(stored(state))
     return torch.stack(frames, dim=1)
 
@@ -160,18 +167,30 @@ def dealiased(
     return truncated
 
 
-def _advance(
-    state: Tensor, step: Callable[[Tensor], Tensor], steps: int, span: tuple[float, float], first: int
-) -> Tensor:
+def _march(scheme: ETDRK4Coefficients, nonlinear: Callable[[Tensor], Tensor], state: Tensor) -> March:
+    """In machine code where the term can be had so."""
+    march = nonlinear.compiled(scheme, state) if isinstance(nonlinear, Compilable) else None
+    if march is not None:
+        return march
+
+    def step_by_step(state: Tensor, steps: int) -> Tensor:
+        for _ in range(steps):
+            ask_to_go_on()
+            state = scheme.step(state, nonlinear)
+        return state
+
+    return step_by_step
+
+
+def _advance(state: Tensor, march: March, steps: int, span: tuple[float, float], first: int) -> Tensor:
     start, end = span
     checked = start
-    for count in range(1, steps + 1):
-        ask_to_go_on()
-        state = step(state)
-        if count % STEPS_BETWEEN_CHECKS == 0 or count == steps:
-            now = start + count * ((end - start) / steps)
-            _require_finite(state, checked, now, first)
-            checked = now
+    for done in range(0, steps, STEPS_BETWEEN_CHECKS):
+        count = min(done + STEPS_BETWEEN_CHECKS, steps)
+        state = march(state, count - done)
+        now = start + count * ((end - start) / steps)
+        _require_finite(state, checked, now, first)
+        checked = now
     return state
 
 
