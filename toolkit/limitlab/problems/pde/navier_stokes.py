@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 COURANT_NUMBER = 0.5
 MOST_HALVINGS = 12  # a flow that needs dt/4096 is blowing up
-POINTS_PER_BATCH = 2**17
+POINTS_PER_BATCH = 2**21  # many samples of one step fill the lanes of the solver
 
 
 @dataclass(frozen=True, kw_only=True)

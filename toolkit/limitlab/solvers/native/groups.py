@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.native.lanes import width_of
 
+Room = TypeVar("Room")
 WORK_BETWEEN_QUESTIONS = 2**19
 """Numbers times steps of a group: tens of milliseconds."""
 WORK_OF_THREADS = 2**22
@@ -45,17 +47,23 @@ def buffer_of(numbers: int, dtype: torch.dtype) -> np.ndarray:
     return torch.zeros(2 * numbers * width_of(dtype), dtype=dtype).numpy()
 
 
-def run_groups(advance: Callable[[int, int], None], groups: Tensor, steps: int) -> None:
-    """Call advance(group, some steps) until all groups have run all steps, and ask in between."""
+def run_groups(
+    advance: Callable[[Room, int, int], None], rooms: Callable[[], Room], groups: Tensor, steps: int
+) -> None:
+    """Call advance(room, group, some steps) until all groups have run all steps, and ask in between.
+
+    rooms: makes what a group needs while it runs; two that run at once share none.
+    """
     count, numbers = groups.shape
     each = max(1, WORK_BETWEEN_QUESTIONS // numbers)
     threads = min(torch.get_num_threads(), count) if groups.numel() * steps > WORK_OF_THREADS else 1
     parts = [min(each, steps - done) for done in range(0, steps, each)]
+    own = [rooms() for _ in range(threads)]
     if threads == 1:
         for group in range(count):
             for part in parts:
                 ask_to_go_on()
-                advance(group, part)
+                advance(own[0], group, part)
         return
     with ThreadPoolExecutor(threads) as pool:
         for first in range(0, count, threads):
@@ -63,4 +71,4 @@ def run_groups(advance: Callable[[int, int], None], groups: Tensor, steps: int) 
             for part in parts:
                 ask_to_go_on()
                 # a list: exceptions of the threads are raised here
-                list(pool.map(advance, some, [part] * len(some)))
+                list(pool.map(advance, own, some, [part] * len(some)))

@@ -22,7 +22,7 @@ from torch import Tensor
 from limitlab.solvers.native.fft import fft, load_pair, store_pair, twiddles_of
 from limitlab.solvers.native.groups import buffer_of, from_groups, run_groups, to_groups
 from limitlab.solvers.native.lanes import multiply_add, spread, store
-from limitlab.solvers.native.stages import Memory, next_stage, propagate, rows_of, times
+from limitlab.solvers.native.stages import Memory, next_stage, propagate, table_of, times
 
 
 class Line(NamedTuple):
@@ -50,17 +50,20 @@ def line_march(
         half=points // 2,
         kept=kept,
     )
-    rows = rows_of(scheme, dtype)
+    table = table_of(scheme, dtype)
+
+    def rooms() -> tuple[np.ndarray, ...]:
+        # waves that N does not hold stay zero in the third
+        return *(buffer_of(line.half + 1, dtype) for _ in range(3)), buffer_of(2 * line.half, dtype)
 
     def march(state: Tensor, steps: int) -> Tensor:
         groups = to_groups(state)
 
-        def advance(group: int, part: int) -> None:
-            decayed, rest, waves = (buffer_of(line.half + 1, dtype) for _ in range(3))
-            memory = Memory(groups[group].numpy(), decayed, rest, rows)
-            advance_line(line, memory, waves, buffer_of(2 * line.half, dtype), part)
+        def advance(room: tuple[np.ndarray, ...], group: int, part: int) -> None:
+            decayed, rest, waves, values = room
+            advance_line(line, Memory(groups[group].numpy(), decayed, rest, table), waves, values, part)
 
-        run_groups(advance, groups, steps)
+        run_groups(advance, rooms, groups, steps)
         return from_groups(groups, state)
 
     return march

@@ -21,7 +21,7 @@ from torch import Tensor
 from limitlab.solvers.native.fft import fft, load_pair, store_pair, twiddles_of
 from limitlab.solvers.native.groups import buffer_of, from_groups, run_groups, to_groups
 from limitlab.solvers.native.lanes import multiply_add, spread
-from limitlab.solvers.native.stages import Memory, next_stage, push, rows_of
+from limitlab.solvers.native.stages import Memory, foresee, next_stage, push, table_of
 
 
 class Plane(NamedTuple):
@@ -64,21 +64,23 @@ def plane_march(
         width=width,
         kept=kept,
     )
-    rows = rows_of([coefficient.T for coefficient in scheme], dtype)
+    table = table_of([coefficient.T for coefficient in scheme], dtype)
     forcings = to_groups(forcing.transpose(1, 2))
+
+    def rooms() -> tuple[np.ndarray, ...]:
+        sizes = (*[height * kept] * 2, *[2 * max(height, width)] * 2, 2 * kept * (height + 1))
+        return tuple(buffer_of(size, dtype) for size in sizes)
 
     def march(waves: Tensor, steps: int) -> Tensor:
         columns = waves.transpose(1, 2)
         groups = to_groups(columns)
 
-        def advance(group: int, part: int) -> None:
-            decayed, rest = (buffer_of(height * kept, dtype) for _ in range(2))
-            memory = Memory(groups[group].numpy(), decayed, rest, rows)
-            one, two = (buffer_of(2 * max(height, width), dtype) for _ in range(2))
-            room = Room(forcings[group].numpy(), one, two, buffer_of(2 * kept * (height + 1), dtype))
-            advance_plane(plane, memory, room, part)
+        def advance(room: tuple[np.ndarray, ...], group: int, part: int) -> None:
+            decayed, rest, *others = room
+            memory = Memory(groups[group].numpy(), decayed, rest, table)
+            advance_plane(plane, memory, Room(forcings[group].numpy(), *others), part)
 
-        run_groups(advance, groups, steps)
+        run_groups(advance, rooms, groups, steps)
         return from_groups(groups, columns).transpose(1, 2)
 
     return march
@@ -148,9 +150,15 @@ def sweep_column(stage, column, plane, memory, room):
     for k in range(height):
         wave = column * height + k
         p, d = spread(plane.symbols, 4 * wave + 2), spread(plane.symbols, 4 * wave + 3)
-        f, x, y = load_pair(room.forcing, wave), load_pair(room.one, one + k), load_pair(room.two, two + k)
-        n = (multiply_add(p, x[0], multiply_add(d, y[0], f[0])), multiply_add(p, x[1], multiply_add(d, y[1], f[1])))
-        ask(wave, k, next_stage(stage, wave, n, memory), plane, room)
+        x, y = load_pair(room.one, one + k), load_pair(room.two, two + k)
+        n = (multiply_add(p, x[0], d * y[0]), multiply_add(p, x[1], d * y[1]))
+        if stage == 0:
+            f = load_pair(room.forcing, wave)
+            w = next_stage(stage, wave, (n[0] + f[0], n[1] + f[1]), memory)
+            foresee(wave, f, memory)
+        else:
+            w = next_stage(stage, wave, n, memory)
+        ask(wave, k, w, plane, room)
     to_rows(column, plane, room)
 
 

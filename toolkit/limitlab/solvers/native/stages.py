@@ -19,24 +19,24 @@ from torch import Tensor
 from limitlab.solvers.native.fft import load_pair, store_pair
 from limitlab.solvers.native.lanes import multiply_add, spread
 
-NUMBERS = 7
-"""Of a row of coefficients: e^z, e^(z/2), Q, 2 Q, f1, 2 f2, f3."""
+E, HALF, Q, TWO_Q, F1, TWO_F2, F3 = range(7)
+"""Places in a table of e^z, e^(z/2), Q, 2 Q, f1, 2 f2, f3: a stage reads two of them, and no others pass the cache."""
 
 
 class Memory(NamedTuple):
-    """Of a group of samples: s over v, d and r, each (wave, 2, lane), flat; rows: coefficients (wave, 7, 2), flat."""
+    """Of a group of samples: s over v, d and r, each (wave, 2, lane), flat; table: (7, wave, 2), flat."""
 
     state: np.ndarray
     decayed: np.ndarray
     rest: np.ndarray
-    rows: np.ndarray
+    table: np.ndarray
 
 
-def rows_of(scheme: Sequence[Tensor], dtype: torch.dtype) -> np.ndarray:
+def table_of(scheme: Sequence[Tensor], dtype: torch.dtype) -> np.ndarray:
     """The coefficients e^z, e^(z/2), Q, f1, f2, f3 (*waves) as the stages read them."""
     exponential, half, q, f1, f2, f3 = (coefficient.detach().to(torch.complex128) for coefficient in scheme)
-    rows = torch.stack([exponential, half, q, 2 * q, f1, 2 * f2, f3], -1)
-    return torch.view_as_real(rows).to(dtype).flatten().numpy()
+    table = torch.stack([exponential, half, q, 2 * q, f1, 2 * f2, f3])
+    return torch.view_as_real(table).to(dtype).flatten().numpy()
 
 
 @njit(nogil=True, cache=True)
@@ -56,40 +56,61 @@ def plus_times(y, numbers, index, x):
 @njit(nogil=True, cache=True)
 def next_stage(stage, wave, n, memory):
     """Where N is asked next, from N at the stage 0, 1, 2 or 3; after the last, the state one step later."""
-    row, rows = NUMBERS * wave, memory.rows
+    table = memory.table
+    waves = len(table) // 14
     s = load_pair(memory.state, wave)
     if stage == 0:
-        decayed = times(rows, row + 1, s)
-        pushed = times(rows, row + 2, n)
+        decayed = times(table, HALF * waves + wave, s)
+        pushed = times(table, Q * waves + wave, n)
         a = (decayed[0] + pushed[0], decayed[1] + pushed[1])
-        rest = times(rows, row + 1, a)
+        rest = times(table, HALF * waves + wave, a)
         store_pair(memory.decayed, wave, decayed)
         store_pair(memory.rest, wave, (rest[0] - pushed[0], rest[1] - pushed[1]))
-        s = plus_times(times(rows, row, s), rows, row + 4, n)
+        s = plus_times(times(table, E * waves + wave, s), table, F1 * waves + wave, n)
     elif stage == 1:
-        a = plus_times(load_pair(memory.decayed, wave), rows, row + 2, n)
-        s = plus_times(s, rows, row + 5, n)
+        a = plus_times(load_pair(memory.decayed, wave), table, Q * waves + wave, n)
+        s = plus_times(s, table, TWO_F2 * waves + wave, n)
     elif stage == 2:
-        a = plus_times(load_pair(memory.rest, wave), rows, row + 3, n)
-        s = plus_times(s, rows, row + 5, n)
+        a = plus_times(load_pair(memory.rest, wave), table, TWO_Q * waves + wave, n)
+        s = plus_times(s, table, TWO_F2 * waves + wave, n)
     else:
-        s = plus_times(s, rows, row + 6, n)
+        s = plus_times(s, table, F3 * waves + wave, n)
         a = s
     store_pair(memory.state, wave, s)
     return a
 
 
 @njit(nogil=True, cache=True)
+def foresee(wave, n, memory):
+    """After the first stage, what an unchanging part of N adds at the next ones."""
+    table = memory.table
+    waves = len(table) // 14
+    store_pair(memory.decayed, wave, plus_times(load_pair(memory.decayed, wave), table, Q * waves + wave, n))
+    store_pair(memory.rest, wave, plus_times(load_pair(memory.rest, wave), table, TWO_Q * waves + wave, n))
+    foresee_end(wave, n, memory)
+
+
+@njit(nogil=True, cache=True)
+def foresee_end(wave, n, memory):
+    """Of that, what the end of the step gets."""
+    table = memory.table
+    waves = len(table) // 14
+    s = plus_times(load_pair(memory.state, wave), table, F3 * waves + wave, n)
+    s = plus_times(s, table, TWO_F2 * waves + wave, n)
+    store_pair(memory.state, wave, plus_times(s, table, TWO_F2 * waves + wave, n))
+
+
+@njit(nogil=True, cache=True)
 def propagate(wave, memory):
     """One step of a wave that N does not hold."""
-    store_pair(memory.state, wave, times(memory.rows, NUMBERS * wave, load_pair(memory.state, wave)))
+    store_pair(memory.state, wave, times(memory.table, wave, load_pair(memory.state, wave)))
 
 
 @njit(nogil=True, cache=True)
 def push(wave, n, memory):
     """One step of a wave whose N is the same at all stages."""
-    rows, row = memory.rows, NUMBERS * wave
+    table = memory.table
     propagate(wave, memory)
-    s = plus_times(load_pair(memory.state, wave), rows, row + 4, n)
-    s = plus_times(plus_times(s, rows, row + 5, n), rows, row + 5, n)
-    store_pair(memory.state, wave, plus_times(s, rows, row + 6, n))
+    place = F1 * (len(table) // 14) + wave
+    store_pair(memory.state, wave, plus_times(load_pair(memory.state, wave), table, place, n))
+    foresee_end(wave, n, memory)

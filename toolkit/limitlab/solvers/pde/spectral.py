@@ -130,6 +130,14 @@ def integrate_spectral(
 
 def etdrk4_coefficients(linear: Float[Tensor, "*modes"] | Complex[Tensor, "*modes"], dt: float) -> ETDRK4Coefficients:
     """Coefficients of one step of length dt for the symbol L; real exactly when L is."""
+    if not linear.is_complex() and not linear.requires_grad and linear.dim() > 1:
+        # in the plane many waves are as long as each other
+        lengths, places = linear.unique(return_inverse=True)
+        return ETDRK4Coefficients(*(coefficient[places] for coefficient in _on_circles(lengths, dt)))
+    return _on_circles(linear, dt)
+
+
+def _on_circles(linear: Tensor, dt: float) -> ETDRK4Coefficients:
     # in double whatever the state is: the quotients below cancel three leading terms
     z = linear.to(torch.complex128 if linear.is_complex() else torch.float64) * dt
     # halfway between: on the upper half circle the points then stand for their mirror images too
