@@ -177,3 +177,13 @@ def test_intervals_in_single_precision_take_no_step_more():
 
         integrate_spectral(torch.ones(1, 8, dtype=torch.float64), grid, linear, nonlinear, times, dt=0.1)
     assert calls == [40, 40]
+
+
+def test_waves_of_one_length_share_their_coefficients():
+    grid = Grid.uniform((8, 12), lengths=(1.0, 2.0))
+    kx, ky = wavenumbers(grid)
+    linear = -0.01 * (kx**2 + ky**2)
+    for together, apart in zip(
+        etdrk4_coefficients(linear, 0.1), etdrk4_coefficients(linear.flatten(), 0.1), strict=True
+    ):
+        assert torch.allclose(together.flatten(), apart, rtol=1e-14, atol=0)

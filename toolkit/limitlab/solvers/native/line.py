@@ -5,6 +5,7 @@ A real transform of n points is a complex one of half the length, u_2j + i u_2j+
     Z_k = (c_k + conj c_(n/2-k)) + i w_k (c_k - conj c_(n/2-k)),                          w_k = exp(2 pi i k/n)
     2 n c_k = (Z_k + conj Z_(n/2-k)) - i conj(w_k) (Z_k - conj Z_(n/2-k))
 
+Since w_(n/2-k) = -conj w_k, the waves k and n/2 - k share both brackets.
 All that a group needs stays in the processor's first or second cache over all steps.
 """
 
@@ -72,19 +73,25 @@ def line_march(
 @njit(nogil=True, cache=True)
 def advance_line(line, memory, waves, points, steps):
     """Advance a group by some steps. waves: where N is asked, zero where N holds none; points: room for a transform."""
-    for k in range(line.kept):
+    half, kept = line.half, line.kept
+    for k in range(kept):
         store_pair(waves, k, load_pair(memory.state, k))
     for _ in range(steps):
         for stage in range(4):
             place = to_points(waves, points, line)
-            for j in range(line.half):
+            for j in range(half):
                 odd, even = load_pair(points, place + j)
                 store_pair(points, j, (value_of(line.powers, even), value_of(line.powers, odd)))
-            place = fft(points, line.twiddles, line.half)
-            for k in range(line.kept):
-                n = times(line.symbol, k, wave_of(points, place, k, line))
-                store_pair(waves, k, next_stage(stage, k, n, memory))
-        for k in range(line.kept, line.half + 1):
+            place = fft(points, line.twiddles, half)
+            for k in range(half // 2 + 1):
+                one, other = waves_of(points, place, k, line)
+                if k < kept:
+                    n = times(line.symbol, k, one)
+                    store_pair(waves, k, next_stage(stage, k, n, memory))
+                if half - k < kept and 2 * k < half:
+                    n = times(line.symbol, half - k, other)
+                    store_pair(waves, half - k, next_stage(stage, half - k, n, memory))
+        for k in range(kept, half + 1):
             propagate(k, memory)
 
 
@@ -96,11 +103,13 @@ def to_points(waves, points, line):
     zero = spread(line.twiddles, len(line.twiddles) - 1)
     store(waves, 1, zero)
     store(waves, 2 * half + 1, zero)
-    for k in range(half):
+    for k in range(half // 2 + 1):
         (cr, ci), (dr, di) = load_pair(waves, k), load_pair(waves, half - k)
         tr, ti = times(line.turns, k, (cr - dr, ci + di))
         # parts exchanged: the transform is then the inverse
         store_pair(points, k, (ci - di + tr, cr + dr - ti))
+        # the number after the last belongs to the other row, and is not read
+        store_pair(points, half - k, (di - ci + tr, cr + dr + ti))
     return fft(points, line.twiddles, half)
 
 
@@ -115,11 +124,12 @@ def value_of(powers, u):
 
 
 @njit(nogil=True, cache=True)
-def wave_of(points, place, k, line):
-    """2 n c_k from the transform of half the length."""
+def waves_of(points, place, k, line):
+    """2 n c_k, and 2 n c_(n/2-k), from the transform of half the length."""
     half, turns = line.half, line.turns
-    ar, ai = load_pair(points, place + k % half)
+    ar, ai = load_pair(points, place + k)
     br, bi = load_pair(points, place + (half - k) % half)
     wr, wi = spread(turns, 2 * k), spread(turns, 2 * k + 1)
-    dr, di = ar - br, ai + bi
-    return multiply_add(wr, di, ar + br) - wi * dr, ai - bi - multiply_add(wr, dr, wi * di)
+    sr, si, dr, di = ar + br, ai - bi, ar - br, ai + bi
+    gr, gi = multiply_add(wr, di, -(wi * dr)), -multiply_add(wr, dr, wi * di)
+    return (sr + gr, si + gi), (sr - gr, gi - si)

@@ -12,6 +12,14 @@ Fourth-order exponential time differencing (ETDRK4; Cox & Matthews 2002, Kassam 
 
 Near z = 0 these cancel, so each is the mean over a circle of radius one around z. For a real L the upper half circle
 and the real part suffice; for a complex L the coefficients are complex; their real part would lose three orders.
+
+Where the time goes, for one N of one vorticity on 128 x 128 points in double precision, in microseconds of one thread:
+
+    N called, in torch          690    four real transforms 390, products 150, the stage 65, coefficients of the steps 55
+    N of `terms`, compiled      120    rows 65, columns 50; in both, the transforms are three fifths
+
+A call of torch reads and writes whole fields, which leave the cache; machine code (`limitlab.solvers.native`) runs four
+samples side by side, eight in single precision, and passes over a field twice.
 """
 
 from __future__ import annotations
