@@ -1,1 +1,28 @@
-"""Solves in machine code, where no gradient is asked: what numba compiles at its first call, and keeps on the disk."""
+"""Solves in machine code, where no gradient is asked: what numba compiles at its first call, and keeps on the disk.
+
+numba keeps a function for as long as its own file stays the same, and forgets to ask about those that it calls. So all
+that is older than any file of this folder is compiled anew.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+
+def forget_stale(folder: Path) -> None:
+    """Remove what numba keeps of the modules of a folder, where it is older than one of them.
+
+    >>> from pathlib import Path
+    >>> from limitlab.solvers.native import forget_stale
+    >>> forget_stale(Path(ll.__file__).parent / "solvers" / "native")
+    """
+    newest = max((source.stat().st_mtime for source in folder.glob("*.py")), default=0.0)
+    # another process may do the same, and the folder may be another person's
+    with suppress(OSError):
+        for index in (folder / "__pycache__").glob("*.nbi"):
+            if index.stat().st_mtime < newest:
+                index.unlink(missing_ok=True)
+
+
+forget_stale(Path(__file__).parent)

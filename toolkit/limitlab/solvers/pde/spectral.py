@@ -15,7 +15,7 @@ and the real part suffice; for a complex L the coefficients are complex; their r
 
 Where the time goes, for one N of one vorticity on 128 x 128 points in double precision, in microseconds of one thread:
 
-    N called, in torch          690    four real transforms 390, products 150, the stage 65, coefficients of the steps 55
+    N called, in torch          690    four real transforms 390, products 150, stages 65, coefficients of steps 55
     N of `terms`, compiled      120    rows 65, columns 50; in both, the transforms are three fifths
 
 A call of torch reads and writes whole fields, which leave the cache; machine code (`limitlab.solvers.native`) runs four

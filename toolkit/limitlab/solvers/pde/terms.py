@@ -49,13 +49,15 @@ class PolynomialTerm:
 
     def compiled(self, scheme: Sequence[Tensor], state: Complex[Tensor, "batch mode"]) -> March | None:
         """Steps with these coefficients of ETDRK4, or None."""
-        points = self.grid.shape[0]
         kept = _columns(self.mask, self.symbol.shape)
-        if kept is None or points % 2 or not _runs_natively(state, scheme, [self.symbol], (points // 2,)):
+        # a half of the points is transformed, and none is no length
+        lengths = [size // 2 if size % 2 == 0 else 0 for size in self.grid.shape]
+        whole = self.grid.dimension == 1 and self.symbol.shape == state.shape[1:]
+        if not whole or kept is None or not _runs_natively(state, scheme, [self.symbol], lengths):
             return None
         from limitlab.solvers.native.line import line_march
 
-        return line_march(scheme, self.symbol, self.powers, points, kept)
+        return line_march(scheme, self.symbol, self.powers or (0.0,), self.grid.shape[0], kept)
 
 
 class VorticityTransport:
@@ -90,10 +92,11 @@ class VorticityTransport:
         """Steps with these coefficients of ETDRK4, or None."""
         kept = _columns(self.mask, self.velocity.shape[1:])
         # the wave of half the points is real, which the rows leave out
-        if kept is None or kept > self.grid.shape[1] // 2:
+        if not kept or kept > self.grid.shape[1] // 2 or self.velocity.shape[1:] != state.shape[1:]:
             return None
         term = [self.velocity, self.of_product, self.of_difference, self.forcing]
-        if self.forcing.dim() != state.dim() or not _runs_natively(state, scheme, term, self.grid.shape):
+        fits = self.forcing.dim() == 3 and len(self.forcing) in (1, len(state))
+        if not fits or not _runs_natively(state, scheme, term, self.grid.shape):
             return None
         from limitlab.solvers.native.plane import plane_march
 
@@ -123,7 +126,11 @@ def _columns(mask: Bool[Tensor, "*modes"] | None, shape: Sequence[int]) -> int |
 def _runs_natively(state: Tensor, scheme: Sequence[Tensor], term: Sequence[Tensor], lengths: Sequence[int]) -> bool:
     """Whether plain numbers in memory, of one precision, whose gradient nobody asks, on grids that halve."""
     tensors = [state, *scheme, *term]
-    if scheme[0].shape != state.shape[1:] or any(tensor.device.type != "cpu" for tensor in tensors):
+    if (
+        not state.numel()
+        or scheme[0].shape != state.shape[1:]
+        or any(tensor.device.type != "cpu" for tensor in tensors)
+    ):
         return False
     if {tensor.dtype.to_real() for tensor in tensors} not in ({torch.float32}, {torch.float64}):
         return False
