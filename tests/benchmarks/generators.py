@@ -10,7 +10,9 @@ and Kutta with u . grad w written out. exponax 0.2.0 takes the real part of its 
 whose symbol is imaginary, its error halves with the step.
 
 `navier_stokes_90` makes 90 forced Navier-Stokes samples of 64 x 64 points, once; "called" makes the first 16 of them in
-batches of eight, and calls the nonlinear term as a function of torch, as before there was machine code.
+batches of eight, and calls the nonlinear term as a function of torch, as before there was machine code. The code of
+commit c30e5b6 took 2.7 processor seconds a sample on an idle machine and 3.0 on a busy one, 0.2 to 0.3 of them in the
+system for 60 to 100 thousand page faults.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""What numba keeps is forgotten when any module of its folder changes."""
+"""Lengths that machine code transforms; what numba keeps is forgotten when any module of its folder changes."""
 
 import os
 
-from limitlab.solvers.native import forget_stale
+from limitlab.solvers.native import forget_stale, is_transformed
 
 
 def test_what_is_older_than_a_module_is_removed(tmp_path):
@@ -13,3 +13,7 @@ def test_what_is_older_than_a_module_is_removed(tmp_path):
         os.utime(tmp_path / name, (moment, moment))
     forget_stale(tmp_path)
     assert [path.name for path in kept.iterdir()] == ["new.nbi"]
+
+
+def test_lengths_are_powers_of_two():
+    assert [n for n in range(-4, 70) if is_transformed(n)] == [4, 8, 16, 32, 64]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab.solvers.native.fft import fft, is_transformed, twiddles_of
+from limitlab.solvers.native.fft import fft, twiddles_of
 from limitlab.solvers.native.lanes import width_of
 
 
@@ -35,7 +35,3 @@ def test_exchanged_parts_make_the_inverse():
     x = numbers(64, "float64")
     back = transformed(transformed(x)[:, ::-1])[:, ::-1] / 64
     assert np.abs(back - x).max() < 1e-14
-
-
-def test_lengths_are_powers_of_two():
-    assert [n for n in range(-4, 70) if is_transformed(n)] == [4, 8, 16, 32, 64]

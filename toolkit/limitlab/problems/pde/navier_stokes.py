@@ -39,6 +39,7 @@ from limitlab.problems.pde.laws import GaussianLaw
 from limitlab.problems.pde.periodic import time_derivative
 from limitlab.problems.pde.problem import Field, Parameter, PDEProblem
 from limitlab.solvers.failures import SolutionBlewUp
+from limitlab.solvers.native import is_transformed
 from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.solvers.pde.terms import VorticityTransport, velocity_symbol
 from limitlab.spaces.grid import Grid
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 
 COURANT_NUMBER = 0.5
 MOST_HALVINGS = 12  # a flow that needs dt/4096 is blowing up
-POINTS_PER_BATCH = 2**21  # many samples of one step fill the lanes of the solver
+POINTS_IN_CACHE = 2**17
+POINTS_PER_BATCH = 2**21  # in machine code, whose lanes many samples of one step fill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,8 @@ class NavierStokesProblem(PDEProblem):
         first = int(check_number("first", first, low=0, integer=True))
         grid = self.grid(resolution)
         fine = grid.at(self.solver_resolution(grid.shape[0]))
-        chunk = max(1, POINTS_PER_BATCH // math.prod(fine.shape))
+        points = POINTS_PER_BATCH if all(map(is_transformed, fine.shape)) else POINTS_IN_CACHE
+        chunk = max(1, points // math.prod(fine.shape))
         flows, forcings = [], []
         for start in range(first, first + samples, chunk):
             count = min(chunk, first + samples - start)

@@ -9,6 +9,18 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+SHORTEST = 4
+
+
+def is_transformed(points: int) -> bool:
+    """Whether lines of so many points are transformed in machine code: powers of two.
+
+    >>> from limitlab.solvers.native import is_transformed
+    >>> [points for points in range(100) if is_transformed(points)]
+    [4, 8, 16, 32, 64]
+    """
+    return points >= SHORTEST and points & (points - 1) == 0
+
 
 def forget_stale(folder: Path) -> None:
     """Remove what numba keeps of the modules of a folder, where it is older than one of them.

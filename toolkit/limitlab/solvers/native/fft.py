@@ -16,18 +16,6 @@ from numba import njit
 
 from limitlab.solvers.native.lanes import load, multiply_add, spread, store
 
-SHORTEST = 4
-
-
-def is_transformed(n: int) -> bool:
-    """Whether `fft` takes this length.
-
-    >>> from limitlab.solvers.native.fft import is_transformed
-    >>> [n for n in range(100) if is_transformed(n)]
-    [4, 8, 16, 32, 64]
-    """
-    return n >= SHORTEST and n & (n - 1) == 0
-
 
 def twiddles_of(n: int, dtype: np.dtype) -> np.ndarray:
     """exp(-2 pi i p/m), its square and its cube for p < m/4, of every stage whose length m is above 4; last, a zero."""

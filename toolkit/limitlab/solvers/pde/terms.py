@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
+from limitlab.solvers.native import is_transformed
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, derivative_symbol, fourier, inverse_fourier, wavenumbers
 
@@ -142,6 +143,4 @@ def _runs_natively(state: Tensor, scheme: Sequence[Tensor], term: Sequence[Tenso
         for tensor in tensors
     ):
         return False
-    from limitlab.solvers.native.fft import is_transformed
-
     return all(map(is_transformed, lengths))
