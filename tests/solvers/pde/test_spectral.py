@@ -187,3 +187,14 @@ def test_waves_of_one_length_share_their_coefficients():
         etdrk4_coefficients(linear, 0.1), etdrk4_coefficients(linear.flatten(), 0.1), strict=True
     ):
         assert torch.allclose(together.flatten(), apart, rtol=1e-14, atol=0)
+
+
+def test_coefficients_in_the_plane_have_tangents_and_gradients():
+    linear = torch.tensor([[-1.0, -0.5], [-1.0, 0.3]], dtype=torch.float64)
+
+    def q(symbol):
+        return etdrk4_coefficients(symbol, 0.1).q
+
+    assert torch.autograd.gradcheck(q, (linear.clone().requires_grad_(),))
+    _, tangent = torch.func.jvp(q, (linear,), (torch.ones_like(linear),))
+    assert torch.allclose(tangent, (q(linear + 1e-6) - q(linear - 1e-6)) / 2e-6, atol=1e-9)

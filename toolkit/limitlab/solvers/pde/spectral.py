@@ -38,7 +38,7 @@ from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.bases import basis_of
-from limitlab.solvers.pde.terms import March
+from limitlab.solvers.pde.terms import March, is_watched
 from limitlab.solvers.times import sliver_of
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask
@@ -138,7 +138,7 @@ def integrate_spectral(
 
 def etdrk4_coefficients(linear: Float[Tensor, "*modes"] | Complex[Tensor, "*modes"], dt: float) -> ETDRK4Coefficients:
     """Coefficients of one step of length dt for the symbol L; real exactly when L is."""
-    if not linear.is_complex() and not linear.requires_grad and linear.dim() > 1:
+    if not linear.is_complex() and linear.dim() > 1 and not is_watched(linear):
         # in the plane many waves are as long as each other
         lengths, places = linear.unique(return_inverse=True)
         return ETDRK4Coefficients(*(coefficient[places] for coefficient in _on_circles(lengths, dt)))

@@ -115,6 +115,18 @@ def velocity_symbol(grid: Grid, like: Tensor) -> Complex[Tensor, "2 kx ky"]:
     return torch.stack([dy * reciprocal, -dx * reciprocal])
 
 
+def is_watched(tensor: Tensor) -> bool:
+    """Whether torch follows what becomes of a tensor: for a gradient, a tangent or a function transform.
+
+    >>> from limitlab.solvers.pde.terms import is_watched
+    >>> is_watched(torch.zeros(2)), is_watched(torch.zeros(2, requires_grad=True))
+    (False, True)
+    """
+    asked = torch.is_grad_enabled() and tensor.requires_grad
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return asked or wrapped or torch.autograd.forward_ad.unpack_dual(tensor).tangent is not None
+
+
 def _columns(mask: Bool[Tensor, "*modes"] | None, shape: Sequence[int]) -> int | None:
     """How many of the last axis' waves a mask keeps, or None where they are not the lowest."""
     if mask is None:
@@ -135,12 +147,6 @@ def _runs_natively(state: Tensor, scheme: Sequence[Tensor], term: Sequence[Tenso
         return False
     if {tensor.dtype.to_real() for tensor in tensors} not in ({torch.float32}, {torch.float64}):
         return False
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return False
-    if any(
-        torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-        or torch.autograd.forward_ad.unpack_dual(tensor).tangent is not None
-        for tensor in tensors
-    ):
+    if any(map(is_watched, tensors)):
         return False
     return all(map(is_transformed, lengths))
