@@ -39,7 +39,7 @@ from limitlab.problems.pde.laws import GaussianLaw
 from limitlab.problems.pde.periodic import time_derivative
 from limitlab.problems.pde.problem import Field, Parameter, PDEProblem
 from limitlab.solvers.failures import SolutionBlewUp
-from limitlab.solvers.native import is_transformed
+from limitlab.solvers.pde.native import is_transformed
 from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.solvers.pde.terms import VorticityTransport, velocity_symbol
 from limitlab.spaces.grid import Grid

@@ -18,8 +18,8 @@ Where the time goes, for one N of one vorticity on 128 x 128 points in double pr
     N called, in torch          690    four real transforms 390, products 150, stages 65, coefficients of steps 55
     N of `terms`, compiled      120    rows 65, columns 50; in both, the transforms are three fifths
 
-A call of torch reads and writes whole fields, which leave the cache; machine code (`limitlab.solvers.native`) runs four
-samples side by side, eight in single precision, and passes over a field twice.
+A call of torch reads and writes whole fields, which leave the cache; machine code (`limitlab.solvers.pde.native`) runs
+four samples side by side, eight in single precision, and passes over a field twice.
 """
 
 from __future__ import annotations

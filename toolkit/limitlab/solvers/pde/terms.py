@@ -4,8 +4,8 @@
     VorticityTransport    N(w) = f - u . grad w, in the plane
 
 Each is a function for any tensors, on any device and with gradients. `compiled` gives the same steps of ETDRK4 as
-machine code (`limitlab.solvers.native`) where they can be had: on the CPU, where no gradient is asked, for numbers of
-points that are powers of two, in one precision; elsewhere None.
+machine code (`limitlab.solvers.pde.native`) where they can be had: on the CPU, where no gradient is asked, for numbers
+of points that are powers of two, in one precision; elsewhere None.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
-from limitlab.solvers.native import is_transformed
+from limitlab.solvers.pde.native import is_transformed
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, derivative_symbol, fourier, inverse_fourier, wavenumbers
 
@@ -56,7 +56,7 @@ class PolynomialTerm:
         whole = self.grid.dimension == 1 and self.symbol.shape == state.shape[1:]
         if not whole or kept is None or not _runs_natively(state, scheme, [self.symbol], lengths):
             return None
-        from limitlab.solvers.native.line import line_march
+        from limitlab.solvers.pde.native.line import line_march
 
         return line_march(scheme, self.symbol, self.powers or (0.0,), self.grid.shape[0], kept)
 
@@ -99,7 +99,7 @@ class VorticityTransport:
         fits = self.forcing.dim() == 3 and len(self.forcing) in (1, len(state))
         if not fits or not _runs_natively(state, scheme, term, self.grid.shape):
             return None
-        from limitlab.solvers.native.plane import plane_march
+        from limitlab.solvers.pde.native.plane import plane_march
 
         symbols = [*self.velocity.imag, self.of_product, self.of_difference]
         return plane_march(scheme, symbols, self.forcing.expand_as(state), self.grid.shape[1], kept)

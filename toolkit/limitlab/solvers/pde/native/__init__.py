@@ -15,7 +15,7 @@ SHORTEST = 4
 def is_transformed(points: int) -> bool:
     """Whether lines of so many points are transformed in machine code: powers of two.
 
-    >>> from limitlab.solvers.native import is_transformed
+    >>> from limitlab.solvers.pde.native import is_transformed
     >>> [points for points in range(100) if is_transformed(points)]
     [4, 8, 16, 32, 64]
     """
@@ -26,8 +26,8 @@ def forget_stale(folder: Path) -> None:
     """Remove what numba keeps of the modules of a folder, where it is older than one of them.
 
     >>> from pathlib import Path
-    >>> from limitlab.solvers.native import forget_stale
-    >>> forget_stale(Path(ll.__file__).parent / "solvers" / "native")
+    >>> from limitlab.solvers.pde.native import forget_stale
+    >>> forget_stale(Path(ll.__file__).parent / "solvers" / "pde" / "native")
     """
     newest = max((source.stat().st_mtime for source in folder.glob("*.py")), default=0.0)
     # another process may do the same, and the folder may be another person's

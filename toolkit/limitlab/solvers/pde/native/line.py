@@ -20,10 +20,10 @@ from jaxtyping import Complex
 from numba import njit
 from torch import Tensor
 
-from limitlab.solvers.native.fft import fft, load_pair, store_pair, twiddles_of
-from limitlab.solvers.native.groups import buffer_of, from_groups, run_groups, to_groups
-from limitlab.solvers.native.lanes import multiply_add, spread, store
-from limitlab.solvers.native.stages import Memory, next_stage, propagate, table_of, times
+from limitlab.solvers.pde.native.fft import fft, load_pair, store_pair, twiddles_of
+from limitlab.solvers.pde.native.groups import buffer_of, from_groups, run_groups, to_groups
+from limitlab.solvers.pde.native.lanes import multiply_add, spread, store
+from limitlab.solvers.pde.native.stages import Memory, next_stage, propagate, table_of, times
 
 
 class Line(NamedTuple):

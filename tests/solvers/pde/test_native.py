@@ -2,7 +2,7 @@
 
 import os
 
-from limitlab.solvers.native import forget_stale, is_transformed
+from limitlab.solvers.pde.native import forget_stale, is_transformed
 
 
 def test_what_is_older_than_a_module_is_removed(tmp_path):

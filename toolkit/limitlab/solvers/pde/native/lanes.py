@@ -27,7 +27,7 @@ intrinsic: Any = extending.intrinsic
 def width_of(dtype: torch.dtype) -> int:
     """Lanes of a dtype.
 
-    >>> from limitlab.solvers.native.lanes import width_of
+    >>> from limitlab.solvers.pde.native.lanes import width_of
     >>> width_of(torch.float32)
     8
     """

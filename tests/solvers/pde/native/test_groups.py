@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from limitlab.interruption import interruptible
-from limitlab.solvers.native import groups as module
-from limitlab.solvers.native.groups import from_groups, run_groups, to_groups
+from limitlab.solvers.pde.native import groups as module
+from limitlab.solvers.pde.native.groups import from_groups, run_groups, to_groups
 
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])

@@ -16,7 +16,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from limitlab.interruption import ask_to_go_on
-from limitlab.solvers.native.lanes import width_of
+from limitlab.solvers.pde.native.lanes import width_of
 
 Room = TypeVar("Room")
 WORK_BETWEEN_QUESTIONS = 2**19

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab.solvers.native.fft import fft, twiddles_of
-from limitlab.solvers.native.lanes import width_of
+from limitlab.solvers.pde.native.fft import fft, twiddles_of
+from limitlab.solvers.pde.native.lanes import width_of
 
 
 def transformed(x):

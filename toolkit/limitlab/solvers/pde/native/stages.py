@@ -16,8 +16,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from limitlab.solvers.native.fft import load_pair, store_pair
-from limitlab.solvers.native.lanes import multiply_add, spread
+from limitlab.solvers.pde.native.fft import load_pair, store_pair
+from limitlab.solvers.pde.native.lanes import multiply_add, spread
 
 E, HALF, Q, TWO_Q, F1, TWO_F2, F3 = range(7)
 """Places in a table of e^z, e^(z/2), Q, 2 Q, f1, 2 f2, f3: a stage reads two of them, and no others pass the cache."""

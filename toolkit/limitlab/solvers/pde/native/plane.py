@@ -18,10 +18,10 @@ from jaxtyping import Complex, Float
 from numba import njit
 from torch import Tensor
 
-from limitlab.solvers.native.fft import fft, load_pair, store_pair, twiddles_of
-from limitlab.solvers.native.groups import buffer_of, from_groups, run_groups, to_groups
-from limitlab.solvers.native.lanes import multiply_add, spread
-from limitlab.solvers.native.stages import Memory, foresee, next_stage, push, table_of
+from limitlab.solvers.pde.native.fft import fft, load_pair, store_pair, twiddles_of
+from limitlab.solvers.pde.native.groups import buffer_of, from_groups, run_groups, to_groups
+from limitlab.solvers.pde.native.lanes import multiply_add, spread
+from limitlab.solvers.pde.native.stages import Memory, foresee, next_stage, push, table_of
 
 
 class Plane(NamedTuple):

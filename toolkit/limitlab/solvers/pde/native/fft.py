@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from limitlab.solvers.native.lanes import load, multiply_add, spread, store
+from limitlab.solvers.pde.native.lanes import load, multiply_add, spread, store
 
 
 def twiddles_of(n: int, dtype: np.dtype) -> np.ndarray:
