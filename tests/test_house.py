@@ -28,7 +28,19 @@ FUNCTIONS = [function for path in MODULES for function in functions(path)]
 FACES = {"solve_ode", "solve_sde", "fit", "generate", "empirical_ntk", "FNO.__init__", "search"}
 """Public functions whose many options are the point of them: they may have more than eight, by keyword."""
 CROSS_CUTTING = {f"test_{name}.py" for name in ("house", "environment", "examples", "readme", "toy_system", "wheel")}
-HEAVY = ("torch", "sympy", "plotly", "dask", "distributed", "xarray", "zarr", "accelerate", "papermill", "nbformat")
+HEAVY = (
+    "torch",
+    "numba",
+    "sympy",
+    "plotly",
+    "dask",
+    "distributed",
+    "xarray",
+    "zarr",
+    "accelerate",
+    "papermill",
+    "nbformat",
+)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,29 @@ def row(name: str, seconds: dict[str, list[float]], pairs: list[tuple[str, str]]
     return {"name": name, "wall_seconds": medians, "ratios": ratios, **facts}
 
 
+def compared(
+    name: str, contestants: dict, pairs: list[tuple[str, str]], rounds: int, warm: int = 2, **facts: object
+) -> dict:
+    """A row of wall times, with the ratios of processor time of the same rounds, and of the fastest rounds."""
+    used: dict[str, list[float]] = {contestant: [] for contestant in contestants}
+
+    def counted(contestant: str) -> Callable[[], None]:
+        def call() -> None:
+            start = time.process_time()
+            contestants[contestant]()
+            used[contestant].append(time.process_time() - start)
+
+        return call
+
+    seconds = interleave({contestant: counted(contestant) for contestant in contestants}, rounds, warm)
+    used = {contestant: times[-rounds:] for contestant, times in used.items()}
+    ratios = {f"{peer} / {ours}": against(used, ours, peer) for ours, peer in pairs}
+    fastest = {f"{peer} / {ours}": min(seconds[peer]) / min(seconds[ours]) for ours, peer in pairs}
+    print("  processor: " + ", ".join(f"{pair} {ratio['median']:.2f}" for pair, ratio in ratios.items()))
+    print("  fastest:   " + ", ".join(f"{pair} {ratio:.2f}" for pair, ratio in fastest.items()))
+    return row(name, seconds, pairs, processor_ratios=ratios, fastest_ratios=fastest, **facts)
+
+
 def peak_memory(compute: Callable[[], object], warm: int) -> dict[str, int]:
     """Bytes: growth of the peak resident set over `warm` calls, then the most that the allocator held in one more."""
     resident = peak_resident_set()

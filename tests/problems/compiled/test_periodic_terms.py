@@ -10,6 +10,7 @@ from limitlab.problems.compiled.periodic_terms import (
     fluxes,
     fourier_symbol,
     linear_split,
+    powers_of,
     require_well_posed,
     torch_function,
 )
@@ -34,6 +35,14 @@ def test_an_equation_is_its_linear_terms_and_the_rest():
 def test_conservative_terms_are_fluxes_of_their_order():
     parts = fluxes(read("-dx(u^2/2) + nu*dx(dx(u^3)) + u*u_x"))
     assert parts == {(1,): read("-u^2/2"), (2,): read("nu*u^3"), (0,): read("u*u_x")}
+
+
+def test_a_polynomial_flux_is_its_coefficients_and_nothing_else_is():
+    nu = sympy.Symbol("nu", real=True)
+    assert powers_of(read("-u^2/2"), U) == [0, 0, -sympy.Rational(1, 2)]
+    assert powers_of(read("(1 - u)*u*(u - nu)"), U) == [0, -nu, 1 + nu, -1]
+    for text in ("u*u_x", "sin(u)", "x*u^2", "u^2/(1 + u)", "abs(u)"):
+        assert powers_of(read(text), U) is None
 
 
 def test_in_the_plane_terms_go_by_field_and_by_the_orders_along_both_axes():

@@ -177,3 +177,24 @@ def test_intervals_in_single_precision_take_no_step_more():
 
         integrate_spectral(torch.ones(1, 8, dtype=torch.float64), grid, linear, nonlinear, times, dt=0.1)
     assert calls == [40, 40]
+
+
+def test_waves_of_one_length_share_their_coefficients():
+    grid = Grid.uniform((8, 12), lengths=(1.0, 2.0))
+    kx, ky = wavenumbers(grid)
+    linear = -0.01 * (kx**2 + ky**2)
+    for together, apart in zip(
+        etdrk4_coefficients(linear, 0.1), etdrk4_coefficients(linear.flatten(), 0.1), strict=True
+    ):
+        assert torch.allclose(together.flatten(), apart, rtol=1e-14, atol=0)
+
+
+def test_coefficients_in_the_plane_have_tangents_and_gradients():
+    linear = torch.tensor([[-1.0, -0.5], [-1.0, 0.3]], dtype=torch.float64)
+
+    def q(symbol):
+        return etdrk4_coefficients(symbol, 0.1).q
+
+    assert torch.autograd.gradcheck(q, (linear.clone().requires_grad_(),))
+    _, tangent = torch.func.jvp(q, (linear,), (torch.ones_like(linear),))
+    assert torch.allclose(tangent, (q(linear + 1e-6) - q(linear - 1e-6)) / 2e-6, atol=1e-9)

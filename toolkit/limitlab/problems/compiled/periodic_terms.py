@@ -116,6 +116,17 @@ def degree(expression: sympy.Expr) -> int:
     return CUBIC
 
 
+def powers_of(flux: sympy.Expr, field: sympy.Expr) -> list[sympy.Expr] | None:
+    """Coefficients of a polynomial in the field, from that of its power 0 on; None for anything else."""
+    import sympy
+
+    u = sympy.Symbol("u")
+    plain = flux.subs(field, u)
+    if not plain.is_polynomial(u) or plain.atoms(sympy.Derivative) or _coordinates_in(plain):
+        return None
+    return sympy.Poly(plain, u).all_coeffs()[::-1]
+
+
 def fourier_symbol(linear: Mapping[int, float], grid: Grid) -> Tensor:
     """L(k) on the modes of a 1-D grid: real when every order is even; odd orders leave out the mode n/2."""
     (k,) = wavenumbers(grid)

@@ -22,8 +22,9 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.problems.pde.laws import InitialLaw, evaluate_text
 from limitlab.problems.pde.problem import Field, PDEProblem
 from limitlab.solvers.pde.spectral import dealiased, integrate_spectral
+from limitlab.solvers.pde.terms import PolynomialTerm
 from limitlab.spaces.grid import Grid
-from limitlab.spaces.transforms import derivative_symbol, fourier, inverse_fourier, spectral_resample
+from limitlab.spaces.transforms import dealias_mask, derivative_symbol, fourier, inverse_fourier, spectral_resample
 
 if TYPE_CHECKING:
     import xarray
@@ -159,6 +160,13 @@ class PeriodicProblem(PDEProblem):
         symbol = symbol.to(like.device, precision)
         if not terms.nonlinear:
             return symbol, None
+        derivatives = _Derivatives(grid, like)
+        if terms.powers is not None:
+            ((order, polynomial),) = terms.powers.items()
+            mask = dealias_mask(grid, terms.keep, like.device) if dealias else None
+            powers = tuple(float(f(numbers, _no_derivative)) for f in polynomial)
+            waves = derivatives[order] if order else torch.ones_like(derivatives[1])
+            return symbol, PolynomialTerm(grid, waves, powers, mask)
         x = grid.points(like.dtype, like.device)[..., 0]
 
         def nonlinear(spectrum: Tensor) -> Tensor:
@@ -176,7 +184,6 @@ class PeriodicProblem(PDEProblem):
                 parts.append(part * derivatives[order] if order else part)
             return sum(parts[1:], parts[0])
 
-        derivatives = _Derivatives(grid, like)
         return symbol, dealiased(nonlinear, grid, terms.keep, like.device) if dealias else nonlinear
 
     @property
@@ -189,11 +196,15 @@ class PeriodicProblem(PDEProblem):
 
 
 class Terms(NamedTuple):
-    """An equation as torch functions: coefficients of linear derivatives, fluxes of the rest, share of modes kept."""
+    """An equation as torch functions: coefficients of linear derivatives, fluxes of the rest, share of modes kept.
+
+    powers: of the one flux that is a polynomial in u, its coefficients from that of u^0 on; None for other equations.
+    """
 
     linear: dict[int, Callable[..., Any]]
     nonlinear: dict[int, Callable[..., Any]]
     keep: float
+    powers: dict[int, list[Callable[..., Any]]] | None
 
 
 @lru_cache(maxsize=64)
@@ -201,7 +212,7 @@ def terms_of(equation: str, parameters: tuple[str, ...]) -> Terms:
     """The text split into coefficients of linear derivatives and fluxes of the rest, by order of the derivative."""
     import sympy
 
-    from limitlab.problems.compiled.periodic_terms import degree, fluxes, linear_split, torch_function
+    from limitlab.problems.compiled.periodic_terms import degree, fluxes, linear_split, powers_of, torch_function
     from limitlab.problems.text.grammar import parse_equation
 
     parsed = parse_equation(equation, parameters=parameters)
@@ -214,11 +225,17 @@ def terms_of(equation: str, parameters: tuple[str, ...]) -> Terms:
     if in_time or t in right.subs(u, sympy.Symbol("u")).free_symbols:
         raise InvalidArgument(f"the right side may hold u, its x derivatives and x, but no t; got {equation!r:.80}")
     linear, rest = linear_split(right, (u,))
+    parts = {order: flux for (order,), flux in fluxes(rest).items()}
+    powers = {order: powers_of(flux, u) for order, flux in parts.items()}
+    is_known = len(parts) == 1 and None not in powers.values()
     return Terms(
         linear={order: torch_function(c) for (_, (order,)), c in linear.items() if c != 0},
-        nonlinear={order: torch_function(flux) for (order,), flux in fluxes(rest).items()},
+        nonlinear={order: torch_function(flux) for order, flux in parts.items()},
         # Orszag's rule: a product of d factors needs 2/(d + 1)
         keep=2 / (max(2, degree(rest)) + 1),
+        powers={order: [torch_function(c) for c in found or ()] for order, found in powers.items()}
+        if is_known
+        else None,
     )
 
 

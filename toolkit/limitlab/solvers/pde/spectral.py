@@ -12,15 +12,22 @@ Fourth-order exponential time differencing (ETDRK4; Cox & Matthews 2002, Kassam 
 
 Near z = 0 these cancel, so each is the mean over a circle of radius one around z. For a real L the upper half circle
 and the real part suffice; for a complex L the coefficients are complex; their real part would lose three orders.
+
+Where the time goes, for one N of one vorticity on 128 x 128 points in double precision, in microseconds of one thread:
+
+    N called, in torch          690    four real transforms 390, products 150, stages 65, coefficients of steps 55
+    N of `terms`, compiled      120    rows 65, columns 50; in both, the transforms are three fifths
+
+A call of torch reads and writes whole fields, which leave the cache; machine code (`limitlab.solvers.pde.native`) runs
+four samples side by side, eight in single precision, and passes over a field twice.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,6 +38,7 @@ from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.bases import basis_of
+from limitlab.solvers.pde.terms import March, is_watched
 from limitlab.solvers.times import sliver_of
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask
@@ -58,6 +66,14 @@ class ETDRK4Coefficients(NamedTuple):
         at_b = nonlinear(decayed + self.q * at_a)
         c = self.half_exponential * a + self.q * (2 * at_b - at_start)
         return self.exponential * state + self.f1 * at_start + 2 * self.f2 * (at_a + at_b) + self.f3 * nonlinear(c)
+
+
+@runtime_checkable
+class Compilable(Protocol):
+    """A nonlinear term that may know its steps in machine code (`limitlab.solvers.pde.terms`)."""
+
+    def compiled(self, scheme: Sequence[Tensor], state: Tensor) -> March | None:
+        """Steps with these coefficients, from states like this one, or None where the term has to be called."""
 
 
 def integrate_spectral(
@@ -101,7 +117,7 @@ def integrate_spectral(
 
     _require_finite(coefficients, moments[0], moments[0], first)
     frames = [stored(coefficients)]
-    state, schemes = coefficients, {}
+    state, marches = coefficients, {}
     for start, end in pairwise(moments):
         if nonlinear is None:
             # from the very start: products of exponentials would add up their rounding
@@ -113,16 +129,23 @@ def integrate_spectral(
             step_size = (end - start) / steps
             # equal intervals have lengths that differ in the last bit, and one scheme
             key = round(step_size, 15)
-            if key not in schemes:
-                schemes[key] = etdrk4_coefficients(linear, step_size)
-            step = partial(schemes[key].step, nonlinear=nonlinear)
-            state = _advance(state, step, steps, (start, end), first)
+            if key not in marches:
+                marches[key] = _march(etdrk4_coefficients(linear, step_size), nonlinear, state)
+            state = _advance(state, marches[key], steps, (start, end), first)
         frames.append(stored(state))
     return torch.stack(frames, dim=1)
 
 
 def etdrk4_coefficients(linear: Float[Tensor, "*modes"] | Complex[Tensor, "*modes"], dt: float) -> ETDRK4Coefficients:
     """Coefficients of one step of length dt for the symbol L; real exactly when L is."""
+    if not linear.is_complex() and linear.dim() > 1 and not is_watched(linear):
+        # in the plane many waves are as long as each other
+        lengths, places = linear.unique(return_inverse=True)
+        return ETDRK4Coefficients(*(coefficient[places] for coefficient in _on_circles(lengths, dt)))
+    return _on_circles(linear, dt)
+
+
+def _on_circles(linear: Tensor, dt: float) -> ETDRK4Coefficients:
     # in double whatever the state is: the quotients below cancel three leading terms
     z = linear.to(torch.complex128 if linear.is_complex() else torch.float64) * dt
     # halfway between: on the upper half circle the points then stand for their mirror images too
@@ -160,18 +183,30 @@ def dealiased(
     return truncated
 
 
-def _advance(
-    state: Tensor, step: Callable[[Tensor], Tensor], steps: int, span: tuple[float, float], first: int
-) -> Tensor:
+def _march(scheme: ETDRK4Coefficients, nonlinear: Callable[[Tensor], Tensor], state: Tensor) -> March:
+    """In machine code where the term can be had so."""
+    march = nonlinear.compiled(scheme, state) if isinstance(nonlinear, Compilable) else None
+    if march is not None:
+        return march
+
+    def step_by_step(state: Tensor, steps: int) -> Tensor:
+        for _ in range(steps):
+            ask_to_go_on()
+            state = scheme.step(state, nonlinear)
+        return state
+
+    return step_by_step
+
+
+def _advance(state: Tensor, march: March, steps: int, span: tuple[float, float], first: int) -> Tensor:
     start, end = span
     checked = start
-    for count in range(1, steps + 1):
-        ask_to_go_on()
-        state = step(state)
-        if count % STEPS_BETWEEN_CHECKS == 0 or count == steps:
-            now = start + count * ((end - start) / steps)
-            _require_finite(state, checked, now, first)
-            checked = now
+    for done in range(0, steps, STEPS_BETWEEN_CHECKS):
+        count = min(done + STEPS_BETWEEN_CHECKS, steps)
+        state = march(state, count - done)
+        now = start + count * ((end - start) / steps)
+        _require_finite(state, checked, now, first)
+        checked = now
     return state
 
 
