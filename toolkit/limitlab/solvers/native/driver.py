@@ -6,6 +6,7 @@ one from the queue. Compiled by numba once for all fields and methods, and kept 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,10 @@ from limitlab.solvers.native.frame import (
     STIFFNESS,
     TIME,
 )
+from limitlab.solvers.numba_cache import forget_stale
 from limitlab.solvers.ode.stepping import HUGE
+
+forget_stale(Path(__file__).parent)
 
 # mypy counts the typing context among the arguments of a call
 intrinsic: Any = typed_intrinsic
