@@ -90,6 +90,7 @@ class Studio(widgets.VBox):
         display({**self._repr_mimebundle_(), "text/plain": repr(self)}, raw=True)
 
     def _drawn(self) -> str:
+        self.main.catch_up()
         return snapshot(type(self).__name__, self.summary(), self.main.figure)
 
     def _show_picture(self, check: Check) -> None:
