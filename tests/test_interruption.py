@@ -86,7 +86,7 @@ def out_after(looks):
 
 
 @pytest.mark.parametrize(
-    "options", [{"rtol": 1e-8}, {"method": "rk4", "step_size": 1e-3}, {"method": "rodas5", "rtol": 1e-8}]
+    "options", [{"rtol": 1e-8}, {"method": "rk4", "step_size": 0.02}, {"method": "rodas5", "rtol": 1e-8}]
 )
 def test_a_solve_that_is_out_of_time_keeps_what_it_solved(options):
     times, y0 = torch.linspace(0.0, 5.0, 201, dtype=torch.float64), torch.ones(2, 1, dtype=torch.float64)
@@ -104,7 +104,7 @@ def test_a_solve_that_is_out_of_time_keeps_what_it_solved(options):
     assert bool(reached[: int(reached.sum())].all())
     assert torch.equal(part.y[:, reached], whole.y[:, reached])
     until = part.failures[0].time
-    assert float(times[reached][-1]) <= until <= float(times[reached][-1]) + 5.0 / 200
+    assert float(times[reached][-1]) <= until <= float(times[reached][-1]) + 5.0 / 200 + 1e-9
     with interruptible(out_after(10)), pytest.raises(SolveFailed, match="out of time"):
         solve_ode(lambda t, y: -t * y, y0, times, **options)
 
