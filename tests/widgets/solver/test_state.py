@@ -9,7 +9,7 @@ from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab_widgets import SolverState
-from limitlab_widgets.solver import question
+from limitlab_widgets.shared import budget
 from limitlab_widgets.solver.controls import initial_ranges
 from limitlab_widgets.solver.methods import GROUPS, refusal, usable
 
@@ -306,7 +306,7 @@ def test_a_stop_ends_a_long_solve_and_says_that_the_solution_is_old(opened, monk
 @pytest.fixture
 def ticking(monkeypatch):
     """A clock that goes on by ten milliseconds each time that somebody looks at it."""
-    monkeypatch.setattr(question, "CLOCK", partial(next, count(0.0, 0.01)))
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 0.01)))
 
 
 @pytest.mark.parametrize(

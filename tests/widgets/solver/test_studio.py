@@ -6,7 +6,7 @@ import pytest
 
 from limitlab import problems
 from limitlab_widgets import SolverStudio
-from limitlab_widgets.solver import question
+from limitlab_widgets.shared import budget
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_failure_is_shown_and_goes_away(opened):
 
 
 def test_a_part_of_a_solution_is_called_one(opened, monkeypatch):
-    monkeypatch.setattr(question, "CLOCK", partial(next, itertools.count(0.0, 0.01)))
+    monkeypatch.setattr(budget, "CLOCK", partial(next, itertools.count(0.0, 0.01)))
     studio = opened("lorenz")
     studio.state.seconds = 0.2
     until = studio.state.solved.reached["dopri8"]

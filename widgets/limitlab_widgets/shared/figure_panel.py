@@ -78,6 +78,8 @@ class FigurePanel(widgets.VBox):
         """Do what waits for the figure to come into view."""
         with self._lock:
             waiting, asked = self._waiting, self._asked
+            if waiting is None and self._edit is None:
+                return
         drawn = waiting() if callable(waiting) else waiting
         with self._lock:
             if self._asked != asked or self.figure is None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import anywidget
 import plotly
 import plotly.graph_objects as go
+from plotly.serializers import custom_serializers
 from traitlets import Any as AnyTrait
 from traitlets import Bool, List, Unicode
 
@@ -61,6 +62,11 @@ class PlotlyLibrary(anywidget.AnyWidget):
             cls._shared = None
 
 
+def _heard() -> Any:
+    """What a page tells of a figure; ipywidgets would send it back to the page, which may be all that it draws."""
+    return AnyTrait(allow_none=True).tag(sync=True, echo_update=False, **custom_serializers)
+
+
 class FigureWidget(go.FigureWidget):
     """Plotly's figure widget, drawn by the shared library as wide as its column.
 
@@ -73,6 +79,7 @@ class FigureWidget(go.FigureWidget):
     _widget_data: Any = List().tag(sync=True, to_json=as_bytes, from_json=lambda value, _manager: value)
     _py2js_addTraces = AnyTrait(allow_none=True).tag(sync=True, to_json=as_bytes)  # noqa: N815
     _py2js_update = AnyTrait(allow_none=True).tag(sync=True, to_json=as_bytes)
+    _js2py_traceDeltas, _js2py_layoutDelta, _js2py_pointsCallback = _heard(), _heard(), _heard()  # noqa: N815
     _esm = """
     const library = async () => {
       while (!globalThis.limitlabPlotly) await new Promise((again) => setTimeout(again, 20));

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from limitlab import figures
 from limitlab.errors import LimitlabError
-from limitlab.interruption import TimeIsUp, interruptible
+from limitlab.interruption import interruptible
 from limitlab.problems import SDEProblem
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.solve import solve_sde
 from limitlab.solvers.solution import Solution
+from limitlab_widgets.shared.budget import Budget
 from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.solver.methods import STIFF, System, failure_text
 from limitlab_widgets.solver.noise import brownian_path, refinement
@@ -35,7 +36,6 @@ FEWEST_FRAMES, MOST_FRAMES, SDE_FRAMES, ADAPTIVE_FRAMES = 801, 2001, 256, 64
 EARLIEST = 1e-7
 STEPS = tuple(2**k for k in range(3, 12))
 ABSOLUTE = {"ode": 1e-3, "sde": 0.1}
-CLOCK = time.monotonic
 
 
 @dataclass(frozen=True)
@@ -184,15 +184,9 @@ class Solved:
 
     def add(self, method: str, check: Check, seconds: float) -> None:
         """Solve by one more method, for so many seconds at most."""
-        begun, until = time.perf_counter(), CLOCK() + seconds
-
-        def still_asked() -> None:
-            check()
-            if CLOCK() > until:
-                raise TimeIsUp
-
+        begun = time.perf_counter()
         try:
-            solution, dataset = self.question.solve(method, still_asked)
+            solution, dataset = self.question.solve(method, Budget(check, seconds))
         except LimitlabError as error:
             self.failures[method] = f"{method}: {error}"
             return

@@ -21,9 +21,9 @@ from limitlab import problems
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
 from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.problems.text.systems import kind_of
+from limitlab_widgets.shared.budget import SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
-from limitlab_widgets.solver import question as asked
 from limitlab_widgets.solver.methods import System, first_methods, usable
 from limitlab_widgets.solver.question import STEPS, Question, Solved
 from limitlab_widgets.solver.reference import ode_error, ode_reference, sde_error, sde_reference, tightness
@@ -41,7 +41,6 @@ ENDS: dict[str, tuple[float, float | None]] = {
 }
 # the first solve of a kernel loads what later ones find loaded
 FIRST_PATIENCE, PATIENCE, PAUSE = 60.0, 0.8, 1.0
-SECONDS = 2.0
 TOLERANCE = {"ode": 1e-3, "sde": 1e-2}
 
 
@@ -199,7 +198,7 @@ class SolverState(StudioState):
     def _solve(self, question: Question, methods: tuple[str, ...], refine: bool, check: Check) -> None:
         solved, earlier = Solved(question, methods), self.solved
         question.warm_up()
-        until = asked.CLOCK() + question.seconds
+        together = Budget(check, question.seconds)
         for count, method in enumerate(methods, start=1):
             check()
             if earlier and earlier.question == question and method in earlier.methods:
@@ -207,7 +206,7 @@ class SolverState(StudioState):
                 continue
             self.report(check, f"solving by {method}, {count} of {len(methods)}")
             # what one leaves is shared by those after it
-            solved.add(method, check, (until - asked.CLOCK()) / (len(methods) + 1 - count))
+            solved.add(method, check, together.left / (len(methods) + 1 - count))
         if refine and solved.solutions:
             self.report(check, "refining one path")
             solved = solved.refined(earlier, check)
