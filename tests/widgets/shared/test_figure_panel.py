@@ -10,7 +10,7 @@ from ipywidgets.widgets.widget import _instances
 
 from limitlab.figures import Sketch
 from limitlab_widgets.shared.figure_panel import FigurePanel
-from limitlab_widgets.shared.plotly_widget import PlotlyLibrary
+from limitlab_widgets.shared.plotted.plotly_widget import PlotlyLibrary
 
 
 def lines(*names: str, scale: float = 1.0, **layout) -> go.Figure:

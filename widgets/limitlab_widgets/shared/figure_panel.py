@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.basedatatypes import Undefined
 
 from limitlab.figures import Sketch
-from limitlab_widgets.shared.differences import can_be_set, differences, message, set_changes
+from limitlab_widgets.shared.plotted.differences import can_be_set, differences, message, set_changes
 from limitlab_widgets.shared.widget_tree import discard
 
 Drawn: TypeAlias = go.Figure | Sketch
@@ -36,7 +36,7 @@ class FigurePanel(widgets.VBox):
     """Whether the page is dark; a studio sets it for the kernel, and calls `follow_theme`."""
 
     def __init__(self, *, height: int | None = None, label: str = "") -> None:
-        from limitlab_widgets.shared.plotly_widget import PlotlyLibrary
+        from limitlab_widgets.shared.plotted.plotly_widget import PlotlyLibrary
 
         self.figure: Any = None
         self.height, self.label = height, label
@@ -113,7 +113,7 @@ class FigurePanel(widgets.VBox):
         super().close()
 
     def _draw(self, drawn: Drawn) -> None:
-        from limitlab_widgets.shared.plotly_widget import FigureWidget
+        from limitlab_widgets.shared.plotted.plotly_widget import FigureWidget
 
         if self.height:
             drawn.update_layout(height=self.height)

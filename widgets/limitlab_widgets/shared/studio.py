@@ -27,7 +27,7 @@ import ipywidgets as widgets
 
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.page import Page
-from limitlab_widgets.shared.snapshot import snapshot
+from limitlab_widgets.shared.plotted.snapshot import snapshot
 from limitlab_widgets.shared.widget_tree import discard, parts
 from limitlab_widgets.shared.worker import Check, Worker
 

@@ -142,10 +142,10 @@ def _paths(
         raise InvalidArgument(f"components must name {len(axes)} components of the state; got {chosen}")
     methods, sample = methods_of(solution), highlighted(solution, sample)
     solid = len(axes) == 3
-    kind = {"type": "scatter3d" if solid else "scatter"}
 
-    def columns(values: np.ndarray) -> dict[str, np.ndarray]:
-        return {axis: compact(values[:, index]) for index, axis in enumerate(axes)}
+    def columns(values: np.ndarray) -> dict[str, Any]:
+        kind = "scatter3d" if solid else "scatter"
+        return {"type": kind} | {axis: compact(values[:, index]) for index, axis in enumerate(axes)}
 
     traces = []
     for number, (method, part) in enumerate(methods.items()):
@@ -153,7 +153,6 @@ def _paths(
         path = paths[sample]
         indices = evenly(len(path.time), PATH_POINTS)
         behind = dict(
-            **kind,
             **columns(faint_lines(paths, sample, len(methods))[:, 1:]),
             mode="lines",
             line={"color": hue, "width": 1.5 if solid else 1},
@@ -165,7 +164,6 @@ def _paths(
         )
         where = "<br>".join(f"{name} = %{{{axis}:.5g}}" for axis, name in zip(axes, chosen, strict=True))
         front = dict(
-            **kind,
             **columns(path.values[indices]),
             mode="lines",
             customdata=compact(path.time[indices]),
@@ -179,7 +177,6 @@ def _paths(
         if steps:
             marks, look = step_marks(part, path, sample)
             begun = dict(
-                **kind,
                 **columns(marks[:, 1:]),
                 customdata=marks[:, 0],
                 marker={"color": "#FFFFFF", "size": 3 if solid else 6, "line": {"color": hue, "width": 1.5}},
@@ -191,7 +188,6 @@ def _paths(
     if cursor is not None:
         look = {"color": CURSOR, "size": 9 if solid else 13, "line": {"color": INK, "width": 1.5}}
         dot = dict(
-            **kind,
             **columns(states_at(solution, cursor, chosen, sample=sample).values),
             mode="markers",
             marker=look,

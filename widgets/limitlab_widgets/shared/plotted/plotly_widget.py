@@ -17,7 +17,7 @@ from plotly.serializers import custom_serializers
 from traitlets import Any as AnyTrait
 from traitlets import Bool, List, Unicode
 
-from limitlab_widgets.shared.differences import as_bytes
+from limitlab_widgets.shared.plotted.differences import as_bytes
 from limitlab_widgets.shared.widget_tree import discard
 
 BUNDLE = pathlib.Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
