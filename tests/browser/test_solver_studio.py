@@ -48,6 +48,15 @@ WATCH = f"""() => {{
     }});
 }}"""
 
+# the most bytes, as text, that a move of a parameter may bring: three figures' whole data are five times that
+MOST_BYTES = 150_000
+STEPS = f"""() => Array.from(({PLOT["ladder"]}).data.find(t => t.name === 'tsit5').y)"""
+COUNT = f"""() => {{
+    window.redraws = {{time: 0, phase: 0, ladder: 0}};
+    const plots = {{time: {PLOT["time"]}, phase: {PLOT["phase"]}, ladder: {PLOT["ladder"]}}};
+    for (const name in plots) plots[name].on('plotly_afterplot', () => {{ window.redraws[name] += 1; }});
+}}"""
+
 
 def slider(page, tooltip):
     return page.locator(f".widget-inline-hbox:has([title='{tooltip}']) .noUi-handle")
@@ -107,6 +116,36 @@ def test_a_reader_moves_a_parameter_adds_a_stiff_method_and_moves_the_cursor(ope
         for move, latencies in (("parameter", parameter), ("cursor", cursor)):
             print(f"\n{move} to new figure: {', '.join(f'{n} {ms:.0f} ms' for n, ms in latencies.items())}", end="")
         print()
+
+
+def test_a_move_sends_what_changed_and_draws_what_is_in_view(open_notebook):
+    page = opened(open_notebook, width=1366, height=768)
+    received = []
+    page.evaluate("document.querySelector('.limitlab-studio').scrollIntoView()")
+    handle = slider(page, "nonlinear damping")
+    handle.focus()
+    page.wait_for_function("() => !document.querySelector('.limitlab-table').innerText.includes('…')")
+    # the page has told the kernel which figures it shows, and nothing is under way
+    page.wait_for_timeout(3000)
+    session = page.context.new_cdp_session(page)
+    session.on("Network.webSocketFrameReceived", lambda frame: received.append(len(frame["response"]["payloadData"])))
+    session.send("Network.enable")
+    page.evaluate(COUNT)
+    old, ladder = page.evaluate(ANSWER), page.evaluate(STEPS)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"old => ({ANSWER})() !== old", arg=old)
+    page.wait_for_function("() => window.redraws.time && window.redraws.phase")
+    page.wait_for_timeout(1500)
+    # one figure in two reads its margins again where its numbers have become longer
+    assert max(page.evaluate("Object.values(window.redraws)")) <= 2
+    assert page.evaluate("window.redraws.ladder") == 0
+    assert page.evaluate(STEPS) == ladder
+    assert sum(received) < MOST_BYTES
+    page.evaluate(f"({PLOT['ladder']}).scrollIntoView()")
+    page.wait_for_function(f"old => JSON.stringify(({STEPS})()) !== JSON.stringify(old)", arg=ladder)
+    # it shows the very solution that the other figures show
+    table = page.locator(".limitlab-table tr", has_text="tsit5").inner_text().split()
+    assert len(page.evaluate(STEPS)) == int(table[2]) + 1
 
 
 def test_a_reader_types_equations_and_looks_at_noise_and_nothing_is_cut(open_notebook):

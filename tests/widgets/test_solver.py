@@ -1,6 +1,7 @@
-"""A hundred random actions on two solver studios, with state, controls and figures compared after each."""
+"""Seventy random actions on two solver studios, with state, controls and figures compared after each."""
 
 import gc
+from itertools import count
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from ipywidgets.widgets.widget import _instances
 from limitlab_widgets import SolverStudio
 from limitlab_widgets.solver.figures import line_time
 
-ACTIONS = 50
+ACTIONS = 36
 
 
 def shown(part):
@@ -55,18 +56,23 @@ def assert_figures_show_the_state(studio, action):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
-def test_state_controls_and_figures_agree_after_every_action(walk, seed):
+def test_state_controls_and_figures_agree_after_every_action(walk, until, seed):
     before = set(_instances)
     studio = SolverStudio(("lotka_volterra", "ornstein_uhlenbeck")[seed])
     # long solves are not what this is about
-    studio.state.max_steps, studio.state.paths = 500, 10
+    studio.state.max_steps, studio.state.paths = 200, 10
+    waited = count(1)
 
     def agree(action):
-        assert studio.state.wait(120), action
+        # the reference follows an answer, and another action drops it: it is waited for now and then alone
+        if next(waited) % 10 == 0:
+            assert studio.state.wait(120), action
+        until(lambda: not studio.state.stale, 120)
         assert_controls_show_the_state(studio, action)
         assert_figures_show_the_state(studio, action)
 
-    walk(studio, ACTIONS, agree, seed, avoid=("most steps", "paths", "Stop", "Solve it"))
+    few = {studio.methods.steps: (8, 32, 128, 512)}
+    walk(studio, ACTIONS, agree, seed, choices=few, avoid=("most steps", "paths", "Stop", "Solve it"))
     studio.close()
     gc.collect()
     assert set(_instances) == before

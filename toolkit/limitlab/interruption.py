@@ -2,6 +2,7 @@
 
 A solver of a minute does not know who waits for it. Its loop calls `ask_to_go_on()` once a step, which does nothing,
 unless the work was started under `interruptible(check)`: then `check()` may raise, and the exception ends the work.
+Where it raises `TimeIsUp`, solvers of ordinary and stochastic equations end with what they have, as a failure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _check: ContextVar[Callable[[], object] | None] = ContextVar("check", default=None)
+
+
+class TimeIsUp(Exception):
+    """Raised by a check to end a solve where it is: times that were not reached hold NaN, and `failures` says so.
+
+    >>> def check():
+    ...     raise ll.interruption.TimeIsUp
+    >>> with ll.interruption.interruptible(check):
+    ...     solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 1.0], on_failure="mask")
+    >>> solution.failures[0].kind
+    'out of time'
+    """
 
 
 @contextmanager

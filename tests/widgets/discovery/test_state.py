@@ -1,4 +1,6 @@
 import time
+from functools import partial
+from itertools import count
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab_widgets import DiscoveryState
+from limitlab_widgets.shared import budget
 
 SMALL = {"adam": 30, "quasi_newton": 20, "width": 6, "collocation": 16, "seconds": 1.0}
 FILE = b"time,u\n0,1\n1,0.61\n2,0.37\n3,0.22\n4,0.14\n5,0.08\n"
@@ -127,6 +130,34 @@ def test_a_new_start_is_solved_again(searched):
     searched.forecast.start = (0.5,)
     assert searched.forecast.wait(60)
     assert searched.forecast.forecasts.states["truth"][0, 0] == 0.5
+
+
+def test_a_forecast_that_takes_too_long_goes_as_far_as_it_does_and_says_so(searched, monkeypatch):
+    searched.learning.refit_picked()
+    assert searched.learning.wait(60)
+    assert searched.forecast.wait(60)
+    # a look takes a quarter of a second
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 0.25)))
+    forecast = searched.forecast
+    forecast.span = 50.0
+    assert forecast.wait(60)
+    assert forecast.error.startswith("stopped, as there are 2 s for all of them: ")
+    assert forecast.error.endswith(" of 50; shorten the span")
+    for name, y in forecast.forecasts.states.items():
+        until = forecast.forecasts.times[np.isfinite(y).all(1)][-1]
+        assert (f"{name} at t = {until:.4g}" in forecast.error) == (until < 50.0)
+        assert until == 50.0 or name == "truth" or forecast.forecasts.error(name) == np.inf
+
+
+def test_measurements_that_take_too_long_are_not_shown(opened, monkeypatch):
+    state = opened()
+    before = state.measured
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 1.0)))
+    state.span = 2.0 * state.span
+    assert state.wait(60)
+    assert state.error
+    assert state.stale
+    assert state.measured is before
 
 
 def test_what_changed_since_the_training_is_said(searched):

@@ -1,3 +1,6 @@
+from functools import partial
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +9,7 @@ from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab_widgets import SolverState
+from limitlab_widgets.shared import budget
 from limitlab_widgets.solver.controls import initial_ranges
 from limitlab_widgets.solver.methods import GROUPS, refusal, usable
 
@@ -297,6 +301,66 @@ def test_a_stop_ends_a_long_solve_and_says_that_the_solution_is_old(opened, monk
     assert state.wait(30)
     assert (state.stale, state.phase, state.activity) == (True, "idle", "stopped")
     assert state.solution is before
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A clock that goes on by ten milliseconds each time that somebody looks at it."""
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 0.01)))
+
+
+@pytest.mark.parametrize(
+    ("problem", "control", "methods", "kind"),
+    [
+        ("van_der_pol", "tolerance", ("tsit5", "dopri8"), "loosen the tolerance"),
+        ("lorenz", "steps", ("rk4", "rodas5"), "take fewer steps"),
+    ],
+)
+def test_a_hostile_solve_shows_what_it_has_and_says_so(opened, ticking, problem, control, methods, kind):
+    state = opened(problem)
+    with state.together():
+        state.control, state.methods, state.tolerance, state.max_steps, state.steps = (
+            control,
+            methods,
+            1e-13,
+            10**6,
+            2048,
+        )
+    assert not state.stale
+    # two seconds together: two hundred looks
+    assert int(np.isfinite(state.solution["step_size"].values).sum()) <= 200
+    for method in methods:
+        until = state.solved.reached[method]
+        y = state.solutions[method]["y"].isel(sample=0)
+        reached = np.isfinite(y).all("state").values
+        assert 0 < until < state.span
+        assert reached[0]
+        assert not reached[y["time"].values > until].any()
+        said = state.failures[method]
+        assert said.startswith(f"{method}: stopped at t = {until:.4g} of {state.span:.4g}, as there are 2 s")
+        assert said.endswith(f"{kind}, or shorten the span")
+    state.methods = methods[:1]
+    assert set(state.solved.reached) == set(state.failures) == set(methods[:1])
+
+
+def test_paths_that_take_too_long_go_as_far_as_they_do(opened, ticking):
+    state = opened("geometric_brownian")
+    state.steps, state.seconds = 2048, 0.1
+    assert set(state.solved.reached) == set(state.methods)
+    for method, until in state.solved.reached.items():
+        y = state.solutions[method]["y"].isel(state=0)
+        assert np.isfinite(y.where(y["time"] <= until, drop=True)).all()
+        assert np.isnan(y.where(y["time"] > until, drop=True)).all()
+        assert "100 of 100 paths" in state.failures[method]
+
+
+def test_more_seconds_solve_to_the_end(opened, ticking):
+    state = opened("lorenz")
+    state.seconds = 0.2
+    assert set(state.solved.reached) == set(state.methods)
+    state.seconds = 3600.0
+    assert (state.solved.reached, state.failures) == ({}, {})
+    assert np.isfinite(state.solution["y"].sel(time=state.times)).all()
 
 
 def test_a_calculus_is_sent_only_where_there_is_noise(opened):

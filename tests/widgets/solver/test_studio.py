@@ -1,8 +1,12 @@
+import itertools
+from functools import partial
+
 import numpy as np
 import pytest
 
 from limitlab import problems
 from limitlab_widgets import SolverStudio
+from limitlab_widgets.shared import budget
 
 
 @pytest.fixture
@@ -221,6 +225,19 @@ def test_a_failure_is_shown_and_goes_away(opened):
     assert "dopri8: blow-up at t = 1" in studio.failures.value
     studio.problem.chooser.value = "linear_decay"
     assert studio.failures.value == ""
+
+
+def test_a_part_of_a_solution_is_called_one(opened, monkeypatch):
+    monkeypatch.setattr(budget, "CLOCK", partial(next, itertools.count(0.0, 0.01)))
+    studio = opened("lorenz")
+    studio.state.seconds = 0.2
+    until = studio.state.solved.reached["dopri8"]
+    assert f"dopri8: stopped at t = {until:.4g} of 25, as there are 0.2 s" in studio.failures.value
+    for told in (studio.figures.legend.value, studio.table.value):
+        assert f", to t&nbsp;=&nbsp;{until:.4g} alone" in told
+    assert line(studio.figures.time, "dopri8").x[-1] <= until
+    studio.methods.seconds.value = 60.0
+    assert "alone" not in studio.figures.legend.value + studio.table.value
 
 
 def test_an_own_equation_is_solved_and_shown(opened):

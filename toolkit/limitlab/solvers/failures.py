@@ -66,6 +66,7 @@ _KINDS: dict[str, tuple[type[SolveFailed], str]] = {
         TooManySteps,
         "use a stiff method if the stiffness log is high, loosen rtol, or raise max_steps",
     ),
+    "out of time": (SolveFailed, "loosen rtol, take longer steps, or shorten the span"),
     "step size underflow": (
         StepSizeUnderflow,
         "the field may jump there, or rtol may be below the precision of the dtype",

@@ -95,7 +95,7 @@ class EventLog:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a sample stopped early: kind is "blow-up", "too many steps" or "step size underflow".
+    """Why a sample stopped early: kind is "blow-up", "too many steps", "out of time" or "step size underflow".
 
     >>> cube, y0 = lambda t, y: y**3, torch.tensor([[0.1], [1.0]])
     >>> masked = ll.solvers.solve_ode(cube, y0, [0.0, 9.0], method="rk4", step_size=0.1, on_failure="mask")

@@ -19,9 +19,10 @@ from traitlets import Int, Tuple, validate
 
 from limitlab.discovery.terms import unknowns_of
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
-from limitlab.interruption import interruptible
+from limitlab.interruption import TimeIsUp, interruptible
 from limitlab_widgets.discovery.completing import checked_start, first_start, solutions
 from limitlab_widgets.discovery.learned import Learned
+from limitlab_widgets.shared.budget import SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
@@ -101,15 +102,24 @@ class Forecast(StudioState):
         problem = learned.plan.sampling.problem
         times = torch.linspace(0.0, span, FRAMES, dtype=torch.float64)
         forecasts = Forecasts(unknowns_of(problem), times.numpy())
+        together, late = Budget(check), []
+        asked = solutions(problem, learned, completed, start, times)
         with torch.no_grad():
-            for name, solve in solutions(problem, learned, completed, start, times).items():
+            for number, (name, solve) in enumerate(asked.items()):
+                # what one leaves is shared by those after it
+                budget = Budget(check, together.left / (len(asked) - number))
                 try:
-                    with interruptible(check):
+                    with interruptible(budget):
                         forecasts.states[name] = solve()
+                except TimeIsUp:
+                    pass
                 except LimitlabError as error:
                     if name != "formula":
                         raise
                     self.refuse(InvalidArgument(f"the equation cannot be solved from this start: {error}"))
+                late += [name] if budget.spent else []
+        if late:
+            self.refuse(InvalidArgument(_stopped(late, forecasts)))
         with self.lock:
             check()
             self.forecasts = forecasts
@@ -127,3 +137,14 @@ class Forecast(StudioState):
     @validate("span")
     def _positive(self, proposal: dict[str, Any]) -> float:
         return check_number("span", proposal["value"], low=1e-9, high=1e9)
+
+
+def _stopped(late: list[str], forecasts: Forecasts) -> str:
+    """Which forecasts end early, where, and what to do."""
+    ends = []
+    for name in late:
+        reached = np.isfinite(forecasts.states[name]).all(1) if name in forecasts.states else np.zeros(1, dtype=bool)
+        until = float(forecasts.times[: len(reached)][reached][-1]) if reached.any() else 0.0
+        ends.append(f"{name} at t = {until:.4g}")
+    most = f"{SECONDS:g} s for all of them"
+    return f"stopped, as there are {most}: {', '.join(ends)} of {forecasts.times[-1]:.4g}; shorten the span"

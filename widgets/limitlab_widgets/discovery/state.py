@@ -29,7 +29,7 @@ from limitlab.discovery.terms import (
     terms_of,
 )
 from limitlab.errors import InvalidArgument, LimitlabError, check_number, one_of
-from limitlab.interruption import interruptible
+from limitlab.interruption import TimeIsUp, interruptible
 from limitlab.problems import TextLaw
 from limitlab.problems.pde.periodic import PeriodicProblem
 from limitlab_widgets.discovery.fields.sampling import begun
@@ -37,6 +37,7 @@ from limitlab_widgets.discovery.forecast import Forecast
 from limitlab_widgets.discovery.learned import Plan
 from limitlab_widgets.discovery.learning import FIRST_SETTINGS, Learning
 from limitlab_widgets.discovery.sampling import Sampling, fitted_to, reading, suited, suiting
+from limitlab_widgets.shared.budget import SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
@@ -245,8 +246,11 @@ class DiscoveryState(StudioState):
 
     def _measure(self, sampling: Sampling, check: Check) -> None:
         self.report(check, "measuring")
-        with interruptible(check):
-            measured = sampling.measured()
+        try:
+            with interruptible(Budget(check)):
+                measured = sampling.measured()
+        except TimeIsUp:
+            raise InvalidArgument(f"the solve was stopped after {SECONDS:g} s: shorten the span") from None
         with self.lock:
             check()
             self.measured, self._measured_of = measured, sampling

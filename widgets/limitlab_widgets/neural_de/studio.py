@@ -7,6 +7,7 @@ its controls; `studio.state` holds everything, in `state.trained` every class th
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -156,11 +157,11 @@ class NeuralDEStudio(Studio):
             return
         number = min(self.moment.value, len(moments) - 1)
         moment, sample, name = moments[number], self.sample.value, name_of(settings.classes[0], settings)
-        self.paths.show(figures.paths(moment.look, sample, figures.learned_until(data)))
+        self.paths.show(partial(figures.paths, moment.look, sample, figures.learned_until(data)))
         if "line" in moment.look and "label" in moment.look:
-            self.odds.show(figures.odds(moment.look, sample))
-        self.steps.show(figures.step_sizes(moments[: number + 1], sample))
-        self.calls.show(figures.field_calls(trained, moments, name))
+            self.odds.show(partial(figures.odds, moment.look, sample))
+        self.steps.show(partial(figures.step_sizes, moments[: number + 1], sample))
+        self.calls.show(partial(figures.field_calls, trained, moments, name))
         self.verdict.value = _said(moment, name, trained)
 
     def _draw_probe(self, _change: dict[str, Any] | None = None) -> None:
@@ -179,8 +180,8 @@ class NeuralDEStudio(Studio):
         if not trained:
             self.missing.clear()
             return
-        figure = figures.missing_at_test(trained, probe.rate, asked) if series else figures.errors(trained)
-        self.missing.show(figure)
+        at_test = partial(figures.missing_at_test, trained, probe.rate, asked)
+        self.missing.show(at_test if series else partial(figures.errors, trained))
         self._draw_gaps()
 
     def _draw_gaps(self, _change: dict[str, Any] | None = None) -> None:
@@ -189,7 +190,7 @@ class NeuralDEStudio(Studio):
             look = probe.look
         if look is not None:
             sample = min(self.sample.value, look.sizes["sample"] - 1)
-            self.gaps.show(figures.paths(look, sample))
+            self.gaps.show(partial(figures.paths, look, sample))
 
     def _look_at(self, change: dict[str, Any]) -> None:
         if change["new"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -198,7 +199,8 @@ class OperatorStudio(Studio):
             self._draw_sample()
             banded = state.model in OPERATORS and "modes" in OPERATORS[state.model].settings
             modes = state.settings_of[state.model].modes if banded else None
-            self.spectrum.show(figures.error_spectrum(predicted, modes=modes, title="Spectrum of truth and error"))
+            title = "Spectrum of truth and error"
+            self.spectrum.show(partial(figures.error_spectrum, predicted, modes=modes, title=title))
             growth = state.growth
             if growth is None:
                 errors = figures.error_against_resolution(metrics, title="Error over all test functions")
@@ -214,9 +216,9 @@ class OperatorStudio(Studio):
                 return
             compared = {name: sample.isel(sample=self.state.sample) for name, sample in self.state.compared.items()}
             if compared:
-                self.triptych.show(figures.side_by_side(compared))
+                self.triptych.show(partial(figures.side_by_side, compared))
             else:
-                self.triptych.show(figures.triptych(predicted.isel(sample=self.state.sample)))
+                self.triptych.show(partial(figures.triptych, predicted.isel(sample=self.state.sample)))
             self._draw_verdict()
 
     def _draw_verdict(self, _change: dict[str, Any] | None = None) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import ipywidgets as widgets
-import numpy as np
+import plotly.graph_objects as go
+from plotly.basedatatypes import Undefined
 
+from limitlab.figures import Sketch
+from limitlab_widgets.shared.plotted.differences import can_be_set, differences, message, set_changes
 from limitlab_widgets.shared.widget_tree import discard
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-PAGES_OWN = ("uid", "autosize")
-"""What plotly gives every trace, and what a page says when a figure has followed its column: taken back, a figure would
-keep the width that it has."""
+Drawn: TypeAlias = go.Figure | Sketch
+Edit: TypeAlias = Callable[[Any], None]
 
 
 class FigurePanel(widgets.VBox):
@@ -37,53 +36,74 @@ class FigurePanel(widgets.VBox):
     """Whether the page is dark; a studio sets it for the kernel, and calls `follow_theme`."""
 
     def __init__(self, *, height: int | None = None, label: str = "") -> None:
-        from limitlab_widgets.shared.plotly_widget import PlotlyLibrary
+        from limitlab_widgets.shared.plotted.plotly_widget import PlotlyLibrary
 
         self.figure: Any = None
         self.height, self.label = height, label
         self._lock = threading.RLock()
+        self._asked, self._themed = 0, ""
+        self._waiting: Drawn | Callable[[], Drawn] | None = None
+        self._edit: Edit | None = None
         self._library = PlotlyLibrary
         self._library.acquire(self)
         super().__init__([], layout=widgets.Layout(overflow="hidden", min_width="0"))
         self.add_class("limitlab-figure")
 
-    def show(self, figure: go.Figure) -> None:
-        """Show this figure instead of the one before."""
-        from limitlab_widgets.shared.plotly_widget import FigureWidget
-
-        if self.height:
-            figure.update_layout(height=self.height)
-        # as wide as its column, which only the page knows
-        figure.update_layout(template=self._template(), width=None)
+    def show(self, figure: Drawn | Callable[[], Drawn]) -> None:
+        """Show this figure instead of the one before; a function that makes it waits until a page has it in view."""
         with self._lock:
-            if self.figure is None or _axes(self.figure) != _axes(figure):
-                self._replace(FigureWidget(figure, self.label))
+            self._asked += 1
+            asked, self._waiting, self._edit = self._asked, None, None
+            if self.figure is not None and not self.figure.in_view:
+                self._waiting = figure
                 return
-            if _kinds(self.figure) != _kinds(figure):
-                # traces of another kind cannot become one another, and plotly pairs them by position
-                self.figure.data = ()
-                self.figure.add_traces(figure.data)
-            with self.figure.batch_update():
-                for current, new in zip(self.figure.data, figure.data, strict=True):
-                    current.update(_changes(current.to_plotly_json(), new.to_plotly_json()), overwrite=True)
-                layout = _changes(self.figure.layout.to_plotly_json(), figure.layout.to_plotly_json())
-                self.figure.layout.update(layout, overwrite=True)
-
-    def change(self, edit: Callable[[Any], None]) -> None:
-        """Let `edit` change the figure, in one message to the page."""
+        # outside of the lock: what makes a figure may have one of its own
+        drawn = figure() if callable(figure) else figure
         with self._lock:
-            if self.figure is not None:
+            if self._asked == asked:
+                self._draw(drawn)
+
+    def change(self, edit: Edit) -> None:
+        """Let `edit` change the figure, in one message to the page. Out of view the last of several edits is made."""
+        with self._lock:
+            if self.figure is None:
+                return
+            if not self.figure.in_view:
+                self._edit = edit
+                return
+            with self.figure.batch_update():
+                edit(self.figure)
+
+    def catch_up(self, _change: Any = None) -> None:
+        """Do what waits for the figure to come into view."""
+        with self._lock:
+            waiting, asked = self._waiting, self._asked
+            if waiting is None and self._edit is None:
+                return
+        drawn = waiting() if callable(waiting) else waiting
+        with self._lock:
+            if self._asked != asked or self.figure is None:
+                return
+            edit, self._waiting, self._edit = self._edit, None, None
+            if drawn is not None:
+                self._draw(drawn)
+            if edit is not None:
                 with self.figure.batch_update():
                     edit(self.figure)
 
     def clear(self) -> None:
         """Show no figure."""
         with self._lock:
+            self._asked += 1
+            self._waiting = self._edit = None
             self._replace(None)
 
     def follow_theme(self) -> None:
         """Give the figure the colours of the page."""
-        self.change(lambda figure: figure.update_layout(template=self._template()))
+        with self._lock:
+            if self.figure is not None:
+                self._themed = self._template()
+                self.figure.update_layout(template=self._themed)
 
     def close(self) -> None:
         """Free the figure, and plotly's code where no other figure needs it."""
@@ -92,8 +112,51 @@ class FigurePanel(widgets.VBox):
             self._library.release(self)
         super().close()
 
+    def _draw(self, drawn: Drawn) -> None:
+        from limitlab_widgets.shared.plotted.plotly_widget import FigureWidget
+
+        if self.height:
+            drawn.update_layout(height=self.height)
+        # as wide as its column, which only the page knows
+        drawn.update_layout(width=None)
+        traces, layout = _data_of(drawn)
+        if self.figure is None or _axes(self.figure._layout_obj._props) != _axes(layout):
+            self._themed = self._template()
+            figure = drawn.figure() if isinstance(drawn, Sketch) else drawn
+            self._replace(FigureWidget(figure.update_layout(template=self._themed), self.label))
+            return
+        if self._themed != self._template():
+            self.follow_theme()
+        if _kinds(self.figure._data) != _kinds(traces):
+            # traces of another kind cannot become one another, and plotly pairs them by position
+            self.figure.data = ()
+            self.figure.add_traces(traces)
+        self._update(traces, layout)
+
+    def _update(self, traces: list[dict[str, Any]], layout: dict[str, Any]) -> None:
+        figure = self.figure
+        frame = figure._layout_obj._props
+        changes = [differences(old, new) for old, new in zip(figure._data, traces, strict=True)]
+        of_frame = differences(frame, layout)
+        if not of_frame and not any(changes):
+            return
+        if not can_be_set(frame, of_frame) or not all(map(can_be_set, figure._data, changes)):
+            with figure.batch_update():
+                for current, each in zip(figure.data, changes, strict=True):
+                    current.update({"_".join(path): value for path, value in each.items()}, overwrite=True)
+                figure.layout.update({"_".join(path): value for path, value in of_frame.items()}, overwrite=True)
+            return
+        set_changes(frame, of_frame)
+        for old, each in zip(figure._data, changes, strict=True):
+            set_changes(old, each)
+        changed = [index for index, each in enumerate(changes) if each]
+        told = message([changes[index] for index in changed], Undefined)
+        figure.tell(told, {".".join(path): value for path, value in of_frame.items()}, changed)
+
     def _replace(self, figure: Any) -> None:
         old, self.figure = self.figure, figure
+        if figure is not None:
+            figure.observe(self.catch_up, "in_view")
         self.children = () if figure is None else (figure,)
         if old is not None:
             discard([old])
@@ -104,26 +167,19 @@ class FigurePanel(widgets.VBox):
         return DARK if self.dark else LIGHT
 
 
-def _axes(figure: go.Figure) -> set[str]:
+def _data_of(drawn: Drawn) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Traces and layout as plain data."""
+    if isinstance(drawn, Sketch):
+        return drawn.traces, drawn.layout
+    return list(drawn._data), drawn._layout_obj._props
+
+
+def _axes(layout: dict[str, Any]) -> set[str]:
     """The frame of a figure: one that needs another frame is drawn anew."""
-    return {key for key in figure.layout.to_plotly_json() if "axis" in key or "scene" in key}
+    # a page adds the axes that a figure does not name, without a property
+    return {key for key, value in layout.items() if value and ("axis" in key or "scene" in key)}
 
 
-def _kinds(figure: go.Figure) -> list[tuple[Any, ...]]:
+def _kinds(traces: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     """What traces must share to be brought up to date into one another."""
-    return [(trace.type, trace.name, getattr(trace, "xaxis", None)) for trace in figure.data]
-
-
-def _changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The entries of `new` that differ from `old`, and None for those that are gone."""
-    gone = {key: None for key in old if key not in new and key not in PAGES_OWN}
-    return gone | {key: value for key, value in new.items() if key not in old or not _same(old[key], value)}
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        # == of arrays is an array
-        return np.array_equal(one, other)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return bool(one == other)
+    return [(trace["type"], trace.get("name"), trace.get("xaxis")) for trace in traces]

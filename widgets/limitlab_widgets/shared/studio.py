@@ -27,7 +27,7 @@ import ipywidgets as widgets
 
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.page import Page
-from limitlab_widgets.shared.snapshot import snapshot
+from limitlab_widgets.shared.plotted.snapshot import snapshot
 from limitlab_widgets.shared.widget_tree import discard, parts
 from limitlab_widgets.shared.worker import Check, Worker
 
@@ -90,6 +90,7 @@ class Studio(widgets.VBox):
         display({**self._repr_mimebundle_(), "text/plain": repr(self)}, raw=True)
 
     def _drawn(self) -> str:
+        self.main.catch_up()
         return snapshot(type(self).__name__, self.summary(), self.main.figure)
 
     def _show_picture(self, check: Check) -> None:

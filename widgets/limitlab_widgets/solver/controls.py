@@ -20,6 +20,7 @@ from limitlab_widgets.solver.state import STEPS, SolverState
 MOST_STARTS = 8
 DRAWS = 64
 ATTEMPTS = (500, 1000, 2000, 5000, 10_000)
+SECONDS = (2.0, 10.0, 60.0)
 PATHS = (1, 10, 30, 100, 300, 1000)
 
 
@@ -120,15 +121,19 @@ class MethodPanel(widgets.VBox):
         self.max_steps = described(
             widgets.SelectionSlider, "most steps", "attempts before a solve is given up", options=ATTEMPTS
         )
+        self.seconds = described(
+            widgets.SelectionSlider, "most seconds", "time for all methods; what they have by then is shown",
+            options=SECONDS,
+        )  # fmt: skip
         self.paths = described(widgets.SelectionSlider, "paths", "how often the noise is drawn", options=PATHS)
         self.seed = described(widgets.BoundedIntText, "seed", "of the noise: the same seed, the same paths", max=10**6)
         self.step_size, self.noise, self.refused = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.boxes: dict[str, widgets.Checkbox] = {}
         self._groups = widgets.VBox()
-        for name in ("control", "steps", "max_steps", "paths", "seed"):
+        for name in ("control", "steps", "max_steps", "seconds", "paths", "seed"):
             linked(state, name, getattr(self, name))
         linked(state, "tolerance", self.tolerance, read=lambda tolerance: float(f"{tolerance:.2e}"))
-        self.more = fold("which methods cannot be used, and most steps", [self.refused, self.max_steps])
+        self.more = fold("which methods cannot be used, and limits", [self.refused, self.max_steps, self.seconds])
         super().__init__(
             [
                 *(self.control, self.tolerance, self.steps, self.step_size),

@@ -108,39 +108,44 @@ class SolverFigures(widgets.VBox):
         if question.stochastic:
             self._draw_spread(solved, cursor)
         if ladder:
-            figure = figures.step_ladder(solution, log_time=question.log_time, cursor=line_time(question, cursor))
-            self.ladder.show(figure.update_layout(showlegend=False, margin_t=BARE))
+            self.ladder.show(lambda: _ladder(solved, cursor))
 
     def _draw_time(self, solved: Solved, cursor: float) -> None:
         question, offered = solved.question, solved.question.problem.components
-        assert solved.solution is not None
         names = list(offered) if len(offered) <= MOST_ROWS else self.components
-        figure = figures.trajectories(
-            solved.solution,
-            components=names,
-            steps=self._marked(solved),
-            log_time=question.log_time,
-            cursor=line_time(question, cursor),
-        )
+        options: dict[str, Any] = {"components": names, "steps": self._marked(solved), "log_time": question.log_time}
         several = len(solved.solutions) > 1
         self.time.height = 210 + 60 * len(names) if several and len(names) > 1 else 350
         self._top = BARE if several or len(names) == 1 else LEGEND
-        self.time.show(figure.update_layout(showlegend=self._top == LEGEND, margin_t=self._top))
+        top, line = self._top, line_time(question, cursor)
+
+        def sketch() -> figures.Sketch:
+            assert solved.solution is not None
+            figure = figures.sketched_trajectories(solved.solution, cursor=line, **options)
+            return figure.update_layout(showlegend=top == LEGEND, margin={"t": top})
+
+        self.time.show(sketch)
 
     def _draw_phase(self, solved: Solved, cursor: float) -> None:
-        solution, names = solved.solution, self.components
+        names, top = self.components, self._top
         options: Any = {"components": names, "steps": self._marked(solved), "cursor": min(cursor, solved.question.span)}
-        assert solution is not None
         self.phase.height = self.time.height
-        if len(names) > 2:
-            figure = figures.phase_space(solution, **options)
-            turned = self.phase.figure is not None and self.phase.figure.layout.scene.camera.eye.x
-            figure.update_scenes(camera=self.phase.figure.layout.scene.camera if turned else {"eye": EYE})
-        else:
-            plane = solved.question.problem.dimension == 2
-            field = direction_field(solved.question, solution, names) if plane else None
-            figure = figures.phase_plane(solution, field=field, **options)
-        self.phase.show(figure.update_layout(showlegend=False, margin_t=self._top))
+
+        def sketch() -> figures.Sketch:
+            solution = solved.solution
+            assert solution is not None
+            if len(names) > 2:
+                figure = figures.sketched_space(solution, **options)
+                turned = self.phase.figure is not None and self.phase.figure.layout.scene.camera.eye.x
+                camera = self.phase.figure.layout.scene.camera.to_plotly_json() if turned else {"eye": EYE}
+                figure.layout["scene"]["camera"] = camera
+            else:
+                plane = solved.question.problem.dimension == 2
+                field = direction_field(solved.question, solution, names) if plane else None
+                figure = figures.sketched_plane(solution, field=field, **options)
+            return figure.update_layout(showlegend=False, margin={"t": top})
+
+        self.phase.show(sketch)
 
     def _marked(self, solved: Solved) -> bool:
         """Whether the steps are few enough to be told apart."""
@@ -193,6 +198,13 @@ class SolverFigures(widgets.VBox):
             if question.stochastic:
                 first = next(iter(solved.solutions.values()))
                 self.marginal.show(figures.marginals(first, [end], self.components[0]))
+
+
+def _ladder(solved: Solved, cursor: float) -> figures.Sketch:
+    question = solved.question
+    assert solved.solution is not None
+    figure = figures.sketched_ladder(solved.solution, log_time=question.log_time, cursor=line_time(question, cursor))
+    return figure.update_layout(showlegend=False, margin={"t": BARE})
 
 
 def line_time(question: Question, cursor: float) -> float:

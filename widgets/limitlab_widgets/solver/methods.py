@@ -14,6 +14,7 @@ from limitlab.solvers.sde.schemes import SCHEMES
 
 if TYPE_CHECKING:
     from limitlab.solvers.solution import Failure
+    from limitlab_widgets.solver.question import Question
 
 System = ODEProblem | SDEProblem
 SENSE = {"ito": "Itô", "stratonovich": "Stratonovich"}
@@ -73,20 +74,27 @@ def first_methods(problem: System, control: str) -> tuple[str, ...]:
     return ("tsit5", "dopri8") if control == "tolerance" else ("heun", "rk4")
 
 
-def failure_text(method: str, failures: Sequence[Failure], samples: int, attempts: int) -> str:
+def failure_text(method: str, failures: Sequence[Failure], samples: int, question: Question) -> str:
     """What went wrong in a solve, and what to try."""
     first = min(failures, key=lambda failure: failure.time)
+    several = f", {len(failures)} of {samples} paths" if samples > 1 else ""
+    advice = _advice(method, first.kind)
+    if first.kind == "out of time":
+        # several methods share the seconds
+        where = f"t = {first.time:.4g} of {question.span:.4g}{several}"
+        remedy = "take fewer steps" if question.steps else "loosen the tolerance"
+        most = f"{question.seconds:.3g} s for all methods together"
+        return f"{method}: stopped at {where}, as there are {most}: {advice}{remedy}, or shorten the span"
     where = f"{method}: {first.kind}"
     if first.kind == "too many steps":
-        where += f" ({attempts})"
-    where += f" at t = {first.time:.4g}"
-    if samples > 1:
-        where += f", {len(failures)} of {samples} paths"
-    return f"{where}: {_advice(method, first.kind)}"
+        where += f" ({question.max_steps or 2 * (question.steps or 0)})"
+    return f"{where} at t = {first.time:.4g}{several}: {advice}"
 
 
 def _advice(method: str, kind: str) -> str:
     explicit = method in TABLEAUX
+    if kind == "out of time":
+        return "stiff? try rodas5, or " if explicit else ""
     if kind == "too many steps":
         return "stiff? try rodas5" if explicit else "loosen the tolerance, shorten the span, or allow more steps"
     if kind == "blow-up":

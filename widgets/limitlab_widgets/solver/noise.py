@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.interruption import interruptible
 from limitlab.labels import labelled
 from limitlab.problems import SDEProblem
 from limitlab.solvers.sde.brownian import BrownianPath
@@ -50,7 +51,8 @@ def refinement(
         moments = times[::stride]
         noise[row, ::stride] = np.append(0.0, path.increments(moments)[0][:, 0, 0].cumsum(0).numpy())
         options: dict[str, Any] = {"method": method, "brownian": path, "step_size": span / steps, "on_failure": "mask"}
-        state[:, row, ::stride] = problem.solve(y0, moments, **options).y[0].T.numpy()
+        with interruptible(check):
+            state[:, row, ::stride] = problem.solve(y0, moments, **options).y[0].T.numpy()
     return labelled(
         noise=("level time", noise, "Brownian path W"),
         state=("component level time", state, f"solution by {method}"),

@@ -6,7 +6,6 @@ Settings that a problem or its steps do not use are left out, so that moving the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,13 @@ from torch import Tensor
 
 from limitlab import figures
 from limitlab.errors import LimitlabError
+from limitlab.interruption import interruptible
 from limitlab.problems import SDEProblem
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.solve import solve_sde
 from limitlab.solvers.solution import Solution
+from limitlab_widgets.shared.budget import Budget
 from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.solver.methods import STIFF, System, failure_text
 from limitlab_widgets.solver.noise import brownian_path, refinement
@@ -51,6 +52,7 @@ class Question:
     log_time: bool
     seed: int | None
     paths: int | None
+    seconds: float
 
     @property
     def stochastic(self) -> bool:
@@ -91,8 +93,10 @@ class Question:
         other(t, self.start)
 
     def solve(self, method: str, check: Check) -> tuple[Solution, xr.Dataset]:
-        """Solve by one method, asking `check` at every evaluation. Raises LimitlabError."""
-        problem, field = self.problem, watched(self.problem.field(), check)
+        """Solve by one method, asking `check` at every step, which may end it where it is. Raises LimitlabError."""
+        problem = self.problem
+        # as it is: a solver may know more of an equation than how to call it
+        field = problem.field()
         if self.steps is None:
             options: dict[str, Any] = {"rtol": self.tolerance, "max_steps": self.max_steps}
             options["atol"] = ABSOLUTE[problem.kind] * (self.tolerance or 0.0)
@@ -100,6 +104,11 @@ class Question:
             # times off the grid of steps end steps of their own
             options = {"step_size": self.span / self.steps, "max_steps": 2 * self.steps}
         options |= {"method": method, "on_failure": "mask"}
+        with interruptible(check):
+            return self._solve(problem, field, options)
+
+    def _solve(self, problem: System, field: Any, options: dict[str, Any]) -> tuple[Solution, xr.Dataset]:
+        method = options["method"]
         if isinstance(problem, SDEProblem):
             options |= {"brownian": self.noise, "noise": problem.noise, "calculus": problem.calculus}
             y0 = self.start.expand(self.paths or 1, -1)
@@ -127,6 +136,8 @@ class Question:
 class Solved:
     """The answer: solutions, milliseconds and failures by method; of the methods that were asked, some have none.
 
+    reached: until when the solution goes of a method that did not come to the end.
+
     levels: the first path at several numbers of steps, where that is looked at.
     """
 
@@ -136,6 +147,7 @@ class Solved:
     milliseconds: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     levels: xr.Dataset | None = None
+    reached: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def solution(self) -> xr.Dataset | None:
@@ -170,33 +182,23 @@ class Solved:
         )
         return replace(self, levels=levels)
 
-    def add(self, method: str, check: Check) -> None:
-        """Solve by one more method."""
+    def add(self, method: str, check: Check, seconds: float) -> None:
+        """Solve by one more method, for so many seconds at most."""
         begun = time.perf_counter()
         try:
-            solution, dataset = self.question.solve(method, check)
+            solution, dataset = self.question.solve(method, Budget(check, seconds))
         except LimitlabError as error:
             self.failures[method] = f"{method}: {error}"
             return
         self.milliseconds[method] = 1e3 * (time.perf_counter() - begun)
         self.solutions[method] = dataset
         if solution.failures:
-            attempts = self.question.max_steps or 2 * (self.question.steps or 0)
-            self.failures[method] = failure_text(method, solution.failures, len(solution.log.size), attempts)
+            self.reached[method] = min(failure.time for failure in solution.failures)
+            self.failures[method] = failure_text(method, solution.failures, len(solution.log.size), self.question)
 
     def adopt(self, method: str, earlier: Solved) -> None:
         """Take over what is known of a method from an earlier answer to the same question."""
-        for name in ("solutions", "milliseconds", "failures"):
+        for name in ("solutions", "milliseconds", "failures", "reached"):
             known, mine = getattr(earlier, name), getattr(self, name)
             if method in known:
                 mine[method] = known[method]
-
-
-def watched(function: Callable[[Tensor, Tensor], Tensor], check: Check) -> Callable[[Tensor, Tensor], Tensor]:
-    """The right side of an equation, which asks whether it is still needed."""
-
-    def watching(t: Tensor, y: Tensor) -> Tensor:
-        check()
-        return function(t, y)
-
-    return watching

@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.interruption import interruptible
 from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.solvers.ode.solve import solve_ode
 from limitlab.solvers.sde.solve import solve_sde
 from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.solver.methods import first_methods
 from limitlab_widgets.solver.noise import CELLS, brownian_path
-from limitlab_widgets.solver.question import watched
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,17 +41,18 @@ def ode_reference(problem: ODEProblem, y0: Float[Tensor, "1 state"], times: Time
     if problem.solution is not None:
         return problem.solution_at(moments, y0).numpy()
     method = problem.default_method
-    solution = solve_ode(
-        watched(problem.field(), check),
-        y0,
-        moments,
-        method=method,
-        rtol=rtol,
-        atol=1e-3 * rtol,
-        jacobian=problem.jacobian() if method == "rodas5" else None,
-        max_steps=MOST_STEPS,
-        on_failure="mask",
-    )
+    with interruptible(check):
+        solution = solve_ode(
+            problem.field(),
+            y0,
+            moments,
+            method=method,
+            rtol=rtol,
+            atol=1e-3 * rtol,
+            jacobian=problem.jacobian() if method == "rodas5" else None,
+            max_steps=MOST_STEPS,
+            on_failure="mask",
+        )
     return solution.y.numpy()
 
 
@@ -66,18 +67,19 @@ def sde_reference(
         w = torch.cat([increments.new_zeros(1, *path.shape), increments.cumsum(0)]).transpose(0, 1)
         check()
         return problem.solution_at(torch.from_numpy(times), w, y0)[:, -1].numpy()
-    solution = solve_sde(
-        watched(problem.drift(), check),
-        problem.diffusion(),
-        y0,
-        [0.0, span],
-        brownian=path,
-        method=first_methods(problem, "steps")[-1],
-        noise=problem.noise,
-        calculus=problem.calculus,
-        step_size=span / CELLS,
-        on_failure="mask",
-    )
+    with interruptible(check):
+        solution = solve_sde(
+            problem.drift(),
+            problem.diffusion(),
+            y0,
+            [0.0, span],
+            brownian=path,
+            method=first_methods(problem, "steps")[-1],
+            noise=problem.noise,
+            calculus=problem.calculus,
+            step_size=span / CELLS,
+            on_failure="mask",
+        )
     return solution.y[:, -1].numpy()
 
 

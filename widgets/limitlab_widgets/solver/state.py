@@ -21,6 +21,7 @@ from limitlab import problems
 from limitlab.errors import InvalidArgument, LimitlabError, check_number
 from limitlab.problems import ODEProblem, SDEProblem
 from limitlab.problems.text.systems import kind_of
+from limitlab_widgets.shared.budget import SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 from limitlab_widgets.solver.methods import System, first_methods, usable
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 FIRST = {"ode": ("van_der_pol_mild", {"mu": 2.0}), "sde": ("geometric_brownian", {})}
 MOST_PATHS, MOST_ATTEMPTS, MOST_SEED = 10_000, 10**6, 10**6
+ENDS: dict[str, tuple[float, float | None]] = {
+    "span": (1e-12, 1e15),
+    "tolerance": (1e-13, 1.0),
+    "cursor": (0.0, None),
+    "seconds": (0.01, 3600.0),
+}
 # the first solve of a kernel loads what later ones find loaded
 FIRST_PATIENCE, PATIENCE, PAUSE = 60.0, 0.8, 1.0
 TOLERANCE = {"ode": 1e-3, "sde": 1e-2}
@@ -52,7 +59,7 @@ class SolverState(StudioState):
 
     decides = (
         *("problem", "initial", "span", "methods", "control", "tolerance", "steps", "max_steps", "log_time"),
-        *("seed", "paths", "refine"),
+        *("seconds", "seed", "paths", "refine"),
     )
 
     problem = AnyTrait(help="the problem at its parameters, an ODEProblem or an SDEProblem")
@@ -63,6 +70,7 @@ class SolverState(StudioState):
     tolerance = FloatTrait(1e-3, help="relative tolerance; the absolute one is ABSOLUTE times it")
     steps = Int(256, help="number of fixed steps, a power of two")
     max_steps = Int(2000, help="attempts before an adaptive solve is given up")
+    seconds = FloatTrait(SECONDS, help="time for the methods together; what they have by then is shown")
     log_time = Bool(False, help="times that are dense at the start, and a logarithmic axis")
     seed = Int(0, help="of the Brownian paths")
     paths = Int(100, help="number of paths of a stochastic problem")
@@ -102,6 +110,7 @@ class SolverState(StudioState):
             log_time=self.log_time and not stochastic,
             seed=self.seed if stochastic else None,
             paths=self.paths if stochastic else None,
+            seconds=self.seconds,
         )
 
     @property
@@ -189,13 +198,15 @@ class SolverState(StudioState):
     def _solve(self, question: Question, methods: tuple[str, ...], refine: bool, check: Check) -> None:
         solved, earlier = Solved(question, methods), self.solved
         question.warm_up()
+        together = Budget(check, question.seconds)
         for count, method in enumerate(methods, start=1):
             check()
             if earlier and earlier.question == question and method in earlier.methods:
                 solved.adopt(method, earlier)
                 continue
             self.report(check, f"solving by {method}, {count} of {len(methods)}")
-            solved.add(method, check)
+            # what one leaves is shared by those after it
+            solved.add(method, check, together.left / (len(methods) + 1 - count))
         if refine and solved.solutions:
             self.report(check, "refining one path")
             solved = solved.refined(earlier, check)
@@ -257,9 +268,9 @@ class SolverState(StudioState):
             raise InvalidArgument(f"initial must hold {expected} numbers, or none; got {len(numbers)}")
         return tuple(check_number(f"initial value {index}", number) for index, number in enumerate(numbers, start=1))
 
-    @validate("span", "tolerance", "cursor")
+    @validate(*ENDS)
     def _positive(self, proposal: dict[str, Any]) -> float:
-        low, high = {"span": (1e-12, 1e15), "tolerance": (1e-13, 1.0), "cursor": (0.0, None)}[proposal["trait"].name]
+        low, high = ENDS[proposal["trait"].name]
         return check_number(proposal["trait"].name, proposal["value"], low=low, high=high)
 
     @validate("max_steps", "seed", "paths")

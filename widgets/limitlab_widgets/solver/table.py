@@ -46,13 +46,17 @@ def _row(solved: Solved, errors: Mapping[str, float], index: int, method: str) -
     counts = [accepted, rejected, *(solution[name] for name in COUNTS[solved.question.problem.kind].values())]
     error = errors.get(method)
     known = "&hellip;" if error is None else "&ndash;" if math.isnan(error) else f"{error:.1e}"
+    known += _until(solved, method)
     cells = [*map(_count, counts), f"{solved.milliseconds[method]:.0f}", known]
     return f"<tr><td>{_dot(index)} {html.escape(method)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def legend(solved: Solved, marked: bool) -> str:
     """The colours of the methods and the marks of their steps, for all figures; marked: whether steps are."""
-    names = [f"{_dot(index)}&nbsp;{html.escape(method)}" for index, method in enumerate(solved.solutions)]
+    names = [
+        f"{_dot(index)}&nbsp;{html.escape(method)}{_until(solved, method)}"
+        for index, method in enumerate(solved.solutions)
+    ]
     marks = ["&#9675;&nbsp;a step begins"] if marked else []
     marks += (
         [f'<span style="color: {REJECTED}">&#10006;</span>&nbsp;rejected']
@@ -60,6 +64,11 @@ def legend(solved: Solved, marked: bool) -> str:
         else []
     )
     return " &emsp; ".join([*names, *marks])
+
+
+def _until(solved: Solved, method: str) -> str:
+    """Until when a solution goes that is not whole."""
+    return f", to t&nbsp;=&nbsp;{solved.reached[method]:.4g} alone" if method in solved.reached else ""
 
 
 def _dot(index: int) -> str:

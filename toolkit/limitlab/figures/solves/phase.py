@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
-import plotly.graph_objects as go
 
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import exactly, thin, variable_of
+from limitlab.figures.sketch import Sketch
 from limitlab.figures.solves.solutions import (
     CURSOR,
     compact,
@@ -30,6 +30,7 @@ from limitlab.figures.solves.solutions import (
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, translucent
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     import xarray as xr
 
 PATH_POINTS = 4000
@@ -66,22 +67,37 @@ def phase_plane(
 
     >>> figure = ll.figures.phase_plane(solution, equal_axes=True)
     """
+    options: Any = {"field": field, "fixed_points": fixed_points, "equal_axes": equal_axes, "title": title}
+    return sketched_plane(solution, **options, **view).figure()
+
+
+def sketched_plane(
+    solution: xr.Dataset | None = None,
+    *,
+    field: xr.Dataset | None = None,
+    fixed_points: xr.Dataset | None = None,
+    equal_axes: bool = False,
+    title: str | None = None,
+    **view: Unpack[PathView],
+) -> Sketch:
+    """`phase_plane` as a sketch."""
     if solution is None and field is None:
         raise InvalidArgument("phase_plane needs a solution or a field; got neither")
-    figure = go.Figure()
+    figure = Sketch()
     across, up = "x", "y"
     if field is not None:
-        figure.add_trace(_arrows(field))
+        figure.add([_arrows(field)])
         across, up = axis_title(field["u"], "x"), axis_title(field["u"], "y")
-        for update, dim in ((figure.update_xaxes, "x"), (figure.update_yaxes, "y")):
-            update(range=[float(field[dim].min()), float(field[dim].max())], constrain="domain", showgrid=False)
+        for dim in ("x", "y"):
+            ends = [float(field[dim].min()), float(field[dim].max())]
+            figure.update_axes(dim, range=ends, constrain="domain", showgrid=False)
     if solution is not None:
         traces, (across, up) = _paths(solution, ("x", "y"), **view)
-        figure.add_traces(traces)
+        figure.add(traces)
     if fixed_points is not None:
-        figure.add_traces(_fixed_points(fixed_points))
-    figure.update_xaxes(title_text=across)
-    figure.update_yaxes(title_text=up, **({"scaleanchor": "x"} if equal_axes else {}))
+        figure.add(_fixed_points(fixed_points))
+    figure.update_axes("x", title={"text": across})
+    figure.update_axes("y", title={"text": up}, scaleanchor="x" if equal_axes else None)
     return figure.update_layout(**heading(title), height=520, width=620)
 
 
@@ -92,6 +108,11 @@ def phase_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpac
     >>> solution = ll.solvers.solve_ode(lambda t, y: -y.roll(1, -1), y0, [0.0, 2.0]).to_xarray()
     >>> figure = ll.figures.phase_space(solution, steps=True)
     """
+    return sketched_space(solution, title=title, **view).figure()
+
+
+def sketched_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpack[PathView]) -> Sketch:
+    """`phase_space` as a sketch."""
     axes = ("x", "y", "z")
     traces, titles = _paths(solution, axes, **view)
     clear = {"showbackground": False, "gridcolor": "#B8BEC6", "zeroline": False, "nticks": 6}
@@ -101,7 +122,9 @@ def phase_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpac
     scene |= {"aspectmode": "cube", "camera": {"eye": {"x": 1.4, "y": 1.4, "z": 0.65}, "center": {"z": -0.1}}}
     top = heading(title)
     margin = {"l": 8, "r": 8, "b": 8, "t": top["margin"]["t"]}
-    return go.Figure(traces).update_layout(**{**top, "margin": margin}, scene=scene, height=560, width=700)
+    figure = Sketch()
+    figure.add(traces)
+    return figure.update_layout(**{**top, "margin": margin}, scene=scene, height=560, width=700)
 
 
 def _paths(
@@ -112,24 +135,24 @@ def _paths(
     sample: int = 0,
     steps: bool = False,
     cursor: float | None = None,
-) -> tuple[list[Any], list[str]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Faint and highlighted paths of every method, marks of the steps and of the cursor; the titles of the axes."""
     chosen = components_of(solution, components, most=len(axes))
     if len(chosen) != len(axes):
         raise InvalidArgument(f"components must name {len(axes)} components of the state; got {chosen}")
     methods, sample = methods_of(solution), highlighted(solution, sample)
     solid = len(axes) == 3
-    kind = go.Scatter3d if solid else go.Scatter
 
-    def columns(values: np.ndarray) -> dict[str, np.ndarray]:
-        return {axis: compact(values[:, index]) for index, axis in enumerate(axes)}
+    def columns(values: np.ndarray) -> dict[str, Any]:
+        kind = "scatter3d" if solid else "scatter"
+        return {"type": kind} | {axis: compact(values[:, index]) for index, axis in enumerate(axes)}
 
     traces = []
     for number, (method, part) in enumerate(methods.items()):
         paths, hue = paths_of(part, chosen), colour(number)
         path = paths[sample]
         indices = evenly(len(path.time), PATH_POINTS)
-        behind = kind(
+        behind = dict(
             **columns(faint_lines(paths, sample, len(methods))[:, 1:]),
             mode="lines",
             line={"color": hue, "width": 1.5 if solid else 1},
@@ -140,7 +163,7 @@ def _paths(
             hoverinfo="skip",
         )
         where = "<br>".join(f"{name} = %{{{axis}:.5g}}" for axis, name in zip(axes, chosen, strict=True))
-        front = kind(
+        front = dict(
             **columns(path.values[indices]),
             mode="lines",
             customdata=compact(path.time[indices]),
@@ -153,7 +176,7 @@ def _paths(
         traces += [behind, front]
         if steps:
             marks, look = step_marks(part, path, sample)
-            begun = kind(
+            begun = dict(
                 **columns(marks[:, 1:]),
                 customdata=marks[:, 0],
                 marker={"color": "#FFFFFF", "size": 3 if solid else 6, "line": {"color": hue, "width": 1.5}},
@@ -164,7 +187,7 @@ def _paths(
             traces.append(begun)
     if cursor is not None:
         look = {"color": CURSOR, "size": 9 if solid else 13, "line": {"color": INK, "width": 1.5}}
-        dot = kind(
+        dot = dict(
             **columns(states_at(solution, cursor, chosen, sample=sample).values),
             mode="markers",
             marker=look,
@@ -176,7 +199,7 @@ def _paths(
     return traces, [component_title(solution, name) for name in chosen]
 
 
-def _arrows(field: xr.Dataset) -> go.Scatter:
+def _arrows(field: xr.Dataset) -> dict[str, Any]:
     """Arrows tangent to the trajectories as drawn: lengths and barbs are measured in the widths of the plot."""
     u, v = (thin(exactly(variable_of(field, name), ("x", "y")), ARROWS, "x", "y") for name in ("u", "v"))
     x, y = (np.asarray(u[dim].values, dtype=np.float64) for dim in ("x", "y"))
@@ -196,7 +219,8 @@ def _arrows(field: xr.Dataset) -> go.Scatter:
     tip, tail, gap = start + along / 2, start - along / 2, np.full_like(start, np.nan)
     barbs = [tip - 0.32 * along + side * 0.18 * across for side in (1, -1)]
     points = np.stack([tail, tip, gap, barbs[0], tip, barbs[1], gap], axis=1).reshape(-1, 2)
-    return go.Scatter(
+    return dict(
+        type="scatter",
         x=compact(points[:, 0] * width),
         y=compact(points[:, 1] * height),
         mode="lines",
@@ -207,7 +231,7 @@ def _arrows(field: xr.Dataset) -> go.Scatter:
     )
 
 
-def _fixed_points(points: xr.Dataset) -> list[go.Scatter]:
+def _fixed_points(points: xr.Dataset) -> list[dict[str, Any]]:
     x, y = (exactly(variable_of(points, name), ("point",)).values for name in ("x", "y"))
     if "stable" in points:
         stable = np.asarray(points["stable"].values, dtype=bool)
@@ -215,7 +239,8 @@ def _fixed_points(points: xr.Dataset) -> list[go.Scatter]:
     else:
         kinds = [("fixed point", np.ones(len(x), dtype=bool), "circle")]
     return [
-        go.Scatter(
+        dict(
+            type="scatter",
             x=x[indices],
             y=y[indices],
             mode="markers",

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Bool, Float, Int
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.figures.arrays import exactly, require_dims, variable_of
+from limitlab.figures.sketch import Sketch
 from limitlab.figures.template import axis_title, log_ticks
 
 if TYPE_CHECKING:
@@ -261,11 +261,11 @@ def compact(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.float32 if fits else np.float64)
 
 
-def time_axis(figure: go.Figure, log_time: bool) -> dict[str, Any]:
+def time_axis(figure: Sketch, log_time: bool) -> dict[str, Any]:
     """Linear or logarithmic axis of the times that the figure's traces have."""
     if not log_time:
         return {"type": "linear", "exponentformat": "power"}
-    times = np.concatenate([np.empty(0), *(trace.x for trace in figure.data)])
+    times = np.concatenate([np.empty(0), *(trace["x"] for trace in figure.traces)])
     return {"type": "log", "exponentformat": "power", **log_ticks(times)}
 
 

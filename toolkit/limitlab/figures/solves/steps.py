@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from limitlab.errors import check_number, unknown_name
 from limitlab.figures.arrays import LINE_PIXELS
+from limitlab.figures.sketch import Sketch
 from limitlab.figures.solves.solutions import (
     Attempts,
     attempts_of,
@@ -31,6 +30,7 @@ from limitlab.figures.solves.solutions import (
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     import xarray as xr
 
 REJECTED = "#C1121F"
@@ -58,7 +58,7 @@ def step_sizes(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
     >>> ll.figures.step_sizes(solution, log_time=True).layout.xaxis.type
     'log'
     """
-    return _stack(solution, ["step_size"], **view)
+    return _stack(solution, ["step_size"], **view).figure()
 
 
 def step_errors(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
@@ -68,7 +68,7 @@ def step_errors(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
 
     >>> figure = ll.figures.step_errors(solution)
     """
-    return _stack(solution, ["error"], **view)
+    return _stack(solution, ["error"], **view).figure()
 
 
 def step_stiffness(
@@ -84,7 +84,7 @@ def step_stiffness(
     >>> ll.figures.step_stiffness(solution, stability_bound=3.0).layout.annotations[0].text
     'stability bound 3'
     """
-    return _stack(solution, ["stiffness"], stability_bound=stability_bound, **view)
+    return _stack(solution, ["stiffness"], stability_bound=stability_bound, **view).figure()
 
 
 def step_ladder(solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]) -> go.Figure:
@@ -94,6 +94,13 @@ def step_ladder(solution: xr.Dataset, *, stability_bound: StabilityBound = None,
 
     >>> figure = ll.figures.step_ladder(solution, cursor=4.5, title="Decay")
     """
+    return sketched_ladder(solution, stability_bound=stability_bound, **view).figure()
+
+
+def sketched_ladder(
+    solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]
+) -> Sketch:
+    """`step_ladder` as a sketch."""
     return _stack(solution, list(_TRACES), stability_bound=stability_bound, **view)
 
 
@@ -106,11 +113,11 @@ def _stack(
     cursor: float | None = None,
     title: str | None = None,
     stability_bound: StabilityBound = None,
-) -> go.Figure:
+) -> Sketch:
     methods, sample = methods_of(solution), highlighted(solution, sample)
     attempts = {name: attempts_of(part, sample) for name, part in methods.items()}
     levels = {"error": [(1.0, REFERENCE)], "stiffness": _bounds(stability_bound, list(methods))}
-    figure = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.05)
+    figure = Sketch(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.05)
     shapes, notes = cursor_lines(cursor), []
     for row, panel in enumerate(panels, start=1):
         axis = f"y{row}" if row > 1 else "y"
@@ -119,8 +126,8 @@ def _stack(
             for index, (name, tried) in enumerate(attempts.items())
             for trace in _TRACES[panel](tried.after(0) if log_time else tried, name, colour(index))
         ]
-        figure.add_traces(traces, rows=row, cols=1)
-        heights = np.concatenate([trace.y for trace in traces])
+        figure.add(traces, row)
+        heights = np.concatenate([trace["y"] for trace in traces])
         lines = levels.get(panel, []) if heights.size else []
         shapes += [_level(height, hue, axis) for height, hue in lines]
         if panel == "stiffness":
@@ -128,21 +135,22 @@ def _stack(
         if not heights.size:
             notes.append(_absent(panel, axis, any(tried.size.size for tried in attempts.values())))
         scale = _log_scale(heights, [height for height, _ in lines])
-        figure.update_yaxes(title_text=_axis_title(solution, panel), **scale, row=row, col=1)
+        figure.update_axes("y", row=row, title={"text": _axis_title(solution, panel)}, **scale)
     _name_once(figure, several=len(methods) > 1)
-    figure.update_xaxes(**time_axis(figure, log_time))
-    figure.update_xaxes(title_text=axis_title(solution["step_time"]), row=len(panels))
+    figure.update_axes("x", **time_axis(figure, log_time))
+    figure.update_axes("x", row=len(panels), title={"text": axis_title(solution["step_time"])})
     height = 350 if len(panels) == 1 else 100 + 180 * len(panels)
     return figure.update_layout(**heading(title), height=height, shapes=shapes, annotations=notes)
 
 
-def _sizes(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
+def _sizes(tried: Attempts, name: str, hue: str) -> list[dict[str, Any]]:
     """The accepted sizes as a line that holds each until its step ends, and the rejected ones."""
     sizes = tried.size[tried.accepted]
     # once more: a step line holds a value until the next point
     values = np.append(sizes, sizes[-1:])
     indices = extremes(values, LINE_PIXELS)
-    line = go.Scatter(
+    line = dict(
+        type="scatter",
         x=tried.points[indices],
         y=compact(values[indices]),
         mode="lines",
@@ -153,13 +161,13 @@ def _sizes(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
     return [line, _crosses(tried, tried.size, name)]
 
 
-def _errors(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
+def _errors(tried: Attempts, name: str, hue: str) -> list[dict[str, Any]]:
     dots = _line(tried, tried.error, name, "error = %{y:.4g}")
     dots.update(mode="markers", marker={"color": translucent(hue, 0.8), "size": 5})
     return [dots, _crosses(tried, tried.error, name)]
 
 
-def _stiffness(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
+def _stiffness(tried: Attempts, name: str, hue: str) -> list[dict[str, Any]]:
     product = _line(tried, tried.size * tried.stiffness, name, "h |λ| = %{y:.4g}")
     product.update(line={"color": hue, "width": 2})
     estimate = _line(tried, tried.stiffness, f"{name}, |λ|", "|λ| = %{y:.4g}")
@@ -170,20 +178,26 @@ def _stiffness(tried: Attempts, name: str, hue: str) -> list[go.Scatter]:
 _TRACES = {"step_size": _sizes, "error": _errors, "stiffness": _stiffness}
 
 
-def _line(tried: Attempts, values: np.ndarray, name: str, quantity: str) -> go.Scatter:
+def _line(tried: Attempts, values: np.ndarray, name: str, quantity: str) -> dict[str, Any]:
     """The values of the accepted steps that a log axis can show."""
     drawn = tried.accepted & np.isfinite(values) & (values > 0)
     indices = extremes(values[drawn], LINE_PIXELS)
     hover = f"{name}<br>t = %{{x:.6g}}, {quantity}<extra></extra>"
-    return go.Scatter(
-        x=tried.time[drawn][indices], y=compact(values[drawn][indices]), mode="lines", name=name, hovertemplate=hover
+    return dict(
+        type="scatter",
+        x=tried.time[drawn][indices],
+        y=compact(values[drawn][indices]),
+        mode="lines",
+        name=name,
+        hovertemplate=hover,
     )
 
 
-def _crosses(tried: Attempts, values: np.ndarray, name: str) -> go.Scatter:
+def _crosses(tried: Attempts, values: np.ndarray, name: str) -> dict[str, Any]:
     drawn = ~tried.accepted & np.isfinite(values) & (values > 0)
     indices = evenly(int(drawn.sum()), CROSSES)
-    return go.Scatter(
+    return dict(
+        type="scatter",
         x=tried.time[drawn][indices],
         y=compact(values[drawn][indices]),
         customdata=compact(tried.error[drawn][indices]),
@@ -194,15 +208,16 @@ def _crosses(tried: Attempts, values: np.ndarray, name: str) -> go.Scatter:
     )
 
 
-def _name_once(figure: go.Figure, *, several: bool) -> None:
+def _name_once(figure: Sketch, *, several: bool) -> None:
     """One entry of the legend for each method, where there are several, and one for what was rejected."""
     named: set[str] = set()
-    for trace in figure.data:
-        rejected = trace.name == "rejected"
-        worth = len(trace.x) > 0 if rejected else several and not trace.name.endswith("|λ|")
-        group = trace.name.removesuffix(", |λ|")
-        trace.update(legendgroup=group, showlegend=worth and group not in named, legendrank=2000 if rejected else 1000)
-        if trace.showlegend:
+    for trace in figure.traces:
+        name, rejected = trace["name"], trace["name"] == "rejected"
+        worth = len(trace["x"]) > 0 if rejected else several and not name.endswith("|λ|")
+        group = name.removesuffix(", |λ|")
+        shown = worth and group not in named
+        trace.update(legendgroup=group, showlegend=shown, legendrank=2000 if rejected else 1000)
+        if shown:
             named.add(group)
 
 

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from limitlab.errors import unknown_name
 from limitlab.figures.arrays import LINE_PIXELS
+from limitlab.figures.sketch import Sketch
 from limitlab.figures.solves.solutions import (
     Path,
     compact,
@@ -32,6 +31,7 @@ from limitlab.figures.solves.solutions import (
 from limitlab.figures.template import COLOURWAY, axis_title, colour, heading, translucent
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     import xarray as xr
 
 Panels = Literal["component", "method"]
@@ -60,6 +60,22 @@ def trajectories(
 
     >>> figure = ll.figures.trajectories(solution, components=["0"], steps=True)
     """
+    view: dict[str, Any] = {"sample": sample, "steps": steps, "log_time": log_time, "cursor": cursor, "title": title}
+    return sketched_trajectories(solution, components=components, panels=panels, **view).figure()
+
+
+def sketched_trajectories(
+    solution: xr.Dataset,
+    *,
+    components: Sequence[str] | None = None,
+    panels: Panels | None = None,
+    sample: int = 0,
+    steps: bool = False,
+    log_time: bool = False,
+    cursor: float | None = None,
+    title: str | None = None,
+) -> Sketch:
+    """`trajectories` as a sketch."""
     methods = methods_of(solution)
     panels = panels or ("component" if len(methods) > 1 else "method")
     if panels not in get_args(Panels):
@@ -78,35 +94,31 @@ def trajectories(
             first = index == 0 if stacked else number == 0
             legend = {"name": name, "showlegend": first and len(methods if stacked else chosen) > 1}
             for trace in _lines(paths[sample], index, faint, hue, legend):
-                figure.add_trace(trace, row, column)
+                figure.add([trace], row, column)
             if marks is not None:
                 look["showlegend"] = index == number == 0 and marks.size > 0
-                figure.add_trace(_marks(marks[:, 0], marks[:, 1 + index], hue, look), row, column)
-    figure.update_xaxes(**time_axis(figure, log_time))
-    figure.update_yaxes(exponentformat="power")
-    figure.update_xaxes(title_text=axis_title(solution["y"], "time"), row=len(chosen) if stacked else 1)
+                figure.add([_marks(marks[:, 0], marks[:, 1 + index], hue, look)], row, column)
+    figure.update_axes("x", **time_axis(figure, log_time))
+    figure.update_axes("y", exponentformat="power")
+    time = axis_title(solution["y"], "time")
+    figure.update_axes("x", row=len(chosen) if stacked else 1, title={"text": time})
     for row in range(1, len(chosen) + 1 if stacked else 2):
         alone = stacked or len(chosen) == 1
         text = component_title(solution, chosen[row - 1]) if alone else axis_title(solution["y"])
-        figure.update_yaxes(title_text=text, row=row, col=1)
+        figure.update_axes("y", row=row, col=1, title={"text": text})
     return figure.update_layout(**heading(title), **_size(len(methods), len(chosen), stacked)).update_layout(
         shapes=cursor_lines(cursor, axes)
     )
 
 
-def _panels(methods: list[str], components: list[str], stacked: bool) -> tuple[go.Figure, list[str]]:
+def _panels(methods: list[str], components: list[str], stacked: bool) -> tuple[Sketch, list[str]]:
     """Empty panels, and the names of their time axes."""
     if stacked:
         rows = len(components)
-        return make_subplots(rows, 1, shared_xaxes=True, vertical_spacing=0.09 / rows), ["x"]
+        return Sketch(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.09 / rows), ["x"]
     columns = len(methods)
-    figure = make_subplots(
-        1,
-        columns,
-        shared_yaxes=True,
-        horizontal_spacing=0.05,
-        column_titles=methods if columns > 1 else None,
-    )
+    titles = {"column_titles": tuple(methods)} if columns > 1 else {}
+    figure = Sketch(rows=1, cols=columns, shared_yaxes=True, horizontal_spacing=0.05, **titles)
     return figure, [f"x{column}" if column > 1 else "x" for column in range(1, columns + 1)]
 
 
@@ -116,10 +128,11 @@ def _size(methods: int, components: int, stacked: bool) -> dict[str, Any]:
     return {"height": 400, **({"legend": {"y": 1.1}} if methods > 1 and not stacked else {})}
 
 
-def _lines(path: Path, index: int, faint: np.ndarray, hue: str, legend: dict[str, Any]) -> list[go.Scatter]:
+def _lines(path: Path, index: int, faint: np.ndarray, hue: str, legend: dict[str, Any]) -> list[dict[str, Any]]:
     name, values = legend["name"], path.values[:, index]
     indices = extremes(values, LINE_PIXELS)
-    behind = go.Scatter(
+    behind = dict(
+        type="scatter",
         x=compact(faint[:, 0]),
         y=compact(faint[:, 1 + index]),
         mode="lines",
@@ -129,7 +142,8 @@ def _lines(path: Path, index: int, faint: np.ndarray, hue: str, legend: dict[str
         showlegend=False,
         hoverinfo="skip",
     )
-    front = go.Scatter(
+    front = dict(
+        type="scatter",
         x=path.time[indices],
         y=compact(values[indices]),
         mode="lines",
@@ -141,8 +155,9 @@ def _lines(path: Path, index: int, faint: np.ndarray, hue: str, legend: dict[str
     return [behind, front]
 
 
-def _marks(times: np.ndarray, values: np.ndarray, hue: str, look: dict[str, Any]) -> go.Scatter:
-    return go.Scatter(
+def _marks(times: np.ndarray, values: np.ndarray, hue: str, look: dict[str, Any]) -> dict[str, Any]:
+    return dict(
+        type="scatter",
         x=times,
         y=compact(values),
         marker={"color": "#FFFFFF", "size": 6, "line": {"color": hue, "width": 1.5}},

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.interruption import TimeIsUp
 from limitlab.solvers.methods.method import Method, VectorField
 from limitlab.solvers.ode.attempts import Integrator, Position, along
 from limitlab.solvers.ode.compiled import Compiled, unrolled
@@ -73,7 +74,12 @@ class March:
         carry = self.method.begin(self.field, self.times[:, :1], y, slope)
         recorder = Recorder(self.times, y, self.integrator, offer, log_states=self.log_states)
         if self.control.step_size is not None:
-            end, carry = follow(self.stepper(recorder, y), y, carry, along(self.uniform_grid()))
+            try:
+                end, carry = follow(self.stepper(recorder, y), y, carry, along(self.uniform_grid()))
+            except TimeIsUp:
+                recorder.work_up()
+                nowhere = torch.full_like(y, torch.nan)
+                return self._outcome(nowhere, recorder, 1, self._blown_up(recorder, nowhere, "out of time"))
             if last is not None:
                 last.extend([end, *carry])
             return self._outcome(end, recorder, 1, self._blown_up(recorder, end))
@@ -142,7 +148,7 @@ class March:
         evaluations = Evaluations(before + calls + recorder.extra_calls, jacobians, factorizations)
         return Outcome(recorder.states(end), log, evaluations, tuple(failures))
 
-    def _blown_up(self, recorder: Recorder, end: Tensor) -> list[Failure]:
+    def _blown_up(self, recorder: Recorder, end: Tensor, kind: str = "blow-up") -> list[Failure]:
         """Samples of a uniform march that ceased to be finite, at the first time that shows it."""
         finite = torch.isfinite(end.detach()).all(1)
         if bool(finite.all()):
@@ -151,5 +157,5 @@ class March:
         failures = []
         for sample in (~finite).nonzero()[:, 0].tolist():
             time = float(self.times[sample, int((~states[sample]).nonzero()[0, 0])])
-            failures.append(Failure(sample, time, float(self.control.step_size or 0.0), "blow-up"))
+            failures.append(Failure(sample, time, float(self.control.step_size or 0.0), kind))
         return failures

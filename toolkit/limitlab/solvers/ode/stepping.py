@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.interruption import ask_to_go_on
+from limitlab.interruption import TimeIsUp, ask_to_go_on
 from limitlab.solvers.ode.attempts import Integrator, Itinerary, Position, advance, march_on
 from limitlab.solvers.ode.events import Events
 from limitlab.solvers.ode.recording import Sink
@@ -75,7 +75,11 @@ def adapt(
     length, size = (end - now.t).abs(), now.y.detach().abs().amax(1, keepdim=True)
     attempts = 0
     while attempts < max_steps:
-        ask_to_go_on()
+        try:
+            ask_to_go_on()
+        except TimeIsUp:
+            failures += given_up("out of time", end != now.t, now)
+            break
         if attempts % between == 0 and not bool((end - now.t).any()):
             break
         now, end, due, error = attempt(now, end)

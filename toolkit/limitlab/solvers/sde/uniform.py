@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.interruption import TimeIsUp, ask_to_go_on
 from limitlab.solvers.failures import failed
 from limitlab.solvers.sde.brownian import BLOCK_NUMBERS, BrownianPath
 from limitlab.solvers.sde.fields import Fields, Interval, State
@@ -113,6 +114,12 @@ class UniformMarch:
         """Go from the start of step `first` to that of `last`; returns the states at asked times on the way."""
         outputs: list[State] = []
         for low, high in self.blocks(first, last):
+            try:
+                ask_to_go_on()
+            except TimeIsUp:
+                self._give_up(low)
+                later = (self.grid.outputs > low) & (self.grid.outputs <= last)
+                return y, carry, outputs + [y] * int(later.sum())
             block = self.block(low, high, y)
             visited, carried = self._through(block, y, carry, low)
             # once a block: NaN and infinity do not go away, and a look at every step would stall a device
@@ -176,6 +183,17 @@ class UniformMarch:
         if not self.mask:
             raise failed(self.failures)
         self.lost = lost if self.lost is None else torch.minimum(self.lost, lost)
+
+    def _give_up(self, step: int) -> None:
+        """Note that no sample goes beyond the start of this step; raise unless they shall be masked."""
+        time, after = self.grid.times[step : step + 2].tolist()
+        ended = {failure.sample for failure in self.failures}
+        alive = [sample for sample in range(self.path.shape[0]) if sample not in ended]
+        self.failures += [Failure(sample, time, after - time, "out of time") for sample in alive]
+        if not self.mask:
+            raise failed(self.failures)
+        last = torch.full((self.path.shape[0],), step, device=self.path.device)
+        self.lost = last if self.lost is None else torch.minimum(self.lost, last)
 
     def _end_times(self) -> Float[Tensor, " batch"]:
         """Until when every sample is good."""

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import plotly.graph_objects as go
 
-from limitlab_widgets.shared.snapshot import POINTS, picture
+from limitlab_widgets.shared.plotted.snapshot import POINTS, picture
 
 
 def strokes(figure):

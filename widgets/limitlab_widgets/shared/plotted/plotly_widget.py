@@ -13,8 +13,11 @@ from typing import Any, ClassVar
 import anywidget
 import plotly
 import plotly.graph_objects as go
-from traitlets import Unicode
+from plotly.serializers import custom_serializers
+from traitlets import Any as AnyTrait
+from traitlets import Bool, List, Unicode
 
+from limitlab_widgets.shared.plotted.differences import as_bytes
 from limitlab_widgets.shared.widget_tree import discard
 
 BUNDLE = pathlib.Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
@@ -59,10 +62,24 @@ class PlotlyLibrary(anywidget.AnyWidget):
             cls._shared = None
 
 
+def _heard() -> Any:
+    """What a page tells of a figure; ipywidgets would send it back to the page, which may be all that it draws."""
+    return AnyTrait(allow_none=True).tag(sync=True, echo_update=False, **custom_serializers)
+
+
 class FigureWidget(go.FigureWidget):
-    """Plotly's figure widget, drawn by the shared library as wide as its column; `label` is its accessible name."""
+    """Plotly's figure widget, drawn by the shared library as wide as its column.
+
+    label: its accessible name. in_view: whether a page shows it on its screen; true before any page says so.
+    """
 
     label = Unicode().tag(sync=True)
+    in_view = Bool(True).tag(sync=True)
+    # plotly's own traits, with numbers sent as bytes in tables and whole numbers too
+    _widget_data: Any = List().tag(sync=True, to_json=as_bytes, from_json=lambda value, _manager: value)
+    _py2js_addTraces = AnyTrait(allow_none=True).tag(sync=True, to_json=as_bytes)  # noqa: N815
+    _py2js_update = AnyTrait(allow_none=True).tag(sync=True, to_json=as_bytes)
+    _js2py_traceDeltas, _js2py_layoutDelta, _js2py_pointsCallback = _heard(), _heard(), _heard()  # noqa: N815
     _esm = """
     const library = async () => {
       while (!globalThis.limitlabPlotly) await new Promise((again) => setTimeout(again, 20));
@@ -94,6 +111,14 @@ class FigureWidget(go.FigureWidget):
 
     export default () => {
       let ready;
+      const views = new Set();
+      const watch = (model, el, shown) => {
+        if (shown) views.add(el);
+        else views.delete(el);
+        if (model.get("in_view") === views.size > 0) return;
+        model.set("in_view", views.size > 0);
+        model.save_changes();
+      };
       return {
         initialize({ model }) {
           const replayed = replaying(model);
@@ -119,8 +144,16 @@ class FigureWidget(go.FigureWidget):
             frame = requestAnimationFrame(fit);
           });
           observer.observe(el);
+          const seen = new IntersectionObserver((entries) => watch(model, el, entries.at(-1).isIntersecting));
+          seen.observe(el);
           ready.then((loaded) => { figure = loaded; fit(); });
-          return () => { observer.disconnect(); cancelAnimationFrame(frame); remove?.(); };
+          return () => {
+            observer.disconnect();
+            seen.disconnect();
+            watch(model, el, false);
+            cancelAnimationFrame(frame);
+            remove?.();
+          };
         },
       };
     };
@@ -130,6 +163,10 @@ class FigureWidget(go.FigureWidget):
         super().__init__(figure)
         self._config = CONFIG
         self.label = label
+
+    def tell(self, styles: dict[str, list[Any]], layout: dict[str, Any], traces: list[int]) -> None:
+        """Tell the page, in one message, what has changed of some traces and of the layout."""
+        self._send_update_msg(styles, layout, traces)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
         """The state for a page; one that is loaded again gets the figure as it is now, not as it began."""
