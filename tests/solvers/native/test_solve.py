@@ -8,7 +8,7 @@ import torch
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument
-from limitlab.interruption import interruptible
+from limitlab.interruption import TimeIsUp, interruptible
 from limitlab.solvers.failures import SolveFailed
 
 DOUBLE = torch.float64
@@ -160,6 +160,33 @@ def test_a_long_solve_can_be_ended():
     with interruptible(check), pytest.raises(Enough):
         problem.solve(y0, [0.0, 1e4], method="tsit5", rtol=1e-10, max_steps=10**9, backend="native")
     assert set(asked) == {threading.get_ident()}
+
+
+def test_when_time_is_up_what_there_is_stays():
+    """Samples on their way, and those that wait, say where they are; those at their ends are whole."""
+    problem = problems.get("lorenz")
+    y0, _ = problem.sample(40, seed=0)
+    times = torch.linspace(0, 60, 7, dtype=DOUBLE)
+    options = {"method": "bosh3", "rtol": 1e-10, "max_steps": 10**9, "backend": "native"}
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) == 20:
+            raise TimeIsUp
+
+    with interruptible(check):
+        partial = problem.solve(y0, times, on_failure="mask", **options)
+    assert {failure.kind for failure in partial.failures} == {"out of time"}
+    ended = ~partial.y.isnan().flatten(1).any(1)
+    assert 0 < int(ended.sum()) < 40
+    assert int(ended.sum()) + len(partial.failures) == 40
+    whole = problem.solve(y0[ended], times, **options)
+    assert torch.equal(whole.y, partial.y[ended])
+    assert torch.equal(partial.y[:, 0], y0)
+    with interruptible(check), pytest.raises(SolveFailed, match="out of time"):
+        asked.clear()
+        problem.solve(y0, times, **options)
 
 
 def test_exact_solution_at_the_order_of_the_tolerance():

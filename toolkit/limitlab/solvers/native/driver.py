@@ -37,7 +37,7 @@ forget_stale(Path(__file__).parent)
 # mypy counts the typing context among the arguments of a call
 intrinsic: Any = typed_intrinsic
 IDLE = -1
-BLOWN_UP, TOO_MANY, STUCK = 1, 2, 3
+BLOWN_UP, TOO_MANY, STUCK, OUT_OF_TIME = 1, 2, 3, 4
 LOGGED = 5  # numbers of an attempt: time, size, error, stiffness, accepted
 
 
@@ -206,7 +206,6 @@ def _refill(code: Code, rules: Rules, work: Work, flight: Flight) -> bool:
             _load(code, rules, work, flight, lane, sample)
             for index in range(work.y0.shape[1]):
                 flight.frame[code.slope + index, lane] = work.slopes[sample, index]
-                work.states[sample, 0, index] = work.y0[sample, index]
         busy = busy or flight.sample[lane] != IDLE
     return busy
 
@@ -284,6 +283,18 @@ def _leave(rules: Rules, work: Work, flight: Flight, lane: int, sample: int) -> 
 def left(flight: Flight) -> bool:
     """Whether there are samples that are not at their ends."""
     return bool(flight.queue[0] < flight.queue[1] or (flight.sample != IDLE).any())
+
+
+def give_up(work: Work, flight: Flight) -> None:
+    """Note of all samples that are not at their ends that time is up, and where they are."""
+    for lane in np.flatnonzero(flight.sample != IDLE):
+        sample = flight.sample[lane]
+        work.failure[sample] = OUT_OF_TIME
+        work.failed_at[sample], work.failed_step[sample] = flight.frame[TIME, lane], flight.frame[PROPOSED, lane]
+    waiting = slice(*flight.queue)
+    work.failure[waiting] = OUT_OF_TIME
+    work.failed_at[waiting], work.failed_step[waiting] = work.times[waiting, 0], work.first[waiting]
+    flight.sample[:], flight.queue[0] = IDLE, flight.queue[1]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.interruption import ask_to_go_on
+from limitlab.interruption import TimeIsUp, ask_to_go_on
 from limitlab.solvers.arguments import require_finite
 from limitlab.solvers.native.arithmetic import WIDTH
 from limitlab.solvers.native.attempts import attempt_module
@@ -24,12 +24,14 @@ from limitlab.solvers.native.driver import (
     BLOWN_UP,
     IDLE,
     LOGGED,
+    OUT_OF_TIME,
     STUCK,
     TOO_MANY,
     Code,
     Flight,
     Rules,
     Work,
+    give_up,
     left,
     march,
     prepare,
@@ -46,7 +48,7 @@ MOST_RECIPES = 256
 ATTEMPTS_A_SLICE = 2**15  # between two looks at whether to go on
 FEWEST_A_THREAD = 64  # samples
 Block = tuple[np.ndarray, np.ndarray]
-KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow"}
+KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow", OUT_OF_TIME: "out of time"}
 
 
 class Made(NamedTuple):
@@ -90,7 +92,12 @@ def solve_natively(
             pass
         require_finite("field at the initial state", torch.from_numpy(work.slopes))
         while any(left(flight) for flight in flights):
-            ask_to_go_on()
+            try:
+                ask_to_go_on()
+            except TimeIsUp:
+                for flight in flights:
+                    give_up(work, flight)
+                break
             blocks += on_all(lambda flight: _slice(code, rules, work, flight), flights)
     attempts = torch.from_numpy(work.attempts)
     calls = (1 if control.first_step else 2) + recipe.method.calls * attempts + torch.from_numpy(work.extra_calls)
@@ -112,13 +119,15 @@ def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
     for index, value in enumerate(order.given):
         numbers[index] = value.detach().numpy() if isinstance(value, Tensor) else value
     first = np.full(batch, math.nan if control.first_step is None else control.first_step)
+    states = np.full((batch, times.shape[1], size), math.nan)
+    states[:, 0] = y0.detach().numpy()
     return Work(
         times.numpy(),
         y0.detach().numpy(),
         numbers,
         np.empty((batch, size)),
         first,
-        np.full((batch, times.shape[1], size), math.nan),
+        states,
         np.zeros(batch, dtype=np.int64),
         np.zeros(batch, dtype=np.int64),
         np.zeros(batch, dtype=np.int8),
