@@ -10,42 +10,21 @@ step, or ask torchsde's `BrownianInterval`. Beside the ratios of wall time stand
 the fastest rounds: a machine that others use interrupts milliseconds of work, and empties its caches.
 """
 
-import time
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import torch
 import torchsde
-from interleaved import against, interleave, row, run
+from interleaved import compared, run
 from torch import Tensor, nn
 
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.solve import solve_sde
 
+QUICK = ("--rounds", "7", "--seconds", "8")
 BATCH, STATE, STEPS = 512, 4, 200
 STEP = 1 / STEPS
-
-
-def compared(name: str, contestants: dict, pairs: list[tuple[str, str]], rounds: int, **facts: object) -> dict:
-    """A row of wall times, with the ratios of processor time of the same rounds, and of the fastest rounds."""
-    used: dict[str, list[float]] = {contestant: [] for contestant in contestants}
-
-    def counted(contestant: str) -> Callable[[], None]:
-        def call() -> None:
-            start = time.process_time()
-            contestants[contestant]()
-            used[contestant].append(time.process_time() - start)
-
-        return call
-
-    seconds = interleave({contestant: counted(contestant) for contestant in contestants}, rounds)
-    used = {contestant: times[-rounds:] for contestant, times in used.items()}
-    ratios = {f"{peer} / {ours}": against(used, ours, peer) for ours, peer in pairs}
-    fastest = {f"{peer} / {ours}": min(seconds[peer]) / min(seconds[ours]) for ours, peer in pairs}
-    print("  processor: " + ", ".join(f"{pair} {ratio['median']:.2f}" for pair, ratio in ratios.items()))
-    print("  fastest:   " + ", ".join(f"{pair} {ratio:.2f}" for pair, ratio in fastest.items()))
-    return row(name, seconds, pairs, processor_ratios=ratios, fastest_ratios=fastest, **facts)
 
 
 def network(width: int, depth: int) -> nn.Module:
