@@ -48,9 +48,8 @@ Solve = Callable[[float], np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """A field three times, its starts (batch, state) and its end. rates: (xp, *components) -> their derivatives."""
+    """Rates (xp, *components) -> derivatives, with numpy, jax or torch as xp; starts (batch, state) and the end."""
 
-    field: Callable[[Tensor, Tensor], Tensor]
     rates: Callable
     y0: Tensor
     end: float
@@ -61,6 +60,10 @@ class Task:
     @cached_property
     def times(self) -> Tensor:
         return torch.linspace(0, self.end, TIMES, dtype=torch.float64)
+
+    def field(self, t: Tensor, y: Tensor) -> Tensor:
+        """In torch, written as a user would: nothing that a solver could know it by."""
+        return torch.stack(self.rates(torch, *y.unbind(-1)), -1)
 
     def flat(self, t: float, y: np.ndarray) -> np.ndarray:
         """For SciPy: one state, or several one after the other."""
@@ -242,11 +245,11 @@ def random(*size: int) -> Tensor:
 
 
 def catalogue(name: str, rates: Callable, y0: Tensor, end: float, *, stiff: bool = False, **facts: object) -> Task:
-    """A problem of the catalogue, whose field is compared with the rates that the peers get."""
+    """A problem of the catalogue, with which the rates are compared."""
     problem = problems.get(name)
     jacobian = problem.jacobian() if stiff else None
-    task = Task(problem.field(), rates, y0, end, jacobian=jacobian, **facts)
-    assert np.allclose(task.field(task.times[:1], y0).numpy().ravel(), task.flat(0.0, y0.numpy()), rtol=1e-12)
+    task = Task(rates, y0, end, jacobian=jacobian, **facts)
+    assert torch.allclose(task.field(task.times[:1], y0), problem.field()(task.times[:1], y0), rtol=1e-12)
     return task
 
 
@@ -296,21 +299,16 @@ def neural_field() -> Task:
     """A network 4-64-64-4 with tanh; weights a little larger than torch's, so that there is something to solve."""
     torch.manual_seed(0)
     layers = [torch.nn.Linear(*sizes, dtype=torch.float64) for sizes in ((4, 64), (64, 64), (64, 4))]
-    weights = [(1.5 * layer.weight.detach(), 1.5 * layer.bias.detach()) for layer in layers]
-    arrays = [(w.numpy(), b.numpy()[:, None]) for w, b in weights]
-
-    def field(t: Tensor, y: Tensor) -> Tensor:
-        (w1, b1), (w2, b2), (w3, b3) = weights
-        hidden = torch.tanh(torch.addmm(b1, y, w1.T))
-        return torch.addmm(b3, torch.tanh(torch.addmm(b2, hidden, w2.T)), w3.T)
+    tensors = [(1.5 * layer.weight.detach(), 1.5 * layer.bias.detach()[:, None]) for layer in layers]
+    arrays = [(weight.numpy(), bias.numpy()) for weight, bias in tensors]
 
     def rates(xp, *components):
-        (w1, b1), (w2, b2), (w3, b3) = arrays
+        (w1, b1), (w2, b2), (w3, b3) = tensors if xp is torch else arrays
         state = xp.stack(components).reshape(4, -1)
         slopes = w3 @ xp.tanh(w2 @ xp.tanh(w1 @ state + b1) + b2) + b3
-        return tuple(slopes.reshape(4, *np.shape(components[0])))
+        return tuple(slopes.reshape(4, *components[0].shape))
 
-    return Task(field, rates, 4 * random(SAMPLES, 4) - 2, 5.0)
+    return Task(rates, 4 * random(SAMPLES, 4) - 2, 5.0)
 
 
 TASKS = (lotka_volterra, lorenz, kepler, robertson, van_der_pol, neural_field)

@@ -76,7 +76,7 @@ def adapt(
     attempts = 0
     while attempts < max_steps:
         ask_to_go_on()
-        if attempts % between == 0 and not bool((end - now.t).any()):
+        if attempts % between == 0 and torch.equal(end, now.t):
             break
         now, end, due, error = attempt(now, end)
         attempts += depth
