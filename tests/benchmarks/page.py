@@ -1,8 +1,8 @@
 """The benchmark page: one HTML file with the table, bars of the ratios, and work-precision diagrams.
 
-Run `python tests/benchmarks/page.py [--output reports/benchmarks.html] [--picture FILE.svg]`.
+Run `python tests/benchmarks/page.py [--output reports/benchmarks.html] [--picture FILE.svg] [--into README.md]`.
 The file needs no network and no script, and is light or dark as its reader's screen is. The picture is the diagrams
-alone, for the README.
+alone. `--into` writes the table between the marks of a Markdown file.
 """
 
 import argparse
@@ -30,6 +30,7 @@ svg { max-width: 100%; height: auto } .scroll { overflow-x: auto }
 """
 RATIO, DECADE = HEADER.index("ratio"), 4.0  # rem of a bar that stands for a factor of ten
 BUSY = 1.0
+MARKS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
 
 
 def page(lines: Sequence[Entry], pictures: str = "") -> str:
@@ -79,6 +80,21 @@ def stored_diagrams(results: Path = RESULTS) -> str:
     return diagrams(json.loads(path.read_text(encoding="utf-8"))["results"]) if path.exists() else ""
 
 
+def markdown(lines: Sequence[Entry]) -> str:
+    """The table of all lines that hold a ratio."""
+    rows = [HEADER, ("---",) * len(HEADER), *(cells(entry) for entry in lines if entry.ratio is not None)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "and") for cell in row) + " |" for row in rows)
+
+
+def into(path: Path, lines: Sequence[Entry]) -> None:
+    """Put the table in the place of the one between the marks."""
+    before, mark, rest = path.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (mark and end):
+        raise ValueError(f"{path} has no {MARKS[0]} ... {MARKS[1]} for the table")
+    path.write_text(f"{before}{mark}\n\n{markdown(lines)}\n\n{end}{after}", encoding="utf-8")
+
+
 def write(output: Path, results: Path = RESULTS, picture: Path | None = None) -> None:
     """The page, and the picture where it is asked for and there is something to draw."""
     drawn = stored_diagrams(results)
@@ -93,6 +109,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks.html"))
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--into", type=Path)
     arguments = parser.parse_args()
     write(arguments.output, picture=arguments.picture)
+    if arguments.into is not None:
+        into(arguments.into, entries())
     print(arguments.output)

@@ -4,13 +4,18 @@ import json
 import math
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
-from diagrams import diagrams
-from every import measured_and_stored, quick_options
-from load import MOST, Watch, refusal
-from page import page, stored_diagrams, write
-from table import HEADER, Entry, cells, entries, of_row, printed
+
+with pytest.MonkeyPatch.context() as patch:
+    # the benchmarks are programs that import each other from their own folder, and some have names of packages of tests
+    patch.syspath_prepend(Path(__file__).parent)
+    from diagrams import diagrams
+    from every import measured_and_stored, quick_options
+    from load import MOST, Watch, refusal
+    from page import MARKS, into, page, stored_diagrams, write
+    from table import HEADER, Entry, cells, entries, of_row, printed
 
 HOSTILE = {
     "not_json": "{",
@@ -126,6 +131,23 @@ def test_the_page_of_a_folder_without_results_is_written(tmp_path):
     write(tmp_path / "new" / "page.html", tmp_path, tmp_path / "picture.svg")
     assert Tags((tmp_path / "new" / "page.html").read_text()).seen.count("table") == 0
     assert not (tmp_path / "picture.svg").exists()
+
+
+def test_the_table_of_a_markdown_file_is_replaced_between_its_marks(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter", encoding="utf-8")
+    line = Entry("suite", "a | b", "ours", 1.0, "peer", 2.0, 2.0)
+    into(path, [line, Entry("suite", "no ratio")])
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter")
+    table = [row for row in text.splitlines() if row.startswith("|")]
+    assert [row.count("|") for row in table] == [len(HEADER) + 1] * 3
+    into(path, [line])
+    assert path.read_text(encoding="utf-8") == text
+    (tmp_path / "bare.md").write_text("nothing", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"bare\.md has no"):
+        into(tmp_path / "bare.md", [line])
 
 
 def test_diagrams_place_decades_evenly_and_leave_out_what_no_axis_holds():
