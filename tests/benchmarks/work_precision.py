@@ -37,7 +37,7 @@ from limitlab import problems
 from limitlab.solvers import solve_ode
 
 jax.config.update("jax_enable_x64", True)
-QUICK = ("--rounds", "2", "--only", "lotka_volterra", "van_der_pol")
+QUICK = ("--rounds", "2", "--only", "lotka_volterra")
 TOLERANCES = [10.0**-k for k in range(3, 10)]
 ERROR = 1e-5
 """At which seconds are compared."""
@@ -73,8 +73,8 @@ class Task:
         """The solution, and how far another method's is from it."""
         if self.exact is not None:
             return self.exact(self.times, self.y0).numpy(), 1e-14
-        method = "dopri8" if self.jacobian is None else "kvaerno5"
-        tight = {"rtol": 1e-12, "atol": 1e-12 * self.atol, "max_steps": MOST_STEPS, "jacobian": self.jacobian}
+        method, rtol = ("dopri8", 1e-12) if self.jacobian is None else ("rodas5", 1e-11)
+        tight = {"rtol": rtol, "atol": rtol * self.atol, "max_steps": MOST_STEPS, "jacobian": self.jacobian}
         ours = solve_ode(self.field, self.y0, self.times, method=method, **tight).y.numpy()
         other = scipy_one_by_one(self, "DOP853" if self.jacobian is None else "Radau")(1e-12)
         return ours, distance(other, ours)
