@@ -4,7 +4,6 @@ UV := .tools/bin/uv
 RUN := .venv/bin
 MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
-BENCHMARKS := $(filter-out %/interleaved.py,$(wildcard tests/benchmarks/*.py))
 
 .PHONY: setup lab report store test quick claims check bench clean
 
@@ -46,8 +45,10 @@ check: setup
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
+# all benchmarks in a quarter of an hour on idle cores, one table, and reports/benchmarks.html; what is measured while
+# others are at work is printed and not stored
 bench: setup
-	for benchmark in $(BENCHMARKS); do OMP_NUM_THREADS=1 $(RUN)/python $$benchmark || exit 1; done
+	$(RUN)/python tests/benchmarks/every.py
 
 clean:
 	rm -rf .venv .tools reports runs

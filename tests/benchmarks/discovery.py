@@ -33,6 +33,7 @@ from limitlab.discovery import pinn
 
 WITH_PINA = importlib.util.find_spec("pina") is not None
 PEERS = ("DeepXDE", "PINA") if WITH_PINA else ("DeepXDE",)
+QUICK = ("--rounds", "5", "--only", "gradient_32", "gradient_64")
 SECONDS, ADAM_SHARE = 20.0, 1 / 3
 deepxde.config.set_default_float("float64")
 
@@ -224,8 +225,8 @@ def gradients(width: int) -> Callable[[int], dict]:
     def measured(rounds: int) -> dict:
         task = burgers(width)
         batch = pinn.batches(task.points).batch(0)
-        losses: dict[str, Callable[[], Tensor]] = {"limitlab": lambda: sum(task.model.losses(batch).values())}
-        trained = {"limitlab": list(task.model.parameters())}
+        losses: dict[str, Callable[[], Tensor]] = {"ours": lambda: sum(task.model.losses(batch).values())}
+        trained = {"ours": list(task.model.parameters())}
         model, formed = deepxde_model(task)
         model.compile("adam", lr=1e-3)
         losses["DeepXDE"] = lambda: model.outputs_losses_train(task.points.numpy(), None, None)[1].sum()
@@ -240,14 +241,14 @@ def gradients(width: int) -> Callable[[int], dict]:
         def gradient(name: str) -> list[Tensor]:
             return torch.autograd.grad(losses[name](), trained[name])
 
-        first = torch.cat([g.flatten() for g in gradient("limitlab")])
+        first = torch.cat([g.flatten() for g in gradient("ours")])
         for name in PEERS:
-            loss = losses["limitlab"]().item()
+            loss = losses["ours"]().item()
             assert abs(losses[name]().item() - loss) < 1e-6 * loss, name
             theirs = torch.cat([g.flatten() for g in gradient(name)])
             assert (theirs - first).norm() < 1e-5 * first.norm(), name
         seconds = interleave({name: lambda name=name: gradient(name) for name in losses}, rounds)
-        return row(f"gradient, 4x{width}", seconds, [("limitlab", peer) for peer in PEERS], points=len(task.points))
+        return row(f"gradient, 4x{width}", seconds, [("ours", peer) for peer in PEERS], points=len(task.points))
 
     return measured
 
@@ -347,8 +348,8 @@ def errors(name: str, make: Callable[[], Task], limit: float = SECONDS) -> Calla
 
     def measured(rounds: int) -> dict:
         task = make()
-        steps = {"limitlab": train_ours(task, limit)}
-        result, losses = {"limitlab": error(task, task.model)}, {"limitlab": loss_of(task, task.model)}
+        steps = {"ours": train_ours(task, limit)}
+        result, losses = {"ours": error(task, task.model)}, {"ours": loss_of(task, task.model)}
         for peer, train in {"DeepXDE": train_deepxde, "PINA": train_pina}.items():
             if peer in PEERS:
                 task = make()
@@ -356,7 +357,7 @@ def errors(name: str, make: Callable[[], Task], limit: float = SECONDS) -> Calla
                 result[peer], losses[peer] = error(task, solution), loss_of(task, solution)
         print(f"{name}: " + ", ".join(f"{k} {v:.2e}" for k, v in result.items()), flush=True)
         facts = {"processor_seconds": limit, "residual": losses, "outer_steps": steps, "points": len(task.points)}
-        return {"name": f"{name}, error at equal time", "relative_l2": result, **facts}
+        return {"name": f"{name}, error at equal time", "errors": result, "error_of": "relative L2", **facts}
 
     return measured
 

@@ -16,6 +16,7 @@ from limitlab.discovery.symbolic.trees.evaluation import chunks, fits, plan_of, 
 from limitlab.discovery.symbolic.trees.mutations import Alphabet, random_trees
 from limitlab.discovery.symbolic.trees.population import OPS, PAD, Population, require_codes
 
+QUICK = ("--rounds", "9")
 COUNT, POINTS = 2048, 200
 PLAIN = ("+", "-", "*", "sin", "cos")
 
@@ -68,21 +69,27 @@ def evaluation(rounds: int) -> dict[str, object]:
     peers, columns = programs(population), X.T.numpy().copy()
     theirs = np.stack([np.broadcast_to(peer.execute(columns), (POINTS,)) for peer in peers])
     assert np.allclose(values(population, X).numpy(), theirs, rtol=1e-9, atol=1e-9)
-    contestants = {"limitlab": lambda: values(population, X), "gplearn": lambda: [p.execute(columns) for p in peers]}
+    contestants = {"ours": lambda: values(population, X), "gplearn": lambda: [p.execute(columns) for p in peers]}
     seconds = interleave(contestants, rounds)
-    return row("values", seconds, [("limitlab", "gplearn")], trees=COUNT, points=POINTS)
+    return row("values", seconds, [("ours", "gplearn")], trees=COUNT, points=POINTS)
 
 
 def fitting(rounds: int) -> dict[str, object]:
     population, X = trees((*PLAIN, "/", "exp", "log", "sqrt", "square")), points()  # noqa: N806
     y, weights = X[0] * X[1] + X[2].sin(), torch.full((POINTS,), 1 / POINTS, dtype=X.dtype)
     contestants = {
-        "values": lambda: values(population, X),
-        "scaled": lambda: fits(population, X, y, weights),
-        "four steps": lambda: optimised(population, X, y, weights, 4),
+        "ours, values": lambda: values(population, X),
+        "ours, scaled": lambda: fits(population, X, y, weights),
+        "ours, four steps": lambda: optimised(population, X, y, weights, 4),
     }
     seconds = interleave(contestants, rounds)
-    return row("fits", seconds, [("values", "scaled"), ("values", "four steps")], trees=COUNT, points=POINTS)
+    return row(
+        "fits",
+        seconds,
+        [("ours, values", "ours, scaled"), ("ours, values", "ours, four steps")],
+        trees=COUNT,
+        points=POINTS,
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from limitlab.experiments.discovery.deep_ritz import GRAM_ROWS_A_WEIGHT, POINTS_
 from limitlab.training import Recipe, descent, fit, fixed
 
 METHODS = ("natural_gradient", "lbfgs", "ssbfgs", "ssbroyden")
+TITLES = {"natural_gradient": "ours, natural gradient"}
 RITZ_SECONDS, PINN_SECONDS = 12.0, 20.0
 MANY = 10**6
 
@@ -59,9 +60,17 @@ def ritz(seed: int, dimension: int = 5, width: int = 128) -> Callable[[int], dic
             steps = trained_for(RITZ_SECONDS, copied, descent(loss, sample, MANY, 1.0, optimizer=method, gram=matrix))
             rows[method] = {**errors(copied, energy, target), "steps": steps}
             print(f"deep Ritz, seed {seed}: {method} {rows[method]}", flush=True)
-        return {"name": f"deep Ritz, seed {seed}", "processor_seconds": RITZ_SECONDS, "errors": rows}
+        return stored(f"deep Ritz, seed {seed}", RITZ_SECONDS, rows)
 
     return measured
+
+
+def stored(name: str, seconds: float, rows: dict[str, dict[str, float]]) -> dict[str, object]:
+    """The row of all methods' errors and steps."""
+    columns = {key: {TITLES.get(method, method): row[key] for method, row in rows.items() if key in row} for key in
+               ("l2", "gradient", "steps")}  # fmt: skip
+    kept = {"gradient_errors": columns["gradient"], "outer_steps": columns["steps"], "processor_seconds": seconds}
+    return {"name": name, "errors": columns["l2"], "error_of": "relative L2", **kept}
 
 
 def errors(network: torch.nn.Module, energy: v.Energy, target: v.Target) -> dict[str, float]:
@@ -82,7 +91,7 @@ def physics_informed(name: str, make: Callable[[], discovery.Task]) -> Callable[
                 error = float((task.model(task.grid) - task.exact).norm() / task.exact.norm())
             rows[method] = {"l2": error, "steps": steps - 300}
             print(f"{name}: {method} {rows[method]}", flush=True)
-        return {"name": name, "processor_seconds": PINN_SECONDS, "errors": rows}
+        return stored(name, PINN_SECONDS, rows)
 
     return measured
 

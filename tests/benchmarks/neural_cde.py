@@ -16,13 +16,14 @@ from collections.abc import Callable
 import torch
 import torchcde
 import torchsde
-from interleaved import run
-from stochastic import compared
+from interleaved import compared, run
 from torch import Tensor, nn
 
 from limitlab.data import spirals
 from limitlab.neural_des.cde import Control, NeuralCDE
 from limitlab.neural_des.sde import LatentSDE, evidence_loss
+
+QUICK = ("--rounds", "7", "--seconds", "10")
 
 
 class Called(nn.Module):

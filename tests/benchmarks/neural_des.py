@@ -17,8 +17,7 @@ from collections.abc import Callable
 
 import torch
 import torchdiffeq
-from interleaved import against, interleave, row, run
-from stochastic import compared
+from interleaved import against, compared, interleave, row, run
 from torch import Tensor, nn
 
 from limitlab import problems
@@ -32,6 +31,7 @@ from limitlab.neural_des.reduction import (
     reduced_by_interpolation,
 )
 
+QUICK = ("--rounds", "3", "--seconds", "15")
 BATCH, STEPS, RATE = 32, 20, 3e-3
 UNITS = 512
 TIMES = torch.linspace(0, 10, 100)
@@ -83,14 +83,16 @@ def training(rounds: int) -> dict:
 
     seconds = interleave({name: (lambda name=name: trained(name)) for name in CONTESTANTS}, rounds)
     pairs = [(name, "torchdiffeq") for name in CONTESTANTS if name != "torchdiffeq"]
-    last = {name: times[-rounds:] for name, times in used.items()}
+    last = {name: times[-len(seconds[name]) :] for name, times in used.items()}
     ratios = {f"{other} / {mine}": against(last, mine, other) for mine, other in pairs}
     print(
         "  processor: " + ", ".join(f"{pair} {ratio['median']:.2f}" for pair, ratio in ratios.items()),
         tolerances,
         losses,
     )
-    return row("training", seconds, pairs, processor_ratios=ratios, tolerances=tolerances, losses=losses)
+    return row(
+        "training", seconds, pairs, processor_ratios=ratios, tolerances=tolerances, errors=losses, error_of="loss"
+    )
 
 
 def same_rows_as_pymor(modes: Tensor, rows: Tensor) -> bool | None:
@@ -116,7 +118,7 @@ def reduced(modes: int) -> Callable[[int], dict]:
         apart = float((small(data) - dense(data)).detach().norm() / dense(data).detach().norm())
         facts = {
             "operations": operations(dense.field) / operations(small.field),
-            "relative_difference": apart,
+            "largest_difference": apart,
             "same_rows_as_pymor": same_rows_as_pymor(units.modes, rows),
         }
         contestants = {"ours, reduced": lambda: small(data), "dense": lambda: dense(data)}

@@ -1,6 +1,6 @@
 """Training step of FNO-2D against neuraloperator 2.0.0: time and peak memory, the same weights and data, interleaved.
 
-Run `python tests/benchmarks/operators.py [--rounds 12]`; writes results/operators.json next to this file.
+Run `python tests/benchmarks/operators.py [--rounds 12] [--only 64_16_2 ...]`; writes results/operators.json.
 
 A step is forward, relative L2 loss, backward and AdamW. Both models start from the same weights and their outputs are
 compared before anything is timed. Each round times one step of each, in alternating order, in one process; a ratio is
@@ -10,22 +10,18 @@ growth of the peak resident set (VmHWM of Linux) from just before the first step
 second figure is exact: the most bytes that torch's CPU allocator held at once in one step, from the profiler's record.
 """
 
-import argparse
-import json
 import multiprocessing
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from functools import partial
 
 import torch
-from interleaved import peak_memory
+from interleaved import compared, peak_memory, run
 from torch import Tensor, nn
 
 from limitlab.operators.fno import FNO
 
+QUICK = ("--rounds", "5", "--only", "64_12_1", "64_16_1", "64_16_2")
 BATCH, WIDTH = 16, 32
 CONFIGURATIONS = ((64, 12), (64, 16), (128, 12), (128, 16))
 
@@ -76,7 +72,7 @@ def models(modes: int) -> dict[str, nn.Module]:
     peer = neuralop.models.FNO(n_modes=(modes, modes), in_channels=1, out_channels=1, hidden_channels=WIDTH)
     ours = FNO(1, 1, (modes, modes), width=WIDTH)
     copy_weights(ours, peer)
-    return {"peer": peer, "ours": ours}
+    return {"neuraloperator": peer, "ours": ours}
 
 
 def data(n: int) -> tuple[Tensor, Tensor]:
@@ -96,36 +92,23 @@ def training_step(model: nn.Module, u: Tensor, y: Tensor) -> Callable[[], None]:
     return step
 
 
-def time_steps(n: int, modes: int, rounds: int) -> dict[str, object]:
+def step(n: int, modes: int, threads: int, rounds: int) -> dict[str, object]:
     u, y = data(n)
     both = models(modes)
     with torch.no_grad():
-        difference = float((both["ours"](u) - both["peer"](u)).abs().max())
+        difference = float((both["ours"](u) - both["neuraloperator"](u)).abs().max())
     if difference > 1e-5:
         raise RuntimeError(f"outputs differ by {difference:.1e}: nothing to compare")
-    steps = {name: training_step(model, u, y) for name, model in both.items()}
-    wall: dict[str, list[float]] = {name: [] for name in steps}
-    processor: dict[str, list[float]] = {name: [] for name in steps}
-    for index in range(rounds + 2):
-        for name in sorted(steps, reverse=bool(index % 2)):
-            start, used = time.perf_counter(), time.process_time()
-            steps[name]()
-            if index >= 2:
-                wall[name].append(time.perf_counter() - start)
-                processor[name].append(time.process_time() - used)
-    return {
-        "largest_output_difference": difference,
-        "wall_ratio": ratio(wall),
-        "cpu_ratio": ratio(processor),
-        "wall_seconds": {name: statistics.median(times) for name, times in wall.items()},
-        "cpu_seconds": {name: statistics.median(times) for name, times in processor.items()},
-    }
-
-
-def ratio(times: dict[str, list[float]]) -> dict[str, float]:
-    ratios = [peer / ours for peer, ours in zip(times["peer"], times["ours"], strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return {"median": middle, "lower_quartile": low, "upper_quartile": high}
+    facts = {"largest_difference": difference, "threads": threads}
+    torch.set_num_threads(threads)
+    try:
+        steps = {name: training_step(model, u, y) for name, model in both.items()}
+        name = f"FNO step, {n} x {n}, {modes} modes, {threads} thread{'s' * (threads > 1)}"
+        result = compared(name, steps, [("ours", "neuraloperator")], rounds, **facts)
+    finally:
+        torch.set_num_threads(1)
+    # the same on any number of threads
+    return result | ({"peak_memory": measure_memory(n, modes, threads)} if threads == 1 else {})
 
 
 def memory_of(name: str, n: int, modes: int, threads: int) -> dict[str, int]:
@@ -136,43 +119,15 @@ def memory_of(name: str, n: int, modes: int, threads: int) -> dict[str, int]:
 
 def measure_memory(n: int, modes: int, threads: int) -> dict[str, dict[str, int]]:
     results = {}
-    for name in ("peer", "ours"):
+    for name in ("neuraloperator", "ours"):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as processes:
             results[name] = processes.submit(memory_of, name, n, modes, threads).result()
     return results
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "operators.json")
-    arguments = parser.parse_args()
-    import neuralop
-
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "neuraloperator": neuralop.__version__}
-    setting = {"batch": BATCH, "width": WIDTH, "rounds": arguments.rounds, "machine": platform.machine()}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    results = []
-    for threads in arguments.threads:
-        torch.set_num_threads(threads)
-        for n, modes in CONFIGURATIONS:
-            row = {"grid": n, "modes": modes, "threads": threads, **time_steps(n, modes, arguments.rounds)}
-            row["peak_memory"] = measure_memory(n, modes, threads)
-            results.append(row)
-            wall, processor, memory = row["wall_ratio"], row["cpu_ratio"], row["peak_memory"]
-            figures = {key: memory["ours"][key] / memory["peer"][key] for key in memory["ours"]}
-            print(
-                f"{n}x{n} modes {modes} threads {threads}: peer/ours wall {wall['median']:.2f} "
-                f"[{wall['lower_quartile']:.2f}, {wall['upper_quartile']:.2f}], cpu {processor['median']:.2f} "
-                f"[{processor['lower_quartile']:.2f}, {processor['upper_quartile']:.2f}]; memory ours/peer: resident "
-                f"{figures['resident_growth_bytes']:.2f}, allocator {figures['allocator_peak_bytes']:.2f}; "
-                f"outputs differ by {row['largest_output_difference']:.1e}",
-                flush=True,
-            )
-            record = {"versions": versions, "setting": setting, "results": results}
-            arguments.output.write_text(json.dumps(record, indent=1) + "\n")
-
+BENCHMARKS = {
+    f"{n}_{modes}_{threads}": partial(step, n, modes, threads) for threads in (1, 2) for n, modes in CONFIGURATIONS
+}
 
 if __name__ == "__main__":
-    main()
+    run("operators", __doc__, BENCHMARKS, ["neuraloperator"])

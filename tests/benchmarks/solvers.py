@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from limitlab.solvers import solve_ode
 
 jax.config.update("jax_enable_x64", True)
+QUICK = ("--rounds", "7", "--seconds", "10")
 DOUBLE = torch.float64
 
 
@@ -79,7 +80,7 @@ def trajectories(
 
     contestants = {
         "ours": lambda: solve_ode(field, y0, times, **options).y.numpy(),
-        "ours compiled": lambda: solve_ode(field, y0, times, compile=True, **options).y.numpy(),
+        "ours, compiled": lambda: solve_ode(field, y0, times, compile=True, **options).y.numpy(),
         "torchdiffeq": lambda: (
             torchdiffeq.odeint(field, y0, times, rtol=rtol, atol=atol, method="dopri5").transpose(0, 1).numpy()
         ),
@@ -87,16 +88,17 @@ def trajectories(
         "diffrax": lambda: np.asarray(jitted(start).block_until_ready()),
         "SciPy, one system": scipy,
     }
-    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours compiled", "diffrax")}
+    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "diffrax")}
     errors = {key: float(np.abs(solve() - reference).max()) for key, solve in contestants.items()}
     seconds = interleave(contestants, rounds)
     pairs = [
         ("ours", "torchdiffeq"),
-        ("ours compiled", "torchdiffeq"),
-        ("ours compiled", "diffrax"),
+        ("ours, compiled", "torchdiffeq"),
+        ("ours, compiled", "diffrax"),
         ("ours", "torchode"),
+        ("ours", "diffrax"),
     ]
-    return row(name, seconds, pairs, largest_error=errors, compile_seconds=compile_seconds)
+    return row(name, seconds, pairs, errors=errors, error_of="largest", compile_seconds=compile_seconds)
 
 
 def lotka_volterra(rounds: int) -> dict:
@@ -193,15 +195,15 @@ def neural_ode(rounds: int) -> dict:
     contestants = {
         "ours": lambda: ours(shared_steps=True),
         "ours, own steps": ours,
-        "ours compiled": lambda: ours(shared_steps=True, compile=True),
-        "ours adjoint": lambda: ours(shared_steps=True, gradient="adjoint"),
+        "ours, compiled": lambda: ours(shared_steps=True, compile=True),
+        "ours, adjoint": lambda: ours(shared_steps=True, gradient="adjoint"),
         "torchdiffeq": lambda: peer(torchdiffeq.odeint),
         "torchdiffeq adjoint": lambda: peer(torchdiffeq.odeint_adjoint),
         "diffrax": lambda: [
             np.asarray(g) for layer in jax.block_until_ready(jax_gradient(weights, start)) for g in layer
         ],
     }
-    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours compiled", "diffrax")}
+    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "diffrax")}
     scale = max(float(np.abs(r).max()) for r in reference)
     errors = {
         key: max(float(np.abs(f - r).max()) for f, r in zip(solve(), reference, strict=True)) / scale
@@ -210,11 +212,13 @@ def neural_ode(rounds: int) -> dict:
     seconds = interleave(contestants, rounds)
     pairs = [
         ("ours", "torchdiffeq"),
-        ("ours compiled", "torchdiffeq"),
-        ("ours compiled", "diffrax"),
-        ("ours adjoint", "torchdiffeq adjoint"),
+        ("ours, compiled", "torchdiffeq"),
+        ("ours, compiled", "diffrax"),
+        ("ours, adjoint", "torchdiffeq adjoint"),
     ]
-    return row("neural_ode", seconds, pairs, largest_relative_gradient_error=errors, compile_seconds=compile_seconds)
+    return row(
+        "neural_ode", seconds, pairs, errors=errors, error_of="gradient, relative", compile_seconds=compile_seconds
+    )
 
 
 def stiff(
@@ -240,18 +244,18 @@ def stiff(
     }
     contestants = {
         "ours": lambda: solve_ode(field, y0, times, **options).y[:, -1].numpy(),
-        "ours compiled": lambda: solve_ode(field, y0, times, compile=True, **options).y[:, -1].numpy(),
+        "ours, compiled": lambda: solve_ode(field, y0, times, compile=True, **options).y[:, -1].numpy(),
         "diffrax": lambda: np.asarray(jitted(start).block_until_ready())[:, -1],
     }
     if scipy_field is not None:
         contestants["SciPy Radau"] = lambda: np.stack(
             [solve_ivp(scipy_field, (0, end), y, method="Radau", rtol=rtol, atol=atol).y[:, -1] for y in y0.numpy()]
         )
-    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours compiled", "diffrax")}
+    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "diffrax")}
     errors = {key: float((np.abs(s() - reference) / np.abs(reference)).max()) for key, s in contestants.items()}
     seconds = interleave(contestants, rounds)
-    pairs = [("ours", "diffrax"), ("ours compiled", "diffrax")]
-    return row(name, seconds, pairs, largest_relative_error=errors, compile_seconds=compile_seconds)
+    pairs = [("ours", "diffrax"), ("ours, compiled", "diffrax")]
+    return row(name, seconds, pairs, errors=errors, error_of="largest, relative", compile_seconds=compile_seconds)
 
 
 def robertson(rounds: int) -> dict:

@@ -17,6 +17,7 @@ from limitlab import problems
 from limitlab.discovery.symbolic import Library
 from limitlab.discovery.symbolic.sparse.regression import thresholded
 
+QUICK = ("--rounds", "15")
 LIBRARY = Library(("x", "y", "z"), 3)
 
 
@@ -41,15 +42,15 @@ def contestants(columns_too: bool) -> dict[str, Any]:
         return pysindy.STLSQ(threshold=0.1, alpha=0.05).fit(columns, slopes).coef_
 
     assert abs(ours() - theirs()).max() < 1e-8
-    return {"limitlab": ours, "pysindy": theirs}
+    return {"ours": ours, "pysindy": theirs}
 
 
 def whole(rounds: int) -> dict[str, object]:
-    return row("library and thresholds", interleave(contestants(True), rounds), [("limitlab", "pysindy")], points=2001)
+    return row("library and thresholds", interleave(contestants(True), rounds), [("ours", "pysindy")], points=2001)
 
 
 def regression(rounds: int) -> dict[str, object]:
-    return row("thresholds", interleave(contestants(False), rounds), [("limitlab", "pysindy")], points=2001)
+    return row("thresholds", interleave(contestants(False), rounds), [("ours", "pysindy")], points=2001)
 
 
 if __name__ == "__main__":

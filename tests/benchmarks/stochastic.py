@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.solve import solve_sde
 
+QUICK = ("--rounds", "7", "--seconds", "8")
 BATCH, STATE, STEPS = 512, 4, 200
 STEP = 1 / STEPS
 

@@ -1,6 +1,7 @@
 """Rosenbrock methods: order where stiffness dominates, cost, singular and large matrices."""
 
 import pytest
+import torch
 from solvers.toys import (
     assert_many_components_are_solved,
     assert_singular_matrix_spoils_its_sample_only,
@@ -36,3 +37,16 @@ def test_singular_matrix_rejects_the_step_of_its_sample_only():
 
 def test_many_components_are_solved_by_their_factors():
     assert_many_components_are_solved("rodas5")
+
+
+@pytest.mark.parametrize("method", ["rosenbrock23", "rodas4", "rodas5"])
+@pytest.mark.parametrize("field", [lambda t, y: y, lambda t, y: t * y.flip(1) - y])
+def test_stages_in_place_and_under_a_tape_are_the_same_numbers(method, field):
+    """Also those of a field that gives back the very state, which the sums of the stages live in."""
+    y0 = torch.tensor([[1.0, 0.5], [0.3, -2.0]], dtype=torch.float64)
+    plain, taped = (
+        solve_ode(field, start, [0.0, 0.4, 1.0], method=method, step_size=0.1).y
+        for start in (y0, y0.clone().requires_grad_())
+    )
+    assert taped.requires_grad
+    assert torch.equal(plain, taped.detach())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -75,12 +75,18 @@ def stiff_vectors(jacobian: Float[Tensor, "batch state state"]) -> tuple[Tensor,
 
     The start has no symmetry that a Jacobian might have, such as a null vector of ones.
     """
-    size = jacobian.shape[-1]
-    # no random start: a sample's estimate is the same in every run
-    start = torch.arange(1, size + 1, dtype=jacobian.dtype, device=jacobian.device).square().cos()
-    state = jacobian @ start
+    make = _start if torch.compiler.is_compiling() else _cached_start
+    state = jacobian @ make(jacobian.shape[-1], jacobian.dtype, jacobian.device)
     zero = torch.zeros_like(state)
     return torch.bmm(jacobian, state[..., None])[..., 0], zero, state, zero
+
+
+def _start(size: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "state"]:
+    """Not random: a sample's estimate is the same in every run."""
+    return torch.arange(1, size + 1, dtype=dtype, device=device).square().cos()
+
+
+_cached_start = lru_cache(maxsize=64)(_start)
 
 
 def _reverse(field: VectorField, t: Tensor, y: Tensor) -> Linearization:

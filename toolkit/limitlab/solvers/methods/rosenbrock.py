@@ -88,18 +88,23 @@ class Rosenbrock(Method):
         factors = factorized(identity - step[..., None] * jacobian)
         bend = None if in_time is None else step * step * in_time
         sums = start * y
+        # views follow sums that are added to in place, which a tape or a compiler would not stand
+        rows = None if torch.is_grad_enabled() or torch.compiler.is_compiling() else sums.unbind(0)
         stages: list[Tensor] = []
-        at, right = y, step * slope
+        right = step * slope
         for stage in range(table.stages):
             if stage:
-                at, collected = sums[0], sums[1]
+                at, collected = (sums[0], sums[1]) if rows is None else rows[2 * stage - 2 : 2 * stage]
                 slope = field(times[stage], at)
                 right = torch.addcmul(collected, step, slope)
             if bend is not None and table.d[stage]:
                 right = torch.add(right, bend, alpha=table.d[stage])
             stages.append(factors.solve(right))
-            sums = torch.addcmul(sums[2:] if stage else sums, columns[stage], stages[-1])
-        end, error = sums.unbind(0)
+            if rows is None:
+                sums = torch.addcmul(sums[2:] if stage else sums, columns[stage], stages[-1])
+            else:
+                sums[2 * stage :].addcmul_(columns[stage], stages[-1])
+        end, error = rows[-2:] if rows is not None else sums.unbind(0)
         if not table.ends_at_last_stage:
             slope = field(times[-1], end)
         return Attempt(end, (slope,), (error,), tuple(stages), stiff_vectors(jacobian), factors.regular)

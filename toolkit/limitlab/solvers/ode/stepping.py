@@ -80,7 +80,7 @@ def adapt(
         except TimeIsUp:
             failures += given_up("out of time", end != now.t, now)
             break
-        if attempts % between == 0 and not bool((end - now.t).any()):
+        if attempts % between == 0 and torch.equal(end, now.t):
             break
         now, end, due, error = attempt(now, end)
         attempts += depth
