@@ -4,7 +4,7 @@ UV := .tools/bin/uv
 RUN := .venv/bin
 MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
-BENCHMARKS := $(filter-out %/interleaved.py,$(wildcard tests/benchmarks/*.py))
+BENCHMARKS := $(filter-out %/interleaved.py %/course_figures.py %/test_course.py,$(wildcard tests/benchmarks/*.py))
 
 .PHONY: setup lab report store test quick claims check bench clean
 
