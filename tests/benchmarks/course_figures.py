@@ -133,7 +133,10 @@ RUNS = {
     "spiral_cde": Run("spiral_cde"),
     "ou_latent_sde": Run("ou_latent_sde"),
     "decaying_latent_ode": Run("decaying_latent_ode"),
-    "stable_sde_motions": Run("stable_sde_motions"),
+    "stable_sde_motions": Run(
+        "stable_sde_motions",
+        {"models": ("naive", "naive_control", *STABLE, "cde", "cde_linear", "gsde_unbounded")},
+    ),
     "digits_reduction": Run("digits_reduction"),
     "digits_ernode": Run("digits_ernode", {"ways": ("plain", "ernode", "unbiased", "biased")}),
     "darcy_mgno": Run("darcy_mgno"),
