@@ -41,7 +41,7 @@ EXPERIMENT = with_models(
                 models=("fno", "mean"),
                 modes=12,
                 epochs=20,
-                learning_rate=2e-3,
+                learning_rate=4e-3,
                 rates=("fno=2e-2",),
             ),
             smoke={
