@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,8 +23,11 @@ from limitlab import experiments
 from limitlab.atomic import write_atomically
 from limitlab.errors import InvalidArgument, one_of
 
-RESULTS = Path(__file__).parent / "results" / "course.json"
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "course.json"
 SEEDS = (0, 1, 2)
+# dask asks for a package `sparse` when a store is written, and would get the benchmark of that name
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != HERE]
 
 
 def carried_out(run: Run, seed: int) -> xr.Dataset:
