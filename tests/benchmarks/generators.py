@@ -38,8 +38,9 @@ from limitlab.spaces import Grid, fourier, gaussian_field, inverse_fourier
 from limitlab.spaces.transforms import dealias_mask, derivative_symbol, wavenumbers
 
 SAMPLES, POINTS, STEPS = 32, 128, 200
+QUICK = ("--rounds", "7", "--only", "kuramoto_sivashinsky", "burgers", "kdv", "vorticity")
 FLOWS, SIDE, MOVES = 8, 64, 50
-PAIRS = [("single", "exponax single"), ("double", "exponax double")]
+PAIRS = [("ours single", "exponax single"), ("ours double", "exponax double")]
 
 
 def jitted(stepper: Callable[[], object], initial: Tensor, steps: int, double: bool) -> Callable[[], np.ndarray]:
@@ -67,8 +68,8 @@ def against_exponax(
     reference: Tensor, rounds: int,
 ) -> dict:  # fmt: skip
     contestants = {
-        "single": partial(ours, initial.float()),
-        "double": partial(ours, initial),
+        "ours single": partial(ours, initial.float()),
+        "ours double": partial(ours, initial),
         "exponax single": jitted(stepper, initial, steps, False),
         "exponax double": jitted(stepper, initial, steps, True),
     }
