@@ -21,10 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from limitlab.operators.row import Operator, Sizes, Task
+from limitlab.saved import Saved
 
 
-class ToyBlend(nn.Module):
-    """a u + b mean(u), for as many channels out as in."""
+class ToyBlend(Saved):
+    """a u + b mean(u), for as many channels out as in.
+
+    Source: Li et al. 2021, arXiv 2010.08895, with no other wave than the mean.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, dimension: int = 2) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Sparse regression of the Lorenz equations against pysindy 2.1.0: library and thresholds, interleaved.
 
-Run `python tests/benchmarks/sparse_regression.py [--rounds 15]`; writes results/sparse_regression.json next to this file.
+Run `python tests/benchmarks/sparse_regression.py [--rounds 15]`;
+writes results/sparse_regression.json.
 
 Both build the 20 monomials up to degree 3 on 2001 points of a clean trajectory and run sequentially thresholded least
 squares (threshold 0.1, ridge 0.05) on its derivatives; the coefficients of both are compared before anything is timed.

@@ -57,7 +57,7 @@ def test_attempts_and_numbers_are_those_of_torch(name, method):
     assert torch.equal(native.log.accepted, by_torch.log.accepted)
     # an error far below the tolerance is a difference of rounding, and so is the size that follows it
     apart = (native.log.size / by_torch.log.size - 1).abs()
-    assert float(apart.nanmedian()) < 1e-9
+    assert float(apart.nanmedian()) < 1e-7
     assert float(apart.nan_to_num().max()) < 0.02
     assert torch.allclose(native.log.stiffness, by_torch.log.stiffness, rtol=0.01, atol=1e-9, equal_nan=True)
     assert torch.allclose(native.y, by_torch.y, rtol=1e-8, atol=1e-12)

@@ -86,6 +86,13 @@ class Rules(NamedTuple):
     most: int
 
 
+class Plan(NamedTuple):
+    """What is the same for all samples."""
+
+    code: Code
+    rules: Rules
+
+
 class Flight(NamedTuple):
     """What is in the lanes: the frame, samples, their next outputs, and the place in the queue (next, last)."""
 
@@ -139,14 +146,15 @@ def _unowned_flight(flight: Flight) -> Flight:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(code: Code, rules: Rules, whole: Work, lanes: Flight) -> None:
+def prepare(plan: Plan, whole: Work, lanes: Flight) -> None:
     """The slopes at the start of the samples in the queue, and their first steps where none is given."""
+    code = plan.code
     work, flight = _unowned_work(whole), _unowned_flight(lanes)
     frame, first, last = flight.frame, flight.queue[0], flight.queue[1]
     for group in range(first, last, WIDTH):
         count = min(WIDTH, last - group)
         for lane in range(count):
-            _load(code, rules, work, flight, lane, group + lane)
+            _load(plan, work, flight, lane, group + lane)
         _call(code.begin, frame.ctypes.data)
         for lane in range(count):
             sample = group + lane
@@ -158,16 +166,16 @@ def prepare(code: Code, rules: Rules, whole: Work, lanes: Flight) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def march(code: Code, rules: Rules, whole: Work, lanes: Flight, log: tuple[Any, Any]) -> int:
+def march(plan: Plan, whole: Work, lanes: Flight, log: tuple[Any, Any]) -> int:
     """Attempts until the log is full or all samples are at their ends; how many were logged.
 
     log: (attempts, LOGGED), and (attempts,) the sample of each.
     """
     work, flight = _unowned_work(whole), _unowned_flight(lanes)
     logged, owner = _unowned(log[0]), _unowned(log[1])
-    frame, count = flight.frame, 0
+    code, frame, count = plan.code, flight.frame, 0
     while count + WIDTH <= len(owner):
-        if not _refill(code, rules, work, flight):
+        if not _refill(plan, work, flight):
             break
         _call(code.advance, frame.ctypes.data)
         extended = False
@@ -189,12 +197,12 @@ def march(code: Code, rules: Rules, whole: Work, lanes: Flight, log: tuple[Any, 
                     extended = True
                 work.extra_calls[sample] += code.extra
                 _write(code, work, flight, lane, sample)
-            _leave(rules, work, flight, lane, sample)
+            _leave(plan.rules, work, flight, lane, sample)
     return count
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _refill(code: Code, rules: Rules, work: Work, flight: Flight) -> bool:
+def _refill(plan: Plan, work: Work, flight: Flight) -> bool:
     """Fill idle lanes from the queue; whether any lane is busy."""
     busy = False
     for lane in range(WIDTH):
@@ -203,17 +211,17 @@ def _refill(code: Code, rules: Rules, work: Work, flight: Flight) -> bool:
             flight.queue[0] += 1
             flight.sample[lane] = sample
             flight.output[lane] = 1
-            _load(code, rules, work, flight, lane, sample)
+            _load(plan, work, flight, lane, sample)
             for index in range(work.y0.shape[1]):
-                flight.frame[code.slope + index, lane] = work.slopes[sample, index]
+                flight.frame[plan.code.slope + index, lane] = work.slopes[sample, index]
         busy = busy or flight.sample[lane] != IDLE
     return busy
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _load(code: Code, rules: Rules, work: Work, flight: Flight, lane: int, sample: int) -> None:
+def _load(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> None:
     """A sample at its start."""
-    frame = flight.frame
+    frame, code, rules = flight.frame, plan.code, plan.rules
     frame[TIME, lane] = work.times[sample, 0]
     frame[END, lane] = work.times[sample, -1]
     frame[PROPOSED, lane] = work.first[sample]

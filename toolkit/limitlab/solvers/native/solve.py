@@ -29,6 +29,7 @@ from limitlab.solvers.native.driver import (
     TOO_MANY,
     Code,
     Flight,
+    Plan,
     Rules,
     Work,
     give_up,
@@ -80,15 +81,14 @@ def solve_natively(
     recipe, batch = order.recipe, len(y0)
     # held: the code lives as long as its machine
     held = made(recipe)
-    code = held.code
-    work, rules = _work(order, y0, times, control), _rules(recipe, y0, control)
+    work, plan = _work(order, y0, times, control), Plan(held.code, _rules(recipe, y0, control))
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     bounds = [batch * part // threads for part in range(threads + 1)]
     flights = [_flight(recipe, part, control) for part in pairwise(bounds)]
     blocks: list[Block] = []
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         on_all = map if pool is None else pool.map
-        for _ in on_all(lambda flight: prepare(code, rules, work, flight), flights):
+        for _ in on_all(lambda flight: prepare(plan, work, flight), flights):
             pass
         require_finite("field at the initial state", torch.from_numpy(work.slopes))
         while any(left(flight) for flight in flights):
@@ -98,7 +98,7 @@ def solve_natively(
                 for flight in flights:
                     give_up(work, flight)
                 break
-            blocks += on_all(lambda flight: _slice(code, rules, work, flight), flights)
+            blocks += on_all(lambda flight: _slice(plan, work, flight), flights)
     attempts = torch.from_numpy(work.attempts)
     calls = (1 if control.first_step else 2) + recipe.method.calls * attempts + torch.from_numpy(work.extra_calls)
     matrices = (each * attempts for each in (recipe.method.jacobians, recipe.method.factorizations))
@@ -106,10 +106,10 @@ def solve_natively(
     return Outcome(torch.from_numpy(work.states), log, Evaluations(calls, *matrices), _failures(work))
 
 
-def _slice(code: Code, rules: Rules, work: Work, flight: Flight) -> Block:
+def _slice(plan: Plan, work: Work, flight: Flight) -> Block:
     """Some attempts of the samples of a flight."""
     log = np.empty((ATTEMPTS_A_SLICE, LOGGED)), np.empty(ATTEMPTS_A_SLICE, dtype=np.int32)
-    count = march(code, rules, work, flight, log)
+    count = march(plan, work, flight, log)
     return log[0][:count], log[1][:count]
 
 

@@ -123,12 +123,10 @@ def solve_ode(
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
     if compile and log_states:
         raise InvalidArgument("compile=True has no log_states: a compiled loop gives no state out between its steps")
-    alone = {
-        "a state of another shape": not layout.plain, "times too close for the state": clock.origin is not None,
-        "compile": compile, "events": bool(events), "stops": stops is not None, "shared_steps": shared_steps,
-        "log_states": log_states, "a jacobian of your own": not getattr(jacobian, "of_field", jacobian is None),
-    }  # fmt: skip
-    wish = Wish(field, chosen, settings, flat, sign, [name for name, given in alone.items() if given])
+    wish = Wish(field, chosen, settings, flat, sign, torch_alone=_torch_alone(
+        layout, clock, jacobian, compile=compile, events=bool(events), stops=stops is not None,
+        shared_steps=shared_steps, log_states=log_states,
+    ))  # fmt: skip
     outcome = None if backend == "torch" else _natively(wish, times, backend)
     made_by = "torch" if outcome is None else "native"
     if outcome is None:
@@ -162,6 +160,17 @@ def solve_ode(
         failures=outcome.failures,
         backend=made_by,
     )
+
+
+def _torch_alone(layout: Layout, clock: Clock, jacobian: JacobianFunction | None, **options: bool) -> list[str]:
+    """What of a solve only torch has, by name."""
+    given = {
+        "a state of another shape": not layout.plain,
+        "times too close for the state": clock.origin is not None,
+        "a jacobian of your own": not getattr(jacobian, "of_field", jacobian is None),
+        **options,
+    }
+    return [name for name, asked in given.items() if asked]
 
 
 def _natively(wish: Wish, times: Float[Tensor, "batch time"], backend: str) -> Outcome | None:
