@@ -26,6 +26,7 @@ from interleaved import interleave, row, run
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
+from limitlab import problems
 from limitlab.solvers import solve_ode
 
 jax.config.update("jax_enable_x64", True)
@@ -71,6 +72,7 @@ def trajectories(
     jitted = diffrax_solver(jax_field, times.numpy(), rtol, atol, diffrax.Tsit5())
     ode = torchode_solver(field, times, rtol, atol)
     options = {"rtol": rtol, "atol": atol, "control": "i"}
+    formulas = problems.get(name).field()
 
     def scipy() -> np.ndarray:
         solution = solve_ivp(
@@ -81,6 +83,7 @@ def trajectories(
     contestants = {
         "ours": lambda: solve_ode(field, y0, times, **options).y.numpy(),
         "ours, compiled": lambda: solve_ode(field, y0, times, compile=True, **options).y.numpy(),
+        "ours, native": lambda: solve_ode(formulas, y0, times, backend="native", **options).y.numpy(),
         "torchdiffeq": lambda: (
             torchdiffeq.odeint(field, y0, times, rtol=rtol, atol=atol, method="dopri5").transpose(0, 1).numpy()
         ),
@@ -88,7 +91,7 @@ def trajectories(
         "diffrax": lambda: np.asarray(jitted(start).block_until_ready()),
         "SciPy, one system": scipy,
     }
-    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "diffrax")}
+    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "ours, native", "diffrax")}
     errors = {key: float(np.abs(solve() - reference).max()) for key, solve in contestants.items()}
     seconds = interleave(contestants, rounds)
     pairs = [
@@ -97,6 +100,8 @@ def trajectories(
         ("ours, compiled", "diffrax"),
         ("ours", "torchode"),
         ("ours", "diffrax"),
+        ("ours, native", "diffrax"),
+        ("ours, native", "SciPy, one system"),
     ]
     return row(name, seconds, pairs, errors=errors, error_of="largest", compile_seconds=compile_seconds)
 
@@ -242,19 +247,21 @@ def stiff(
         "control": "i",
         "max_steps": 100_000,
     }
+    formulas, by_formulas = problems.get(name).field(), {**options, "jacobian": None}
     contestants = {
         "ours": lambda: solve_ode(field, y0, times, **options).y[:, -1].numpy(),
         "ours, compiled": lambda: solve_ode(field, y0, times, compile=True, **options).y[:, -1].numpy(),
+        "ours, native": lambda: solve_ode(formulas, y0, times, backend="native", **by_formulas).y[:, -1].numpy(),
         "diffrax": lambda: np.asarray(jitted(start).block_until_ready())[:, -1],
     }
     if scipy_field is not None:
         contestants["SciPy Radau"] = lambda: np.stack(
             [solve_ivp(scipy_field, (0, end), y, method="Radau", rtol=rtol, atol=atol).y[:, -1] for y in y0.numpy()]
         )
-    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "diffrax")}
+    compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "ours, native", "diffrax")}
     errors = {key: float((np.abs(s() - reference) / np.abs(reference)).max()) for key, s in contestants.items()}
     seconds = interleave(contestants, rounds)
-    pairs = [("ours", "diffrax"), ("ours, compiled", "diffrax")]
+    pairs = [("ours", "diffrax"), ("ours, compiled", "diffrax"), ("ours, native", "diffrax")]
     return row(name, seconds, pairs, errors=errors, error_of="largest, relative", compile_seconds=compile_seconds)
 
 

@@ -55,6 +55,7 @@ class Task:
     end: float
     atol: float = 1.0  # times the relative tolerance
     jacobian: Callable | None = None
+    formulas: Callable | None = None  # the same field as the catalogue has it
     exact: Callable[[Tensor, Tensor], Tensor] | None = None
 
     @cached_property
@@ -93,6 +94,18 @@ def ours(task: Task, method: str, **options: object) -> Solve:
     def solve(rtol: float) -> np.ndarray:
         control = {"rtol": rtol, "atol": rtol * task.atol, "max_steps": MOST_STEPS, **options}
         return solve_ode(task.field, task.y0, task.times, method=method, **control).y.numpy()
+
+    return solve
+
+
+def ours_native(task: Task, method: str) -> Solve:
+    """`solve_ode` by machine code, of the field as the catalogue has it."""
+
+    def solve(rtol: float) -> np.ndarray:
+        if task.formulas is None:
+            raise ValueError("a network is no formula")
+        control = {"rtol": rtol, "atol": rtol * task.atol, "max_steps": MOST_STEPS, "backend": "native"}
+        return solve_ode(task.formulas, task.y0, task.times, method=method, **control).y.numpy()
 
     return solve
 
@@ -158,6 +171,8 @@ EXPLICIT: dict[str, Callable[[Task], Solve]] = {
     "ours, tsit5": partial(ours, method="tsit5"),
     "ours, tsit5 compiled": partial(ours, method="tsit5", compile=True),
     "ours, dopri8": partial(ours, method="dopri8"),
+    "ours, tsit5 native": partial(ours_native, method="tsit5"),
+    "ours, dopri8 native": partial(ours_native, method="dopri8"),
     "torchdiffeq, dopri5": partial(by_torchdiffeq, method="dopri5"),
     "torchdiffeq, dopri8": partial(by_torchdiffeq, method="dopri8"),
     "torchode, tsit5": by_torchode,
@@ -168,6 +183,7 @@ EXPLICIT: dict[str, Callable[[Task], Solve]] = {
 STIFF: dict[str, Callable[[Task], Solve]] = {
     "ours, rodas5": partial(ours, method="rodas5"),
     "ours, rodas5 compiled": partial(ours, method="rodas5", compile=True),
+    "ours, rodas5 native": partial(ours_native, method="rodas5"),
     "diffrax, kvaerno5": partial(by_diffrax, method=diffrax.Kvaerno5()),
     "SciPy, Radau one by one": partial(scipy_one_by_one, method="Radau"),
     "SciPy, LSODA one by one": partial(scipy_one_by_one, method="LSODA"),
@@ -248,7 +264,7 @@ def catalogue(name: str, rates: Callable, y0: Tensor, end: float, *, stiff: bool
     """A problem of the catalogue, with which the rates are compared."""
     problem = problems.get(name)
     jacobian = problem.jacobian() if stiff else None
-    task = Task(rates, y0, end, jacobian=jacobian, **facts)
+    task = Task(rates, y0, end, jacobian=jacobian, formulas=problem.field(), **facts)
     assert torch.allclose(task.field(task.times[:1], y0), problem.field()(task.times[:1], y0), rtol=1e-12)
     return task
 
