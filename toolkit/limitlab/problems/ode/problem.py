@@ -61,6 +61,7 @@ class ODEProblem(DynamicalProblem):
     }
     solver_options: ClassVar[tuple[str, ...]] = ("method", "rtol", "atol")
 
+    version: int = 2  # of all: machine code rounds otherwise, and chaos shows it
     stiff: bool = False
     stiff_from: Mapping[str, float] = field(default_factory=dict, hash=False)
     max_steps: int = 10_000

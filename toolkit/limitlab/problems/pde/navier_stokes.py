@@ -64,6 +64,7 @@ class NavierStokesProblem(PDEProblem):
 
     initial: GaussianLaw | None
     forcing: GaussianLaw | None = None
+    version: int = 2  # of all: machine code rounds otherwise
     dt: float = 0.04
     minimum_resolution: int = 64
 

@@ -42,6 +42,7 @@ class PeriodicProblem(PDEProblem):
     warm_up: time integrated before t = 0. solution: text of one exact solution in x, t and the parameters.
     """
 
+    version: int = 2  # of all: machine code rounds otherwise, and chaos shows it
     initial: InitialLaw
     dt: float
     fields: tuple[Field, ...] = (U,)
