@@ -230,12 +230,13 @@ def test_a_failure_is_shown_and_goes_away(opened):
 def test_a_part_of_a_solution_is_called_one(opened, monkeypatch):
     monkeypatch.setattr(budget, "CLOCK", partial(next, itertools.count(0.0, 0.01)))
     studio = opened("lorenz")
-    studio.state.seconds = 0.2
-    until = studio.state.solved.reached["dopri8"]
-    assert f"dopri8: stopped at t = {until:.4g} of 25, as there are 0.2 s" in studio.failures.value
+    # torch's methods look at the clock at every attempt
+    studio.state.methods, studio.state.seconds = ("kvaerno5", "kvaerno3"), 0.4
+    until = studio.state.solved.reached["kvaerno5"]
+    assert f"kvaerno5: stopped at t = {until:.4g} of 25, as there are 0.4 s" in studio.failures.value
     for told in (studio.figures.legend.value, studio.table.value):
         assert f", to t&nbsp;=&nbsp;{until:.4g} alone" in told
-    assert line(studio.figures.time, "dopri8").x[-1] <= until
+    assert line(studio.figures.time, "kvaerno5").x[-1] <= until
     studio.methods.seconds.value = 60.0
     assert "alone" not in studio.figures.legend.value + studio.table.value
 
@@ -347,6 +348,8 @@ def test_every_control_has_a_description_and_a_tooltip(opened):
 
 def test_closing_releases_the_thread(opened):
     studio = opened("lotka_volterra")
+    # a problem with sites, whose reference takes torch long enough to be at work when the studio is closed
+    studio.state.choose("kuramoto")
     thread = studio.state._worker._thread
     studio.close()
-    assert not thread.is_alive()
+    assert thread is None or not thread.is_alive()

@@ -6,6 +6,7 @@ slider is therefore sketched, and a page is told what differs from the sketch be
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import lru_cache
@@ -15,6 +16,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 Grid = tuple[tuple[str, Any], ...]
+COUNTS = {"rows", "cols"}
 
 
 class Sketch:
@@ -28,6 +30,8 @@ class Sketch:
     """
 
     def __init__(self, **options: Any) -> None:
+        # plotly takes no whole numbers of NumPy
+        options |= {name: operator.index(options[name]) for name in COUNTS & options.keys()}
         self._grid: Grid = tuple(options.items())
         self._columns = int(options.get("cols", 1))
         self.traces: list[dict[str, Any]] = []

@@ -188,11 +188,12 @@ def _natively(wish: Wish, times: Float[Tensor, "batch time"], backend: str) -> O
 
 def _marched(march: March, flat: Tensor, slope: Tensor, gradient: Gradient, field: Callable[..., Any]) -> Outcome:
     """The march by torch, with a tape where one is asked for."""
-    if not torch.is_grad_enabled() or not (slope.requires_grad or flat.requires_grad):
+    if torch.is_grad_enabled() and (slope.requires_grad or flat.requires_grad):
+        parameters = () if gradient == "direct" else parameters_of(march, flat, field)
+        outcome = GRADIENTS[gradient](march, flat, slope, parameters)
+    else:
         with torch.no_grad():
-            return march.run(flat, slope)
-    parameters = () if gradient == "direct" else parameters_of(march, flat, field)
-    outcome = GRADIENTS[gradient](march, flat, slope, parameters)
+            outcome = march.run(flat, slope)
     if gradient != "direct" and any(log.time.requires_grad for log in outcome.events):
         raise InvalidArgument(f"events that hold parameters have a gradient by 'direct' alone; got {gradient!r}")
     return outcome
