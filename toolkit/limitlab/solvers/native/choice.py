@@ -80,6 +80,8 @@ def order_or_reason(wish: Wish) -> Order | str:
     tensors = [value for value in (wish.state, *listed.given) if isinstance(value, Tensor)]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return "a gradient is asked for"
+    if any(tuple(tensor.shape) not in ((), (1,), (len(wish.state),)) for tensor in tensors[1:]):
+        return "parameters must be numbers, or one for each sample"
     method, size = wish.method, wish.state.shape[1]
     if not isinstance(method, ExplicitMethod | Rosenbrock) or not method.error_order or wish.control.step_size:
         return f"{method.name!r} is not among the methods that have code: explicit and Rosenbrock ones with an estimate"
