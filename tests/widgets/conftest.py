@@ -18,6 +18,16 @@ def _own_cache(cache, monkeypatch):
     monkeypatch.setenv("LIMITLAB_HOME", str(cache))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _time_stands_still():
+    """A studio ends long solves by the clock, which a busy machine would make it do; tests of that have clocks."""
+    from limitlab_widgets.shared import budget
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budget, "CLOCK", lambda: 0.0)
+        yield
+
+
 @pytest.fixture
 def until():
     """Wait for a condition that a thread brings about."""

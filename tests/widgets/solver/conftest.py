@@ -2,7 +2,6 @@
 
 import pytest
 
-from limitlab_widgets.shared import budget
 from limitlab_widgets.solver import state
 
 
@@ -11,4 +10,3 @@ def _patient(monkeypatch):
     monkeypatch.setattr(state, "PATIENCE", 120.0)
     monkeypatch.setattr(state, "FIRST_PATIENCE", 120.0)
     monkeypatch.setattr(state, "PAUSE", 0.0)
-    monkeypatch.setattr(budget, "CLOCK", lambda: 0.0)
