@@ -137,12 +137,12 @@ def test_a_forecast_that_takes_too_long_goes_as_far_as_it_does_and_says_so(searc
     searched.learning.refit_picked()
     assert searched.learning.wait(60)
     assert searched.forecast.wait(60)
-    # a look takes a quarter of a second
-    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 0.25)))
+    # a look takes more than a second
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 1.25)))
     forecast = searched.forecast
     forecast.span = 50.0
     assert forecast.wait(60)
-    assert forecast.error.startswith("stopped, as there are 2 s for all of them: ")
+    assert forecast.error.startswith("stopped, as there are 10 s for all of them: ")
     assert forecast.error.endswith(" of 50; shorten the span")
     for name, y in forecast.forecasts.states.items():
         until = forecast.forecasts.times[np.isfinite(y).all(1)][-1]
@@ -154,7 +154,7 @@ def test_measurements_that_take_too_long_are_not_shown(opened, monkeypatch):
     state = opened()
     before = state.measured
     # machine code looks at the clock once
-    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 10.0)))
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 50.0)))
     state.span = 2.0 * state.span
     assert state.wait(60)
     assert state.error

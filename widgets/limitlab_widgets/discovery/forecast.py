@@ -22,7 +22,7 @@ from limitlab.errors import InvalidArgument, LimitlabError, check_number
 from limitlab.interruption import TimeIsUp, interruptible
 from limitlab_widgets.discovery.completing import checked_start, first_start, solutions
 from limitlab_widgets.discovery.learned import Learned
-from limitlab_widgets.shared.budget import SECONDS, Budget
+from limitlab_widgets.shared.budget import PATIENT_SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
@@ -102,7 +102,7 @@ class Forecast(StudioState):
         problem = learned.plan.sampling.problem
         times = torch.linspace(0.0, span, FRAMES, dtype=torch.float64)
         forecasts = Forecasts(unknowns_of(problem), times.numpy())
-        together, late = Budget(check), []
+        together, late = Budget(check, PATIENT_SECONDS), []
         asked = solutions(problem, learned, completed, start, times)
         with torch.no_grad():
             for number, (name, solve) in enumerate(asked.items()):
@@ -146,5 +146,5 @@ def _stopped(late: list[str], forecasts: Forecasts) -> str:
         reached = np.isfinite(forecasts.states[name]).all(1) if name in forecasts.states else np.zeros(1, dtype=bool)
         until = float(forecasts.times[: len(reached)][reached][-1]) if reached.any() else 0.0
         ends.append(f"{name} at t = {until:.4g}")
-    most = f"{SECONDS:g} s for all of them"
+    most = f"{PATIENT_SECONDS:g} s for all of them"
     return f"stopped, as there are {most}: {', '.join(ends)} of {forecasts.times[-1]:.4g}; shorten the span"

@@ -37,7 +37,7 @@ from limitlab_widgets.discovery.forecast import Forecast
 from limitlab_widgets.discovery.learned import Plan
 from limitlab_widgets.discovery.learning import FIRST_SETTINGS, Learning
 from limitlab_widgets.discovery.sampling import Sampling, fitted_to, reading, suited, suiting
-from limitlab_widgets.shared.budget import SECONDS, Budget
+from limitlab_widgets.shared.budget import PATIENT_SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
@@ -247,10 +247,10 @@ class DiscoveryState(StudioState):
     def _measure(self, sampling: Sampling, check: Check) -> None:
         self.report(check, "measuring")
         try:
-            with interruptible(Budget(check)):
+            with interruptible(Budget(check, PATIENT_SECONDS)):
                 measured = sampling.measured()
         except TimeIsUp:
-            raise InvalidArgument(f"the solve was stopped after {SECONDS:g} s: shorten the span") from None
+            raise InvalidArgument(f"the solve was stopped after {PATIENT_SECONDS:g} s: shorten the span") from None
         with self.lock:
             check()
             self.measured, self._measured_of = measured, sampling

@@ -11,6 +11,7 @@ from limitlab.interruption import TimeIsUp
 from limitlab_widgets.shared.worker import Check
 
 SECONDS = 2.0
+PATIENT_SECONDS = 10.0  # where half an answer is none, as of a field in space
 CLOCK = time.monotonic
 
 
