@@ -47,6 +47,9 @@ def click_at(page, number):
 
 def pick_another(page):
     """Click a formula of the front that is not picked, and wait until it is."""
+    # out of view, a front waits with what the search found last
+    page.evaluate(f"() => {FRONT}.scrollIntoView({{block: 'center'}})")
+    page.wait_for_timeout(2000)
     before = page.evaluate(f"{FRONT}.data.find(t => t.name === 'picked').x[0]")
     target = page.evaluate(f"{FRONT}.data[0].x.findIndex(x => x !== {before})")
     click_at(page, target)
