@@ -109,6 +109,8 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     page.get_by_text("where visited:").wait_for()
     picture(page, "discovery-field-2-trained", settled=2500, studio=True)
 
+    # figures out of view would wait
+    page.set_viewport_size({"width": 1366, "height": 2400})
     press(page, "Search")
     page.wait_for_function(f"() => {FRONT}")
     page.locator("button:not([disabled])", has_text="Refit all").wait_for()
@@ -124,7 +126,6 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     # all begin at the same field
     begun = page.evaluate(f"{FORECAST}.data.slice(0, 3).map(t => t.y[16])")
     assert max(begun) - min(begun) < 1e-9
-    page.set_viewport_size({"width": 1366, "height": 2400})
     picture(page, "discovery-field-3-forecast", settled=2500, studio=True)
     assert page.evaluate(CUT) == []
     output = "document.querySelector('.limitlab-studio')"
