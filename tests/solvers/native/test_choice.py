@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
@@ -55,6 +56,22 @@ def test_gradients_of_parameters_fall_to_torch():
     assert rate.grad is not None
     with torch.no_grad():
         assert solved(PROBLEM.field({next(iter(PROBLEM.values)): rate})).backend == "native"
+
+
+def test_tangents_of_states_and_parameters_fall_to_torch():
+    """Forward mode, as a dual number and as a transform, gives what torch's own path gives."""
+
+    def end(y0, rate, backend="auto"):
+        return solved(PROBLEM.field({"alpha": rate}), y0=y0, backend=backend).y[:, -1]
+
+    rate, one = torch.tensor(1.3, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64)
+    for at, along in (((Y0, rate), (torch.ones_like(Y0), 0 * one)), ((Y0, rate), (0 * Y0, one))):
+        _, expected = torch.func.jvp(lambda y0, rate: end(y0, rate, "torch"), at, along)
+        assert float(expected.abs().max()) > 0.1
+        torch.testing.assert_close(torch.func.jvp(end, at, along)[1], expected)
+        with forward_ad.dual_level():
+            found = forward_ad.unpack_dual(end(*map(forward_ad.make_dual, at, along))).tangent
+        torch.testing.assert_close(found, expected)
 
 
 def test_a_field_of_another_size_is_refused_as_torch_does():

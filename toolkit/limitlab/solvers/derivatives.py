@@ -44,6 +44,18 @@ def _normal(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.is_inference() else tensor
 
 
+def is_watched(tensor: Tensor) -> bool:
+    """Whether torch follows what becomes of a tensor: for a gradient, a tangent or a function transform.
+
+    >>> from limitlab.solvers.derivatives import is_watched
+    >>> is_watched(torch.zeros(2)), is_watched(torch.zeros(2, requires_grad=True))
+    (False, True)
+    """
+    asked = torch.is_grad_enabled() and tensor.requires_grad
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return asked or wrapped or torch.autograd.forward_ad.unpack_dual(tensor).tangent is not None
+
+
 def require_derivatives(
     method: Method, field: VectorField, times: Float[Tensor, "batch time"], y: Float[Tensor, "batch state"]
 ) -> None:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.solvers.derivatives import is_watched
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.methods.method import Method
 from limitlab.solvers.methods.rosenbrock import Rosenbrock
@@ -78,8 +79,8 @@ def order_or_reason(wish: Wish) -> Order | str:
     if wish.state.dtype != torch.float64 or wish.state.device.type != "cpu":
         return f"states must be of float64 on the CPU; got {wish.state.dtype} on {wish.state.device}"
     tensors = [value for value in (wish.state, *listed.given) if isinstance(value, Tensor)]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return "a gradient is asked for"
+    if any(map(is_watched, tensors)):
+        return "a gradient is asked for, or a tangent"
     if any(tuple(tensor.shape) not in ((), (1,), (len(wish.state),)) for tensor in tensors[1:]):
         return "parameters must be numbers, or one for each sample"
     method, size = wish.method, wish.state.shape[1]

@@ -36,9 +36,10 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument, check_number, digits
 from limitlab.interruption import ask_to_go_on
+from limitlab.solvers.derivatives import is_watched
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.bases import basis_of
-from limitlab.solvers.pde.terms import March, is_watched
+from limitlab.solvers.pde.terms import March
 from limitlab.solvers.times import sliver_of
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
+from limitlab.solvers.derivatives import is_watched
 from limitlab.solvers.pde.native import is_transformed
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import dealias_mask, derivative_symbol, fourier, inverse_fourier, wavenumbers
@@ -113,18 +114,6 @@ def velocity_symbol(grid: Grid, like: Tensor) -> Complex[Tensor, "2 kx ky"]:
     reciprocal = torch.where(squared > 0, 1 / squared.where(squared > 0, torch.ones_like(squared)), 0.0)
     dx, dy = (derivative_symbol(grid, axis, 1, like.dtype, like.device) for axis in (0, 1))
     return torch.stack([dy * reciprocal, -dx * reciprocal])
-
-
-def is_watched(tensor: Tensor) -> bool:
-    """Whether torch follows what becomes of a tensor: for a gradient, a tangent or a function transform.
-
-    >>> from limitlab.solvers.pde.terms import is_watched
-    >>> is_watched(torch.zeros(2)), is_watched(torch.zeros(2, requires_grad=True))
-    (False, True)
-    """
-    asked = torch.is_grad_enabled() and tensor.requires_grad
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    return asked or wrapped or torch.autograd.forward_ad.unpack_dual(tensor).tangent is not None
 
 
 def _columns(mask: Bool[Tensor, "*modes"] | None, shape: Sequence[int]) -> int | None:
