@@ -1,6 +1,6 @@
 """What each operation of a program is in torch: from its fixed operands to a function of those that vary.
 
-`limitlab.solvers.native.arithmetic` has the same rows as machine code.
+`limitlab.solvers.native.operations` has the same rows as machine code.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ OPERATIONS: dict[str, Make] = {
     "divide": _always(operator.truediv),
     "negate": _always(operator.neg),
     "reciprocal": _always(torch.reciprocal),
-    "square root": _always(torch.sqrt),
     "power": _always(torch.pow),
     "plus": lambda c: lambda x: x + c,
     "minus from": lambda c: lambda x: c - x,

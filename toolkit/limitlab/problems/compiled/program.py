@@ -239,7 +239,7 @@ class Program:
         if value.is_integer():
             return self._integer_power(register, int(value))
         if value == 0.5:
-            return self._varied("square root", (), (register,))
+            return self._varied("sqrt", (), (register,))
         return self._varied("raise to", (self._number(value),), (register,))
 
     def _integer_power(self, base: int, exponent: int) -> int:

@@ -30,7 +30,7 @@ from limitlab.solvers.native.frame import (
     TIME,
 )
 from limitlab.solvers.numba_cache import forget_stale
-from limitlab.solvers.ode.stepping import HUGE
+from limitlab.solvers.ode.stepping import BESIDE_ZERO, HUGE, UNMOVED
 
 forget_stale(Path(__file__).parent)
 
@@ -271,7 +271,7 @@ def _leave(rules: Rules, work: Work, flight: Flight, lane: int, sample: int) -> 
     kind = 0
     if work.attempts[sample] % rules.most == 0:
         length = abs(end - work.times[sample, 0])
-        if not proposed > 2e-15 * max(abs(time), 1e-15 * length):
+        if not proposed > UNMOVED * max(abs(time), BESIDE_ZERO * length):
             start, now = 0.0, 0.0
             for index in range(work.y0.shape[1]):
                 start = max(start, abs(work.y0[sample, index]))

@@ -41,7 +41,7 @@ class Rows:
 
 def define(recipe: Recipe, module: ir.Module) -> None:
     """Add to the module the functions (frame, inputs, outputs) of what is too long to be written out."""
-    for name, listing, first in _parts(recipe):
+    for name, (listing, first) in _parts(recipe).items():
         if listing.is_short:
             continue
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), name)
@@ -77,18 +77,18 @@ def linearization_of(recipe: Recipe, rows: Rows) -> Callable[[ir.Value, Vectors]
     return linearization
 
 
-def _parts(recipe: Recipe) -> list[tuple[str, Listing, int]]:
-    """Each function's name, listing, and the first row of what it is given."""
+def _parts(recipe: Recipe) -> dict[str, tuple[Listing, int]]:
+    """The listing of each function, and the first row of what it is given."""
     first = recipe.frame.first_given
-    parts = [("slope", recipe.field, first)]
+    parts = {"slope": (recipe.field, first)}
     if recipe.linear is not None:
-        parts.append(("linearization", recipe.linear, first + len(recipe.field.given)))
+        parts["linearization"] = recipe.linear, first + len(recipe.field.given)
     return parts
 
 
 def _values(recipe: Recipe, rows: Rows, name: str) -> Slope:
     """The expressions of a listing at (t, y)."""
-    ((listing, first),) = ((listing, first) for known, listing, first in _parts(recipe) if known == name)
+    listing, first = _parts(recipe)[name]
     lanes, called = rows.lanes, rows.lanes.builder.module.globals.get(name)
     if called is None:
         given = rows.several(first, len(listing.given))

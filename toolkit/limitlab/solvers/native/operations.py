@@ -77,7 +77,6 @@ OPERATIONS: dict[str, Emit] = {
     "divide": lambda lanes, x, y: lanes.divide(x, y),
     "negate": lambda lanes, x: lanes.negate(x),
     "reciprocal": _reciprocal,
-    "square root": lambda lanes, x: lanes.square_root(x),
     "power": lambda lanes, x, y: lanes.each("pow", x, y),
     "plus": lambda lanes, c, x: lanes.add(x, c),
     "minus from": lambda lanes, c, x: lanes.subtract(c, x),

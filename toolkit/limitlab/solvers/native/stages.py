@@ -24,7 +24,11 @@ class Position(NamedTuple):
 
 
 class Attempted(NamedTuple):
-    """What a method makes of a step: the end, its slope, local errors, increments, and pairs for the stiffness."""
+    """What a method makes of a step: the end, its slope, local errors, and increments of the continuous extension.
+
+    stiff_pair: differences of slopes and of states, whose norms' quotient estimates the stiffness. solved: the lanes
+    whose linear systems could be solved.
+    """
 
     end: Vectors
     slope: Vectors

@@ -23,6 +23,8 @@ from limitlab.solvers.solution import Failure
 
 ATTEMPTS_BETWEEN_CHECKS = 8  # a look at the data makes an accelerator wait for all that is queued
 STEPS_AT_ONCE = 32  # made ready together
+UNMOVED = 2e-15  # of the time: a step below it does not move it
+BESIDE_ZERO = 1e-15  # of the span: what counts as the time where that is zero
 HUGE = 1e6  # times its size at the start: a solution that grew so far has blown up, not got stuck
 
 
@@ -153,7 +155,7 @@ def stuck(
 ) -> tuple[list[Failure], Float[Tensor, "batch 1"]]:
     """Samples whose step no longer moves their time are given up: their end is where they are."""
     # a stiff solution over a long span may start with steps that are far below the span's round-off
-    still = (end != now.t) & ~(now.proposed > 2e-15 * torch.maximum(now.t.abs(), 1e-15 * length))
+    still = (end != now.t) & ~(now.proposed > UNMOVED * torch.maximum(now.t.abs(), BESIDE_ZERO * length))
     if not bool(still.any()):
         return [], end
     broken = torch.zeros_like(still) if error is None else ~torch.isfinite(error.detach())
