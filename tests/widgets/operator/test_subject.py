@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from own_files import burgers_file
 
-from limitlab import problems
 from limitlab.errors import InvalidArgument
 from limitlab_widgets import OperatorState
 
@@ -12,11 +12,7 @@ TOLD = {"inputs": "a", "targets": "u", "kind": "periodic"}
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    problem = problems.get("burgers")
-    view = problem.operator_view(problem.simulate(30, resolution=32))
-    path = tmp_path_factory.mktemp("own") / "own.npz"
-    np.savez(path, a=view["input"].values[:, 0], u=view["target"].values[:, 0], x=view["x"].values)
-    return str(path)
+    return burgers_file(tmp_path_factory.mktemp("own") / "own.npz", 30)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import ipywidgets as widgets
 
-from limitlab.data.axes import KINDS, Kind
+from limitlab.data.axes import KINDS
 from limitlab.experiments.operators.own._functions import OwnFunctions, functions_of
 from limitlab_widgets.shared.controls import button, described
 from limitlab_widgets.shared.layout import display
@@ -39,9 +39,7 @@ class OwnFile:
     @property
     def functions(self) -> OwnFunctions:
         """What it holds. Raises InvalidArgument."""
-        # choices hold it
-        kind = cast(Kind, self.kind or None)
-        return functions_of(self.path, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=kind)
+        return functions_of(self.path, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=self.kind)
 
     @property
     def options(self) -> dict[str, Any]:

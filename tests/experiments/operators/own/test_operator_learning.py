@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from own_files import burgers_file
 
 from limitlab import data, experiments, problems
 from limitlab.cli import main
@@ -13,11 +14,7 @@ from limitlab.errors import InvalidArgument
 
 @pytest.fixture(scope="module")
 def burgers(tmp_path_factory):
-    problem = problems.get("burgers")
-    view = problem.operator_view(problem.simulate(60, resolution=32))
-    path = tmp_path_factory.mktemp("own") / "burgers.npz"
-    np.savez(path, a=view["input"].values[:, 0], u=view["target"].values[:, 0], x=view["x"].values)
-    return str(path)
+    return burgers_file(tmp_path_factory.mktemp("own") / "burgers.npz", 60)
 
 
 def configured(path, **options):

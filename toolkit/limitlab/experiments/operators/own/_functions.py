@@ -17,9 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab import data
-from limitlab.data.axes import Kind
 from limitlab.errors import InvalidArgument
-from limitlab.spaces import Grid
+from limitlab.spaces import Grid, block_average
 from limitlab.spaces.grid import Axis
 from limitlab.spaces.transforms import spectral_resample
 
@@ -97,16 +96,16 @@ def _reduced(values: Float[Tensor, "..."], dim: int, axis: Axis, size: int) -> F
     if axis.kind == "nodes":
         along = along[..., :: (axis.size - 1) // (size - 1)]
     elif axis.kind == "cells":
-        along = along.unflatten(-1, (size, axis.size // size)).mean(-1)
+        along = block_average(along, Grid((axis,)), size)
     else:
         along = spectral_resample(along, Grid((axis,)), size)
     return along.movedim(-1, dim)
 
 
 def functions_of(
-    path: str, *, inputs: tuple[str, ...] = (), targets: tuple[str, ...] = (), dims: str = "", kind: Kind = None
+    path: str, *, inputs: tuple[str, ...] = (), targets: tuple[str, ...] = (), dims: str = "", kind: str = ""
 ) -> OwnFunctions:
-    """The pairs of a file, read once while it does not change. Raises InvalidArgument."""
+    """The pairs of a file, read once while it does not change; what is empty, the file says. Raises InvalidArgument."""
     place = Path(path).expanduser()
     changed = place.stat().st_mtime_ns if place.exists() else 0
     return _read((str(place), changed, inputs, targets, dims, kind))
@@ -115,7 +114,7 @@ def functions_of(
 @lru_cache(maxsize=2)
 def _read(read_as: tuple[Any, ...]) -> OwnFunctions:
     path, _, inputs, targets, dims, kind = read_as
-    pairs = data.pairs(data.open(path, dims=dims or None, kind=kind), inputs or None, targets or None)
+    pairs = data.pairs(data.open(path, dims=dims or None, kind=kind or None), inputs or None, targets or None)
     return functions_in(pairs, str(path), read_as)
 
 

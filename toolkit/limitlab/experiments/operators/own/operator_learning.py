@@ -9,9 +9,9 @@ at coarser ones too. `mean`, which knows the targets alone, is what a model must
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from limitlab.data.axes import KINDS, Kind
+from limitlab.data.axes import KINDS
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress
 from limitlab.experiments.contract.settings import Ensemble, option, sizes
@@ -79,9 +79,7 @@ class OwnSettings(OperatorSettings):
         """What the file holds. Raises InvalidArgument."""
         if not self.data:
             raise InvalidArgument("data must be the path of a file, as in -o data=flow.h5")
-        # choices hold it
-        kind = cast(Kind, self.kind or None)
-        return functions_of(self.data, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=kind)
+        return functions_of(self.data, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=self.kind)
 
 
 def prepare(settings: OwnSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
