@@ -79,7 +79,7 @@ class FigureWidget(go.FigureWidget):
     _widget_data: Any = List().tag(sync=True, to_json=as_bytes, from_json=lambda value, _manager: value)
     _py2js_addTraces = AnyTrait(allow_none=True).tag(sync=True, to_json=as_bytes)  # noqa: N815
     _py2js_update = AnyTrait(allow_none=True).tag(sync=True, to_json=as_bytes)
-    _js2py_traceDeltas, _js2py_layoutDelta, _js2py_pointsCallback = _heard(), _heard(), _heard()  # noqa: N815
+    _js2py_pointsCallback = _heard()  # noqa: N815
     _esm = """
     const library = async () => {
       while (!globalThis.limitlabPlotly) await new Promise((again) => setTimeout(again, 20));
@@ -87,6 +87,9 @@ class FigureWidget(go.FigureWidget):
     };
     const MESSAGES = ["addTraces", "deleteTraces", "moveTraces", "restyle", "relayout", "update", "animate",
       "removeLayoutProps", "removeTraceProps"].map((name) => `_py2js_${name}`);
+
+    // every property that plotly has filled in, numbers of a figure among them: nobody asks for these after each change
+    const UNASKED = ["_js2py_traceDeltas", "_js2py_widget_layoutDelta"];
 
     // what the kernel sends before the library has come is kept, and told to it then
     function replaying(model) {
@@ -98,7 +101,7 @@ class FigureWidget(go.FigureWidget):
       for (const [event, listener] of record) model.on(event, listener);
       return {
         get: (name) => (now && now[0] === name ? now[1] : model.get(name)),
-        set: (name, value) => model.set(name, value),
+        set: (name, value) => { if (!UNASKED.includes(name)) model.set(name, value); },
         save_changes: () => model.save_changes(),
         on: (event, listener) => { (listeners[event] ??= []).push(listener); model.on(event, listener); },
         replay() {
