@@ -14,7 +14,7 @@ $(UV):
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 .venv/.complete: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --locked --quiet --compile-bytecode --extra lab --extra symbolic --extra bench
+	$(UV) sync --locked --quiet --compile-bytecode --extra lab --extra symbolic --extra export --extra track --extra docs --extra bench
 	touch $@
 
 lab: setup

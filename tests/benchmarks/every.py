@@ -67,7 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name, options in quick_options().items():
             print(f"\n{name}", flush=True)
-            problem = measure(name, options, Path(folder) / f"{Path(name).stem}.json", max(1.0, end - begun))
+            problem = measure(name, options, Path(folder) / f"{Path(name).stem}.json", max(1.0, end - time.monotonic()))
             problems += [problem] if problem else []
         print("\n" + printed(measured_and_stored(entries(Path(folder)), entries())))
     page.write(arguments.page)
