@@ -32,18 +32,18 @@ def quick_options(folder: Path = FOLDER) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def measure(name: str, options: tuple[str, ...], report: Path, seconds: float) -> str | None:
+def measure(program: Path, options: tuple[str, ...], report: Path, seconds: float) -> str | None:
     """Run a benchmark; what went wrong, or nothing."""
     begun, used = time.monotonic(), processor_seconds()
-    command = [sys.executable, str(FOLDER / name), *options, "--report", str(report)]
+    command = [sys.executable, str(program), *options, "--report", str(report)]
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     try:
         done = subprocess.run(command, env=environment, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return f"{name}: the time was over after {seconds:.0f} s"
+        return f"{program.name}: the time was over after {seconds:.0f} s"
     spent = processor_seconds() - used
-    print(f"{name}: {time.monotonic() - begun:.0f} s, {spent:.0f} s of processor time", flush=True)
-    return f"{name} ended with status {done.returncode}" if done.returncode else None
+    print(f"{program.name}: {time.monotonic() - begun:.0f} s, {spent:.0f} s of processor time", flush=True)
+    return f"{program.name} ended with status {done.returncode}" if done.returncode else None
 
 
 def processor_seconds() -> float:
@@ -58,16 +58,18 @@ def measured_and_stored(measured: list[Entry], stored: list[Entry]) -> list[Entr
     return sorted([*kept, *measured], key=lambda entry: entry.suite)
 
 
-def main() -> int:
+def main(words: list[str] | None = None, benchmarks: Path = FOLDER) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=14.0, help="in all; what is left then is not run")
     parser.add_argument("--page", type=Path, default=Path("reports/benchmarks.html"))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     end, problems = time.monotonic() + 60 * arguments.minutes, []
     with tempfile.TemporaryDirectory() as folder:
-        for name, options in quick_options().items():
+        for name, options in quick_options(benchmarks).items():
             print(f"\n{name}", flush=True)
-            problem = measure(name, options, Path(folder) / f"{Path(name).stem}.json", max(1.0, end - time.monotonic()))
+            problem = measure(
+                benchmarks / name, options, Path(folder) / f"{Path(name).stem}.json", max(1.0, end - time.monotonic())
+            )
             problems += [problem] if problem else []
         print("\n" + printed(measured_and_stored(entries(Path(folder)), entries())))
     page.write(arguments.page)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,7 @@ with pytest.MonkeyPatch.context() as patch:
     # the benchmarks are programs that import each other from their own folder, and some have names of packages of tests
     patch.syspath_prepend(Path(__file__).parent)
     from diagrams import diagrams
-    from every import measured_and_stored, quick_options
+    from every import main, measured_and_stored, quick_options
     from load import MOST, Watch, refusal
     from page import MARKS, into, page, stored_diagrams, write
     from table import HEADER, Entry, cells, entries, of_row, printed
@@ -194,3 +195,20 @@ def test_short_runs_are_those_that_say_how():
     assert {"solvers.py", "operators.py", "work_precision.py"} <= set(quick)
     assert not {"odebench.py", "discovery_formulas.py", "natural_gradient.py", "table.py"} & set(quick)
     assert all(isinstance(option, str) for options in quick.values() for option in options)
+
+
+def test_all_benchmarks_run_one_after_the_other_and_those_that_fail_are_named(tmp_path, capfd):
+    row = {"name": "a sum", "wall_seconds": {"ours": 1.0, "peer": 2.0}, "ratios": {"peer / ours": {"median": 2.0}}}
+    (tmp_path / "sums.py").write_text(
+        "import pathlib, sys\nQUICK = ('--rounds', '1')\n"
+        f"pathlib.Path(sys.argv[sys.argv.index('--report') + 1]).write_text({json.dumps({'results': [row]})!r})\n"
+    )
+    (tmp_path / "wrong.py").write_text("QUICK = ()\nraise SystemExit(3)\n")
+    (tmp_path / "slow.py").write_text("print('has no short run')\n")
+    assert main(["--page", str(tmp_path / "page.html")], tmp_path) == 1
+    printed_lines = capfd.readouterr().out
+    assert re.search(r"sums\.py: \d+ s, \d+ s of processor time", printed_lines)
+    assert "wrong.py ended with status 3" in printed_lines
+    assert "a sum" in printed_lines
+    assert "has no short run" not in printed_lines
+    assert (tmp_path / "page.html").exists()

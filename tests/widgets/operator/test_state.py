@@ -59,6 +59,13 @@ def test_parameters_and_options_reach_the_settings(opened):
     assert settings.rates == ()
 
 
+def test_an_operator_that_knows_one_grid_is_tested_on_it(opened):
+    state = opened("darcy", size="smoke", test_resolutions=(16, 32))
+    state.operator = "pod_deeponet"
+    state.options = {"resolution": 8}
+    assert state.plan()[1].test_resolutions == (8, 16, 32)
+
+
 def test_another_problem_forgets_the_options_and_another_parameter_does_not(opened):
     state = opened("burgers", size="smoke")
     state.options = {"modes": 8}

@@ -9,16 +9,16 @@ from limitlab.figures.fields.side_by_side import side_by_side
 from limitlab.figures.fields.spectra import error_spectrum, spectrum
 from limitlab.figures.fronts import pareto_front
 from limitlab.figures.lines import lines
-from limitlab.figures.sketch import Sketch
+from limitlab.figures.sketch import Sketch, drawing, vertical_line
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.brownian import brownian_refinement, fan_chart, marginals
 from limitlab.figures.solves.convergence import convergence_orders, fitted_orders, work_precision
 from limitlab.figures.solves.observed import class_paths, observed
-from limitlab.figures.solves.phase import phase_plane, phase_space, sketched_plane, sketched_space
+from limitlab.figures.solves.phase import phase_plane, phase_space
 from limitlab.figures.solves.solutions import by_method, states_at
 from limitlab.figures.solves.stability import stability_regions
-from limitlab.figures.solves.steps import sketched_ladder, step_errors, step_ladder, step_sizes, step_stiffness
-from limitlab.figures.solves.trajectories import sketched_trajectories, trajectories
+from limitlab.figures.solves.steps import step_errors, step_ladder, step_sizes, step_stiffness
+from limitlab.figures.solves.trajectories import trajectories
 from limitlab.figures.template import DARK, LIGHT, axis_title, register
 from limitlab.figures.training import error_against_resolution, error_distribution, training_curves
 from limitlab.figures.variational.descent import dimension_costs, mesh_independence, sample_energies

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import plotly.graph_objects as go
 
 from limitlab.errors import InvalidArgument, one_of
 from limitlab.figures.arrays import coordinate, labels, numbers
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.template import axis_title, colour, heading, log_ticks
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 Axes = Literal["", "x", "y", "xy"]
 
 
+@drawing
 def lines(
     arrays: xr.DataArray | Mapping[str, xr.DataArray], *, log: Axes = "", marks: bool = False, title: str | None = None
-) -> go.Figure:
+) -> Sketch:
     """Values against the last dim, a line for every entry of the first; dims (x) or (name, x).
 
     arrays: one array, or arrays (x) by name, each on a grid of its own. log: the axes that are logarithmic. marks: show
@@ -32,11 +33,12 @@ def lines(
     """
     one_of("axes", log, ("", "x", "y", "xy"))
     named = _by_name(arrays)
-    figure = go.Figure()
+    figure = Sketch()
     for position, (name, array) in enumerate(named.items()):
         values, grid = numbers(array), coordinate(array, str(array.dims[0]))
         finite = np.isfinite(values)
-        figure.add_scatter(
+        line = dict(
+            type="scatter",
             x=grid[finite],
             y=values[finite],
             name=name,
@@ -45,10 +47,11 @@ def lines(
             line={"color": colour(position)},
             showlegend=len(named) > 1,
         )
+        figure.add([line])
     first = next(iter(named.values()))
-    across, up = ([trace[axis] for trace in figure.data] for axis in ("x", "y"))
-    figure.update_xaxes(title_text=axis_title(first, str(first.dims[0])), **_axis(across, "x" in log))
-    figure.update_yaxes(title_text=axis_title(first), **_axis(up, "y" in log))
+    across, up = ([trace[axis] for trace in figure.traces] for axis in ("x", "y"))
+    figure.update_axes("x", title={"text": axis_title(first, str(first.dims[0]))}, **_axis(across, "x" in log))
+    figure.update_axes("y", title={"text": axis_title(first)}, **_axis(up, "y" in log))
     return figure.update_layout(**heading(title), height=420)
 
 

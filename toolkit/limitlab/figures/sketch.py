@@ -1,21 +1,24 @@
 """A figure as plain data: its traces and its layout, before plotly checks every property of them.
 
 Plotly's objects check and copy whatever they are given, which takes longer than finding what is drawn. What follows a
-slider is therefore sketched, and a page is told what differs from the sketch before; `figure` is the plotly figure.
+slider is therefore sketched, and a page is told what differs from the sketch before; `figure` is the plotly figure. A
+function that is a `drawing` gives the plotly figure when it is called, and its `sketch` this.
 """
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, Protocol, cast
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 Grid = tuple[tuple[str, Any], ...]
+Arguments = ParamSpec("Arguments")
 COUNTS = {"rows", "cols"}
 
 
@@ -56,10 +59,50 @@ class Sketch:
             if row in (None, at_row + 1) and col in (None, at_col + 1):
                 _merge(self.layout, {_axis(letter, number): deepcopy(changes)})
 
+    def add_shapes(self, *shapes: dict[str, Any]) -> None:
+        """Add lines and boxes to those that are there."""
+        self.layout["shapes"] = [*self.layout.get("shapes", ()), *shapes]
+
+    def add_annotations(self, *notes: dict[str, Any]) -> None:
+        """Add texts to those that are there, such as the titles of panels."""
+        self.layout["annotations"] = [*self.layout.get("annotations", ()), *notes]
+
     def figure(self) -> go.Figure:
         """The plotly figure, with its grid of panels where there are several."""
         figure = make_subplots(**dict(self._grid)) if self._grid else go.Figure()
         return figure.add_traces(self.traces).update_layout(self.layout)
+
+
+class Drawing(Protocol[Arguments]):
+    """A function that draws a plotly figure, and by `sketch` the same as plain data."""
+
+    sketch: Callable[Arguments, Sketch]
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> go.Figure:
+        """The plotly figure."""
+
+
+def drawing(sketch: Callable[Arguments, Sketch]) -> Drawing[Arguments]:
+    """The function that draws what `sketch` sketches.
+
+    >>> heights = ll.labels.labelled(u=("x", torch.rand(8), "height"))["u"]
+    >>> len(ll.figures.lines(heights).data), len(ll.figures.lines.sketch(heights).traces)
+    (1, 1)
+    """
+
+    @wraps(sketch)
+    def draw(*args: Arguments.args, **kwargs: Arguments.kwargs) -> go.Figure:
+        return sketch(*args, **kwargs).figure()
+
+    drawn: Any = draw
+    drawn.sketch = sketch
+    drawn.__signature__ = inspect.signature(sketch).replace(return_annotation="go.Figure")
+    return cast("Drawing[Arguments]", drawn)
+
+
+def vertical_line(x: float, *, height: str = "y domain", **look: Any) -> dict[str, Any]:
+    """The shape of a line from the bottom of a panel to its top."""
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": height, **look}
 
 
 def _axis(letter: str, number: int) -> str:

@@ -5,13 +5,14 @@ Every curve is the mean over seeds, its band or bar their range: with three seed
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import plotly.graph_objects as go
 
 from limitlab.errors import unknown_name
 from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, over_seeds, require_dims, thin, variable_of
+from limitlab.figures.sketch import Sketch, drawing, vertical_line
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -59,13 +60,14 @@ def training_curves(log: xr.Dataset, variable: str | None = None, *, title: str 
     return figure.update_layout(**heading(title), height=380, showlegend=True)
 
 
+@drawing
 def error_against_resolution(
     metrics: xr.Dataset,
     variable: str = "relative_l2",
     *,
     train_resolution: int | None = None,
     title: str | None = None,
-) -> go.Figure:
+) -> Sketch:
     """Error against the points per axis, log axes, one line a model: mean over samples and seeds, bars their range.
 
     metrics: `variable` with the dims (model, resolution) and perhaps seed, sample. The training resolution, marked by a
@@ -85,11 +87,12 @@ def error_against_resolution(
         errors = errors.mean("sample", keep_attrs=True)
     train_resolution = train_resolution or metrics.attrs.get("train_resolution")
     resolutions = [int(n) for n in errors["resolution"].values]
-    figure = go.Figure()
+    figure = Sketch()
     for position, name in enumerate(labels(errors, "model")):
         mean, low, high = over_seeds(errors.isel(model=position))
         bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 5}
-        figure.add_scatter(
+        line = dict(
+            type="scatter",
             x=resolutions,
             y=mean,
             error_y=bars if "seed" in errors.dims else None,
@@ -99,49 +102,50 @@ def error_against_resolution(
             line={"color": colour(position)},
             hovertemplate=f"{name}, %{{x}} points: %{{y:.4f}}<extra></extra>",
         )
+        figure.add([line])
     if "drift" in metrics:
-        _add_drift(figure, metrics["drift"])
+        figure.add(_drifts(metrics["drift"]))
     if train_resolution:
-        figure.add_shape(
-            type="line",
-            x0=train_resolution,
-            x1=train_resolution,
-            y0=0,
-            y1=1,
-            yref="y domain",
-            line={"color": REFERENCE, "dash": "dot", "width": 1.5},
-            name="training resolution",
-        )
-        figure.add_annotation(
-            # an annotation on a log axis is placed by the logarithm, a shape by the value
-            x=float(np.log10(train_resolution)),
-            y=1,
-            yref="y domain",
-            text=f"trained at {train_resolution}",
-            showarrow=False,
-            xanchor="left",
-            yanchor="top",
-            xshift=5,
-            font={"color": REFERENCE, "size": 12},
-        )
+        _mark(figure, int(train_resolution))
     ticks = sorted({*resolutions, *([int(train_resolution)] if train_resolution else [])})
-    figure.update_xaxes(
+    figure.update_axes(
+        "x",
         type="log",
-        title_text=axis_title(errors, "resolution"),
+        title={"text": axis_title(errors, "resolution")},
         tickvals=ticks,
         ticktext=[str(n) for n in ticks],
         range=[float(np.log10(ticks[0] / 1.25)), float(np.log10(ticks[-1] * 1.25))],
     )
-    figure.update_yaxes(type="log", title_text=axis_title(errors), **log_ticks(numbers(errors)))
+    figure.update_axes("y", type="log", title={"text": axis_title(errors)}, **log_ticks(numbers(errors)))
     return figure.update_layout(**heading(title), height=400, showlegend=True)
 
 
-def _add_drift(figure: go.Figure, drift: xr.DataArray) -> None:
+def _mark(figure: Sketch, resolution: int) -> None:
+    """A line where a model was trained, with what it says."""
+    line = {"color": REFERENCE, "dash": "dot", "width": 1.5}
+    figure.add_shapes(vertical_line(resolution, line=line, name="training resolution"))
+    note = dict(
+        # an annotation on a log axis is placed by the logarithm, a shape by the value
+        x=float(np.log10(resolution)),
+        y=1,
+        yref="y domain",
+        text=f"trained at {resolution}",
+        showarrow=False,
+        xanchor="left",
+        yanchor="top",
+        xshift=5,
+        font={"color": REFERENCE, "size": 12},
+    )
+    figure.add_annotations(note)
+
+
+def _drifts(drift: xr.DataArray) -> list[dict[str, Any]]:
     """Dotted lines, without the finest grid, where every model is at no distance from itself."""
     others = drift.isel(resolution=drift["resolution"].argsort().values[:-1])
     mean = others.mean([dim for dim in others.dims if dim not in ("model", "resolution")])
-    for position, name in enumerate(labels(mean, "model")):
-        figure.add_scatter(
+    return [
+        dict(
+            type="scatter",
             x=[int(n) for n in mean["resolution"].values],
             y=numbers(mean.isel(model=position)),
             mode="lines+markers",
@@ -151,6 +155,8 @@ def _add_drift(figure: go.Figure, drift: xr.DataArray) -> None:
             showlegend=False,
             hovertemplate=f"{name}, %{{x}} points: %{{y:.4f}} from its answer on the finest grid<extra></extra>",
         )
+        for position, name in enumerate(labels(mean, "model"))
+    ]
 
 
 def error_distribution(

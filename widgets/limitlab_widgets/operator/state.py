@@ -251,9 +251,15 @@ class OperatorState(SubjectState):
 
     def _configured(self, experiment: OperatorExperiment, options: Mapping[str, Any]) -> OperatorSettings:
         """The settings of the size with options; of a file, with its sizes. Raises what `configure` raises."""
-        told = {} if self.file is None else self.file.options
-        settings = experiment.configure(self.size, **{**self.base_options, **options, **told})
-        return settings.at(settings.functions) if isinstance(settings, OwnSettings) else settings
+        if self.file is not None:
+            settings = experiment.configure(self.size, **{**self.base_options, **options, **self.file.options})
+            assert isinstance(settings, OwnSettings)
+            return settings.at(settings.functions)
+        chosen = {**self.base_options, **options}
+        plain = experiment.configure(self.size, **{name: value for name, value in chosen.items() if name != "models"})
+        # what is learned on a grid is tested there too, where operators that know no other grid can answer
+        tested = sorted({*plain.test_resolutions, plain.resolution})
+        return experiment.configure(self.size, **{**chosen, "test_resolutions": tuple(tested)})
 
     def _at_step(self, predicted: Any) -> Any:
         return predicted.sel(step=self.step) if self.steps and predicted is not None else predicted

@@ -200,13 +200,14 @@ class OperatorStudio(Studio):
             banded = state.model in OPERATORS and "modes" in OPERATORS[state.model].settings
             modes = state.settings_of[state.model].modes if banded else None
             title = "Spectrum of truth and error"
-            self.spectrum.show(partial(figures.error_spectrum, predicted, modes=modes, title=title))
+            self.spectrum.show(partial(figures.error_spectrum.sketch, predicted, modes=modes, title=title))
             growth = state.growth
             if growth is None:
-                errors = figures.error_against_resolution(metrics, title="Error over all test functions")
+                errors = figures.error_against_resolution.sketch(metrics, title="Error over all test functions")
             else:
-                errors = figures.lines(growth, log="y", marks=True, title="Error over all rollouts")
-            errors.add_vline(x=state.resolution if growth is None else state.step, line_width=6, opacity=0.18)
+                errors = figures.lines.sketch(growth, log="y", marks=True, title="Error over all rollouts")
+            now = state.resolution if growth is None else state.step
+            errors.add_shapes(figures.vertical_line(now, line={"width": 6}, opacity=0.18))
             self.against_resolution.show(errors)
 
     def _draw_sample(self, _change: dict[str, Any] | None = None) -> None:
@@ -216,9 +217,9 @@ class OperatorStudio(Studio):
                 return
             compared = {name: sample.isel(sample=self.state.sample) for name, sample in self.state.compared.items()}
             if compared:
-                self.triptych.show(partial(figures.side_by_side, compared))
+                self.triptych.show(partial(figures.side_by_side.sketch, compared))
             else:
-                self.triptych.show(partial(figures.triptych, predicted.isel(sample=self.state.sample)))
+                self.triptych.show(partial(figures.triptych.sketch, predicted.isel(sample=self.state.sample)))
             self._draw_verdict()
 
     def _draw_verdict(self, _change: dict[str, Any] | None = None) -> None:

@@ -121,7 +121,7 @@ class SolverFigures(widgets.VBox):
 
         def sketch() -> figures.Sketch:
             assert solved.solution is not None
-            figure = figures.sketched_trajectories(solved.solution, cursor=line, **options)
+            figure = figures.trajectories.sketch(solved.solution, cursor=line, **options)
             return figure.update_layout(showlegend=top == LEGEND, margin={"t": top})
 
         self.time.show(sketch)
@@ -135,14 +135,14 @@ class SolverFigures(widgets.VBox):
             solution = solved.solution
             assert solution is not None
             if len(names) > 2:
-                figure = figures.sketched_space(solution, **options)
+                figure = figures.phase_space.sketch(solution, **options)
                 turned = self.phase.figure is not None and self.phase.figure.layout.scene.camera.eye.x
                 camera = self.phase.figure.layout.scene.camera.to_plotly_json() if turned else {"eye": EYE}
                 figure.layout["scene"]["camera"] = camera
             else:
                 plane = solved.question.problem.dimension == 2
                 field = direction_field(solved.question, solution, names) if plane else None
-                figure = figures.sketched_plane(solution, field=field, **options)
+                figure = figures.phase_plane.sketch(solution, field=field, **options)
             return figure.update_layout(showlegend=False, margin={"t": top})
 
         self.phase.show(sketch)
@@ -167,9 +167,9 @@ class SolverFigures(widgets.VBox):
             f"Spread of {question.paths} paths by {method}: median, middle 50 and 90 %, some paths{dashed}. "
             "Beside it, where they all are at time t."
         )
-        fan = figures.fan_chart(solution, name, exact=exact, cursor=min(cursor, question.span))
-        self.fan.show(fan.update_layout(showlegend=False, margin_t=BARE))
-        self.marginal.show(figures.marginals(solution, [min(cursor, question.span)], name))
+        fan = figures.fan_chart.sketch(solution, name, exact=exact, cursor=min(cursor, question.span))
+        self.fan.show(fan.update_layout(showlegend=False, margin={"t": BARE}))
+        self.marginal.show(figures.marginals.sketch(solution, [min(cursor, question.span)], name))
 
     def _draw_refinement(self, solved: Solved, cursor: float) -> None:
         levels = solved.levels
@@ -197,13 +197,13 @@ class SolverFigures(widgets.VBox):
                 self.phase.change(lambda figure: _move_marks(figure, marks.values))
             if question.stochastic:
                 first = next(iter(solved.solutions.values()))
-                self.marginal.show(figures.marginals(first, [end], self.components[0]))
+                self.marginal.show(figures.marginals.sketch(first, [end], self.components[0]))
 
 
 def _ladder(solved: Solved, cursor: float) -> figures.Sketch:
     question = solved.question
     assert solved.solution is not None
-    figure = figures.sketched_ladder(solved.solution, log_time=question.log_time, cursor=line_time(question, cursor))
+    figure = figures.step_ladder.sketch(solved.solution, log_time=question.log_time, cursor=line_time(question, cursor))
     return figure.update_layout(showlegend=False, margin={"t": BARE})
 
 

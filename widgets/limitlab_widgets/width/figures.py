@@ -17,7 +17,6 @@ from limitlab_widgets.shared.layout import display, row, share
 from limitlab_widgets.width.state import WidthState
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     import xarray as xr
 
 MOST_REMAINING = 1.5
@@ -63,40 +62,41 @@ class WidthFigures(widgets.VBox):
     def _move(self, _change: dict[str, Any]) -> None:
         """Change the values that change with the time: much faster in the page than whole figures."""
         with self._state.lock:
-            lines, bars = self._functions().data, remaining_at(self._state)
+            lines, bars = self._functions().traces, remaining_at(self._state)
 
             def move_lines(drawn: Any) -> None:
                 for line, moved in zip(drawn.data, lines, strict=True):
-                    line.y = moved.y
+                    line.y = moved["y"]
 
             self.functions.change(move_lines)
             self.decay.change(lambda drawn: drawn.data[0].update(y=bars))
 
-    def _functions(self) -> go.Figure:
+    def _functions(self) -> figures.Sketch:
         reach = _reach(self._state)
-        figure = figures.ensemble_functions(*functions_at(self._state, FARTHEST * reach))
-        figure.update_yaxes(range=[-reach, reach])
-        return figure.update_xaxes(range=[0, 2 * np.pi])
+        figure = figures.ensemble_functions.sketch(*functions_at(self._state, FARTHEST * reach))
+        figure.update_axes("y", range=[-reach, reach])
+        figure.update_axes("x", range=[0, 2 * np.pi])
+        return figure
 
     def _draw_functions(self) -> None:
         self.functions.show(self._functions())
 
     def _draw_decay(self) -> None:
-        figure = figures.eigenvalue_decay(spectrum_at(self._state))
+        figure = figures.eigenvalue_decay.sketch(spectrum_at(self._state))
         highest = MOST_REMAINING if self._state.regression.rate > 2 else 1.0
-        figure.layout.yaxis2.update(tickmode="linear", tick0=0, dtick=0.25, range=[0, 1.02 * highest])
-        self.decay.show(figure)
+        scale = {"tickmode": "linear", "tick0": 0, "dtick": 0.25, "range": [0, 1.02 * highest]}
+        self.decay.show(figure.update_layout(yaxis2=scale))
 
     def _draw_kernels(self) -> None:
         state = self._state
         points = state.regression.points
         limit, kernel = state.study.kernels.ntk[:points, :points].numpy(), state.kernel
-        figure = figures.kernel_heatmaps(_kernels(state, limit, limit if kernel is None else kernel))
+        figure = figures.kernel_heatmaps.sketch(_kernels(state, limit, limit if kernel is None else kernel))
         if kernel is None:
-            figure.data[0].z = np.full(limit.shape, None)
+            figure.traces[0]["z"] = np.full(limit.shape, None)
         # squares and a reversed axis do not survive an update in place
         half = np.pi / points
-        figure.update_yaxes(autorange=None, range=[2 * np.pi - half, -half], scaleanchor=None, constrain=None)
+        figure.update_axes("y", autorange=None, range=[2 * np.pi - half, -half], scaleanchor=None, constrain=None)
         self.kernels.show(figure)
         off = "&hellip;" if kernel is None else f"{np.linalg.norm(kernel - limit) / np.linalg.norm(limit):.0%}"
         self.about_kernels.value = _note(f"The kernel of the network of width {state.width} is off by {off}.")
@@ -107,7 +107,7 @@ class WidthFigures(widgets.VBox):
         if study is None:
             self.about_laws.value = _note("Train: networks of several widths show how fast they approach their limit.")
             return
-        self.laws.show(figures.width_laws(study))
+        self.laws.show(figures.width_laws.sketch(study))
         step = int(self._state.study.steps[-1])
         self.about_laws.value = _note(
             f"Means and ranges over {study.sizes['seed']} networks; drift after {step} steps. Theory: slopes -1 and -½."

@@ -21,6 +21,7 @@ from limitlab.figures.arrays import (
     thin,
     variable_of,
 )
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.template import DIVERGING, REFERENCE, SEQUENTIAL, axis_title, colour, heading
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def field_2d(array: xr.DataArray, *, title: str | None = None) -> go.Figure:
     return _map(exactly(array, ("x", "y")), title)
 
 
-def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
+@drawing
+def triptych(dataset: xr.Dataset, *, title: str | None = None) -> Sketch:
     """Truth, prediction and error of one sample side by side, after the input where the dataset has one.
 
     dataset: `target`, `prediction` and perhaps `input`, dims (x), (x, y) or (time, x); others of size one only, but of
@@ -92,7 +94,9 @@ def triptych(dataset: xr.Dataset, *, title: str | None = None) -> go.Figure:
     top = heading(title)
     margin = {**top["margin"], **layout.get("margin", {})}
     height = layout["height"] + top["margin"]["t"]
-    return go.Figure(traces, {**layout, **top, "margin": margin, "height": height})
+    figure = Sketch()
+    figure.add(traces)
+    return figure.update_layout(**{**layout, **top, "margin": margin, "height": height})
 
 
 def _first_channel(array: xr.DataArray) -> xr.DataArray:
@@ -104,7 +108,7 @@ def _first_channel(array: xr.DataArray) -> xr.DataArray:
 
 def _map(array: xr.DataArray, title: str | None) -> go.Figure:
     array = thin(array, PIXELS, *map(str, array.dims))
-    figure = go.Figure(heatmap(array, coloraxis="coloraxis"))
+    figure = go.Figure([heatmap(array, coloraxis="coloraxis")])
     across, up = drawn_axes(array)
     # with equal scales, the axis shrinks its panel instead of showing more than the data
     figure.update_xaxes(title_text=axis_title(array, across), constrain="domain")
@@ -124,9 +128,11 @@ def drawn_axes(array: xr.DataArray) -> tuple[str, str]:
     return ("x", "time") if "time" in array.dims else ("x", "y")
 
 
-def heatmap(array: xr.DataArray, **options: Any) -> go.Heatmap:
+def heatmap(array: xr.DataArray, **options: Any) -> dict[str, Any]:
+    """The trace of a map."""
     across, up = drawn_axes(array)
-    return go.Heatmap(
+    return dict(
+        type="heatmap",
         x=coordinate(array, across),
         y=coordinate(array, up),
         z=numbers(array.transpose(up, across)),
@@ -229,7 +235,8 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
         "error": {"color": colour(3)},
     }
     traces = [
-        go.Scatter(
+        dict(
+            type="scatter",
             x=coordinate(field, "x"),
             y=numbers(field),
             mode="lines",

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import LINE_PIXELS, PANEL_PIXELS, coordinate, exactly, numbers, thin, variable_of
 from limitlab.figures.fields.fields import PLANES, drawn_axes, heatmap, largest, limits
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.template import DIVERGING, REFERENCE, SEQUENTIAL, axis_title, colour, heading
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def side_by_side(samples: Mapping[str, xr.Dataset], *, title: str | None = None) -> go.Figure:
+@drawing
+def side_by_side(samples: Mapping[str, xr.Dataset], *, title: str | None = None) -> Sketch:
     """Predictions of one sample by several models: a column each, prediction over error; truth over input before them.
 
     samples: by model, a dataset as `triptych` takes it; all of one truth. All predictions have the truth's scale, all
@@ -55,35 +55,37 @@ def _errors(truth: xr.DataArray, fields: dict[str, xr.DataArray]) -> dict[str, x
     return {name: (field - truth).rename("error").assign_attrs(attrs) for name, field in fields.items()}
 
 
-def _maps(truth: xr.DataArray, source: xr.DataArray | None, fields: dict[str, xr.DataArray]) -> go.Figure:
+def _maps(truth: xr.DataArray, source: xr.DataArray | None, fields: dict[str, xr.DataArray]) -> Sketch:
     errors = _errors(truth, fields)
     columns: list[Any] = [(("truth", truth, "coloraxis"), None if source is None else ("input", source, "coloraxis3"))]
     for name, field in fields.items():
         columns.append(((name, field, "coloraxis"), (f"error of {name}", errors[name], "coloraxis2")))
-    titles = [panel[0] for row in zip(*columns, strict=True) for panel in row if panel]
-    figure = make_subplots(
-        2,
-        len(columns),
-        subplot_titles=titles,
+    titles = [panel[0] if panel else "" for row in zip(*columns, strict=True) for panel in row]
+    figure = Sketch(
+        rows=2,
+        cols=len(columns),
+        subplot_titles=tuple(titles),
         shared_xaxes="all",
         shared_yaxes="all",
         horizontal_spacing=0.03,
         vertical_spacing=0.11,
-        specs=[[{}] * len(columns), [{} if column[1] else None for column in columns]],
     )
+    if source is None:
+        for letter in "xy":
+            figure.update_axes(letter, row=2, col=1, visible=False)
     for place, column in enumerate(columns, start=1):
         for row, panel in enumerate(column, start=1):
             if panel:
                 name, field, scale = panel
                 drawn = thin(field, PANEL_PIXELS, *map(str, field.dims))
-                figure.add_trace(heatmap(drawn, coloraxis=scale, name=name), row, place)
+                figure.add([heatmap(drawn, coloraxis=scale, name=name)], row, place)
     across, up = drawn_axes(truth)
-    figure.update_xaxes(showgrid=False, constrain="domain", nticks=4)
-    figure.update_yaxes(showgrid=False, constrain="domain", nticks=4)
+    for letter in "xy":
+        figure.update_axes(letter, showgrid=False, constrain="domain", nticks=4)
     if up == "y":
-        figure.update_yaxes(scaleanchor="x")
-    figure.update_xaxes(title_text=axis_title(truth, across), row=2)
-    figure.update_yaxes(title_text=axis_title(truth, up), col=1)
+        figure.update_axes("y", scaleanchor="x")
+    figure.update_axes("x", row=2, title={"text": axis_title(truth, across)})
+    figure.update_axes("y", col=1, title={"text": axis_title(truth, up)})
     low, high = limits(np.stack([numbers(field) for field in (truth, *fields.values())]))
     most = max(largest(numbers(error)) for error in errors.values())
     of_errors = _bar(next(iter(errors.values())), 0.22)
@@ -100,27 +102,27 @@ def _bar(field: xr.DataArray, middle: float) -> dict[str, Any]:
     return {"title": title, "y": middle, "len": 0.46, "thickness": 11, "outlinewidth": 0, "nticks": 5}
 
 
-def _lines(truth: xr.DataArray, source: xr.DataArray | None, fields: dict[str, xr.DataArray]) -> go.Figure:
+def _lines(truth: xr.DataArray, source: xr.DataArray | None, fields: dict[str, xr.DataArray]) -> Sketch:
     titles = ["input"] * (source is not None) + ["truth and predictions", "errors"]
-    figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.14)
+    figure = Sketch(rows=1, cols=len(titles), subplot_titles=tuple(titles), horizontal_spacing=0.14)
     last = len(titles)
 
     def add(field: xr.DataArray, name: str, place: int, **options: Any) -> None:
         drawn = thin(field, LINE_PIXELS, "x")
-        line = go.Scatter(x=coordinate(drawn, "x"), y=numbers(drawn), mode="lines", name=name, **options)
-        figure.add_trace(line, 1, place)
+        line = dict(type="scatter", x=coordinate(drawn, "x"), y=numbers(drawn), mode="lines", name=name, **options)
+        figure.add([line], col=place)
 
     if source is not None:
         add(source, "input", 1, line={"color": REFERENCE}, showlegend=False)
-        figure.update_yaxes(title_text=axis_title(source), col=1)
+        figure.update_axes("y", col=1, title={"text": axis_title(source)})
     add(truth, "truth", last - 1, line={"color": colour(0)})
     errors = _errors(truth, fields)
     for position, (name, field) in enumerate(fields.items(), start=1):
         look = {"color": colour(position), "dash": "dash" if position == 1 else "dot"}
         add(field, name, last - 1, line=look, legendgroup=name)
         add(errors[name], f"error of {name}", last, line=look, legendgroup=name, showlegend=False)
-    figure.update_xaxes(title_text=axis_title(truth, "x"))
-    figure.update_yaxes(title_text=axis_title(truth), col=last - 1)
+    figure.update_axes("x", title={"text": axis_title(truth, "x")})
+    figure.update_axes("y", col=last - 1, title={"text": axis_title(truth)})
     most = 1.05 * max(largest(numbers(error)) for error in errors.values())
-    figure.update_yaxes(range=[-most, most], col=last)
+    figure.update_axes("y", col=last, range=[-most, most])
     return figure.update_layout(height=292, legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.3})

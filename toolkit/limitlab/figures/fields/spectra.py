@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import plotly.graph_objects as go
 import torch
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.figures.arrays import LINE_PIXELS, SPACE, labels, numbers, thin, variable_of
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 from limitlab.spaces import Grid, fourier, wavenumbers
 
@@ -70,7 +70,8 @@ def spectrum(array: xr.DataArray) -> xr.DataArray:
     return result.isel(wavenumber=slice(0, max(sizes) // 2 + 1))
 
 
-def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str | None = None) -> go.Figure:
+@drawing
+def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str | None = None) -> Sketch:
     """Amplitude |e(k)| of the error, one line a model, beside that of the truth; the kept band is shaded.
 
     dataset: `target` and `prediction`, dims (sample, channel, x[, y]), `prediction` perhaps with model. Lines are root
@@ -88,7 +89,7 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
     error = _amplitude((prediction - target).assign_attrs({**target.attrs, **domain}))
     if "model" not in error.dims:
         error = error.expand_dims(model=["error of the prediction"])
-    figure = go.Figure()
+    figure = Sketch()
     lines = [("truth", truth, REFERENCE, "dot")]
     lines += [
         (name, error.isel(model=index), colour(index), "solid") for index, name in enumerate(labels(error, "model"))
@@ -96,7 +97,8 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
     for name, line, hue, dash in lines:
         # k = 0 has no place on a log axis
         line = thin(line.isel(wavenumber=slice(1, None)), LINE_PIXELS, "wavenumber")
-        figure.add_scatter(
+        trace = dict(
+            type="scatter",
             x=line["wavenumber"].values.astype(np.float32),
             y=numbers(line),
             mode="lines",
@@ -104,16 +106,18 @@ def error_spectrum(dataset: xr.Dataset, *, modes: int | None = None, title: str 
             line={"color": hue, "dash": dash},
             hovertemplate=f"{name}, k = %{{x}}: %{{y:.3e}}<extra></extra>",
         )
+        figure.add([trace])
     highest = int(error["wavenumber"][-1])
     if modes is not None:
         _shade_kept_band(figure, float(check_number("modes", modes, low=1)) / 2, highest)
-    figure.update_xaxes(
+    figure.update_axes(
+        "x",
         type="log",
-        title_text=axis_title(error, "wavenumber"),
+        title={"text": axis_title(error, "wavenumber")},
         range=[float(np.log10(0.9)), float(np.log10(highest * 1.1))],
         **log_ticks(np.arange(1, highest + 1)),
     )
-    figure.update_yaxes(type="log", title_text=axis_title(error), exponentformat="power", dtick=1)
+    figure.update_axes("y", type="log", title={"text": axis_title(error)}, exponentformat="power", dtick=1)
     return figure.update_layout(**heading(title), height=400, showlegend=True)
 
 
@@ -132,8 +136,8 @@ def _amplitude(array: xr.DataArray) -> xr.DataArray:
     return (mean**0.5).assign_attrs(long_name="amplitude |û(k)|, |ê(k)|", units=unit)
 
 
-def _shade_kept_band(figure: go.Figure, cutoff: float, highest: int) -> None:
-    figure.add_shape(
+def _shade_kept_band(figure: Sketch, cutoff: float, highest: int) -> None:
+    band = dict(
         type="rect",
         x0=0.5,
         x1=cutoff,
@@ -145,7 +149,8 @@ def _shade_kept_band(figure: go.Figure, cutoff: float, highest: int) -> None:
         layer="below",
         name="kept band",
     )
-    figure.add_annotation(
+    figure.add_shapes(band)
+    note = dict(
         # an annotation on a log axis is placed by the logarithm, a shape by the value
         x=float(np.log10(min(cutoff, highest))),
         y=0,
@@ -157,3 +162,4 @@ def _shade_kept_band(figure: go.Figure, cutoff: float, highest: int) -> None:
         xshift=-4,
         font={"color": REFERENCE, "size": 12},
     )
+    figure.add_annotations(note)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
-from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.figures.arrays import LINE_PIXELS, coordinate, exactly, labels, thin, variable_of
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.solutions import (
     compact,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MARKED_POINTS = 129
 BANDS = (0.05, 0.25)
+LINE = {"type": "scatter", "mode": "lines"}
 
 
 def brownian_refinement(
@@ -64,6 +65,7 @@ def brownian_refinement(
     return with_slider(frames, axis_title(paths, "level")).update_layout(height=500, shapes=cursor_lines(cursor))
 
 
+@drawing
 def fan_chart(
     solution: xr.Dataset,
     component: str | None = None,
@@ -72,7 +74,7 @@ def fan_chart(
     paths: int = 3,
     cursor: float | None = None,
     title: str | None = None,
-) -> go.Figure:
+) -> Sketch:
     """Median, the bands of 50 and 90 %, and a few paths of an ensemble against time; failed samples leave it.
 
     solution: `y` (sample, time, state) with times that all samples share. exact: `mean` (time) and perhaps `quantile`
@@ -91,39 +93,40 @@ def fan_chart(
     ensemble = ensemble.isel(time=evenly(ensemble.sizes["time"], LINE_PIXELS // 2))
     alive = ensemble.dropna("time", how="all")
     times, hue = coordinate(alive, "time"), colour(0)
-    figure = go.Figure()
+    figure = Sketch()
     for tail, shade in zip(BANDS, (0.16, 0.28), strict=True):
         low, high = np.nanquantile(alive.values, [tail, 1 - tail], axis=0) if alive.size else np.empty((2, 0))
-        figure.add_scatter(
+        band = dict(
             x=np.concatenate([times, times[::-1]]),
             y=compact(np.concatenate([high, low[::-1]])),
             fill="toself",
             fillcolor=translucent(hue, shade),
             line={"width": 0},
-            mode="lines",
             name=f"middle {100 * (1 - 2 * tail):.0f} %",
             hoverinfo="skip",
         )
+        figure.add([{**LINE, **band}])
     for index, values in enumerate(ensemble.values[:number]):
-        figure.add_scatter(
+        path = dict(
             x=coordinate(ensemble, "time"),
             y=compact(values),
-            mode="lines",
             line={"color": REFERENCE, "width": 1},
             name="paths",
             legendgroup="paths",
             showlegend=index == 0,
             hoverinfo="skip",
         )
+        figure.add([{**LINE, **path}])
     median = np.nanmedian(alive.values, axis=0) if alive.size else np.empty(0)
-    figure.add_scatter(x=times, y=compact(median), mode="lines", line={"color": hue, "width": 2.5}, name="median")
+    figure.add([{**LINE, "x": times, "y": compact(median), "line": {"color": hue, "width": 2.5}, "name": "median"}])
     if exact is not None:
-        figure.add_traces(_exact_moments(exact))
-    figure.update_xaxes(title_text=axis_title(ensemble, "time"))
-    figure.update_yaxes(title_text=component_title(solution, name))
+        figure.add(_exact_moments(exact))
+    figure.update_axes("x", title={"text": axis_title(ensemble, "time")})
+    figure.update_axes("y", title={"text": component_title(solution, name)})
     return figure.update_layout(**heading(title), height=420, showlegend=True, shapes=cursor_lines(cursor))
 
 
+@drawing
 def marginals(
     solution: xr.Dataset,
     times: Sequence[float],
@@ -131,7 +134,7 @@ def marginals(
     *,
     exact: xr.Dataset | None = None,
     title: str | None = None,
-) -> go.Figure:
+) -> Sketch:
     """Histogram of an ensemble at chosen times, a panel each, as a density; with the exact one as a line.
 
     solution: as of `fan_chart`; the nearest of its times is drawn, and named above its panel. exact: `density`
@@ -151,15 +154,16 @@ def marginals(
     nearest = ensemble.sel(time=requested, method="nearest")
     unit = ensemble["time"].attrs.get("units", "1")
     headings = [f"t = {time:.3g}" + ("" if unit in ("", "1") else f" {unit}") for time in nearest["time"].values]
-    figure = make_subplots(1, len(requested), shared_xaxes="all", horizontal_spacing=0.05, column_titles=headings)
+    panels = {"shared_xaxes": "all", "horizontal_spacing": 0.05, "column_titles": tuple(headings)}
+    figure = Sketch(rows=1, cols=len(requested), **panels)
     for index, time in enumerate(requested):
         values = nearest.isel(time=index).values
-        figure.add_trace(_histogram(values[np.isfinite(values)], index == 0), 1, index + 1)
+        figure.add([_histogram(values[np.isfinite(values)], index == 0)], col=index + 1)
         if exact is not None:
-            figure.add_trace(_density(exact, time, index == 0), 1, index + 1)
-    figure.update_xaxes(title_text=component_title(solution, name))
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_yaxes(title_text="density", col=1)
+            figure.add([_density(exact, time, index == 0)], col=index + 1)
+    figure.update_axes("x", title={"text": component_title(solution, name)})
+    figure.update_axes("y", rangemode="tozero")
+    figure.update_axes("y", col=1, title={"text": "density"})
     return figure.update_layout(
         **heading(title), height=360, bargap=0, showlegend=exact is not None, legend={"y": 1.12}
     )
@@ -215,31 +219,26 @@ def _ensemble(solution: xr.Dataset, component: str | None) -> tuple[xr.DataArray
     return y.where(np.isfinite(y)), name
 
 
-def _exact_moments(exact: xr.Dataset) -> list[go.Scatter]:
-    look: dict[str, Any] = {"mode": "lines", "hoverinfo": "skip"}
+def _exact_moments(exact: xr.Dataset) -> list[dict[str, Any]]:
+    look: dict[str, Any] = {**LINE, "hoverinfo": "skip"}
     traces = []
     if "mean" in exact:
         mean = thin(exactly(exact["mean"], ("time",)), LINE_PIXELS, "time")
         line = {"color": colour(1), "width": 2.5, "dash": "dash"}
-        traces.append(
-            go.Scatter(x=coordinate(mean, "time"), y=compact(mean.values), line=line, name="exact mean", **look)
-        )
+        traces.append(dict(x=coordinate(mean, "time"), y=compact(mean.values), line=line, name="exact mean", **look))
     if "quantile" in exact:
         quantiles = thin(exactly(exact["quantile"], ("probability", "time")), LINE_PIXELS, "time")
         times = np.append(coordinate(quantiles, "time"), np.nan)
         values = np.pad(quantiles.values.astype(float), ((0, 0), (0, 1)), constant_values=np.nan)
+        across, up = np.tile(times, len(values)), compact(values.ravel())
         line = {"color": colour(1), "width": 1.5, "dash": "dot"}
-        traces.append(
-            go.Scatter(
-                x=np.tile(times, len(values)), y=compact(values.ravel()), line=line, name="exact quantiles", **look
-            )
-        )
+        traces.append(dict(x=across, y=up, line=line, name="exact quantiles", **look))
     if not traces:
         raise unknown_name("variable", "mean", map(str, exact.data_vars))
     return traces
 
 
-def _histogram(values: np.ndarray, first: bool) -> go.Bar:
+def _histogram(values: np.ndarray, first: bool) -> dict[str, Any]:
     """Density of the values over their middle 99.6 %, so that a long tail does not flatten it."""
     low, high = np.quantile(values, [0.002, 0.998]) if values.size else (0.0, 1.0)
     # a deterministic start: all values are one
@@ -247,7 +246,8 @@ def _histogram(values: np.ndarray, first: bool) -> go.Bar:
     edges = float(low + high) / 2 + spread * np.linspace(-0.5, 0.5, int(np.clip(np.sqrt(values.size), 12, 60)) + 1)
     counts, _ = np.histogram(values, edges)
     width = edges[1] - edges[0]
-    return go.Bar(
+    return dict(
+        type="bar",
         x=compact((edges[1:] + edges[:-1]) / 2),
         y=compact(counts / (max(values.size, 1) * width)),
         width=width,
@@ -259,13 +259,13 @@ def _histogram(values: np.ndarray, first: bool) -> go.Bar:
     )
 
 
-def _density(exact: xr.Dataset, time: float, first: bool) -> go.Scatter:
+def _density(exact: xr.Dataset, time: float, first: bool) -> dict[str, Any]:
     density = exactly(variable_of(exact, "density"), ("time", "value")).sel(time=time, method="nearest")
     density = thin(density, LINE_PIXELS, "value")
-    return go.Scatter(
+    return dict(
         x=compact(density["value"].values),
         y=compact(density.values),
-        mode="lines",
+        **LINE,
         line={"color": colour(1), "width": 2.5},
         name="exact density",
         legendgroup="exact density",

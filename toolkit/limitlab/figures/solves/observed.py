@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from limitlab.figures.arrays import LINE_PIXELS, exactly, variable_of
+from limitlab.figures.sketch import Sketch, drawing, vertical_line
 from limitlab.figures.solves.solutions import compact, evenly, highlighted
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, translucent
 
@@ -23,9 +23,8 @@ POINTS = 600
 STARTS = 200
 
 
-def observed(
-    paths: xr.Dataset, *, sample: int = 0, learned: float | None = None, title: str | None = None
-) -> go.Figure:
+@drawing
+def observed(paths: xr.Dataset, *, sample: int = 0, learned: float | None = None, title: str | None = None) -> Sketch:
     """The channels of one sample against time: up to six, as measured, missing, and as a path.
 
     paths: `line` (sample, time, channel) with the coordinate `time`; `measured`, NaN where a value is missing, and
@@ -50,32 +49,46 @@ def observed(
         for name, along in (("line", "time"), ("measured", "row"), ("complete", "row"))
     )
     across = np.broadcast_to(paths["time"].values, (paths.sizes["sample"], paths.sizes["time"]))[sample]
-    figure = go.Figure()
+    figure = Sketch()
     for number, name in enumerate(map(str, paths["channel"].values[:CHANNELS])):
         drawn = evenly(len(across), LINE_PIXELS)
         told, known, whole = (part.isel(channel=number).values for part in (line, measured, complete))
-        figure.add_scatter(
-            x=compact(across[drawn]), y=compact(told[drawn]), name=name, legendgroup=name, mode="lines",
+        path = dict(
+            type="scatter",
+            x=compact(across[drawn]),
+            y=compact(told[drawn]),
+            name=name,
+            legendgroup=name,
+            mode="lines",
             line={"color": colour(number), "width": 2},
-        )  # fmt: skip
+        )
+        figure.add([path])
         gone = np.isnan(known) & np.isfinite(whole)
         for kind, here, values, mark in (
             ("measured", np.isfinite(known), known, {"color": colour(number), "size": 6}),
             ("missing", gone, whole, {"color": translucent(colour(number), 0.45), "size": 6, "symbol": "circle-open"}),
         ):
             kept = np.flatnonzero(here)[evenly(int(here.sum()), POINTS)]
-            figure.add_scatter(
-                x=compact(rows[kept]), y=compact(values[kept]), name=kind, legendgroup=kind, mode="markers",
-                marker=mark, showlegend=number == 0,
-            )  # fmt: skip
+            points = dict(
+                type="scatter",
+                x=compact(rows[kept]),
+                y=compact(values[kept]),
+                name=kind,
+                legendgroup=kind,
+                mode="markers",
+                marker=mark,
+                showlegend=number == 0,
+            )
+            figure.add([points])
     if learned is not None:
-        figure.add_vline(x=learned, line={"color": REFERENCE, "dash": "dot", "width": 1.5})
-    figure.update_xaxes(title_text=axis_title(paths["row_time"]))
-    figure.update_yaxes(title_text=", ".join(map(str, paths["channel"].values[:CHANNELS])))
+        figure.add_shapes(vertical_line(learned, line={"color": REFERENCE, "dash": "dot", "width": 1.5}))
+    figure.update_axes("x", title={"text": axis_title(paths["row_time"])})
+    figure.update_axes("y", title={"text": ", ".join(map(str, paths["channel"].values[:CHANNELS]))})
     return figure.update_layout(**heading(title), height=380, showlegend=True)
 
 
-def class_paths(paths: xr.Dataset, *, title: str | None = None) -> go.Figure:
+@drawing
+def class_paths(paths: xr.Dataset, *, title: str | None = None) -> Sketch:
     """The first two components against each other, a colour for each class; points where paths end.
 
     paths: `y` (sample, time, state) and `label` (sample,). Up to two hundred samples are drawn.
@@ -90,23 +103,28 @@ def class_paths(paths: xr.Dataset, *, title: str | None = None) -> go.Figure:
     """
     y = exactly(variable_of(paths, "y"), ("sample", "time", "state"))
     labels = variable_of(paths, "label").values
-    figure = go.Figure()
+    figure = Sketch()
     for number, label in enumerate(np.unique(labels)):
         chosen = np.flatnonzero(labels == label)
         chosen = chosen[evenly(len(chosen), STARTS)]
         states = y.values[chosen][..., :2]
         # a NaN between two paths lifts the pen
         pen = np.concatenate([states, np.full((len(chosen), 1, 2), np.nan)], axis=1).reshape(-1, 2)
-        shared: dict[str, Any] = {"name": f"class {label}", "legendgroup": f"class {label}"}
-        ink = colour(number)
+        shared: dict[str, Any] = {"type": "scatter", "name": f"class {label}", "legendgroup": f"class {label}"}
+        ink, ends = colour(number), states[:, -1]
         line = {"color": translucent(ink, 0.45), "width": 1.2}
-        figure.add_scatter(
-            x=compact(pen[:, 0]), y=compact(pen[:, 1]), mode="lines", line=line, showlegend=False, **shared
+        figure.add(
+            [
+                dict(x=compact(pen[:, 0]), y=compact(pen[:, 1]), mode="lines", line=line, showlegend=False, **shared),
+                dict(
+                    x=compact(ends[:, 0]),
+                    y=compact(ends[:, 1]),
+                    mode="markers",
+                    marker={"color": ink, "size": 6},
+                    **shared,
+                ),
+            ]
         )
-        ends = states[:, -1]
-        figure.add_scatter(x=compact(ends[:, 0]), y=compact(ends[:, 1]), mode="markers",
-                           marker={"color": ink, "size": 6}, **shared)  # fmt: skip
-    across, up = (str(name) for name in y["state"].values[:2])
-    figure.update_xaxes(title_text=across)
-    figure.update_yaxes(title_text=up)
+    for letter, name in zip("xy", y["state"].values[:2], strict=True):
+        figure.update_axes(letter, title={"text": str(name)})
     return figure.update_layout(**heading(title), height=380, showlegend=True)

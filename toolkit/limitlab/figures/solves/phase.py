@@ -13,7 +13,7 @@ import numpy as np
 
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import exactly, thin, variable_of
-from limitlab.figures.sketch import Sketch
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.solves.solutions import (
     CURSOR,
     compact,
@@ -30,7 +30,6 @@ from limitlab.figures.solves.solutions import (
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, translucent
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     import xarray as xr
 
 PATH_POINTS = 4000
@@ -47,6 +46,7 @@ class PathView(TypedDict, total=False):
     cursor: float | None
 
 
+@drawing
 def phase_plane(
     solution: xr.Dataset | None = None,
     *,
@@ -55,7 +55,7 @@ def phase_plane(
     equal_axes: bool = False,
     title: str | None = None,
     **view: Unpack[PathView],
-) -> go.Figure:
+) -> Sketch:
     """Two components against each other, a colour for each method, over the arrows of the field.
 
     solution: as of `trajectories`. field: `u`, `v` (x, y), the derivatives of the first and the second component;
@@ -67,20 +67,6 @@ def phase_plane(
 
     >>> figure = ll.figures.phase_plane(solution, equal_axes=True)
     """
-    options: Any = {"field": field, "fixed_points": fixed_points, "equal_axes": equal_axes, "title": title}
-    return sketched_plane(solution, **options, **view).figure()
-
-
-def sketched_plane(
-    solution: xr.Dataset | None = None,
-    *,
-    field: xr.Dataset | None = None,
-    fixed_points: xr.Dataset | None = None,
-    equal_axes: bool = False,
-    title: str | None = None,
-    **view: Unpack[PathView],
-) -> Sketch:
-    """`phase_plane` as a sketch."""
     if solution is None and field is None:
         raise InvalidArgument("phase_plane needs a solution or a field; got neither")
     figure = Sketch()
@@ -101,18 +87,14 @@ def sketched_plane(
     return figure.update_layout(**heading(title), height=520, width=620)
 
 
-def phase_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpack[PathView]) -> go.Figure:
+@drawing
+def phase_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpack[PathView]) -> Sketch:
     """Three components in space, a colour for each method; turn it with the mouse. Input as of `trajectories`.
 
     >>> y0 = torch.tensor([[1.0, 1.0, 1.0]])
     >>> solution = ll.solvers.solve_ode(lambda t, y: -y.roll(1, -1), y0, [0.0, 2.0]).to_xarray()
     >>> figure = ll.figures.phase_space(solution, steps=True)
     """
-    return sketched_space(solution, title=title, **view).figure()
-
-
-def sketched_space(solution: xr.Dataset, *, title: str | None = None, **view: Unpack[PathView]) -> Sketch:
-    """`phase_space` as a sketch."""
     axes = ("x", "y", "z")
     traces, titles = _paths(solution, axes, **view)
     clear = {"showbackground": False, "gridcolor": "#B8BEC6", "zeroline": False, "nticks": 6}

@@ -15,7 +15,7 @@ import numpy as np
 
 from limitlab.errors import check_number, unknown_name
 from limitlab.figures.arrays import LINE_PIXELS
-from limitlab.figures.sketch import Sketch
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.solves.solutions import (
     Attempts,
     attempts_of,
@@ -30,7 +30,6 @@ from limitlab.figures.solves.solutions import (
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     import xarray as xr
 
 REJECTED = "#C1121F"
@@ -47,7 +46,8 @@ class StepView(TypedDict, total=False):
     title: str | None
 
 
-def step_sizes(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
+@drawing
+def step_sizes(solution: xr.Dataset, **view: Unpack[StepView]) -> Sketch:
     """Size h_j of every attempted step at its time t_j, log axis: accepted ones a step line, rejected ones crosses.
 
     solution: step_time, step_size, error, stiffness, accepted (sample, step), padded with NaN and False; a line for
@@ -58,22 +58,22 @@ def step_sizes(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
     >>> ll.figures.step_sizes(solution, log_time=True).layout.xaxis.type
     'log'
     """
-    return _stack(solution, ["step_size"], **view).figure()
+    return _stack(solution, ["step_size"], **view)
 
 
-def step_errors(solution: xr.Dataset, **view: Unpack[StepView]) -> go.Figure:
+@drawing
+def step_errors(solution: xr.Dataset, **view: Unpack[StepView]) -> Sketch:
     """Scaled error estimate of every attempt, log axis, with the line at 1; input as of `step_sizes`.
 
     >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
 
     >>> figure = ll.figures.step_errors(solution)
     """
-    return _stack(solution, ["error"], **view).figure()
+    return _stack(solution, ["error"], **view)
 
 
-def step_stiffness(
-    solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]
-) -> go.Figure:
+@drawing
+def step_stiffness(solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]) -> Sketch:
     """Stiffness estimate |lambda| of every accepted step, dotted, and its product with the step size, a solid line.
 
     stability_bound: the largest h |lambda| of a stable step, one for all or one a method, as a dashed line. Input as of
@@ -84,23 +84,17 @@ def step_stiffness(
     >>> ll.figures.step_stiffness(solution, stability_bound=3.0).layout.annotations[0].text
     'stability bound 3'
     """
-    return _stack(solution, ["stiffness"], stability_bound=stability_bound, **view).figure()
+    return _stack(solution, ["stiffness"], stability_bound=stability_bound, **view)
 
 
-def step_ladder(solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]) -> go.Figure:
+@drawing
+def step_ladder(solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]) -> Sketch:
     """Step sizes, error estimates and stiffness, one above the other over one time axis; input as of each.
 
     >>> solution = ll.solvers.solve_ode(lambda t, y: -y, torch.ones(1, 1), [0.0, 9.0], method="tsit5").to_xarray()
 
     >>> figure = ll.figures.step_ladder(solution, cursor=4.5, title="Decay")
     """
-    return sketched_ladder(solution, stability_bound=stability_bound, **view).figure()
-
-
-def sketched_ladder(
-    solution: xr.Dataset, *, stability_bound: StabilityBound = None, **view: Unpack[StepView]
-) -> Sketch:
-    """`step_ladder` as a sketch."""
     return _stack(solution, list(_TRACES), stability_bound=stability_bound, **view)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from limitlab.errors import unknown_name
 from limitlab.figures.arrays import LINE_PIXELS
-from limitlab.figures.sketch import Sketch
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.solves.solutions import (
     Path,
     compact,
@@ -31,12 +31,12 @@ from limitlab.figures.solves.solutions import (
 from limitlab.figures.template import COLOURWAY, axis_title, colour, heading, translucent
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     import xarray as xr
 
 Panels = Literal["component", "method"]
 
 
+@drawing
 def trajectories(
     solution: xr.Dataset,
     *,
@@ -47,7 +47,7 @@ def trajectories(
     log_time: bool = False,
     cursor: float | None = None,
     title: str | None = None,
-) -> go.Figure:
+) -> Sketch:
     """Components against time: one sample highlighted, up to fifteen others faint; `steps` marks its accepted steps.
 
     solution: `y` (sample, time, state), perhaps (method, ...); with `steps` its step log too. panels: "method" has a
@@ -60,22 +60,6 @@ def trajectories(
 
     >>> figure = ll.figures.trajectories(solution, components=["0"], steps=True)
     """
-    view: dict[str, Any] = {"sample": sample, "steps": steps, "log_time": log_time, "cursor": cursor, "title": title}
-    return sketched_trajectories(solution, components=components, panels=panels, **view).figure()
-
-
-def sketched_trajectories(
-    solution: xr.Dataset,
-    *,
-    components: Sequence[str] | None = None,
-    panels: Panels | None = None,
-    sample: int = 0,
-    steps: bool = False,
-    log_time: bool = False,
-    cursor: float | None = None,
-    title: str | None = None,
-) -> Sketch:
-    """`trajectories` as a sketch."""
     methods = methods_of(solution)
     panels = panels or ("component" if len(methods) > 1 else "method")
     if panels not in get_args(Panels):

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument
 from limitlab.figures.arrays import PANEL_PIXELS, coordinate, exactly, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.template import SEQUENTIAL, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 SMALLEST_SHARE = 1e-12
 
 
-def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.Figure:
+@drawing
+def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> Sketch:
     """One kernel, or several side by side on one colour scale, such as that of a network beside its limit.
 
     matrices: dims (row, column) or (kernel, row, column) of any names, with coordinates or without; the labels along
@@ -41,27 +43,30 @@ def kernel_heatmaps(matrices: xr.DataArray, *, title: str | None = None) -> go.F
     kind, rows, columns = many.dims
     many = thin(many, PANEL_PIXELS, str(rows), str(columns))
     count = many.sizes[kind]
-    headings = labels(many, str(kind)) if len(named) == 3 else None
-    figure = make_subplots(1, count, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=headings)
-    for index in range(count):
-        heatmap = go.Heatmap(
-            z=numbers(many[index]),
+    titles = {"subplot_titles": tuple(labels(many, str(kind)))} if len(named) == 3 else {}
+    figure = Sketch(rows=1, cols=count, shared_yaxes=True, horizontal_spacing=0.06, **titles)
+    for column in range(1, count + 1):
+        heatmap = dict(
+            type="heatmap",
+            z=numbers(many[column - 1]),
             x=coordinate(many, str(columns)),
             y=coordinate(many, str(rows)),
             coloraxis="coloraxis",
             hovertemplate="%{y:.3g}, %{x:.3g}: %{z:.4g}<extra></extra>",
         )
-        figure.add_trace(heatmap, 1, index + 1)
-        figure.update_yaxes(scaleanchor="x" if not index else f"x{index + 1}", constrain="domain", col=index + 1)
-    figure.update_xaxes(title_text=axis_title(many, str(columns)), constrain="domain", showgrid=False)
+        figure.add([heatmap], col=column)
+        scale = "x" if column == 1 else f"x{column}"
+        figure.update_axes("y", col=column, scaleanchor=scale, constrain="domain")
+    figure.update_axes("x", title={"text": axis_title(many, str(columns))}, constrain="domain", showgrid=False)
     # rows of a matrix go down
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_yaxes(title_text=axis_title(many, str(rows)), col=1)
+    figure.update_axes("y", autorange="reversed", showgrid=False)
+    figure.update_axes("y", col=1, title={"text": axis_title(many, str(rows))})
     bar = {"title": {"text": axis_title(many), "side": "right"}}
     return figure.update_layout(**heading(title), height=420, coloraxis={"colorscale": SEQUENTIAL, "colorbar": bar})
 
 
-def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> go.Figure:
+@drawing
+def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> Sketch:
     """The eigenvalues of a kernel, and above each what is left of the residual along its eigenvector at some time.
 
     spectrum: `eigenvalue` (mode), and `remaining` (mode) in the same order, such as `KernelDynamics.decay(t)`, whose
@@ -75,16 +80,19 @@ def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> go.Fi
     eigenvalues, remaining = (exactly(variable_of(spectrum, name), ("mode",)) for name in ("eigenvalue", "remaining"))
     number = np.arange(1, eigenvalues.sizes["mode"] + 1)
     values = eigenvalues.values.astype(float)
-    figure = make_subplots(specs=[[{"secondary_y": True}]])
-    figure.add_bar(
+    highest = max(1.0, float(np.nanmax(np.abs(remaining.values)))) if remaining.size else 1.0
+    bars = dict(
+        type="bar",
         x=number,
         y=np.abs(numbers(remaining)),
         name=axis_title(remaining),
         marker={"color": translucent(colour(1), 0.45), "line": {"width": 0}},
         hovertemplate="mode %{x}: %{y:.3f} remains<extra></extra>",
-        secondary_y=True,
+        xaxis="x",
+        yaxis="y2",
     )
-    figure.add_scatter(
+    points = dict(
+        type="scatter",
         x=number,
         y=numbers(eigenvalues.where(eigenvalues > 0)),
         name=axis_title(eigenvalues),
@@ -92,20 +100,25 @@ def eigenvalue_decay(spectrum: xr.Dataset, *, title: str | None = None) -> go.Fi
         marker={"size": 8, "color": colour(0)},
         line={"color": colour(0), "width": 1.5},
         hovertemplate="mode %{x}: eigenvalue %{y:.4g}<extra></extra>",
-        secondary_y=False,
+        xaxis="x",
+        yaxis="y",
     )
-    highest = max(1.0, float(np.nanmax(np.abs(remaining.values)))) if remaining.size else 1.0
-    figure.update_xaxes(title_text="mode, by falling eigenvalue", showgrid=False)
-    figure.update_yaxes(title_text=axis_title(eigenvalues), type="log", **log_ticks(values), secondary_y=False)
-    figure.update_yaxes(
-        title_text=axis_title(remaining),
-        range=[0, 1.02 * highest],
-        showgrid=False,
-        overlaying="y",
-        # plotly would set them beside those of the other axis, at odd values
-        tickmode="auto",
-        nticks=6,
-        secondary_y=True,
+    figure = Sketch()
+    figure.add([bars, points])
+    figure.update_layout(
+        xaxis={"title": {"text": "mode, by falling eigenvalue"}, "showgrid": False, "domain": [0.0, 0.94]},
+        yaxis={"title": {"text": axis_title(eigenvalues)}, "type": "log", **log_ticks(values)},
+        yaxis2={
+            "title": {"text": axis_title(remaining)},
+            "range": [0, 1.02 * highest],
+            "showgrid": False,
+            "anchor": "x",
+            "side": "right",
+            "overlaying": "y",
+            # plotly would set them beside those of the other axis, at odd values
+            "tickmode": "auto",
+            "nticks": 6,
+        },
     )
     return figure.update_layout(**heading(title), height=400, showlegend=True, bargap=0.25)
 

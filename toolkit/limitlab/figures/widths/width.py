@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.figures.arrays import coordinate, exactly, labels, numbers, require_dims, thin, variable_of
+from limitlab.figures.sketch import Sketch, drawing
 from limitlab.figures.sliding import with_slider
 from limitlab.figures.solves.convergence import SYMBOLS
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
@@ -28,9 +29,8 @@ POINTS = 400
 LOWEST = 1e-4
 
 
-def ensemble_functions(
-    functions: xr.Dataset, data: xr.DataArray | None = None, *, title: str | None = None
-) -> go.Figure:
+@drawing
+def ensemble_functions(functions: xr.Dataset, data: xr.DataArray | None = None, *, title: str | None = None) -> Sketch:
     """Trained networks as thin lines over the band of two standard deviations around the mean of their limit.
 
     functions: `network` (seed, x), `mean` and `std` (x). data: the values that were learned, with the coordinate x.
@@ -49,18 +49,22 @@ def ensemble_functions(
     networks = exactly(variable_of(functions, "network"), ("seed", "x"))
     mean, std, networks = (thin(array, POINTS, "x") for array in (mean, std, networks))
     x, centre, spread = coordinate(mean, "x"), numbers(mean), numbers(std)
-    figure = go.Figure(_band(x, centre - 2 * spread, centre + 2 * spread, REFERENCE, "limit, mean ± 2 deviations"))
-    figure.add_scatter(x=x, y=centre, mode="lines", name="limit, mean", line={"color": REFERENCE, "width": 2.5})
-    gap = np.full((networks.sizes["seed"], 1), np.nan, np.float32)
-    figure.add_scatter(
-        x=np.tile(np.append(x, np.nan), networks.sizes["seed"]),
+    count = networks.sizes["seed"]
+    gap = np.full((count, 1), np.nan, np.float32)
+    limit = dict(
+        type="scatter", x=x, y=centre, mode="lines", name="limit, mean", line={"color": REFERENCE, "width": 2.5}
+    )
+    lines = dict(
+        type="scatter",
+        x=np.tile(np.append(x, np.nan), count),
         y=np.concatenate([numbers(networks), gap], 1).ravel(),
         mode="lines",
-        name="networks" if networks.sizes["seed"] > 1 else "network",
+        name="networks" if count > 1 else "network",
         line={"color": translucent(colour(0), 0.7), "width": 1.2},
         hovertemplate="%{x:.3g}: %{y:.4g}<extra>network</extra>",
     )
-    figure.add_scatter(
+    points: dict[str, Any] = dict(
+        type="scatter",
         x=[] if data is None else np.asarray(data["x"].values, dtype=np.float32),
         y=[] if data is None else numbers(data),
         mode="markers",
@@ -68,8 +72,11 @@ def ensemble_functions(
         marker={"color": colour(1), "size": 9, "line": {"color": "white", "width": 1}},
         showlegend=data is not None,
     )
-    figure.update_xaxes(title_text=axis_title(mean, "x"))
-    figure.update_yaxes(title_text=axis_title(networks))
+    figure = Sketch()
+    band = _band(x, centre - 2 * spread, centre + 2 * spread, REFERENCE, "limit, mean ± 2 deviations")
+    figure.add([band, limit, lines, points])
+    figure.update_axes("x", title={"text": axis_title(mean, "x")})
+    figure.update_axes("y", title={"text": axis_title(networks)})
     return figure.update_layout(**heading(title), height=420, showlegend=True)
 
 
@@ -91,7 +98,7 @@ def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, ti
         values = numbers(slices[index]).astype(float)
         centre, spread = values.mean(0), values.std(0, ddof=1 if len(values) > 1 else 0)
         band = _band(x, centre - spread, centre + spread, colour(index), case)
-        figure.add_trace(band.update(showlegend=False, legendgroup=case))
+        figure.add_trace({**band, "showlegend": False, "legendgroup": case})
         figure.add_scatter(
             x=x,
             y=centre.astype(np.float32),
@@ -114,7 +121,8 @@ def kernel_slices(slices: xr.DataArray, limit: xr.DataArray | None = None, *, ti
     return figure.update_layout(**heading(title), height=420, showlegend=True)
 
 
-def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
+@drawing
+def width_laws(study: xr.Dataset, *, title: str | None = None) -> Sketch:
     """Quantities against width, log axes: means over seeds with their range as bars, and fitted lines.
 
     study: variables with the dims (width) or (width, seed), positive. The legend gives each slope.
@@ -127,7 +135,7 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
     'drift of the kernel, slope -1.00'
     """
     slopes = width_slopes(study)
-    figure = go.Figure()
+    figure = Sketch()
     drawn = []
     for index, (name, slope) in enumerate(slopes.items()):
         values = _by_width(study, name)
@@ -135,7 +143,8 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
         drawn.append(np.concatenate([low, high]))
         bars = {"type": "data", "symmetric": False, "array": high - mean, "arrayminus": mean - low, "width": 4}
         label = axis_title(study[name])
-        figure.add_scatter(
+        means = dict(
+            type="scatter",
             x=coordinate(values, "width"),
             y=mean,
             error_y=bars if values.sizes["seed"] > 1 else None,
@@ -147,7 +156,8 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
         )
         ends = coordinate(values, "width")[[0, -1]].astype(float)
         law = power_law(values["width"].values, values.mean("seed").values)
-        figure.add_scatter(
+        fitted = dict(
+            type="scatter",
             x=ends,
             y=law(ends),
             mode="lines",
@@ -157,11 +167,13 @@ def width_laws(study: xr.Dataset, *, title: str | None = None) -> go.Figure:
             hoverinfo="skip",
             line={"color": colour(index), "width": 1.5, "dash": "dash"},
         )
+        figure.add([means, fitted])
     widths = [int(width) for width in study["width"].values]
-    figure.update_xaxes(type="log", title_text="width", tickvals=widths, ticktext=[str(width) for width in widths])
+    texts = [str(width) for width in widths]
+    figure.update_axes("x", type="log", title={"text": "width"}, tickvals=widths, ticktext=texts)
     # names of several quantities stand above each other, in the order of the legend
     quantities = "<br>".join(dict.fromkeys(axis_title(study[name]) for name in slopes))
-    figure.update_yaxes(type="log", title_text=quantities, **log_ticks(np.concatenate(drawn)))
+    figure.update_axes("y", type="log", title={"text": quantities}, **log_ticks(np.concatenate(drawn)))
     return figure.update_layout(**heading(title), height=440, showlegend=True)
 
 
@@ -278,8 +290,9 @@ def _modes_figure(decay: _Decay, until: float) -> go.Figure:
     return figure.update_layout(**heading(None), height=440, showlegend=True, legend={"y": 1.1})
 
 
-def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, hue: str, name: str) -> go.Scatter:
-    return go.Scatter(
+def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray, hue: str, name: str) -> dict[str, Any]:
+    return dict(
+        type="scatter",
         x=np.concatenate([x, x[::-1]]),
         y=np.concatenate([high, low[::-1]]).astype(np.float32),
         fill="toself",
