@@ -98,7 +98,7 @@ def _draw(recipe: Recipe, lanes: Lanes, frame: Rows, named: dict[str, ir.Value])
     """The normals of the counters' cells: of each cell the channels' increments, then their areas."""
     builder, width = lanes.builder, recipe.streams * recipe.channels
     # code of a draw is long: one for all channels
-    channels = ir.Constant(WORD, recipe.channels)
+    channels, streams = ir.Constant(WORD, recipe.channels), ir.Constant(WORD, recipe.streams)
     keys = builder.gep(frame.base, [ir.Constant(WORD, recipe.keys)], source_etype=VECTOR)
     with repeated(builder, named["counters"]) as counter:
         row = builder.mul(counter, ir.Constant(WORD, 2 * width))
@@ -106,7 +106,7 @@ def _draw(recipe: Recipe, lanes: Lanes, frame: Rows, named: dict[str, ir.Value])
             lane_keys = Rows(lanes, builder.gep(keys, [channel], source_etype=VECTOR))[0]
             place = Rows(lanes, builder.gep(named["noise"], [builder.add(row, channel)], source_etype=VECTOR))
             for stream in range(recipe.streams):
-                index = builder.add(counter, builder.mul(named["counters"], ir.Constant(WORD, stream)))
+                index = builder.add(builder.mul(counter, streams), ir.Constant(WORD, stream))
                 key = builder.load(builder.gep(named["keys"], [index], source_etype=WORD), typ=WORD)
                 words = builder.add(builder.bitcast(lane_keys, WORDS), builder.bitcast(_spread_word(lanes, key), WORDS))
                 first, second = normal_pair(lanes, words)

@@ -30,7 +30,7 @@ from limitlab.solvers.sde.uniform import UniformMarch
 
 ROW = WIDTH * np.dtype(np.float64).itemsize  # bytes
 STREAMS = INCREMENTS, AREAS
-NO_KEYS = np.zeros(0, dtype=np.int64)
+NO_KEYS = np.zeros((0, 1), dtype=np.int64)
 
 
 class Made(NamedTuple):
@@ -41,17 +41,23 @@ class Made(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Of a block of steps: keys of what is to be drawn, or numbers that lie there. skipped, stride: in rows.
+    """Of a block of steps: keys of what is to be drawn, (counter, stream), or numbers that lie there.
 
-    room: of a thread, in rows, where normals are drawn. numbers: (group, row, lane), empty where they are drawn.
+    skipped, stride: in rows. room: of a thread, in rows, where normals are drawn. numbers: (group, row, lane).
     """
 
     keys: np.ndarray
-    counters: int
     skipped: int
     stride: int
     room: int
     numbers: np.ndarray
+
+
+class Cells(NamedTuple):
+    """The first of a path's cells that is a step, and the keys (counter, stream) of all that are."""
+
+    first: int
+    keys: np.ndarray
 
 
 class Work(NamedTuple):
@@ -80,6 +86,7 @@ def solve_natively(order: Order, march: UniformMarch, y0: State) -> Float[Tensor
     recipe, batch, grid = order.recipe, len(y0), march.grid
     first_cell = cells_from(march.path, grid.times)
     work = _work(order, march, y0, first_cell)
+    drawn = None if first_cell is None else Cells(first_cell, _keys(recipe, first_cell, grid.steps))
     groups = len(work.frames)
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     parts = list(pairwise(groups * part // threads for part in range(threads + 1)))
@@ -91,15 +98,15 @@ def solve_natively(order: Order, march: UniformMarch, y0: State) -> Float[Tensor
             except TimeIsUp:
                 march.give_up(low)
                 break
-            if first_cell is None:
+            if drawn is None:
                 noise = _read(recipe, march.path, grid.times[low : high + 1])
             else:
-                noise = _drawn(recipe, first_cell + low, high - low)
+                noise = _drawn(recipe, drawn, low, high)
             for _ in on_all(lambda part: _advance(recipe, work, noise, part, (low, high)), parts):  # noqa: B023
                 pass
-            lost = torch.from_numpy(work.frames[:, recipe.lost].reshape(-1)[:batch]).long()
-            if bool((now := (lost >= low) & (lost < high)).any()):
-                march.lose(torch.where(now, lost, grid.steps))
+            lost = work.frames[:, recipe.lost].reshape(-1)[:batch]
+            if (now := (lost >= low) & (lost < high)).any():
+                march.lose(torch.from_numpy(np.where(now, lost, grid.steps)).long())
     states = torch.from_numpy(work.outputs[:-1]).permute(1, 3, 0, 2).flatten(0, 1)[:batch]
     return march.until_lost(states.contiguous())
 
@@ -123,7 +130,7 @@ def _advance(recipe: Recipe, work: Work, noise: Noise, part: tuple[int, int], st
         noise.keys.ctypes.data,
         numbers.ctypes.data + first * noise.stride * ROW,
     )
-    counts = last - first, high - low, noise.counters, noise.skipped, noise.stride, low
+    counts = last - first, high - low, len(noise.keys), noise.skipped, noise.stride, low
     made(recipe).advance(*pointers, *counts)
 
 
@@ -160,17 +167,23 @@ def _grouped(values: Tensor) -> np.ndarray:
     return array[index].reshape(groups, WIDTH, -1).transpose(0, 2, 1)
 
 
-def _drawn(recipe: Recipe, cell: int, steps: int) -> Noise:
-    """Noise of cells that the code draws."""
-    below, above, width = cell // 2, (cell + steps + 1) // 2, recipe.streams * recipe.channels
-    counters = torch.arange(below, above)
-    keys = torch.stack([index_keys(counters, stream) for stream in STREAMS[: recipe.streams]]).numpy()
-    skipped, room = (cell - 2 * below) * width, 2 * len(counters) * width
-    return Noise(keys, len(counters), skipped, 0, room, np.empty(0))
+def _keys(recipe: Recipe, cell: int, steps: int) -> np.ndarray:
+    """Keys (counter, stream) of all cells from this one on."""
+    counters = torch.arange(cell // 2, (cell + steps + 1) // 2)
+    return torch.stack([index_keys(counters, stream) for stream in STREAMS[: recipe.streams]], 1).numpy()
+
+
+def _drawn(recipe: Recipe, cells: Cells, low: int, high: int) -> Noise:
+    """Noise of steps low to high that the code draws."""
+    start = cells.first // 2
+    below, above = (cells.first + low) // 2, (cells.first + high + 1) // 2
+    width = recipe.streams * recipe.channels
+    skipped, room = (cells.first + low - 2 * below) * width, 2 * (above - below) * width
+    return Noise(cells.keys[below - start : above - start], skipped, 0, room, np.empty(0))
 
 
 def _read(recipe: Recipe, path: BrownianPath, times: np.ndarray) -> Noise:
     """Increments of the path, and areas beside them."""
     both = path.increments(times, area=recipe.streams > 1)[: recipe.streams]
     rows = torch.cat(both, -1).transpose(0, 1).flatten(1)
-    return Noise(NO_KEYS, 0, 0, rows.shape[1], 0, np.ascontiguousarray(_grouped(rows)))
+    return Noise(NO_KEYS, 0, rows.shape[1], 0, np.ascontiguousarray(_grouped(rows)))
