@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -63,9 +63,11 @@ class Cells(NamedTuple):
 class Work(NamedTuple):
     """All groups: frames (group, row, lane), table (step, column), outputs (time, group, component, lane) and rows.
 
-    rows: of the outputs after each step, those of steps without an output being the last ones, which nobody reads.
+    made: the code, which lives as long as its machine. rows: of the outputs after each step; steps without an output
+    have the last ones, which nobody reads.
     """
 
+    made: Made
     frames: np.ndarray
     table: np.ndarray
     outputs: np.ndarray
@@ -102,7 +104,7 @@ def solve_natively(order: Order, march: UniformMarch, y0: State) -> Float[Tensor
                 noise = _read(recipe, march.path, grid.times[low : high + 1])
             else:
                 noise = _drawn(recipe, drawn, low, high)
-            for _ in on_all(lambda part: _advance(recipe, work, noise, part, (low, high)), parts):  # noqa: B023
+            for _ in on_all(partial(_advance, recipe, work, noise, (low, high)), parts):
                 pass
             lost = work.frames[:, recipe.lost].reshape(-1)[:batch]
             if (now := (lost >= low) & (lost < high)).any():
@@ -118,9 +120,9 @@ def cells_from(path: BrownianPath, times: np.ndarray) -> int | None:
     return int(edges[0]) if consecutive else None
 
 
-def _advance(recipe: Recipe, work: Work, noise: Noise, part: tuple[int, int], steps: tuple[int, int]) -> None:
+def _advance(recipe: Recipe, work: Work, noise: Noise, steps: tuple[int, int], part: tuple[int, int]) -> None:
     """A block of steps of some of the groups."""
-    (first, last), (low, high) = part, steps
+    (low, high), (first, last) = steps, part
     numbers = noise.numbers if noise.stride else np.empty((noise.room, WIDTH))
     pointers = (
         work.frames.ctypes.data + first * recipe.rows * ROW,
@@ -131,7 +133,7 @@ def _advance(recipe: Recipe, work: Work, noise: Noise, part: tuple[int, int], st
         numbers.ctypes.data + first * noise.stride * ROW,
     )
     counts = last - first, high - low, len(noise.keys), noise.skipped, noise.stride, low
-    made(recipe).advance(*pointers, *counts)
+    work.made.advance(*pointers, *counts)
 
 
 def _work(order: Order, march: UniformMarch, y0: State, first_cell: int | None) -> Work:
@@ -156,7 +158,7 @@ def _work(order: Order, march: UniformMarch, y0: State, first_cell: int | None) 
     outputs[0] = _grouped(y0)
     rows = np.full(grid.steps, asked * row)
     rows[grid.outputs[1:] - 1] = np.arange(1, asked) * row
-    return Work(frames, table, outputs, rows)
+    return Work(made(recipe), frames, table, outputs, rows)
 
 
 def _grouped(values: Tensor) -> np.ndarray:
