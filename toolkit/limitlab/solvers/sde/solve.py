@@ -124,9 +124,7 @@ def solve_sde(
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
     corrected = gradient == "adjoint" and calculus == "ito"
     if noise != "additive" and (scheme.step is milstein or corrected):
-        reader = f"{method!r}" if scheme.step is milstein else "gradient 'adjoint' of an Ito equation"
-        remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
-        require_derivative("diffusion", fields.diffusion, start, y0, remedy)
+        _require_derivative(fields.diffusion, start, y0, method)
     structure = Structure(fields.diffusion, noise, method, calculus)
     structure.require(start, y0)
     if noise == "diagonal" and (scheme.step is milstein or corrected):
@@ -188,6 +186,12 @@ def _along_grid(march: UniformMarch, y0: Tensor, gradient: Gradient, order: Orde
         states = solve_natively(order, march, y0)
     failures = tuple(sorted(march.failures, key=lambda failure: failure.sample))
     return Outcome(states, march.log(y0), march.evaluations(y0), failures)
+
+
+def _require_derivative(diffusion: VectorField, t: Tensor, y0: Tensor, method: str) -> None:
+    reader = f"{method!r}" if SCHEMES[method].step is milstein else "gradient 'adjoint' of an Ito equation"
+    remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
+    require_derivative("diffusion", diffusion, t, y0, remedy)
 
 
 def _check_steps(
