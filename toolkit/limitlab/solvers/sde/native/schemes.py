@@ -93,7 +93,7 @@ def _commutative_term(fields: LaneFields, at: Interval, y: Vectors, g: Matrix) -
 def heun(fields: LaneFields, at: Interval, y: Vectors, carry: Shadow | None) -> Stepped:
     f, g = fields.drift(at.t, y), fields.diffusion(at.t, y)
     ahead = fields.kicked(fields.drifted(y, at.h, f), g, at.w)
-    return _averaged(fields, at, y, Shadow(y, f, g), ahead), None
+    return _by_the_mean(fields, at, y, Shadow(y, f, g), _shadow(fields, at, ahead)), None
 
 
 def euler_heun(fields: LaneFields, at: Interval, y: Vectors, carry: Shadow | None) -> Stepped:
@@ -107,16 +107,19 @@ def reversible_heun(fields: LaneFields, at: Interval, y: Vectors, carry: Shadow 
     lanes = fields.lanes
     mirrored = [lanes.subtract(lanes.scaled(state, 2.0), z) for state, z in zip(y, carry.z, strict=True)]
     z_end = fields.kicked(fields.drifted(mirrored, at.h, carry.f), carry.g, at.w)
-    f_end, g_end = fields.drift(at.after, z_end), fields.diffusion(at.after, z_end)
-    shadow = Shadow(z_end, f_end, g_end)
-    (f,) = fields.plus([carry.f], [f_end])
-    return fields.kicked(fields.drifted(y, at.h, f, 0.5), fields.plus(carry.g, g_end), at.w, 0.5), shadow
+    shadow = _shadow(fields, at, z_end)
+    return _by_the_mean(fields, at, y, carry, shadow), shadow
 
 
-def _averaged(fields: LaneFields, at: Interval, y: Vectors, here: Shadow, ahead: Vectors) -> Vectors:
-    (f,) = fields.plus([here.f], [fields.drift(at.after, ahead)])
-    g = fields.plus(here.g, fields.diffusion(at.after, ahead))
-    return fields.kicked(fields.drifted(y, at.h, f, 0.5), g, at.w, 0.5)
+def _shadow(fields: LaneFields, at: Interval, z: Vectors) -> Shadow:
+    """A state at the end of the step, with f and g there."""
+    return Shadow(z, fields.drift(at.after, z), fields.diffusion(at.after, z))
+
+
+def _by_the_mean(fields: LaneFields, at: Interval, y: Vectors, start: Shadow, end: Shadow) -> Vectors:
+    """y + h/2 (f + f*) + 1/2 (g + g*) W."""
+    (f,) = fields.plus([start.f], [end.f])
+    return fields.kicked(fields.drifted(y, at.h, f, 0.5), fields.plus(start.g, end.g), at.w, 0.5)
 
 
 def sra1(fields: LaneFields, at: Interval, y: Vectors, carry: Shadow | None) -> Stepped:
