@@ -22,6 +22,7 @@ from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.labels import labelled
 from limitlab.numbers import resolved
 from limitlab.problems.base import Facts, Kind
+from limitlab.problems.compiled.matrix_field import SymbolicMatrix
 from limitlab.problems.compiled.vector_field import MatrixField, Values, VectorField, evaluator, jacobian, vector_field
 from limitlab.problems.dynamical import Draws, DynamicalProblem, Times, Trajectories
 from limitlab.problems.text.systems import Dynamics, parse_scalar
@@ -67,6 +68,7 @@ class SDEProblem(DynamicalProblem):
     descriptive: ClassVar[frozenset[str]] = DynamicalProblem.descriptive | {"solution", "mean", "variance", "density"}
     solver_options: ClassVar[tuple[str, ...]] = ("method", "step_size")
 
+    version: int = 2  # of all: machine code rounds otherwise
     calculus: Calculus = "ito"
     step_size: float = 0.01
     method: str | None = None
@@ -100,14 +102,7 @@ class SDEProblem(DynamicalProblem):
         if dynamics.indexed or elementwise:
             diagonal = tuple(row[k if len(row) > 1 else 0] for k, row in enumerate(dynamics.diffusion))
             return vector_field(diagonal, layout, self.merged(values))
-        run = evaluator(tuple(e for row in dynamics.diffusion for e in row), layout).bind(self.merged(values))
-        shape = (len(dynamics.states), len(dynamics.noises))
-
-        def function(t: Tensor, y: Tensor) -> Tensor:
-            entries = [torch.as_tensor(e, dtype=y.dtype, device=y.device).expand(y.shape[:-1]) for e in run(t, y)]
-            return torch.stack(entries, -1).unflatten(-1, shape)
-
-        return function
+        return SymbolicMatrix(dynamics.diffusion, layout, self.merged(values))
 
     def facts(self) -> Facts:
         return (*super().facts(), ("calculus", {"ito": "Ito", "stratonovich": "Stratonovich"}[self.calculus]))

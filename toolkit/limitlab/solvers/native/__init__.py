@@ -13,6 +13,7 @@ the stages of the method, the error and the next step around it. A loop lets sam
 | machine | LLVM |
 | frame, driver, solve | where numbers lie; the loop around an attempt, in numba; the whole |
 
+Uniform steps of stochastic equations are made of the same arithmetic: `limitlab.solvers.sde.native`.
 Nothing is generated as source text and nothing is evaluated. A new field takes tenths of a second to compile; the loop
 is compiled once for all fields, and kept on disk.
 """

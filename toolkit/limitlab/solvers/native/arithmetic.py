@@ -45,6 +45,16 @@ class Lanes:
         """The same number in every lane."""
         return ir.Constant(VECTOR, [ir.Constant(DOUBLE, value)] * WIDTH)
 
+    def is_zero(self, x: ir.Value) -> bool:
+        """Whether a value is the number zero itself, as `number` makes it."""
+        return bool(x == self.number(0.0))
+
+    def spread(self, value: ir.Value) -> ir.Value:
+        """The same number, known when the code runs, in every lane."""
+        one = self.builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+        return self.builder.shuffle_vector(one, one, everywhere)
+
     def load(self, base: ir.Value, row: int) -> ir.Value:
         """A row of an array (rows, lanes)."""
         return self.builder.load(self._row(base, row), typ=VECTOR, align=ALIGNED)

@@ -14,7 +14,7 @@ from llvmlite import ir
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.native.arithmetic import POINTER, Lanes
 from limitlab.solvers.native.choice import Recipe
-from limitlab.solvers.native.field import Rows, define, linearization_of, slope_of
+from limitlab.solvers.native.field import Rows, define, linearization_of, parts_of, slope_of
 from limitlab.solvers.native.frame import (
     ACCEPTED,
     AFTER,
@@ -44,7 +44,7 @@ TINY = 2.0**-1022
 def attempt_module(recipe: Recipe) -> ir.Module:
     """A module of `begin`, `advance` and `extend`, each of a frame."""
     module = ir.Module("attempt")
-    define(recipe, module)
+    define(parts_of(recipe), module)
     for name, emit in (("begin", _begin), ("advance", _advance), ("extend", _extend)):
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
         builder = ir.IRBuilder(function.append_basic_block())

@@ -6,7 +6,7 @@ that it is compiled once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from llvmlite import ir
 
@@ -15,6 +15,8 @@ from limitlab.solvers.native.choice import Recipe
 from limitlab.solvers.native.listing import Listing
 from limitlab.solvers.native.operations import emitted
 from limitlab.solvers.native.stages import Slope, Vectors
+
+Parts = Mapping[str, tuple[Listing, int]]  # by name: a listing, and the first row of what it is given
 
 
 class Rows:
@@ -39,9 +41,9 @@ class Rows:
             self[first + index] = value
 
 
-def define(recipe: Recipe, module: ir.Module) -> None:
+def define(parts: Parts, module: ir.Module) -> None:
     """Add to the module the functions (frame, inputs, outputs) of what is too long to be written out."""
-    for name, (listing, first) in _parts(recipe).items():
+    for name, (listing, first) in parts.items():
         if listing.is_short:
             continue
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER] * 3), name)
@@ -56,7 +58,7 @@ def define(recipe: Recipe, module: ir.Module) -> None:
 
 def slope_of(recipe: Recipe, rows: Rows) -> Slope:
     """y' in the solver's time, of (t, y)."""
-    values, lanes = _values(recipe, rows, "slope"), rows.lanes
+    values, lanes = values_of(parts_of(recipe), rows, "slope"), rows.lanes
     if recipe.sign == 1.0:
         return values
     return lambda t, y: [lanes.negate(value) for value in values(lanes.negate(t), y)]
@@ -64,7 +66,7 @@ def slope_of(recipe: Recipe, rows: Rows) -> Slope:
 
 def linearization_of(recipe: Recipe, rows: Rows) -> Callable[[ir.Value, Vectors], tuple[list[Vectors], Vectors]]:
     """The rows of df/dy, and df/dt, in the solver's time, of (t, y)."""
-    values, lanes, size = _values(recipe, rows, "linearization"), rows.lanes, recipe.frame.components
+    values, lanes, size = values_of(parts_of(recipe), rows, "linearization"), rows.lanes, recipe.frame.components
 
     def linearization(t: ir.Value, y: Vectors) -> tuple[list[Vectors], Vectors]:
         entries = values(t if recipe.sign == 1.0 else lanes.negate(t), y)
@@ -77,8 +79,8 @@ def linearization_of(recipe: Recipe, rows: Rows) -> Callable[[ir.Value, Vectors]
     return linearization
 
 
-def _parts(recipe: Recipe) -> dict[str, tuple[Listing, int]]:
-    """The listing of each function, and the first row of what it is given."""
+def parts_of(recipe: Recipe) -> Parts:
+    """The slope, and the linearisation where the method takes it."""
     first = recipe.frame.first_given
     parts = {"slope": (recipe.field, first)}
     if recipe.linear is not None:
@@ -86,9 +88,9 @@ def _parts(recipe: Recipe) -> dict[str, tuple[Listing, int]]:
     return parts
 
 
-def _values(recipe: Recipe, rows: Rows, name: str) -> Slope:
+def values_of(parts: Parts, rows: Rows, name: str) -> Slope:
     """The expressions of a listing at (t, y)."""
-    listing, first = _parts(recipe)[name]
+    listing, first = parts[name]
     lanes, called = rows.lanes, rows.lanes.builder.module.globals.get(name)
     if called is None:
         given = rows.several(first, len(listing.given))

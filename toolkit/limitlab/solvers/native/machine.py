@@ -9,6 +9,9 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+MOST_RECIPES = 256  # whose code is kept
+FEWEST_A_THREAD = 64  # samples
+
 
 @dataclass(frozen=True)
 class Machine:

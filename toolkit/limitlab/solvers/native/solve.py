@@ -39,15 +39,13 @@ from limitlab.solvers.native.driver import (
     spread,
 )
 from limitlab.solvers.native.frame import ATOL, MAX_STEP, RTOL
-from limitlab.solvers.native.machine import Machine, compiled
+from limitlab.solvers.native.machine import FEWEST_A_THREAD, MOST_RECIPES, Machine, compiled
 from limitlab.solvers.ode.march import Outcome
 from limitlab.solvers.ode.recording import MOST_PENDING, PENDING_ELEMENTS
 from limitlab.solvers.ode.step_control import Control
 from limitlab.solvers.solution import Evaluations, Failure, StepLog
 
-MOST_RECIPES = 256
 ATTEMPTS_A_SLICE = 2**15  # between two looks at whether to go on
-FEWEST_A_THREAD = 64  # samples
 Block = tuple[np.ndarray, np.ndarray]
 KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow", OUT_OF_TIME: "out of time"}
 

@@ -54,6 +54,7 @@ class BrownianPath:
     another path. samples: numbers of the samples, (batch,), 0, 1, ... when left out; a sample's path depends on its
     number only. finest: the path is smooth below this resolution (2^-24 of the widest cell when left out). Returns
     tensors (batch, noise) of dtype on device. Backwards in time the answer is -W, and the H of the path run backwards.
+    lanes: the keys of samples and channels, from which their normals are drawn.
     Raises InvalidArgument for times outside of span.
 
     >>> path = ll.solvers.BrownianPath(0, (4, 2), (0.0, 1.0))
@@ -79,13 +80,13 @@ class BrownianPath:
         self.shape = read_shape(shape)
         self.span = read_span(span)
         self.dtype, self.device = dtype, torch.empty(0, device=device).device
-        self._grid = read_grid(grid, self.span)
+        self.grid = read_grid(grid, self.span)
         batch, noise = self.shape
         numbers = torch.arange(batch) if samples is None else tensor_of("samples", samples)
         if tuple(numbers.shape) != (batch,) or numbers.is_floating_point():
             raise InvalidArgument(f"samples must be {batch} whole numbers; got {tuple(numbers.shape)} {numbers.dtype}")
-        self._lanes = lane_keys(self.seed, numbers.to(self.device), noise)
-        widths = np.diff(self._grid)
+        self.lanes = lane_keys(self.seed, numbers.to(self.device), noise)
+        widths = np.diff(self.grid)
         widest = float(widths.max())
         lowest = widest * 2.0**-MOST_LEVELS
         finest = check_number("finest", widest * 2.0**-LEVELS if finest is None else finest, low=lowest, high=widest)
@@ -93,7 +94,7 @@ class BrownianPath:
         levels = torch.arange(math.ceil(math.log2(widest / finest)), device=self.device)
         self._nodes_in_level = torch.exp2(levels.double())
         self._widths = torch.tensor(widths, dtype=torch.float64, device=self.device)
-        self._starts = torch.tensor(self._grid[:-1], dtype=torch.float64, device=self.device)
+        self._starts = torch.tensor(self.grid[:-1], dtype=torch.float64, device=self.device)
         self._deviations = self._widths.sqrt().to(dtype), (self._widths / 12).sqrt().to(dtype)
         # even, since two neighbouring cells share a counter
         self._cells_in_block = max(2, BLOCK_NUMBERS // (batch * noise) // 2 * 2)
@@ -107,7 +108,7 @@ class BrownianPath:
         batch, noise = self.shape
         return (
             f"BrownianPath(seed {self.seed}: {batch} samples of {noise} channels on "
-            f"[{', '.join(digits(*self.span))}], {len(self._grid) - 1} cells, finest {self.finest:.3g})"
+            f"[{', '.join(digits(*self.span))}], {len(self.grid) - 1} cells, finest {self.finest:.3g})"
         )
 
     @outside_inference_mode
@@ -137,8 +138,8 @@ class BrownianPath:
         longer = np.diff(moments) > 0
         if not longer.size or not longer.all():
             return self._with_empty_ones(moments, longer, area)
-        edge = np.searchsorted(self._grid, moments).clip(max=len(self._grid) - 1)
-        if np.array_equal(self._grid[edge], moments):
+        edge = np.searchsorted(self.grid, moments).clip(max=len(self.grid) - 1)
+        if np.array_equal(self.grid[edge], moments):
             first, count = int(edge[0]), len(edge) - 1
             if edge[-1] - first == count:
                 w = self._cells(first, count, INCREMENTS)
@@ -179,8 +180,8 @@ class BrownianPath:
             w, h = self._over_interval(end, start, area)
             return -w, h
         moments = inside(np.array([float(start), float(end)]), self.span)
-        cell = int(np.searchsorted(self._grid, moments[0]))
-        if self._grid[cell] != moments[0] or cell == len(self._starts) or self._grid[cell + 1] != moments[1]:
+        cell = int(np.searchsorted(self.grid, moments[0]))
+        if self.grid[cell] != moments[0] or cell == len(self._starts) or self.grid[cell + 1] != moments[1]:
             w, h = self.increments(moments, area)
             return w[0], h[0]
         return self._in_order(cell, area)
@@ -224,10 +225,10 @@ class BrownianPath:
         """W and H of one cell, from a block of its neighbours that is kept until a cell outside of it is asked for."""
         first = cell - cell % self._cells_in_block
         count = min(self._cells_in_block, len(self._starts) - first)
-        if self._block.times[0] != self._grid[first] or (area and not self._block.h):
+        if self._block.times[0] != self.grid[first] or (area and not self._block.h):
             w = self._cells(first, count, INCREMENTS).unbind(0)
             h = self._cells(first, count, AREAS).unbind(0) if area else ()
-            self._block = _Block(self._grid[first : first + count + 1].tolist(), w, h)
+            self._block = _Block(self.grid[first : first + count + 1].tolist(), w, h)
         self._next = cell - first + 1
         return self._block.w[cell - first], self._block.h[cell - first] if area else self._block.w[cell - first]
 
@@ -237,22 +238,22 @@ class BrownianPath:
         if stream not in self._keys:
             pairs = torch.arange((len(self._starts) + 1) // 2, device=self.device)
             self._keys[stream] = index_keys(pairs, stream)[:, None, None]
-        normals = normal_pairs(self._keys[stream][below:above] + self._lanes, self.dtype).flatten(0, 1)
+        normals = normal_pairs(self._keys[stream][below:above] + self.lanes, self.dtype).flatten(0, 1)
         # a block that starts at an odd cell drops the first half of its first pair
         normals = normals[first - 2 * below :][:count]
         return normals.mul_(self._deviations[stream][first : first + count, None, None])
 
     def _scattered_cells(self, cell: Int[Tensor, "steps lane"], stream: int) -> Float[Tensor, "steps batch noise"]:
         """W or H of any cells, the same numbers as in `_cells`, in double precision."""
-        counters = index_keys(cell // 2, stream)[..., None] + self._lanes
+        counters = index_keys(cell // 2, stream)[..., None] + self.lanes
         pairs = normal_pairs(counters, self.dtype)
         normals = torch.where((cell % 2 == 0)[..., None], pairs[:, 0], pairs[:, 1])
         return normals.mul_(self._deviations[stream][cell][..., None]).double()
 
     def _off_grid(self, moments: np.ndarray, area: bool) -> tuple[Tensor, Tensor]:
         """W and H of intervals some of which climb the tree."""
-        cell = np.searchsorted(self._grid, moments[:-1], side="right") - 1
-        inside = bool((moments[1:] <= self._grid[cell + 1]).all())
+        cell = np.searchsorted(self.grid, moments[:-1], side="right") - 1
+        inside = bool((moments[1:] <= self.grid[cell + 1]).all())
         # every number of the result takes some dozens of the tree: only few intervals climb at a time
         most = max(1, BLOCK_NUMBERS // (len(self._nodes_in_level) * self.shape[0] * self.shape[1]))
         w = torch.empty(len(cell), *self.shape, dtype=self.dtype, device=self.device)
@@ -275,7 +276,7 @@ class BrownianPath:
         cell = torch.tensor(cells, device=self.device)[:, None]
         w = self._scattered_cells(cell, INCREMENTS).to(self.dtype)
         h = self._scattered_cells(cell, AREAS).to(self.dtype) if area else w
-        part = np.flatnonzero((moments[:-1] != self._grid[cells]) | (moments[1:] != self._grid[cells + 1]))
+        part = np.flatnonzero((moments[:-1] != self.grid[cells]) | (moments[1:] != self.grid[cells + 1]))
         if not len(part):
             return w, h
         t = torch.tensor(moments, dtype=torch.float64, device=self.device)[:, None]
@@ -325,7 +326,7 @@ class BrownianPath:
         w, h = self._of_cells(cell)
         index, y, right = node_at(x, self._nodes_in_level)
         keys = mixed(index_keys(cell, NODES)[..., None] + (self._nodes_in_level + index).long())
-        normals = normal_pairs(keys[:, :, None] + self._lanes[..., None], torch.float32).double()
+        normals = normal_pairs(keys[:, :, None] + self.lanes[..., None], torch.float32).double()
         return bridged(w, h, normals, x=x, width=self._widths[cell], node=(y, right, self._nodes_in_level), area=area)
 
     def _of_cells(self, cell: Int[Tensor, "steps lane"]) -> tuple[Tensor, Tensor]:

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 
-_A = 0xBF58476D1CE4E5B9 - 2**64  # torch multiplies signed integers of 64 bits only
-_B = 0x94D049BB133111EB - 2**64
+# torch multiplies signed integers of 64 bits only
+FACTORS = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
+SHIFTS = 30, 27, 31
 # odd multiples of the golden ratio keep neighbouring integers far apart before they are mixed
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _SILVER = 0xD1B54A32D192ED03 - 2**64
@@ -33,11 +34,10 @@ _STREAM = 0x2545F4914F6CDD1D
 
 def mixed(counters: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     """The counters, each scrambled as in the module's formula; in place."""
-    shifted = torch.bitwise_right_shift(counters, 30)
-    counters.bitwise_xor_(shifted).mul_(_A)
-    torch.bitwise_right_shift(counters, 27, out=shifted)
-    counters.bitwise_xor_(shifted).mul_(_B)
-    torch.bitwise_right_shift(counters, 31, out=shifted)
+    shifted = torch.bitwise_right_shift(counters, SHIFTS[0])
+    for factor, shift in zip(FACTORS, SHIFTS[1:], strict=True):
+        counters.bitwise_xor_(shifted).mul_(factor)
+        torch.bitwise_right_shift(counters, shift, out=shifted)
     return counters.bitwise_xor_(shifted)
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from limitlab.errors import InvalidArgument, digits, one_of
 from limitlab.numbers import resolves, rounding_of
 from limitlab.solvers.arguments import (
+    Backend,
     Gradient,
     OnFailure,
     read_control,
@@ -44,6 +45,7 @@ from limitlab.solvers.sde.adaptive import stochastic_method
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.fields import Calculus, Fields, Noise, leaves, squeezed
 from limitlab.solvers.sde.gradients import GRADIENTS
+from limitlab.solvers.sde.native.choice import Order, Wish, order_or_reason
 from limitlab.solvers.sde.schemes import SCHEMES, Scheme, milstein, scheme_named
 from limitlab.solvers.sde.structure import Structure, beside, is_coupled
 from limitlab.solvers.sde.uniform import UniformMarch, step_grid
@@ -75,6 +77,7 @@ def solve_sde(
     max_steps: int = 10_000,
     on_failure: OnFailure = "raise",
     log_states: bool = False,
+    backend: Backend = "auto",
 ) -> Solution:
     """Solution of dy = drift dt + diffusion dW at times t, along the path `brownian`, or that of `seed`.
 
@@ -89,6 +92,8 @@ def solve_sde(
     samples that fail. Steps end at the asked times. A sample's path depends on the seed and its index in the batch, or
     on the numbers that `brownian` was given; it depends on the step size too where steps are uniform, unless `brownian`
     is passed. log_states: the log has the state of every attempt, where steps follow the error.
+    backend: "native", machine code for drift and diffusion that are known as formulas, as those of a problem are, along
+    uniform steps without a gradient (`limitlab.solvers.sde.native`); "torch"; or "auto", the first of them that can.
     Raises InvalidArgument, and SolutionBlewUp, TooManySteps or StepSizeUnderflow naming sample, time and step size.
     Source: Kloeden & Platen, Numerical Solution of Stochastic Differential Equations; see the modules named above.
 
@@ -98,7 +103,7 @@ def solve_sde(
     """
     one_of("noise", noise, get_args(Noise))
     one_of("calculus", calculus, get_args(Calculus))
-    require_known(gradient=gradient, on_failure=on_failure)
+    require_known(gradient=gradient, on_failure=on_failure, backend=backend)
     settings = read_control(
         rtol=rtol, atol=atol, control=control, shared_steps=shared_steps, max_steps=max_steps, step_size=step_size,
         first_step=first_step, max_step=max_step,
@@ -119,9 +124,7 @@ def solve_sde(
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
     corrected = gradient == "adjoint" and calculus == "ito"
     if noise != "additive" and (scheme.step is milstein or corrected):
-        reader = f"{method!r}" if scheme.step is milstein else "gradient 'adjoint' of an Ito equation"
-        remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
-        require_derivative("diffusion", fields.diffusion, start, y0, remedy)
+        _require_derivative(fields.diffusion, start, y0, method)
     structure = Structure(fields.diffusion, noise, method, calculus)
     structure.require(start, y0)
     if noise == "diagonal" and (scheme.step is milstein or corrected):
@@ -130,10 +133,11 @@ def solve_sde(
     grid = step_grid(times[0].cpu().numpy(), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
     path = _read_path(seed, brownian, y0, channels, span=span, grid=None if grid is None else grid.regular)
+    order = _native_order(Wish(fields, method, path, y0, grid is not None), backend)
     with torch.set_grad_enabled(tape):
         if grid is not None:
             march = UniformMarch(fields, scheme, path, grid, mask=on_failure == "mask")
-            outcome = _along_grid(march, y0, gradient if tape else "direct")
+            outcome = _along_grid(march, y0, gradient if tape else "direct", order)
         else:
             stepped = stochastic_method(method, scheme, fields, path, estimate=step_size is None)
             first = (path.span[1] - path.span[0]) * FIRST_STEP if first_step is None else settings.first_step
@@ -155,14 +159,39 @@ def solve_sde(
         rtol=rtol if step_size is None else None,
         atol=atol if step_size is None else None,
         failures=outcome.failures,
+        backend="torch" if order is None else "native",
     )
 
 
-def _along_grid(march: UniformMarch, y0: Tensor, gradient: Gradient) -> Outcome:
-    """All samples at the same times."""
-    states = GRADIENTS[gradient](march, y0)
+def _native_order(wish: Wish, backend: Backend) -> Order | None:
+    """What machine code is made of; None where torch makes the steps. Raises InvalidArgument where it may not."""
+    if backend == "torch":
+        return None
+    order = order_or_reason(wish)
+    if isinstance(order, Order):
+        return order
+    if backend == "native":
+        raise InvalidArgument(f"backend='native' cannot make this solve: {order}")
+    return None
+
+
+def _along_grid(march: UniformMarch, y0: Tensor, gradient: Gradient, order: Order | None) -> Outcome:
+    """All samples at the same times, by machine code where it is ordered."""
+    if order is None:
+        states = GRADIENTS[gradient](march, y0)
+    else:
+        # LLVM takes a tenth of a second to load
+        from limitlab.solvers.sde.native.solve import solve_natively
+
+        states = solve_natively(order, march, y0)
     failures = tuple(sorted(march.failures, key=lambda failure: failure.sample))
     return Outcome(states, march.log(y0), march.evaluations(y0), failures)
+
+
+def _require_derivative(diffusion: VectorField, t: Tensor, y0: Tensor, method: str) -> None:
+    reader = f"{method!r}" if SCHEMES[method].step is milstein else "gradient 'adjoint' of an Ito equation"
+    remedy = f"{reader} needs it: take a method without derivatives, such as 'euler_maruyama' or 'heun'"
+    require_derivative("diffusion", diffusion, t, y0, remedy)
 
 
 def _check_steps(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from limitlab.interruption import TimeIsUp, ask_to_go_on
@@ -117,14 +117,14 @@ class UniformMarch:
             try:
                 ask_to_go_on()
             except TimeIsUp:
-                self._give_up(low)
+                self.give_up(low)
                 later = (self.grid.outputs > low) & (self.grid.outputs <= last)
                 return y, carry, outputs + [y] * int(later.sum())
             block = self.block(low, high, y)
             visited, carried = self._through(block, y, carry, low)
             # once a block: NaN and infinity do not go away, and a look at every step would stall a device
             if not bool(torch.isfinite(visited[-1].detach()).all()):
-                self._lose(visited, low)
+                self.lose(self._lost_in(visited, low))
                 visited, carried = self._through(block, y, carry, low)
             y, carry = visited[-1], carried
             inside = self.grid.outputs[(self.grid.outputs > low) & (self.grid.outputs <= high)]
@@ -133,10 +133,13 @@ class UniformMarch:
 
     def states(self, y0: State, outputs: list[State]) -> Float[Tensor, "batch time state"]:
         """The states at the asked times, NaN where a sample was lost before."""
-        states = torch.stack([y0, *outputs], 1)
+        return self.until_lost(torch.stack([y0, *outputs], 1))
+
+    def until_lost(self, states: Float[Tensor, "batch time state"]) -> Float[Tensor, "batch time state"]:
+        """The states at the asked times with NaN in the place of those after a sample was lost."""
         if self.lost is None:
             return states
-        times = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=y0.device)
+        times = torch.tensor(self.grid.times[self.grid.outputs], dtype=torch.float64, device=states.device)
         return states.where((times <= self._end_times()[:, None])[..., None], torch.nan)
 
     def log(self, like: State) -> StepLog:
@@ -171,10 +174,8 @@ class UniformMarch:
             visited.append(y)
         return visited, carry
 
-    def _lose(self, visited: list[State], first: int) -> None:
+    def lose(self, lost: Int[Tensor, " batch"]) -> None:
         """Note which samples ceased to be finite in which step; raise unless they shall be masked."""
-        finite = torch.stack([torch.isfinite(y.detach()).all(1) for y in visited], 1)
-        lost = torch.where(finite[:, -1], self.grid.steps, first + (~finite).int().argmax(1))
         for sample, step in enumerate(lost.tolist()):
             if step == self.grid.steps:
                 continue
@@ -184,7 +185,7 @@ class UniformMarch:
             raise failed(self.failures)
         self.lost = lost if self.lost is None else torch.minimum(self.lost, lost)
 
-    def _give_up(self, step: int) -> None:
+    def give_up(self, step: int) -> None:
         """Note that no sample goes beyond the start of this step; raise unless they shall be masked."""
         time, after = self.grid.times[step : step + 2].tolist()
         ended = {failure.sample for failure in self.failures}
@@ -194,6 +195,11 @@ class UniformMarch:
             raise failed(self.failures)
         last = torch.full((self.path.shape[0],), step, device=self.path.device)
         self.lost = last if self.lost is None else torch.minimum(self.lost, last)
+
+    def _lost_in(self, visited: list[State], first: int) -> Int[Tensor, " batch"]:
+        """In which step each sample ceased to be finite."""
+        finite = torch.stack([torch.isfinite(y.detach()).all(1) for y in visited], 1)
+        return torch.where(finite[:, -1], self.grid.steps, first + (~finite).int().argmax(1))
 
     def _end_times(self) -> Float[Tensor, " batch"]:
         """Until when every sample is good."""
