@@ -104,7 +104,7 @@ def systems() -> Table:
 
     rows: list[Sequence[Any]] = [
         (system.name, system.number, system.title, system.family, system.state, list(system.experiments))
-        for system in systems.SYSTEMS
+        for system in map(systems.get, systems.names())
     ]
     return ("name", "number", "title", "family", "state", "experiments"), rows
 

@@ -37,21 +37,26 @@ if TYPE_CHECKING:
     from limitlab.problems import PDEProblem
 
 EVALUATION_BATCH = 50
-LEARNERS = tuple(name for name, row in OPERATORS.items() if row.trains)
+LEARNERS = tuple(name for name, row in OPERATORS.own.items() if row.trains)
+"""All that the library has: what an experiment compares does not depend on what else is installed."""
 FACTORIZATIONS = ("tucker", "cp", "tt", "joint")
 Build = Callable[[Task], nn.Module]
 
 
 @dataclass(frozen=True)
 class OperatorSettings(Ensemble, MixedPrecision):
-    """Settings of an operator-learning experiment; the defaults are the course size of the Darcy experiment."""
+    """Settings of an operator-learning experiment; the defaults are the course size of the Darcy experiment.
+
+    >>> ll.experiments.OperatorSettings(models=("fno", "mean"), epochs=20).steps
+    500
+    """
 
     parameters: tuple[str, ...] = option((), "the problem's parameters, such as viscosity=0.05")
     train_samples: int = option(500, "training functions", low=1, high=1_000_000)
     test_samples: int = option(50, "test functions", low=1, high=1_000_000)
     resolution: int = option(16, "points per axis in training", low=4, high=8192)
     test_resolutions: tuple[int, ...] = option((16, 32, 64), "points per axis in tests", low=4, high=8192)
-    models: tuple[str, ...] = option(("fno", "unet", "mean"), "operators to compare", choices=tuple(OPERATORS))
+    models: tuple[str, ...] = option(("fno", "unet", "mean"), "operators to compare", choices=OPERATORS)
     modes: int = option(8, "Fourier modes kept per axis", low=2, high=512)
     width: int = option(24, "channels of the hidden layers", low=2, high=512)
     layers: int = option(4, "Fourier layers", low=1, high=16)
@@ -112,7 +117,14 @@ class OperatorData:
 def operator_learning(
     *, system: str, title: str, problem: str | PDEProblem, sizes: Mapping[str, OperatorSettings], name: str = ""
 ) -> Experiment[OperatorSettings, OperatorData]:
-    """The experiment that learns the operator of a problem of the catalogue, or of a person's own."""
+    """The experiment that learns the operator of a problem of the catalogue, or of a person's own.
+
+    >>> heat = ll.problems.parse("u_t = nu*u_xx", {"nu": 0.05}, span=0.1)
+    >>> settings = ll.experiments.OperatorSettings(models=("fno", "mean"), resolution=32, test_resolutions=(32, 64))
+    >>> three = ll.experiments.sizes(settings, smoke={"train_samples": 20, "epochs": 2}, paper={"seeds": 5})
+    >>> ll.experiments.operator_learning(system="mg-tfno", title="Heat", problem=heat, sizes=three).problem
+    'own_equation'
+    """
 
     def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
         return prepare_operator(problem_at(problem, settings), settings, progress)
