@@ -138,7 +138,7 @@ class Catalogue(Mapping[str, Row], Generic[Row]):
             if name in self or name in rows:
                 raise InvalidArgument(f"there is {_a(self.noun)} {name!r} already")
             # an experiment is named by where it stands
-            rows[name] = row if named.name else dataclasses.replace(named, name=name)
+            rows[name] = named if named.name else dataclasses.replace(named, name=name)
             if fault := self.fault(rows[name]):
                 raise InvalidArgument(f"{self.noun} {name!r}: {fault}")
         return rows

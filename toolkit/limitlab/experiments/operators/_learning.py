@@ -7,8 +7,7 @@ Source: Li et al., Fourier Neural Operator (2021); Kossaifi et al., MG-TFNO (202
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
 from limitlab.experiments.operators._drift import drift
 from limitlab.experiments.operators._source import Source
+from limitlab.experiments.operators.own._modules import Build, row_of, try_on
 from limitlab.labels import labelled
 from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
@@ -40,7 +40,6 @@ EVALUATION_BATCH = 50
 LEARNERS = tuple(name for name, row in OPERATORS.own.items() if row.trains)
 """All that the library has: what an experiment compares does not depend on what else is installed."""
 FACTORIZATIONS = ("tucker", "cp", "tt", "joint")
-Build = Callable[[Task], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -144,20 +143,30 @@ def with_models(
 
     A model is a torch module, of which every seed trains a copy, or a function of the task (`in_channels`,
     `out_channels`, `dimension`, `grid`) that makes one. It maps (batch, in_channels, *grid) to (batch, out_channels,
-    *grid), on normalised fields. Raises InvalidArgument for a name of the catalogue, and for outputs of another shape.
+    *grid), on normalised fields, and is tried on zeros of every resolution before anything is trained. Raises
+    InvalidArgument for an experiment that compares no operators, a name of the catalogue, and another map.
 
     >>> darcy = ll.experiments.with_models(ll.experiments.get("darcy_fno"), linear=torch.nn.Conv2d(1, 1, 1))
     >>> darcy.title
     'Darcy flow: from a two-phase coefficient to the pressure'
     """
-    for name, model in models.items():
+    if not all(isinstance(settings, OperatorSettings) for settings in experiment.sizes.values()):
+        operators_of = "an experiment of operators, such as 'darcy_fno' or 'operator_learning'"
+        raise InvalidArgument(f"experiment must be {operators_of}; got {experiment.name or experiment.title!r}")
+    for name in models:
         if name in OPERATORS:
             raise InvalidArgument(f"{name!r} is an operator of the catalogue; give the model another name")
-        if not callable(model):
-            raise InvalidArgument(f"{name} must be a torch module or a function of the task; got {model!r:.80}")
-    return with_rows(
-        experiment, *(Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items())
-    )
+    rows = tuple(row_of(name, model) for name, model in models.items())
+    extended = with_rows(experiment, *rows)
+
+    def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
+        prepared = extended.prepare(settings, progress)
+        tests = [Grid.from_json(dataset.attrs["grid"]).shape for dataset in prepared.data.test.values()]
+        for row in rows:
+            try_on(row, settings, prepared.data.task, tests)
+        return prepared
+
+    return replace(extended, prepare=prepare)
 
 
 def with_rows(
@@ -178,25 +187,6 @@ def with_rows(
             experiment.check(replace(settings, rates=others))
 
     return replace(experiment, prepare=prepare, check=check)
-
-
-def _own_build(name: str, model: nn.Module | Build) -> Callable[[Task, Any], nn.Module]:
-    def build(task: Task, settings: Any) -> nn.Module:
-        built = copy.deepcopy(model) if isinstance(model, nn.Module) else model(task)
-        if not isinstance(built, nn.Module):
-            raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
-        points = task.mean_target.shape[1:]
-        with torch.no_grad():
-            # two samples, in eval mode: a batch norm refuses one, and would learn from zeros
-            shape = tuple(built.eval()(torch.zeros(2, task.in_channels, *points)).shape)
-        if shape != (2, task.out_channels, *points):
-            raise InvalidArgument(
-                f"{name} must map (batch, {task.in_channels}, *grid) to (batch, {task.out_channels}, *grid); "
-                f"on a grid {tuple(points)} it gave {shape}"
-            )
-        return built.train()
-
-    return build
 
 
 def problem_at(problem: str | PDEProblem, settings: OperatorSettings) -> PDEProblem:
