@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from limitlab.cli.variables import VARIABLES
 from limitlab.errors import InvalidArgument, unknown_name
 
 Table = tuple[Sequence[str], list[Sequence[Any]]]
@@ -109,6 +110,11 @@ def systems() -> Table:
     return ("name", "number", "title", "family", "state", "experiments"), rows
 
 
+def variables() -> Table:
+    """Variables of the environment: name, what it decides, what holds where it is not set."""
+    return ("name", "what it decides", "otherwise"), [*VARIABLES]
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "problems": problems,
     "operators": operators,
@@ -116,6 +122,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "notebooks": notebooks,
     "lessons": lessons,
     "systems": systems,
+    "variables": variables,
 }
 
 
