@@ -15,6 +15,7 @@ from typing import Any
 
 from limitlab.experiments.contract.experiment import SIZES, Experiment, Prepared, Trial
 from limitlab.experiments.contract.result import Result
+from limitlab.experiments.contract.rivals import with_rivals
 from limitlab.experiments.contract.settings import (
     Batched,
     Ensemble,
@@ -117,4 +118,5 @@ __all__ = [
     "sizes",
     "with_functions",
     "with_models",
+    "with_rivals",
 ]

@@ -151,8 +151,10 @@ def with_models(
     'Darcy flow: from a two-phase coefficient to the pressure'
     """
     if not all(isinstance(settings, OperatorSettings) for settings in experiment.sizes.values()):
-        operators_of = "an experiment of operators, such as 'darcy_fno' or 'operator_learning'"
-        raise InvalidArgument(f"experiment must be {operators_of}; got {experiment.name or experiment.title!r}")
+        operators_of = "an experiment of operators, such as 'darcy_fno'"
+        raise InvalidArgument(
+            f"experiment must be {operators_of}; got {experiment.name or experiment.title!r}, which with_rivals takes"
+        )
     for name in models:
         if name in OPERATORS:
             raise InvalidArgument(f"{name!r} is an operator of the catalogue; give the model another name")
