@@ -39,7 +39,7 @@ def with_rivals(experiment: Experiment[S, D], part: str, **models: nn.Module | M
 
     >>> deep = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
     >>> both = ll.experiments.with_rivals(toy, "line", deep=deep)
-    >>> list(both.train(both.configure("smoke")).finish().metrics["model"].values)
+    >>> [name for name, seed in both.train(both.configure("smoke")).finish().models]
     ['line', 'deep']
     """
     for name, model in models.items():
