@@ -191,6 +191,13 @@ def require_same_after_a_file(model, inputs, path):
     assert torch.equal(answer(again, inputs), answer(model, inputs))
 
 
+def test_a_model_between_statistics_of_data_is_read_without_the_data(tmp_path):
+    statistics = ChannelStatistics.of(3 + 2 * torch.randn(6, 1, 8))
+    model = ll.operators.Normalized(ll.operators.FNO(1, 1, (2,), width=4), statistics, statistics).eval()
+    u = torch.randn(2, 1, 8)
+    assert torch.equal(ll.load(model.save(tmp_path / "model.safetensors"))(u), model(u))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_in_physical_units_comes_back_bit_by_bit(name, dtype, tmp_path):

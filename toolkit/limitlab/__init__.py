@@ -19,6 +19,7 @@ _PIECES = (
     "discovery",
     "errors",
     "experiments",
+    "extensions",
     "figures",
     "fits",
     "infinite_width",

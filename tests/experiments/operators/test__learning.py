@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 
 from limitlab import experiments, operators, problems
 from limitlab.errors import InvalidArgument, UnknownName
@@ -118,35 +117,3 @@ def test_rates_of_single_models_are_a_setting():
     for text, error in [("unet", InvalidArgument), ("unnet=1", UnknownName), ("unet=2", InvalidArgument)]:
         with pytest.raises(error):
             smoke("burgers_fno", rates=text)
-
-
-def test_a_persons_own_module_is_compared_with_the_catalogue():
-    linear = torch.nn.Conv1d(1, 1, 1)
-    start = linear.weight.clone()
-    experiment = experiments.with_models(
-        experiments.get("burgers_fno"), linear=linear, wide=lambda task: torch.nn.Conv1d(task.in_channels, 1, 1)
-    )
-    settings = experiment.configure("smoke", models=("mean",), rates="linear=0.1", seeds=2)
-    result = experiment.train(settings).finish()
-    assert list(result.metrics["model"].values) == ["mean", "linear", "wide"]
-    assert bool(np.isfinite(result.metrics["relative_l2"]).all())
-    assert torch.equal(linear.weight, start), "a copy is trained"
-    assert result.prepared.trial(operator="linear").recipe.learning_rate == 0.1
-
-
-@pytest.mark.parametrize(
-    ("models", "message"),
-    [
-        ({"fno": torch.nn.Identity()}, "of the catalogue"),
-        ({"mine": 3}, "torch module or a function"),
-        ({"mine": lambda task: 3}, r"must make a torch\.nn\.Module"),
-        ({"mine": torch.nn.Conv1d(1, 2, 1)}, r"mine must map .* it gave \(2, 2, 32\)"),
-    ],
-)
-def test_a_module_of_another_form_is_refused(models, message):
-    def train():
-        experiment = experiments.with_models(experiments.get("burgers_fno"), **models)
-        experiment.train(experiment.configure("smoke", models=("mean",))).finish()
-
-    with pytest.raises(InvalidArgument, match=message):
-        train()

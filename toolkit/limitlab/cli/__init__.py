@@ -1,4 +1,4 @@
-"""`limitlab`: reports, sweeps, experiments, lists, the lab and a check-up, from the command line.
+"""`limitlab`: reports, sweeps, experiments, lists, the lab, a first folder and a check-up, from the command line.
 
 A request that cannot be met (an unknown name, a wrong type, a value out of range) ends in one line on stderr and exit
 code 2 before anything is computed. A computation that fails ends in one line and 1, an interrupted one in 130.
@@ -109,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     lab.add_argument("--port", type=int, help="port of the server (default: the first free one from 8888)")
 
+    begun = commands.add_parser("new", help="write a folder with a notebook to begin with")
+    begun.add_argument("new_folder", metavar="FOLDER", help="a folder that is new or empty")
+
     commands.add_parser("doctor", help="check this installation")
     return parser
 
@@ -131,6 +134,7 @@ COMMANDS = {
     "run": ("running", "run"),
     "list": ("listing", "show"),
     "lab": ("lab", "open_lab"),
+    "new": ("new", "new"),
     "doctor": ("doctor", "examine"),
 }
 """Module and function of each command."""

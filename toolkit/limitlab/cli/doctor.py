@@ -1,4 +1,4 @@
-"""`limitlab doctor`: what this installation has, where it computes, where it stores, and what is missing."""
+"""`limitlab doctor`: what is installed and what is missing, where it computes and stores, what the environment says."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import os
 import platform
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from limitlab.cli.variables import VARIABLES
+from limitlab.extensions import ExtensionLeftOut
 
 PACKAGES = ("limitlab", "torch", "numpy", "scipy", "xarray", "zarr", "dask", "sympy", "plotly", "accelerate")
 LAB = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "nbconvert", "latex2mathml")
@@ -30,13 +34,13 @@ def examine(options: argparse.Namespace) -> int:
     broken = False
     for finding in findings():
         mark = {True: "ok", False: "BROKEN", None: "absent"}[finding.fine]
-        print(f"{finding.subject:<10} {mark:<7} {finding.text}")
+        print(f"{finding.subject:<18} {mark:<7} {finding.text}")
         broken |= finding.fine is False
     return 1 if broken else 0
 
 
 def findings() -> Iterator[Finding]:
-    """Versions, device, threads, cache, notebooks, lab, chromium."""
+    """Versions, device, threads, cache, extensions, notebooks, lab, chromium, variables of the environment."""
     yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
     for package in PACKAGES:
         version = _version(package)
@@ -44,6 +48,7 @@ def findings() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is not None:
         yield from _computing()
         yield _cache()
+        yield from _extensions()
     yield _notebooks()
     missing = [package for package in LAB if _version(package) is None]
     present = ", ".join(f"{package} {_version(package)}" for package in LAB if package not in missing)
@@ -51,6 +56,9 @@ def findings() -> Iterator[Finding]:
     yield Finding("lab", absent if missing else present, None if missing else True)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     yield Finding("chromium", chromium or "not found; only the browser tests need it", True if chromium else None)
+    for variable in VARIABLES:
+        value = os.environ.get(variable.name)
+        yield Finding(variable.name, f"not set: {variable.otherwise}" if value is None else repr(value))
 
 
 def _computing() -> Iterator[Finding]:
@@ -80,6 +88,19 @@ def _cache() -> Finding:
         return Finding("cache", f"{home} cannot be written: {error.strerror}; set LIMITLAB_HOME", False)
     free = shutil.disk_usage(folder).free
     return Finding("cache", f"{home} holds {size / 1e6:.1f} MB, {free / 1e9:.1f} GB free")
+
+
+def _extensions() -> Iterator[Finding]:
+    """What other packages add, and what of it cannot be taken."""
+    from limitlab import experiments, operators, problems, systems
+
+    catalogues = (operators.OPERATORS, problems.PROBLEMS, experiments.EXPERIMENTS, systems.CATALOGUE)
+    with warnings.catch_warnings():
+        # said here, line by line
+        warnings.simplefilter("ignore", ExtensionLeftOut)
+        offers = [offer for catalogue in catalogues for offer in catalogue.offers()]
+    for offer in offers:
+        yield Finding("extension", str(offer), None if offer.reason else True)
 
 
 def _notebooks() -> Finding:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from limitlab.cli.variables import VARIABLES
 from limitlab.errors import InvalidArgument, unknown_name
 
 Table = tuple[Sequence[str], list[Sequence[Any]]]
@@ -104,9 +105,14 @@ def systems() -> Table:
 
     rows: list[Sequence[Any]] = [
         (system.name, system.number, system.title, system.family, system.state, list(system.experiments))
-        for system in systems.SYSTEMS
+        for system in map(systems.get, systems.names())
     ]
     return ("name", "number", "title", "family", "state", "experiments"), rows
+
+
+def variables() -> Table:
+    """Variables of the environment: name, what it decides, what holds where it is not set."""
+    return ("name", "what it decides", "otherwise"), [*VARIABLES]
 
 
 TABLES: dict[str, Callable[[], Table]] = {
@@ -116,6 +122,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "notebooks": notebooks,
     "lessons": lessons,
     "systems": systems,
+    "variables": variables,
 }
 
 

@@ -1,20 +1,21 @@
 """Experiments by family: data, models, baselines, loss and metrics, at three sizes.
 
 A module of a family's folder, or of one of its themes, is an experiment, and its name is the module's; modules that
-begin with `_` are shared.
+begin with `_` are shared. An installed package offers more as entry points of `limitlab.experiments`.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from limitlab.errors import one_of
 from limitlab.experiments.contract.experiment import SIZES, Experiment, Prepared, Trial
 from limitlab.experiments.contract.result import Result
+from limitlab.experiments.contract.rivals import with_rivals
 from limitlab.experiments.contract.settings import (
     Batched,
     Ensemble,
@@ -27,8 +28,9 @@ from limitlab.experiments.contract.settings import (
     sizes,
 )
 from limitlab.experiments.contract.training import Stage, Training
-from limitlab.experiments.operators._learning import with_models
+from limitlab.experiments.operators._learning import OperatorSettings, operator_learning, with_models
 from limitlab.experiments.operators.own.operator_learning import with_functions
+from limitlab.extensions import Catalogue
 
 
 @cache
@@ -45,7 +47,7 @@ def names() -> tuple[str, ...]:
     >>> "darcy_fno" in ll.experiments.names()
     True
     """
-    return tuple(sorted(_modules()))
+    return tuple(sorted(EXPERIMENTS))
 
 
 @cache
@@ -54,13 +56,32 @@ def _load(name: str) -> Experiment[Any, Any]:
     return replace(importlib.import_module(_modules()[name]).EXPERIMENT, name=name)
 
 
+class _Modules(Mapping[str, Experiment[Any, Any]]):
+    """The experiments of this package by name."""
+
+    def __getitem__(self, name: str) -> Experiment[Any, Any]:
+        return _load(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _modules()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_modules())
+
+    def __len__(self) -> int:
+        return len(_modules())
+
+
+EXPERIMENTS: Catalogue[Experiment[Any, Any]] = Catalogue("experiment", Experiment, _Modules())
+
+
 def get(name: str) -> Experiment[Any, Any]:
     """The experiment of this name; raises UnknownName.
 
     >>> ll.experiments.get("darcy_fno").configure("smoke", modes=4).modes
     4
     """
-    return _load(one_of("experiment", name, names()))
+    return EXPERIMENTS.named(name)
 
 
 def of(*, problem: str | None = None, system: str | None = None) -> tuple[Experiment[Any, Any], ...]:
@@ -80,6 +101,7 @@ __all__ = [
     "Experiment",
     "MixedPrecision",
     "OnDevice",
+    "OperatorSettings",
     "Option",
     "Prepared",
     "Result",
@@ -91,8 +113,10 @@ __all__ = [
     "get",
     "names",
     "of",
+    "operator_learning",
     "option",
     "sizes",
     "with_functions",
     "with_models",
+    "with_rivals",
 ]

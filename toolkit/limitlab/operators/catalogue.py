@@ -1,6 +1,7 @@
 """The operators by name, gathered from the rows of this package's modules: those that learn first.
 
-Lists, pickers, experiments and the tests of all operators read this table; a new operator is a module with its row.
+Lists, pickers, experiments and the tests of all operators read this table; a new operator is a module with its row, or
+a row that an installed package offers as an entry point of `limitlab.operators`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 from torch import nn
 
-from limitlab.errors import InvalidArgument, check_number, one_of, unknown_name
+from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.extensions import Catalogue
 from limitlab.operators.row import Operator
 
 
@@ -25,7 +27,15 @@ def _rows() -> list[Operator]:
     return sorted(rows, key=lambda row: (not row.trains, row.name))
 
 
-OPERATORS: dict[str, Operator] = {row.name: row for row in _rows()}
+def _fault(row: Operator) -> str:
+    if not (isinstance(row.model, type) and issubclass(row.model, nn.Module)):
+        return f"model must be a class of torch modules; got {row.model!r:.80}"
+    if row.fixed and not hasattr(row.model, "points"):
+        return f"fixed, but {row.model.__name__} has no `points`"
+    return "" if callable(row.build) else f"build must be a function of task and settings; got {row.build!r:.80}"
+
+
+OPERATORS: Catalogue[Operator] = Catalogue("operator", Operator, {row.name: row for row in _rows()}, _fault)
 
 
 def names() -> tuple[str, ...]:
@@ -43,7 +53,7 @@ def get(name: str) -> type[nn.Module]:
     >>> ll.operators.get("unet").__name__
     'UNet'
     """
-    return OPERATORS[one_of("operator", name, OPERATORS)].model
+    return OPERATORS.named(name).model
 
 
 def build(name: str, in_channels: int, out_channels: int, dimension: int, **options: Any) -> nn.Module:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args, overload
 
 from limitlab.errors import one_of, unknown_name
+from limitlab.extensions import Catalogue
 from limitlab.problems.base import Field, Parameter, Problem
 from limitlab.problems.difficulty import difficulty
 from limitlab.problems.dynamical import DynamicalProblem
@@ -83,7 +84,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     sde_catalogue.PROBLEMS,
     integral_catalogue.PROBLEMS,
 )
-_CATALOGUE: dict[str, Problem] = {problem.name: problem for table in _TABLES for problem in table}
+PROBLEMS: Catalogue[Problem] = Catalogue("problem", Problem, {p.name: p for table in _TABLES for p in table})
 
 
 def get(name: str, **parameters: float) -> Any:
@@ -95,7 +96,7 @@ def get(name: str, **parameters: float) -> Any:
     >>> ll.problems.get("lorenz", rho=20.0, span=5.0).values["rho"]
     20.0
     """
-    problem = _CATALOGUE[one_of("problem", name, _CATALOGUE)]
+    problem = PROBLEMS.named(name)
     known = {parameter.name for parameter in problem.parameters}
     domain: dict[str, Any] = {key: parameters.pop(key) for key in _DOMAIN if key in parameters and key not in known}
     if domain and isinstance(problem, PDEProblem | DynamicalProblem):
@@ -124,7 +125,7 @@ def catalogue(kind: Kind | None = None) -> tuple[Any, ...]:
     if kind is not None:
         one_of("kind of problem", kind, get_args(Kind))
     evolving = {"evolution": True, "steady": False}.get(kind or "")
-    problems = (p for p in _CATALOGUE.values() if kind is None or p.kind == ("pde" if evolving is not None else kind))
+    problems = (p for p in PROBLEMS.values() if kind is None or p.kind == ("pde" if evolving is not None else kind))
     if evolving is None:
         return tuple(problems)
     return tuple(p for p in problems if isinstance(p, PDEProblem) and (p.span > 0) == evolving)

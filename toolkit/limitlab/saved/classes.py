@@ -1,7 +1,8 @@
 """Names of the classes that a file may ask for, and the classes behind them: the library's, and a caller's own models.
 
 A class of the library is named by its package, "operators.FNO"; a model that a caller derives from `Saved` by its own
-name alone, from the moment of its definition. Nothing else is ever made of what stands in a file.
+name alone, from the moment of its definition, and one of a package that offers operators from its installation.
+Nothing else is ever made of what stands in a file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from types import ModuleType
 
 from limitlab.errors import InvalidArgument, unknown_name
+from limitlab.extensions import import_offers
 
 PACKAGES = ("discovery", "infinite_width", "layers", "neural_des", "operators", "problems", "spaces")
 DERIVED: dict[str, type] = {}
@@ -50,6 +52,9 @@ def class_of(name: str) -> type:
     True
     """
     others = [*DERIVED, *(f"{package}..." for package in PACKAGES)]
+    if isinstance(name, str) and name.isidentifier() and name not in DERIVED:
+        # of an installed package that nobody has imported yet
+        import_offers("limitlab.operators")
     if isinstance(name, str) and name in DERIVED:
         return DERIVED[name]
     path, _, last = name.rpartition(".") if isinstance(name, str) else ("", "", "")

@@ -4,7 +4,7 @@ A system is a published idea that lives here as a model, an experiment and a not
 latter exist.
 """
 
-from limitlab.systems.catalogue import SYSTEMS, get, names
+from limitlab.systems.catalogue import CATALOGUE, SYSTEMS, get, names
 from limitlab.systems.citations import cite
 from limitlab.systems.reading_order import DOOR, course, lessons, neighbours, write_neighbours
 from limitlab.systems.row import FAMILIES, Family, Paper, State, System

@@ -1,9 +1,9 @@
-"""The thirty systems, a row each."""
+"""The thirty systems, a row each; installed packages offer more as entry points of `limitlab.systems`."""
 
 from __future__ import annotations
 
-from limitlab.errors import unknown_name
-from limitlab.systems.row import Paper, System
+from limitlab.extensions import Catalogue
+from limitlab.systems.row import FAMILIES, Paper, System
 
 # fmt: off
 SYSTEMS: tuple[System, ...] = (
@@ -155,22 +155,29 @@ SYSTEMS: tuple[System, ...] = (
 # fmt: on
 
 
+def _fault(row: System) -> str:
+    if row.number:
+        return f"number must be 0: the others are this laboratory's; got {row.number}"
+    return "" if row.family in FAMILIES else f"family must be one of {', '.join(FAMILIES)}; got {row.family!r:.80}"
+
+
+CATALOGUE: Catalogue[System] = Catalogue("system", System, {system.name: system for system in SYSTEMS}, _fault)
+"""The thirty, and those of installed packages."""
+
+
 def get(name: str) -> System:
     """The system of that name. Raises UnknownName with the nearest one.
 
     >>> ll.systems.get("ntk").paper.authors
     'Jacot, Gabriel, Hongler'
     """
-    for system in SYSTEMS:
-        if system.name == name:
-            return system
-    raise unknown_name("system", name, names())
+    return CATALOGUE.named(name)
 
 
 def names() -> tuple[str, ...]:
-    """Names of all systems, by number.
+    """Names of all systems, by number; those of installed packages behind them.
 
-    >>> ll.systems.names()[-1]
+    >>> ll.systems.names()[29]
     'ntk'
     """
-    return tuple(system.name for system in SYSTEMS)
+    return tuple(CATALOGUE)

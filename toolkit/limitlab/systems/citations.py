@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.systems.catalogue import SYSTEMS
+from limitlab.systems.catalogue import CATALOGUE, SYSTEMS
 from limitlab.systems.row import Paper, System
 
 CONFERENCES = ("ICLR", "ICML", "NeurIPS")
@@ -71,8 +71,11 @@ def _named(name: str | int) -> Any:
         return OPERATORS[name].model
     if name in names():
         return get(name)
-    experiments = (experiment for system in SYSTEMS for experiment in system.experiments)
-    raise unknown_name("subject", name, [*(s.name for s in SYSTEMS), *experiments, *OPERATORS, *names()])
+    for system in CATALOGUE.values():
+        if name in (system.name, system.title, *system.experiments):
+            return system
+    experiments = (experiment for system in CATALOGUE.values() for experiment in system.experiments)
+    raise unknown_name("subject", name, [*CATALOGUE, *experiments, *OPERATORS, *names()])
 
 
 def _of_code(subject: Any) -> list[tuple[str, str]]:

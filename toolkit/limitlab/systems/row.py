@@ -38,8 +38,9 @@ class Paper:
 class System:
     """One line of the table: the paper, and what of it runs here.
 
-    experiments: names for `limitlab run`. notebooks: paths below notebooks/, the one about the system first; a
-    system may have lessons before it works. remark: what of the paper is still missing.
+    number: 0 for a system of another package. experiments: names for `limitlab run`. notebooks: paths below notebooks/,
+    the one about the system first; a system may have lessons before it works. remark: what of the paper is still
+    missing.
 
     >>> ll.systems.get("ntk").state
     'works'
@@ -56,5 +57,5 @@ class System:
 
     @property
     def state(self) -> State:
-        """Whether it runs: with experiments and a notebook, both."""
-        return "works" if self.experiments and self.notebooks else "planned"
+        """Whether it runs: with experiments and, in this course, a notebook."""
+        return "works" if self.experiments and (self.notebooks or not self.number) else "planned"

@@ -8,7 +8,7 @@ A field is declared with what a command line, a slider and a report need to know
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -26,7 +26,7 @@ def option(
     *,
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: Collection[str] = (),
     distinct: bool = False,
 ) -> Any:
     """A settings field with its meaning, its inclusive range or its choices; ranges hold for every entry of a tuple.
@@ -55,7 +55,7 @@ class Option:
     help: str
     low: float | None
     high: float | None
-    choices: tuple[str, ...]
+    choices: Collection[str]
     distinct: bool = False
 
 
@@ -240,7 +240,10 @@ def _checked_scalar(spec: Option, kind: type, value: Any) -> Any:
             raise InvalidArgument(f"{spec.name} must be true or false; got {value!r:.80}")
         return value
     if kind is str:
-        if spec.choices and value not in spec.choices:
+        if isinstance(value, str) and value in spec.choices:
+            return value
+        # asked last: of a catalogue it reads all that packages offer
+        if spec.choices:
             raise unknown_name(f"choice of {spec.name}", value, spec.choices)
         if not isinstance(value, str):
             raise InvalidArgument(f"{spec.name} must be text; got {value!r:.80}")

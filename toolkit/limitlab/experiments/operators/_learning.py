@@ -7,8 +7,7 @@ Source: Li et al., Fourier Neural Operator (2021); Kossaifi et al., MG-TFNO (202
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
 from limitlab.experiments.operators._drift import drift
 from limitlab.experiments.operators._source import Source
+from limitlab.experiments.operators.own._modules import Build, row_of, try_on
 from limitlab.labels import labelled
 from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid, relative_l2, relative_sobolev
@@ -37,21 +37,25 @@ if TYPE_CHECKING:
     from limitlab.problems import PDEProblem
 
 EVALUATION_BATCH = 50
-LEARNERS = tuple(name for name, row in OPERATORS.items() if row.trains)
+LEARNERS = tuple(name for name, row in OPERATORS.own.items() if row.trains)
+"""All that the library has: what an experiment compares does not depend on what else is installed."""
 FACTORIZATIONS = ("tucker", "cp", "tt", "joint")
-Build = Callable[[Task], nn.Module]
 
 
 @dataclass(frozen=True)
 class OperatorSettings(Ensemble, MixedPrecision):
-    """Settings of an operator-learning experiment; the defaults are the course size of the Darcy experiment."""
+    """Settings of an operator-learning experiment; the defaults are the course size of the Darcy experiment.
+
+    >>> ll.experiments.OperatorSettings(models=("fno", "mean"), epochs=20).steps
+    500
+    """
 
     parameters: tuple[str, ...] = option((), "the problem's parameters, such as viscosity=0.05")
     train_samples: int = option(500, "training functions", low=1, high=1_000_000)
     test_samples: int = option(50, "test functions", low=1, high=1_000_000)
     resolution: int = option(16, "points per axis in training", low=4, high=8192)
     test_resolutions: tuple[int, ...] = option((16, 32, 64), "points per axis in tests", low=4, high=8192)
-    models: tuple[str, ...] = option(("fno", "unet", "mean"), "operators to compare", choices=tuple(OPERATORS))
+    models: tuple[str, ...] = option(("fno", "unet", "mean"), "operators to compare", choices=OPERATORS)
     modes: int = option(8, "Fourier modes kept per axis", low=2, high=512)
     width: int = option(24, "channels of the hidden layers", low=2, high=512)
     layers: int = option(4, "Fourier layers", low=1, high=16)
@@ -112,7 +116,14 @@ class OperatorData:
 def operator_learning(
     *, system: str, title: str, problem: str | PDEProblem, sizes: Mapping[str, OperatorSettings], name: str = ""
 ) -> Experiment[OperatorSettings, OperatorData]:
-    """The experiment that learns the operator of a problem of the catalogue, or of a person's own."""
+    """The experiment that learns the operator of a problem of the catalogue, or of a person's own.
+
+    >>> heat = ll.problems.parse("u_t = nu*u_xx", {"nu": 0.05}, span=0.1)
+    >>> settings = ll.experiments.OperatorSettings(models=("fno", "mean"), resolution=32, test_resolutions=(32, 64))
+    >>> three = ll.experiments.sizes(settings, smoke={"train_samples": 20, "epochs": 2}, paper={"seeds": 5})
+    >>> ll.experiments.operator_learning(system="mg-tfno", title="Heat", problem=heat, sizes=three).problem
+    'own_equation'
+    """
 
     def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
         return prepare_operator(problem_at(problem, settings), settings, progress)
@@ -132,20 +143,32 @@ def with_models(
 
     A model is a torch module, of which every seed trains a copy, or a function of the task (`in_channels`,
     `out_channels`, `dimension`, `grid`) that makes one. It maps (batch, in_channels, *grid) to (batch, out_channels,
-    *grid), on normalised fields. Raises InvalidArgument for a name of the catalogue, and for outputs of another shape.
+    *grid), on normalised fields, and is tried on zeros of every resolution before anything is trained. Raises
+    InvalidArgument for an experiment that compares no operators, a name of the catalogue, and another map.
 
     >>> darcy = ll.experiments.with_models(ll.experiments.get("darcy_fno"), linear=torch.nn.Conv2d(1, 1, 1))
     >>> darcy.title
     'Darcy flow: from a two-phase coefficient to the pressure'
     """
-    for name, model in models.items():
+    if not all(isinstance(settings, OperatorSettings) for settings in experiment.sizes.values()):
+        operators_of = "an experiment of operators, such as 'darcy_fno'"
+        raise InvalidArgument(
+            f"experiment must be {operators_of}; got {experiment.name or experiment.title!r}, which with_rivals takes"
+        )
+    for name in models:
         if name in OPERATORS:
             raise InvalidArgument(f"{name!r} is an operator of the catalogue; give the model another name")
-        if not callable(model):
-            raise InvalidArgument(f"{name} must be a torch module or a function of the task; got {model!r:.80}")
-    return with_rows(
-        experiment, *(Operator(name, name, nn.Module, _own_build(name, model)) for name, model in models.items())
-    )
+    rows = tuple(row_of(name, model) for name, model in models.items())
+    extended = with_rows(experiment, *rows)
+
+    def prepare(settings: OperatorSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:
+        prepared = extended.prepare(settings, progress)
+        tests = [Grid.from_json(dataset.attrs["grid"]).shape for dataset in prepared.data.test.values()]
+        for row in rows:
+            try_on(row, settings, prepared.data.task, tests)
+        return prepared
+
+    return replace(extended, prepare=prepare)
 
 
 def with_rows(
@@ -166,25 +189,6 @@ def with_rows(
             experiment.check(replace(settings, rates=others))
 
     return replace(experiment, prepare=prepare, check=check)
-
-
-def _own_build(name: str, model: nn.Module | Build) -> Callable[[Task, Any], nn.Module]:
-    def build(task: Task, settings: Any) -> nn.Module:
-        built = copy.deepcopy(model) if isinstance(model, nn.Module) else model(task)
-        if not isinstance(built, nn.Module):
-            raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
-        points = task.mean_target.shape[1:]
-        with torch.no_grad():
-            # two samples, in eval mode: a batch norm refuses one, and would learn from zeros
-            shape = tuple(built.eval()(torch.zeros(2, task.in_channels, *points)).shape)
-        if shape != (2, task.out_channels, *points):
-            raise InvalidArgument(
-                f"{name} must map (batch, {task.in_channels}, *grid) to (batch, {task.out_channels}, *grid); "
-                f"on a grid {tuple(points)} it gave {shape}"
-            )
-        return built.train()
-
-    return build
 
 
 def problem_at(problem: str | PDEProblem, settings: OperatorSettings) -> PDEProblem:

@@ -1,1 +1,1 @@
-"""Experiments on functions that a reader has in a file, which no problem of the library makes."""
+"""Experiments on a reader's functions, in a file that no problem of the library made, and a reader's modules."""
