@@ -1,13 +1,10 @@
 """A sweep runs every point, loses none to another's failure, and ends in one page that compares them."""
 
-from pathlib import Path
-
 import nbformat
 import pytest
 
 from limitlab import reports
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.reports.comparison import comparison
 from limitlab.reports.page import external_resources
 
 
@@ -50,27 +47,6 @@ def test_sweep_runs_on_the_scheduler_of_an_address(notebook, tmp_path):
         address = cluster.scheduler_address
         made = reports.sweep(notebook, {"modes": [2]}, scheduler=address, folder=tmp_path, progress=False)
     assert [point.results for point in made.points] == [{"error": 0.25}]
-
-
-def test_comparison_draws_a_line_for_each_choice_of_the_other_parameters():
-    points = [
-        reports.Point({"modes": modes, "kind": kind}, {"error": 1 / modes, "note": "a"}, Path(f"r/{modes}/x.html"), 1.0)
-        for modes in (16, 8)
-        for kind in ("fno", "unet")
-    ]
-    text = comparison("title", points, Path("r/sweep"))
-    assert '"name":"kind=fno"' in text
-    assert '"x":[8,16]' in text
-    assert '"label":"error"' in text
-    assert '"label":"note"' not in text
-
-
-def test_comparison_of_results_that_are_not_finite_has_a_table_and_no_broken_figure():
-    points = [reports.Point({"modes": 8}, {"error": float("nan")}), reports.Point({"modes": 9}, failure="<dead>")]
-    text = comparison("title", points, Path())
-    assert "<td>nan</td>" in text
-    assert "&lt;dead&gt;" in text
-    assert "plotly.js" not in text
 
 
 def test_bad_request_is_refused_before_a_cluster_starts(notebook, tmp_path):

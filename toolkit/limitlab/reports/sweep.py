@@ -91,7 +91,8 @@ def sweep(
     ordered = tuple(points[index] for index in range(len(combinations)))
     target = Path(folder) / f"{path.stem}-sweep-{parameter_hash({name: list(values) for name, values in axes.items()})}"
     title = f"{notebooks.title(source) or path.stem}: {', '.join(axes)}"
-    return Sweep(write_atomically(target / "index.html", comparison(title, ordered, target)), ordered)
+    fixed = {parameter.name: parameter.default for parameter in parameters if parameter.name not in axes}
+    return Sweep(write_atomically(target / "index.html", comparison(title, ordered, target, fixed)), ordered)
 
 
 def _point(done: Execution, path: Path, overrides: dict[str, Value], values: dict[str, Value], target: Path) -> Point:
