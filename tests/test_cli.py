@@ -6,6 +6,8 @@ import io
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +107,67 @@ def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):
     assert published == "square = 9"
     assert Path(place).is_file()
     assert place.startswith("reports/01-waves-")
+
+
+def opened(capsys, page):
+    """What `limitlab open` prints of a page, its exit code, and what it says of differences."""
+    code = main(["open", str(page)])
+    captured = capsys.readouterr()
+    return captured.out.splitlines(), code, captured.err
+
+
+def test_a_page_opens_its_run_again(course, capsys):
+    assert main(["report", "waves", "-p", "modes=3", "-p", "label=it's here"]) == 0
+    *_, page = capsys.readouterr().out.splitlines()
+    (command, folder), code, _ = opened(capsys, page)
+    assert (folder, code) == (str(Path(page).resolve().parent), 0)
+    program, *words = shlex.split(command)
+    assert (program, words[:2]) == ("limitlab", ["report", "operators/01-waves"])
+    before = Path(page).stat().st_mtime_ns
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == page
+    assert Path(page).stat().st_mtime_ns > before
+    # a page that was sent away finds the run in the reports of whoever made it
+    moved = Path("moved.html")
+    moved.write_text(Path(page).read_text())
+    assert opened(capsys, moved)[0] == [command, folder]
+
+
+def test_a_page_whose_notebook_has_changed_runs_the_copy_beside_it(course, capsys):
+    assert main(["report", "waves", "-p", "modes=3"]) == 0
+    *_, page = capsys.readouterr().out.splitlines()
+    original = course / "notebooks/operators/01-waves.ipynb"
+    book = nbformat.read(original, 4)
+    book.cells[-1].source = "reports.publish(square=0)"
+    nbformat.write(book, original)
+    (command, folder), code, _ = opened(capsys, page)
+    assert code == 0
+    assert main(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "square = 9"
+    alone = Path("alone.html")
+    alone.write_text(Path(page).read_text())
+    shutil.rmtree(folder)
+    (command,), code, said = opened(capsys, alone)
+    assert (command, code) == ("limitlab report operators/01-waves -p modes=3", 1)
+    assert "has changed, and no copy" in said
+    assert "folder of its run is not here" in said
+
+
+def test_other_versions_are_said(course, capsys):
+    assert main(["report", "waves", "--to", "ipynb"]) == 0
+    *_, path = capsys.readouterr().out.splitlines()
+    book = nbformat.read(path, 4)
+    book.metadata.limitlab.versions["torch"] = "0.1"
+    nbformat.write(book, path)
+    (command, _), code, said = opened(capsys, path)
+    assert (command, code) == ("limitlab report operators/01-waves", 1)
+    assert "made with torch 0.1, here" in said
+
+
+def test_a_file_that_is_no_page_of_ours_is_not_opened(course, capsys):
+    Path("page.html").write_text("<p>of somebody</p>")
+    assert "not a page of limitlab" in refusal(capsys, "open", "page.html")
+    assert "is not a file" in refusal(capsys, "open", "none.html")
 
 
 def test_smoke_report_takes_the_notebooks_parameters_below_those_of_the_command(course, capsys):

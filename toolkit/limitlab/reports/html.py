@@ -14,6 +14,7 @@ from limitlab.reports import notebooks
 from limitlab.reports.mathematics import tex_to_mathml
 from limitlab.reports.page import FETCHED_BY_STYLE, REQUESTING, figure_block, is_external, page, table
 from limitlab.reports.publish import collect
+from limitlab.reports.record import of_notebook
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -37,9 +38,11 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
         # after the clean-up, whose parser need not read megabytes of figure data
         body = body.replace(_place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
-    return page(
-        title, _header(notebook, name) + body, figures=bool(figures), styles=_STYLE + _code_style(), scripts=_FOLD
-    )
+    made = notebook.metadata.get("limitlab", {})
+    record = of_notebook(notebook, name).as_dict() if "source" in made else None
+    styles = _STYLE + _code_style()
+    body = _header(notebook, name) + body
+    return page(title, body, figures=bool(figures), styles=styles, scripts=_FOLD, record=record)
 
 
 def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]]]:

@@ -13,9 +13,16 @@ from limitlab.reports.comparison.points import Differences, Point, differences, 
 from limitlab.reports.page import figure_block, page, table
 
 
-def comparison(title: str, points: Sequence[Point], folder: Path, fixed: Mapping[str, Any] | None = None) -> str:
+def comparison(
+    title: str,
+    points: Sequence[Point],
+    folder: Path,
+    fixed: Mapping[str, Any] | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> str:
     """The page that compares points; its links start from `folder`. fixed: parameters that no point changes.
 
+    record: how the sweep was made.
     What did not vary stands in a line above the table. Where two parameters vary there is a map beside the lines, and
     runs that differ in their seed alone are a band.
     """
@@ -31,7 +38,7 @@ def comparison(title: str, points: Sequence[Point], folder: Path, fixed: Mapping
         _table(points, varied, folder),
         *map(figure_block, drawn),
     ]
-    return page(title, "\n".join(filter(None, parts)), figures=bool(drawn), styles=_STYLE)
+    return page(title, "\n".join(filter(None, parts)), figures=bool(drawn), styles=_STYLE, record=record)
 
 
 def _same(values: Mapping[str, Any]) -> str:
