@@ -357,6 +357,14 @@ def test_run_trains_stores_and_prints_metrics(line_experiment, tmp_path, monkeyp
     assert len(run.child("line/seed-3000").log) == 7
 
 
+def test_a_run_is_tracked_into_its_folder(line_experiment, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tensorboard", reason="tensorboard is missing: the extra `track` brings it")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "line", "--size", "smoke", "--track", "tensorboard"]) == 0
+    *_, folder = capsys.readouterr().out.splitlines()
+    assert len(list((tmp_path / folder / "tensorboard/line/seed-0").glob("events.*"))) == 1
+
+
 def test_finished_run_is_refused_without_resume_and_taken_up_with_it(line_experiment, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "line", "--size", "smoke"]) == 0
@@ -379,6 +387,7 @@ def test_finished_run_is_refused_without_resume_and_taken_up_with_it(line_experi
         (["-o", "seed=1", "--seed", "2"], "given twice"),
         (["-o", "steps=" + "9" * 10**7], "at most"),
         (["--device", "cpu"], "unknown setting 'device'"),
+        (["--track", "tensorbord"], "did you mean 'tensorboard'"),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
 )

@@ -27,6 +27,7 @@ LAB_PACKAGES = (
     "nbconvert",
     "nbformat",
     "papermill",
+    "voila",
 )
 
 
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", help="auto, cpu, cuda or mps")
     run.add_argument("--precision", help="no or bf16")
     run.add_argument("--folder", help="where the run is stored (default runs/EXPERIMENT-<hash of settings>)")
+    run.add_argument("--track", metavar="NAME", help="a tracker that follows it: tensorboard, into the run's folder")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
 
     lists = commands.add_parser("list", help="what there is")
@@ -111,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")
     lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     lab.add_argument("--port", type=int, help="port of the server (default: the first free one from 8888)")
+
+    studio = commands.add_parser("studio", help="serve one studio as a page without code, on this machine alone")
+    studio.add_argument("studio", metavar="NAME", help="solver, operator, neural_de, discovery or width")
+    studio.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    studio.add_argument("--port", type=int, help="port of the page (default: the first free one from 8866)")
 
     course = commands.add_parser("course", help="write the course for a class: copies for students and for teachers")
     course.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
@@ -139,6 +146,7 @@ COMMANDS = {
     "run": ("running", "run"),
     "list": ("listing", "show"),
     "lab": ("lab", "open_lab"),
+    "studio": ("studio", "serve"),
     "course": ("reporting", "course"),
     "doctor": ("doctor", "examine"),
 }

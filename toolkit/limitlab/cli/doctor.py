@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGES = ("limitlab", "torch", "numpy", "scipy", "xarray", "zarr", "dask", "sympy", "plotly", "accelerate")
-LAB = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "nbconvert", "latex2mathml")
+LAB = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "nbconvert", "latex2mathml", "voila")
 
 
 class Finding(NamedTuple):

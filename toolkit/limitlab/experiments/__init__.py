@@ -26,6 +26,7 @@ from limitlab.experiments.contract.settings import (
     option,
     sizes,
 )
+from limitlab.experiments.contract.tracking import tracked
 from limitlab.experiments.contract.training import Stage, Training
 from limitlab.experiments.operators._learning import with_models
 from limitlab.experiments.operators.own.operator_learning import with_functions
@@ -93,6 +94,7 @@ __all__ = [
     "of",
     "option",
     "sizes",
+    "tracked",
     "with_functions",
     "with_models",
 ]

@@ -69,8 +69,13 @@ class Record:
 
 
 def origin(path: Path, source: Mapping[str, Any]) -> dict[str, str]:
-    """What a record says of the notebook: the name that a person types for it, and a digest of its cells."""
-    return {"notebook": notebooks.name_of(path), "source": digest(source)}
+    """What a record says of the notebook: the name that a person types for it, and a digest of its cells.
+
+    The copy in a report's folder keeps the name of what it is of.
+    """
+    held, cells = notebooks.own_metadata(source), digest(source)
+    name = held.get("notebook") if held.get("source") == cells else None
+    return {"notebook": name if isinstance(name, str) else notebooks.name_of(path), "source": cells}
 
 
 def digest(notebook: Mapping[str, Any]) -> str:
