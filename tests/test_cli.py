@@ -9,9 +9,12 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -20,6 +23,7 @@ import pytest
 from limitlab import systems
 from limitlab.cli import main
 from limitlab.cli.running import metric_lines
+from limitlab.cli.studio import names as studio_names
 from limitlab.training.device import DEVICES, PRECISIONS
 
 
@@ -297,6 +301,65 @@ def test_lab_opens_the_notebook_below_the_course_and_keeps_the_token(course, mon
     assert f"--ServerApp.root_dir={course}" in command
     assert {"--no-browser", "--port=8899", str(course / "notebooks/operators/01-waves.ipynb")} < set(command)
     assert not any("token" in part or "password" in part or "ip=" in part for part in command)
+
+
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+INTERRUPTIBLE += "from limitlab.cli import main; raise SystemExit(main({arguments!r}))"
+
+
+@pytest.fixture
+def served_studio():
+    """Address of the solver studio, and the process that serves it."""
+    pytest.importorskip("voila", reason="voila is missing: the extra `lab` brings it")
+    command = INTERRUPTIBLE.format(arguments=["studio", "solver", "--no-browser"])
+    with subprocess.Popen(
+        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as running:
+        yield running.stdout.readline().strip(), running
+        if running.poll() is None:
+            running.kill()
+
+
+def answer_to(address):
+    """Status of the answer to a request, where a redirect is one."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None
+
+    try:
+        with urllib.request.build_opener(Stay).open(address, timeout=120) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_a_studio_answers_nobody_without_its_token_and_ends_when_interrupted(served_studio):
+    address, running = served_studio
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
+    origin, _, token = address.partition("?token=")
+    for path in ("", "?token=", f"?token={token[:-1]}", "login", "api/kernels/0", "voila/files/solver.ipynb"):
+        assert answer_to(f"{origin}{path}") == 403, path
+    # no other address of this machine
+    with contextlib.suppress(OSError):
+        (other,) = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+        if not other.startswith("127."):
+            with pytest.raises(urllib.error.URLError):
+                answer_to(address.replace("127.0.0.1", other))
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) == 0
+
+
+def test_studios_are_those_of_the_widgets_and_a_misspelt_one_gets_the_nearest_name(capsys):
+    import limitlab_widgets
+
+    kinds = [name for name in limitlab_widgets.__all__ if name.endswith("Studio")]
+    assert sorted(getattr(limitlab_widgets, kind).__module__.split(".")[1] for kind in kinds) == list(studio_names())
+    assert "did you mean 'solver'" in refusal(capsys, "studio", "solvr")
+    assert "--port" in refusal(capsys, "studio", "solver", "--port", "70000")
+    main(["studio", "--help"])
+    told = capsys.readouterr().out
+    assert all(name in told for name in studio_names())
 
 
 def test_doctor_names_device_threads_and_a_writable_cache(tmp_path, monkeypatch, capsys):

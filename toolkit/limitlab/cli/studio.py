@@ -52,7 +52,7 @@ def names() -> tuple[str, ...]:
 
 
 def _notebook(name: str) -> dict[str, Any]:
-    cell = {"cell_type": "code", "execution_count": None, "id": "studio", "metadata": {}, "outputs": []}
+    cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "id": "studio", "metadata": {}, "outputs": []}
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     metadata = {"kernelspec": kernel, "title": f"limitlab: {name}"}
     return {
