@@ -14,9 +14,9 @@ from typing import Any
 from limitlab.errors import check_number, one_of
 
 ADDRESS = "127.0.0.1"
-CELL = """from limitlab_widgets.shared.serving import studio_of
+CELL = """from limitlab_widgets.shared.serving import studio_kind
 
-studio_of({name!r})"""
+studio_kind({name!r})()"""
 
 
 def serve(options: argparse.Namespace) -> int:
