@@ -105,7 +105,13 @@ def of_notebook(notebook: Mapping[str, Any], name: str) -> Record:
 
 
 def read_record(path: Path) -> Record:
-    """The record in a page, or in an executed notebook. Raises InvalidArgument where there is none."""
+    """The record in a page, or in an executed notebook. Raises InvalidArgument where there is none.
+
+    >>> from pathlib import Path
+    >>> ll.reports.read_record(Path("lost.html"))
+    Traceback (most recent call last):
+    limitlab.errors.InvalidArgument: lost.html is not a file; name a report's page or its notebook
+    """
     if not path.is_file():
         raise InvalidArgument(f"{path} is not a file; name a report's page or its notebook")
     if path.suffix == ".ipynb":

@@ -20,11 +20,16 @@ def comparison(
     fixed: Mapping[str, Any] | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page that compares points; its links start from `folder`. fixed: parameters that no point changes.
+    """The page that compares points.
 
-    record: how the sweep was made.
+    folder: where its links start. fixed: parameters that no point changes. record: how the sweep was made.
     What did not vary stands in a line above the table. Where two parameters vary there is a map beside the lines, and
     runs that differ in their seed alone are a band.
+
+    >>> from pathlib import Path
+    >>> points = [ll.reports.Point({"modes": modes}, {"error": 1 / modes}) for modes in (4, 8)]
+    >>> "<p>2 runs</p>" in ll.reports.comparison.comparison("Modes", points, Path("sweep"))
+    True
     """
     varied = differences(points)
     failed = sum(point.failure is not None for point in points)
