@@ -82,6 +82,9 @@ def refusal(capsys, *arguments):
         (["sweep", "waves", "-p", "modes=1,2,x"], "a whole number"),
         (["sweep", "waves", "-p", "modes=1,2", "--workers", "0"], "workers"),
         (["sweep", "waves", "-p", "modes=1,2", "--workers", "two"], "invalid int value"),
+        (["course"], "required: --out"),
+        (["course", "--out", "notebooks/class"], "lies in the course"),
+        (["open"], "required: PAGE"),
         (["list", "system"], "did you mean 'systems'"),
         (["lab", "waves", "--port", "99999999"], "--port"),
     ],
@@ -195,6 +198,14 @@ def test_interrupted_report_ends_with_130_and_no_traceback(course):
     assert running.returncode == 130
     assert "Traceback" not in errors
     assert errors.splitlines()[-1] == "limitlab: interrupted"
+
+
+def test_a_course_is_written_once(course, capsys):
+    assert main(["course", "--out", "class"]) == 0
+    folders = capsys.readouterr().out.splitlines()
+    assert folders == [str(course / "class" / kind) for kind in ("student", "teacher")]
+    assert all((Path(folder) / "operators/01-waves.ipynb").is_file() for folder in folders)
+    assert "nothing is written over" in refusal(capsys, "course", "--out", "class")
 
 
 def test_notebooks_are_listed_with_title_and_parameters(course, capsys):

@@ -57,6 +57,8 @@ def test_the_figures_of_a_comparison_have_whole_ticks_bands_and_a_map(compared):
     assert [tick.strip() for tick in ticks] == ["4", "8", "16"]
     assert lines.locator(".scatterlayer .js-fill").count() == 2
     assert compared.locator(".js-plotly-plot").nth(1).locator(".heatmaplayer image, .heatmaplayer .hm").count() > 0
+    legend, menu = (lines.locator(part).bounding_box() for part in (".legend", ".updatemenu-header"))
+    assert legend["x"] >= menu["x"] + menu["width"] or legend["y"] >= menu["y"] + menu["height"]
     lines.locator(".updatemenu-header").click()
     lines.locator(".updatemenu-dropdown-button", has_text="a_metric_of_the_run_0").first.click()
     compared.wait_for_function(

@@ -47,7 +47,9 @@ def _lines(points: Sequence[Point], varied: Differences, metrics: Sequence[str])
             measured = [(x, runs[_key(x, *choice)]) for x in abscissae if _key(x, *choice) in runs]
             traces[metric] += _line(measured, numeric, position, label or metric)
     axis = {"type": "linear", **whole_ticks(abscissae)} if numeric else {"type": "category"}
-    layout = {"xaxis": {"title": {"text": along}, **axis}, "showlegend": len(choices) > 1}
+    # beside the figure: above it is the menu
+    legend = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
+    layout = {"xaxis": {"title": {"text": along}, **axis}, "showlegend": len(choices) > 1, "legend": legend}
     ticks = {name: whole_scale(_numbers(points, name)) for name in metrics}
     changes = {name: {"yaxis.title.text": name, **_below("yaxis", ticks[name])} for name in metrics}
     return _chosen_by_menu(traces, layout, changes)
