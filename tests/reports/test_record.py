@@ -52,6 +52,12 @@ def test_the_command_of_a_report_gives_every_value_back(name):
     assert parse_values(options.parameters, parameters()) == {name: VALUES[name]}
 
 
+def test_parameters_may_have_greek_names(tmp_path):
+    record = Record("02-decay", "0f", {"Δ": 0.5}, ("Δ",))
+    (tmp_path / "a.html").write_text(page("title", "", figures=False, record=record.as_dict()))
+    assert parsed(read_record(tmp_path / "a.html").command()).parameters == ["Δ=0.5"]
+
+
 def test_an_empty_list_is_given_back():
     options = parsed(Record("02-decay", "0f", {"names": []}, ("names",)).command())
     assert parse_values(options.parameters, parameters()) == {"names": []}
@@ -149,7 +155,11 @@ def test_a_notebook_is_named_as_a_person_types_it(tmp_path, monkeypatch):
         nbformat.write(nbformat.v4.new_notebook(), path)
     monkeypatch.setenv("LIMITLAB_NOTEBOOKS", str(course))
     monkeypatch.chdir(here)
-    for path, name in ((course / "limits/01-kernels.ipynb", "limits/01-kernels"), (here / "own/mine.ipynb",) * 2):
-        named = notebooks.name_of(path)
-        assert named == str(name).removeprefix(f"{here}/")
-        assert notebooks.find(named) == path
+    nbformat.write(nbformat.v4.new_notebook(), here / "-x.ipynb")
+    names = {
+        "limits/01-kernels": course / "limits/01-kernels.ipynb",
+        "own/mine.ipynb": here / "own/mine.ipynb",
+        str(here / "-x.ipynb"): here / "-x.ipynb",
+    }
+    assert {notebooks.name_of(path): path for path in names.values()} == names
+    assert {name: notebooks.find(name) for name in names} == names

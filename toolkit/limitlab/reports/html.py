@@ -15,7 +15,7 @@ from limitlab.reports import notebooks
 from limitlab.reports.mathematics import tex_to_mathml, with_mathml
 from limitlab.reports.page import FETCHED_BY_STYLE, REQUESTING, figure_block, is_external, page, table
 from limitlab.reports.publish import collect
-from limitlab.reports.record import of_notebook
+from limitlab.reports.record import FIELDS
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -44,7 +44,7 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
         body = body.replace(_place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
     made = notebook.metadata.get("limitlab", {})
-    record = of_notebook(notebook, name).as_dict() if "source" in made else None
+    record = {key: made[key] for key in FIELDS if key in made} if "source" in made else None
     styles = _STYLE + _code_style()
     body = _header(notebook, name) + body
     return page(title, body, figures=bool(figures), styles=styles, scripts=_FOLD, record=record)

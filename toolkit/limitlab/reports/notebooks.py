@@ -72,7 +72,9 @@ def name_of(path: Path) -> str:
     if path.resolve() in known:
         return known[path.resolve()]
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    near = str(path.relative_to(here)) if path.is_relative_to(here) else ""
+    # a name that begins with a dash would be an option
+    return near if near and not near.startswith("-") else str(path)
 
 
 def folder() -> Path | None:

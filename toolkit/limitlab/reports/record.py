@@ -10,7 +10,6 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,8 @@ from limitlab.reports.parameters import NotebookParameter, Value, parse_sweep, p
 RECORDED_PACKAGES = ("limitlab", "torch", "numpy", "xarray", "plotly")
 LARGEST_PAGE = notebooks.LARGEST_NOTEBOOK
 PLACE = "limitlab-record"
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+FIELDS = ("notebook", "source", "parameters", "overrides", "versions", "date")
+"""What the metadata of an executed notebook say of its making."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _checked(record: Any, name: str) -> Record:
         notebook.isprintable()
         and notebook[:1] not in ("", "-")
         and all(isinstance(part, Mapping) for part in (parameters, axes, made))
-        and all(_NAME.fullmatch(str(key)) for key in (*parameters, *axes))
+        and all(str(key).isidentifier() for key in (*parameters, *axes))
         and isinstance(changed, list | tuple)
         and all(key in parameters for key in changed)
         and all(isinstance(values, list) and values for values in axes.values())
