@@ -6,10 +6,15 @@ import io
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -18,6 +23,7 @@ import pytest
 from limitlab import systems
 from limitlab.cli import main
 from limitlab.cli.running import metric_lines
+from limitlab.cli.studio import names as studio_names
 from limitlab.training.device import DEVICES, PRECISIONS
 
 
@@ -76,6 +82,9 @@ def refusal(capsys, *arguments):
         (["sweep", "waves", "-p", "modes=1,2,x"], "a whole number"),
         (["sweep", "waves", "-p", "modes=1,2", "--workers", "0"], "workers"),
         (["sweep", "waves", "-p", "modes=1,2", "--workers", "two"], "invalid int value"),
+        (["course"], "required: --out"),
+        (["course", "--out", "notebooks/class"], "lies in the course"),
+        (["open"], "required: PAGE"),
         (["list", "system"], "did you mean 'systems'"),
         (["lab", "waves", "--port", "99999999"], "--port"),
     ],
@@ -107,6 +116,67 @@ def test_report_writes_a_page_and_prints_results_and_its_place(course, capsys):
     assert place.startswith("reports/01-waves-")
 
 
+def opened(capsys, page):
+    """What `limitlab open` prints of a page, its exit code, and what it says of differences."""
+    code = main(["open", str(page)])
+    captured = capsys.readouterr()
+    return captured.out.splitlines(), code, captured.err
+
+
+def test_a_page_opens_its_run_again(course, capsys):
+    assert main(["report", "waves", "-p", "modes=3", "-p", "label=it's here"]) == 0
+    *_, page = capsys.readouterr().out.splitlines()
+    (command, folder), code, _ = opened(capsys, page)
+    assert (folder, code) == (str(Path(page).resolve().parent), 0)
+    program, *words = shlex.split(command)
+    assert (program, words[:2]) == ("limitlab", ["report", "operators/01-waves"])
+    before = Path(page).stat().st_mtime_ns
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == page
+    assert Path(page).stat().st_mtime_ns > before
+    # a page that was sent away finds the run in the reports of whoever made it
+    moved = Path("moved.html")
+    moved.write_text(Path(page).read_text())
+    assert opened(capsys, moved)[0] == [command, folder]
+
+
+def test_a_page_whose_notebook_has_changed_runs_the_copy_beside_it(course, capsys):
+    assert main(["report", "waves", "-p", "modes=3"]) == 0
+    *_, page = capsys.readouterr().out.splitlines()
+    original = course / "notebooks/operators/01-waves.ipynb"
+    book = nbformat.read(original, 4)
+    book.cells[-1].source = "reports.publish(square=0)"
+    nbformat.write(book, original)
+    (command, folder), code, _ = opened(capsys, page)
+    assert code == 0
+    assert main(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "square = 9"
+    alone = Path("alone.html")
+    alone.write_text(Path(page).read_text())
+    shutil.rmtree(folder)
+    (command,), code, said = opened(capsys, alone)
+    assert (command, code) == ("limitlab report operators/01-waves -p modes=3", 1)
+    assert "has changed, and no copy" in said
+    assert "folder of its run is not here" in said
+
+
+def test_other_versions_are_said(course, capsys):
+    assert main(["report", "waves", "--to", "ipynb"]) == 0
+    *_, path = capsys.readouterr().out.splitlines()
+    book = nbformat.read(path, 4)
+    book.metadata.limitlab.versions["torch"] = "0.1"
+    nbformat.write(book, path)
+    (command, _), code, said = opened(capsys, path)
+    assert (command, code) == ("limitlab report operators/01-waves", 1)
+    assert "made with torch 0.1, here" in said
+
+
+def test_a_file_that_is_no_page_of_ours_is_not_opened(course, capsys):
+    Path("page.html").write_text("<p>of somebody</p>")
+    assert "not a page of limitlab" in refusal(capsys, "open", "page.html")
+    assert "is not a file" in refusal(capsys, "open", "none.html")
+
+
 def test_smoke_report_takes_the_notebooks_parameters_below_those_of_the_command(course, capsys):
     assert main(["report", "waves", "--smoke", "-p", "label=c", "--to", "ipynb"]) == 0
     published, path = capsys.readouterr().out.splitlines()
@@ -128,6 +198,14 @@ def test_interrupted_report_ends_with_130_and_no_traceback(course):
     assert running.returncode == 130
     assert "Traceback" not in errors
     assert errors.splitlines()[-1] == "limitlab: interrupted"
+
+
+def test_a_course_is_written_once(course, capsys):
+    assert main(["course", "--out", "class"]) == 0
+    folders = capsys.readouterr().out.splitlines()
+    assert folders == [str(course / "class" / kind) for kind in ("student", "teacher")]
+    assert all((Path(folder) / "operators/01-waves.ipynb").is_file() for folder in folders)
+    assert "nothing is written over" in refusal(capsys, "course", "--out", "class")
 
 
 def test_notebooks_are_listed_with_title_and_parameters(course, capsys):
@@ -236,6 +314,65 @@ def test_lab_opens_the_notebook_below_the_course_and_keeps_the_token(course, mon
     assert not any("token" in part or "password" in part or "ip=" in part for part in command)
 
 
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+INTERRUPTIBLE += "from limitlab.cli import main; raise SystemExit(main({arguments!r}))"
+
+
+@pytest.fixture
+def served_studio():
+    """Address of the solver studio, and the process that serves it."""
+    pytest.importorskip("voila", reason="voila is missing: the extra `lab` brings it")
+    command = INTERRUPTIBLE.format(arguments=["studio", "solver", "--no-browser"])
+    with subprocess.Popen(
+        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as running:
+        yield running.stdout.readline().strip(), running
+        if running.poll() is None:
+            running.kill()
+
+
+def answer_to(address):
+    """Status of the answer to a request, where a redirect is one."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None
+
+    try:
+        with urllib.request.build_opener(Stay).open(address, timeout=120) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_a_studio_answers_nobody_without_its_token_and_ends_when_interrupted(served_studio):
+    address, running = served_studio
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
+    origin, _, token = address.partition("?token=")
+    for path in ("", "?token=", f"?token={token[:-1]}", "login", "api/kernels/0", "voila/files/solver.ipynb"):
+        assert answer_to(f"{origin}{path}") == 403, path
+    # no other address of this machine
+    with contextlib.suppress(OSError):
+        (other,) = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+        if not other.startswith("127."):
+            with pytest.raises(urllib.error.URLError):
+                answer_to(address.replace("127.0.0.1", other))
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) == 0
+
+
+def test_studios_are_those_of_the_widgets_and_a_misspelt_one_gets_the_nearest_name(capsys):
+    import limitlab_widgets
+
+    kinds = [name for name in limitlab_widgets.__all__ if name.endswith("Studio")]
+    assert sorted(getattr(limitlab_widgets, kind).__module__.split(".")[1] for kind in kinds) == list(studio_names())
+    assert "did you mean 'solver'" in refusal(capsys, "studio", "solvr")
+    assert "--port" in refusal(capsys, "studio", "solver", "--port", "70000")
+    main(["studio", "--help"])
+    told = capsys.readouterr().out
+    assert all(name in told for name in studio_names())
+
+
 def test_doctor_names_device_threads_and_a_writable_cache(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path / "cache"))
     assert main(["doctor"]) == 0
@@ -294,6 +431,14 @@ def test_run_trains_stores_and_prints_metrics(line_experiment, tmp_path, monkeyp
     assert len(run.child("line/seed-3000").log) == 7
 
 
+def test_a_run_is_tracked_into_its_folder(line_experiment, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tensorboard", reason="tensorboard is missing: the extra `track` brings it")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "line", "--size", "smoke", "--track", "tensorboard"]) == 0
+    *_, folder = capsys.readouterr().out.splitlines()
+    assert len(list((tmp_path / folder / "tensorboard/line/seed-0").glob("events.*"))) == 1
+
+
 def test_finished_run_is_refused_without_resume_and_taken_up_with_it(line_experiment, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "line", "--size", "smoke"]) == 0
@@ -316,6 +461,7 @@ def test_finished_run_is_refused_without_resume_and_taken_up_with_it(line_experi
         (["-o", "seed=1", "--seed", "2"], "given twice"),
         (["-o", "steps=" + "9" * 10**7], "at most"),
         (["--device", "cpu"], "unknown setting 'device'"),
+        (["--track", "tensorbord"], "did you mean 'tensorboard'"),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
 )

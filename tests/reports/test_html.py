@@ -7,6 +7,7 @@ import subprocess
 import nbformat
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 
 from limitlab.reports.html import render
 from limitlab.reports.mathematics import tex_to_mathml
@@ -174,3 +175,55 @@ def test_a_card_of_a_problem_has_its_facts_and_its_formula_as_mathml():
     assert "u_t = nu*u_xx" in shown_card
     assert shown_card.count("<math") == 1
     assert "$$" not in shown_card
+
+
+FOLDS = r"""<details><summary>Hint</summary>A state $u_{i \pm 1} = -u_i$, and `code`.</details>
+<details><summary>Answer</summary>$x &lt; 3$, by <code>$HOME</code>.<pre>cost = "$5 and $6"</pre></details>
+
+<details><summary>Solution</summary>
+
+The exponent is $\lambda_{\max}$:
+
+$$ 1 - \lambda $$
+
+</details>
+
+After it."""
+
+
+def test_hints_and_answers_are_folded_with_all_that_is_in_them():
+    soup = BeautifulSoup(
+        render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(FOLDS)]), "a"), "html.parser"
+    )
+    hint, answer, solution = soup.select("details")
+    assert [fold.has_attr("open") for fold in (hint, answer, solution)] == [False] * 3
+    assert len(hint.select("math")) == 1
+    assert answer.select_one("math").get_text() == "x<3"
+    assert answer.select_one("code").get_text() == "$HOME"
+    assert answer.select_one("pre").get_text() == 'cost = "$5 and $6"'
+    assert "The exponent is" in solution.get_text()
+    assert len(solution.select("math")) == 2
+    (after,) = (part for part in soup.select("p") if part.get_text() == "After it.")
+    assert not after.find_parents("details")
+
+
+def test_a_studio_is_its_picture_with_a_link_to_the_notebook():
+    picture = '<div class="limitlab-snapshot"><b>SolverStudio</b><svg></svg><i>Run this cell</i></div>'
+    widget = shown(**{WIDGET: {"model_id": "1"}, "text/plain": "SolverStudio()"})
+    book = nbformat.v4.new_notebook(cells=[code("studio", shown(**{"text/html": picture}), widget)])
+    soup = BeautifulSoup(render(book, "01-a b"), "html.parser")
+    (still,) = soup.select(".limitlab-snapshot")
+    assert still.find("svg") is not None
+    assert "Run this cell" not in soup.get_text()
+    assert [note.a["href"] for note in soup.select(".live")] == ["01-a%20b.ipynb"]
+    assert still.select_one(".live") is not None
+
+
+def test_a_real_studio_has_a_picture_that_a_report_knows():
+    from limitlab_widgets.shared.plotted.snapshot import snapshot
+
+    still = snapshot("A studio", ["a line"], None)
+    book = nbformat.v4.new_notebook(cells=[code("studio", shown(**{"text/html": still}))])
+    soup = BeautifulSoup(render(book, "a"), "html.parser")
+    assert len(soup.select(".limitlab-snapshot .live a")) == 1
+    assert "Run this cell" not in soup.get_text()

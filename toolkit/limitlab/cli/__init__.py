@@ -27,6 +27,7 @@ LAB_PACKAGES = (
     "nbconvert",
     "nbformat",
     "papermill",
+    "voila",
 )
 
 
@@ -86,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--seeds", default="3", metavar="N", help="how many, from its own on, or which: 0,7,1000")
     _cluster_arguments(claims)
 
+    opened = commands.add_parser("open", help="the command that makes a finished report again, and its run's folder")
+    opened.add_argument("page", metavar="PAGE", help="page of a report or of a sweep, or an executed notebook")
+
     run = commands.add_parser("run", help="run an experiment: data, training, metrics")
     run.add_argument("experiment", metavar="EXPERIMENT", help="see: limitlab list experiments")
     run.add_argument("--size", default="course", help="smoke, course (default) or paper")
@@ -94,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", help="auto, cpu, cuda or mps")
     run.add_argument("--precision", help="no or bf16")
     run.add_argument("--folder", help="where the run is stored (default runs/EXPERIMENT-<hash of settings>)")
+    run.add_argument("--track", metavar="NAME", help="a tracker that follows it: tensorboard, into the run's folder")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
 
     lists = commands.add_parser("list", help="what there is")
@@ -112,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     begun = commands.add_parser("new", help="write a folder with a notebook to begin with")
     begun.add_argument("new_folder", metavar="FOLDER", help="a folder that is new or empty")
 
+    studio = commands.add_parser("studio", help="serve one studio as a page without code, on this machine alone")
+    studio.add_argument("studio", metavar="NAME", help="solver, operator, neural_de, discovery or width")
+    studio.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    studio.add_argument("--port", type=int, help="port of the page (default: the first free one from 8866)")
+
+    course = commands.add_parser("course", help="write the course for a class: copies for students and for teachers")
+    course.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
+
     commands.add_parser("doctor", help="check this installation")
     return parser
 
@@ -125,16 +138,20 @@ def _notebook_arguments(parser: argparse.ArgumentParser, value: str, meaning: st
 def _cluster_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes on this machine (default 2)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="address of a running Dask scheduler, used instead")
+    parser.add_argument("--resume", action="store_true", help="keep what is in the folder already, and run the rest")
 
 
 COMMANDS = {
     "report": ("reporting", "report"),
     "sweep": ("reporting", "sweep"),
     "claims": ("reporting", "claims"),
+    "open": ("opening", "open_page"),
     "run": ("running", "run"),
     "list": ("listing", "show"),
     "lab": ("lab", "open_lab"),
     "new": ("new", "new"),
+    "studio": ("studio", "serve"),
+    "course": ("reporting", "course"),
     "doctor": ("doctor", "examine"),
 }
 """Module and function of each command."""

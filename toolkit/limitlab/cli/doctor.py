@@ -18,7 +18,7 @@ from limitlab.cli.variables import VARIABLES
 from limitlab.extensions import ExtensionLeftOut
 
 PACKAGES = ("limitlab", "torch", "numpy", "scipy", "xarray", "zarr", "dask", "sympy", "plotly", "accelerate")
-LAB = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "nbconvert", "latex2mathml")
+LAB = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "nbconvert", "latex2mathml", "voila")
 
 
 class Finding(NamedTuple):

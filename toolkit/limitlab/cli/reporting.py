@@ -1,9 +1,10 @@
-"""`limitlab report`, `limitlab sweep` and `limitlab claims`."""
+"""`limitlab report`, `limitlab sweep`, `limitlab claims` and `limitlab course`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from limitlab import reports
 from limitlab.errors import InvalidArgument
@@ -29,7 +30,7 @@ def sweep(options: argparse.Namespace) -> int:
     """Run a notebook for a product of parameters; prints where the comparison is. Exit code 1 where a point failed."""
     path = notebooks.find(options.notebook)
     axes = parse_sweep(options.parameters, read_parameters(notebooks.read(path), path.name))
-    result = reports.sweep(path, axes, workers=options.workers, scheduler=options.scheduler, folder=options.folder)
+    result = reports.sweep(path, axes, **_cluster(options))
     for point in result.failures:
         named = ", ".join(f"{name}={value}" for name, value in point.parameters.items())
         print(f"limitlab: {named}: {point.failure}", file=sys.stderr)
@@ -41,14 +42,25 @@ def claims(options: argparse.Namespace) -> int:
     """Run a notebook at several seeds; prints its claims there. Exit code 1 where one fails, or a run."""
     path = notebooks.find(options.notebook)
     values = parse_values(options.parameters, read_parameters(notebooks.read(path), path.name))
-    where = {"workers": options.workers, "scheduler": options.scheduler, "folder": options.folder}
-    held = reports.replicate(path, _seeds(options.seeds), values, **where)
+    held = reports.replicate(path, _seeds(options.seeds), values, **_cluster(options))
     print(held)
     for seed, failure in held.failures.items():
         print(f"limitlab: seed {seed}: {failure}", file=sys.stderr)
     if not held.verdicts and not held.failures:
         print(f"limitlab: {path.name} states no claims", file=sys.stderr)
     return 0 if held.holds else 1
+
+
+def course(options: argparse.Namespace) -> int:
+    """Write the copies of the course; prints where they are."""
+    for folder in reports.write_course(options.out).values():
+        print(folder)
+    return 0
+
+
+def _cluster(options: argparse.Namespace) -> dict[str, Any]:
+    """Where runs are made and kept."""
+    return {name: getattr(options, name) for name in ("workers", "scheduler", "folder", "resume")}
 
 
 def _seeds(text: str) -> int | list[int]:

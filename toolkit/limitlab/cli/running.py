@@ -32,14 +32,17 @@ def run(options: argparse.Namespace) -> int:
             texts[name] = str(value)
 
     from limitlab import experiments
+    from limitlab.experiments.contract.tracking import require_tracker
     from limitlab.training.device import is_main_process
 
+    if options.track is not None:
+        require_tracker(options.track)
     experiment = experiments.get(options.experiment)
     settings = experiment.configure(options.size, **texts)
     folder = Path(options.folder) if options.folder else Path("runs") / default_folder(experiment.name, settings)
     visible = is_main_process()
     training = experiment.train(settings, folder, resume=options.resume, progress=visible)
-    _show_progress(training, visible)
+    _show_progress(training, options.track, visible)
     if visible:
         for line in metric_lines(training.finish().metrics):
             print(line)
@@ -91,14 +94,17 @@ def metric_lines(metrics: xr.Dataset) -> Iterator[str]:
             yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _show_progress(training: Training, visible: bool) -> None:
+def _show_progress(training: Training, tracker: str | None, visible: bool) -> None:
     """Run to the end, with a bar for each model and seed; an interruption closes the training, which can be resumed."""
     from tqdm import tqdm
 
+    from limitlab.experiments import tracked
+
+    stages = training if tracker is None else tracked(training, tracker)
     bar: tqdm | None = None
     stage_shown = None
     try:
-        for stage in training:
+        for stage in stages:
             if bar is None or stage.stage != stage_shown:
                 if bar is not None:
                     bar.close()
@@ -115,6 +121,7 @@ def _show_progress(training: Training, visible: bool) -> None:
                 bar.set_postfix({term: f"{value:.3g}" for term, value in stage.progress.losses.items()}, refresh=False)
             bar.update(1)
     finally:
+        stages.close()
         training.close()
         if bar is not None:
             bar.close()

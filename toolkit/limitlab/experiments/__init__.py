@@ -27,6 +27,7 @@ from limitlab.experiments.contract.settings import (
     option,
     sizes,
 )
+from limitlab.experiments.contract.tracking import tracked
 from limitlab.experiments.contract.training import Stage, Training
 from limitlab.experiments.operators._learning import OperatorSettings, operator_learning, with_models
 from limitlab.experiments.operators.own.operator_learning import with_functions
@@ -116,6 +117,7 @@ __all__ = [
     "operator_learning",
     "option",
     "sizes",
+    "tracked",
     "with_functions",
     "with_models",
     "with_rivals",

@@ -8,8 +8,10 @@ from one statement.
 from limitlab.reports.answers import number
 from limitlab.reports.claims import Claims, Criterion, above, below, near, within
 from limitlab.reports.comparison import Point
+from limitlab.reports.course import student_copy, write_course
 from limitlab.reports.execution import Report, ReportFailed, report
 from limitlab.reports.publish import collect, publish
+from limitlab.reports.record import Record, read_record
 from limitlab.reports.replication import Replication, replicate
 from limitlab.reports.sweep import Sweep, sweep
 from limitlab.reports.tables import Table, formatted
@@ -18,6 +20,7 @@ __all__ = [
     "Claims",
     "Criterion",
     "Point",
+    "Record",
     "Replication",
     "Report",
     "ReportFailed",
@@ -30,8 +33,11 @@ __all__ = [
     "near",
     "number",
     "publish",
+    "read_record",
     "replicate",
     "report",
+    "student_copy",
     "sweep",
     "within",
+    "write_course",
 ]

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import importlib.metadata
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -25,13 +23,13 @@ from limitlab.errors import LimitlabError, unknown_name
 from limitlab.reports import notebooks
 from limitlab.reports.parameters import Value, complete, read_parameters
 from limitlab.reports.publish import Scalar, collect
+from limitlab.reports.record import origin, versions
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 FORMATS = ("html", "ipynb")
 QUIET = ("--IPKernelApp.log_level=50",)
-RECORDED_PACKAGES = ("limitlab", "torch", "numpy", "xarray", "plotly")
 
 
 class ReportFailed(LimitlabError):
@@ -92,7 +90,8 @@ def report(
     overrides = {name: values[name] for name in parameters or {}}
     target = Path(folder) / f"{path.stem}-{parameter_hash(values)}"
     cells = notebooks.run_folder(path)
-    done = execute(json.dumps(source), values, overrides, name=path.stem, folder=cells, progress=progress)
+    text = with_origin(path, source)
+    done = execute(text, values, overrides, name=path.stem, folder=cells, progress=progress)
     return write(done, path, values, target, pages="html" in to)
 
 
@@ -143,11 +142,18 @@ def execute(
         **executed.metadata.get("limitlab", {}),
         "parameters": dict(values),
         "overrides": sorted(overrides),
-        "versions": _versions(),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "date": now(),
         "seconds": round(seconds, 1),
     }
     return Execution(nbformat.writes(executed), seconds, failure)
+
+
+def with_origin(path: Path, source: Mapping[str, Any]) -> str:
+    """The notebook as text, with what a record says of it in its metadata."""
+    metadata = source.get("metadata", {})
+    own = {**metadata.get("limitlab", {}), **origin(path, source)}
+    return json.dumps({**source, "metadata": {**metadata, "limitlab": own}})
 
 
 def write(done: Execution, path: Path, values: dict[str, Value], target: Path, *, pages: bool) -> Report:
@@ -167,6 +173,25 @@ def write(done: Execution, path: Path, values: dict[str, Value], target: Path, *
     if pages:
         page = write_atomically(target / f"{path.stem}.html", render(executed, path.stem, str(path.parent)))
     return Report(path.stem, values, notebook, page, done.seconds, collect(executed))
+
+
+def with_page(path: Path, values: dict[str, Value], target: Path) -> Report:
+    """The report that an earlier execution left in `target`; its page is written where only the notebook was."""
+    import nbformat
+
+    from limitlab.reports.html import render
+
+    # nbformat joins the lines of a cell, as renderers want them
+    executed, page = nbformat.read(target / path.name, as_version=4), target / f"{path.stem}.html"
+    if not page.exists():
+        write_atomically(page, render(executed, path.stem, str(path.parent)))
+    seconds = float(executed["metadata"]["limitlab"]["seconds"])
+    return Report(path.stem, values, target / path.name, page, seconds, collect(executed))
+
+
+def now() -> str:
+    """Date and time as records have it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def parameter_hash(values: Mapping[str, Any]) -> str:
@@ -223,13 +248,3 @@ def _without_error_marks(notebook: NotebookNode) -> NotebookNode:
         cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     ]
     return notebook
-
-
-def _versions() -> dict[str, str]:
-    versions = {"Python": platform.python_version()}
-    for package in RECORDED_PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

@@ -9,11 +9,13 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from limitlab.reports import notebooks
-from limitlab.reports.mathematics import tex_to_mathml
+from limitlab.reports.mathematics import tex_to_mathml, with_mathml
 from limitlab.reports.page import FETCHED_BY_STYLE, REQUESTING, figure_block, is_external, page, table
 from limitlab.reports.publish import collect
+from limitlab.reports.record import FIELDS
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -21,28 +23,34 @@ if TYPE_CHECKING:
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LIVE_ONLY = '<p class="live">A live widget is here: open the notebook in JupyterLab to use it.</p>'
+SNAPSHOT = "limitlab-snapshot"
+LIVE_ONLY = '<p class="live">A live widget is here: {link} in JupyterLab to use it.</p>'
+LINK = '<a href="{address}">open the notebook</a>'
 
 
 def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
-    """The page of an executed notebook. folder: where its local pictures lie, which are embedded."""
+    """The page of an executed notebook, which lies beside it. folder: of its local pictures, which are embedded."""
     from bs4 import BeautifulSoup
 
-    shown, figures = _still(notebook)
+    link = LINK.format(address=quote(f"{name}.ipynb"))
+    shown, figures = _still(notebook, link)
     soup = BeautifulSoup(_cells_to_html(shown, folder), "html.parser")
     _fold_code(soup)
+    _link_snapshots(soup, link)
     _cut_off_network(soup)
     body = str(soup)
     for index, figure in enumerate(figures):
         # after the clean-up, whose parser need not read megabytes of figure data
         body = body.replace(_place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
-    return page(
-        title, _header(notebook, name) + body, figures=bool(figures), styles=_STYLE + _code_style(), scripts=_FOLD
-    )
+    made = notebook.metadata.get("limitlab", {})
+    record = {key: made[key] for key in FIELDS if key in made} if "source" in made else None
+    styles = _STYLE + _code_style()
+    body = _header(notebook, name) + body
+    return page(title, body, figures=bool(figures), styles=styles, scripts=_FOLD, record=record)
 
 
-def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]]]:
+def _still(notebook: NotebookNode, link: str) -> tuple[NotebookNode, list[Mapping[str, Any]]]:
     """A copy whose outputs are HTML, pictures or text, and the plotly figures taken out of it, in order."""
     import nbformat
 
@@ -51,13 +59,15 @@ def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]
     for cell in shown.cells:
         if cell.cell_type != "code":
             continue
+        # a studio shows a picture of itself, and then its widget
+        live = "" if any(_is_snapshot(output) for output in cell.outputs) else LIVE_ONLY.format(link=link)
         for output in cell.outputs:
             data = output.get("data", {})
             if PLOTLY in data:
                 output.data = nbformat.from_dict({"text/html": _place(len(figures))})
                 figures.append(data[PLOTLY])
             elif data:
-                output.data = nbformat.from_dict(_without_kernel(data))
+                output.data = nbformat.from_dict(_without_kernel(data, live))
         cell.outputs = _as_on_screen(cell.outputs)
     shown.metadata.pop("widgets", None)
     return shown, figures
@@ -69,6 +79,10 @@ def _cells_to_html(notebook: NotebookNode, folder: str) -> str:
     from traitlets.config import Config
 
     class Renderer(IPythonRenderer):
+        def block_html(self, html: str) -> str:
+            # nbconvert closes what a block opens, but a fold with blank lines goes on to the next
+            return with_mathml(super().block_html(html) if "<img" in html.lower() else f"{html}\n")
+
         def block_math(self, body: str) -> str:
             return tex_to_mathml(body, display=True)
 
@@ -96,11 +110,26 @@ def _with_embedded_attachments(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _without_kernel(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The forms of an output that show without a kernel and without a script of ours."""
+def _is_snapshot(output: NotebookNode) -> bool:
+    return SNAPSHOT in output.get("data", {}).get("text/html", "")
+
+
+def _link_snapshots(soup: BeautifulSoup, link: str) -> None:
+    """The pictures of studios, with the way to the live ones in place of what a reader of a notebook is told."""
+    from bs4 import BeautifulSoup
+
+    for picture in soup.select(f".{SNAPSHOT}"):
+        for told in picture.find_all("i", recursive=False):
+            told.decompose()
+        note = f'<p class="live">A picture of the studio as it was: {link} in JupyterLab to play in it.</p>'
+        picture.append(BeautifulSoup(note, "html.parser"))
+
+
+def _without_kernel(data: Mapping[str, Any], live: str) -> dict[str, Any]:
+    """The forms of an output that show without a kernel and without a script of ours. live: instead of a widget."""
     if WIDGET in data:
         is_progress_bar = "%|" in data.get("text/plain", "")
-        return {} if is_progress_bar else {"text/html": LIVE_ONLY}
+        return {"text/html": live} if live and not is_progress_bar else {}
     if "text/latex" in data:
         # a card holds its formula as the page of a notebook would typeset it
         formula, written = _formula(data["text/latex"]), html.escape(data["text/latex"])

@@ -17,6 +17,21 @@ _SPELLED = {
 # the converter leaves what it does not know as text: a backslash, or a bare &
 _NOT_UNDERSTOOD = re.compile(r">[^<]*\\|<m\w+>&</m\w+>")
 
+_IN_HTML = re.compile(
+    r"<(?P<code>pre|code)\b.*?</(?P=code)>|(?<![$\\])\$\$(?P<display>.+?)\$\$|(?<![$\\])\$(?P<inline>[^$]+?)(?<!\\)\$",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def with_mathml(text: str) -> str:
+    """HTML whose formulas between dollars are MathML, as a page of a notebook typesets them; code stays as it is."""
+    return _IN_HTML.sub(_typeset, text)
+
+
+def _typeset(part: re.Match[str]) -> str:
+    tex = part["display"] or part["inline"]
+    return tex_to_mathml(html.unescape(tex), display=part["display"] is not None) if tex else part[0]
+
 
 def tex_to_mathml(tex: str, display: bool = False) -> str:
     """MathML of a formula in TeX, or the TeX itself in a `code` element where it is not understood."""

@@ -66,6 +66,17 @@ def catalogue() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def name_of(path: Path) -> str:
+    """What a person types for this notebook: its name in the catalogue, or its path, from here where it is below."""
+    known = {file.resolve(): name for name, file in catalogue().items()}
+    if path.resolve() in known:
+        return known[path.resolve()]
+    here = Path.cwd()
+    near = str(path.relative_to(here)) if path.is_relative_to(here) else ""
+    # a name that begins with a dash would be an option
+    return near if near and not near.startswith("-") else str(path)
+
+
 def folder() -> Path | None:
     """The folder that holds the course's notebooks, or None where there is none."""
     return next(iter(_folders()), None)
@@ -124,7 +135,7 @@ def title(notebook: Mapping[str, Any]) -> str | None:
 
 def smoke_parameters(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters with which the notebook runs in seconds. Raises InvalidArgument where it names none."""
-    parameters = _metadata(notebook).get("smoke")
+    parameters = own_metadata(notebook).get("smoke")
     if not isinstance(parameters, dict) or not parameters:
         raise InvalidArgument("this notebook has no parameters of a quick run in its metadata, limitlab.smoke")
     return dict(parameters)
@@ -132,7 +143,7 @@ def smoke_parameters(notebook: Mapping[str, Any]) -> dict[str, Any]:
 
 def answered(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the notebook in which every exercise is answered: the stub's cell holds the answer's code instead."""
-    cells = [{**cell, "source": _metadata(cell).get("answer", source(cell))} for cell in notebook["cells"]]
+    cells = [{**cell, "source": own_metadata(cell).get("answer", source(cell))} for cell in notebook["cells"]]
     return {**notebook, "cells": cells}
 
 
@@ -148,7 +159,7 @@ def printed(cell: Mapping[str, Any]) -> str:
     return "".join(text if isinstance(text, str) else "".join(text) for text in streams)
 
 
-def _metadata(part: Mapping[str, Any]) -> Mapping[str, Any]:
+def own_metadata(part: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a notebook or a cell says under `limitlab`."""
     return part.get("metadata", {}).get("limitlab", {})
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from typing import Any
 
+from limitlab.reports.record import PLACE
+
 POLICY = (
     # plotly's WebGL traces compile functions, hence unsafe-eval; nothing may be fetched
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -23,8 +25,19 @@ FETCHED_BY_STYLE = re.compile(r"@import[^;]*;?|url\(\s*[\"']?\s*(?!data:|#)[^)]*
 REQUESTING = ("src", "srcset", "poster", "data", "background", "action", "formaction", "xlink:href")
 
 
-def page(title: str, body: str, *, figures: bool, styles: str = "", scripts: str = "") -> str:
-    """A complete document around a body; `figures` says whether the body holds blocks of `figure_block`."""
+def page(
+    title: str,
+    body: str,
+    *,
+    figures: bool,
+    styles: str = "",
+    scripts: str = "",
+    record: Mapping[str, Any] | None = None,
+) -> str:
+    """A complete document around a body; `figures` says whether the body holds blocks of `figure_block`.
+
+    record: how the page was made, which `limitlab open` reads.
+    """
     plotly = ""
     if figures:
         from plotly.offline import get_plotlyjs
@@ -35,7 +48,7 @@ def page(title: str, body: str, *, figures: bool, styles: str = "", scripts: str
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>{_STYLE}{styles}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n{plotly}\n<script>{scripts}</script>\n</body>\n</html>\n"
+        f"<body>\n<main>\n{body}\n</main>\n{plotly}\n{_record(record)}<script>{scripts}</script>\n</body>\n</html>\n"
     )
 
 
@@ -44,8 +57,7 @@ def figure_block(figure: Mapping[str, Any]) -> str:
     layout = figure.get("layout", {})
     named = layout.get("title") or {}
     label = named.get("text", "") if isinstance(named, Mapping) else str(named)
-    # a text with </script> in it would end the script
-    data = json.dumps(_finite(figure), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    data = _script(_finite(figure))
     height = float(layout.get("height") or 450)
     return (
         f'<div class="figure" role="img" aria-label="{html.escape(str(label) or "figure", quote=True)}" '
@@ -71,6 +83,15 @@ def is_external(address: str) -> bool:
     """Whether showing this address needs a request: not for `data:`, `blob:` and fragments of the page."""
     address = address.strip().lower()
     return bool(address) and not address.startswith(("data:", "blob:", "#", "about:"))
+
+
+def _record(record: Mapping[str, Any] | None) -> str:
+    return f'<script type="application/json" id="{PLACE}">{_script(record)}</script>\n' if record is not None else ""
+
+
+def _script(value: Any) -> str:
+    """JSON inside of a script: a text with </script> in it would end it."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _finite(value: Any) -> Any:

@@ -85,12 +85,13 @@ def replicate(
     workers: int = 1,
     scheduler: str | None = None,
     folder: str | Path = "reports",
+    resume: bool = False,
     progress: bool = True,
 ) -> Replication:
     """The claims of a notebook at several seeds. seeds: how many, from the notebook's own on, or which.
 
-    parameters: values over the notebook's defaults, the same for all. workers, scheduler, folder: as of `sweep`.
-    Raises UnknownName; InvalidArgument for a notebook without a parameter `seed`.
+    parameters: values over the notebook's defaults, the same for all. workers, scheduler, folder, resume: as of
+    `sweep`. Raises UnknownName; InvalidArgument for a notebook without a parameter `seed`.
 
     >>> ll.reports.replicate("00-start-here", seeds=[0, 0])
     Traceback (most recent call last):
@@ -104,7 +105,8 @@ def replicate(
         raise InvalidArgument("seed is what is replicated: say seeds=[...]")
     chosen = _chosen(seeds, known["seed"].default)
     axes: dict[str, Sequence[Value]] = {"seed": list(chosen)} | {n: [v] for n, v in (parameters or {}).items()}
-    made = sweep(path, axes, workers=workers, scheduler=scheduler, folder=folder, progress=progress)
+    where: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "folder": folder}
+    made = sweep(path, axes, **where, resume=resume, progress=progress)
     verdicts: dict[str, dict[int, Verdict]] = {}
     failures = {}
     for seed, point in zip(chosen, made.points, strict=True):

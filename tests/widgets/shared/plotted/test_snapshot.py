@@ -23,5 +23,12 @@ def test_points_are_dots_and_no_line():
     assert "L" not in drawn
 
 
+def test_an_open_mark_has_the_colour_of_its_rim():
+    open_marks = {"color": "#FFFFFF", "line": {"color": "#D55E00", "width": 2}}
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[1, 2], mode="markers", marker=open_marks))
+    assert 'stroke="#D55E00"' in picture(figure)
+    assert "FFFFFF" not in picture(figure)
+
+
 def test_what_cannot_be_drawn_is_left_out():
     assert picture(go.Figure(go.Surface(z=[[1, 2], [3, 4]]))) == ""

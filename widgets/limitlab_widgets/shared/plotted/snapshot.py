@@ -113,7 +113,8 @@ def _ends(values: list[np.ndarray], axis: Any) -> tuple[float, float]:
 
 
 def _polyline(trace: Any, x: np.ndarray, y: np.ndarray) -> str:
-    colour = (trace.line.color if trace.line else None) or (trace.marker.color if trace.marker else None)
+    # a dot is small: of an open mark it shows the rim, whose inside is of the paper's colour
+    colour = trace.line.color or trace.marker.line.color or trace.marker.color
     ink = html.escape(colour) if isinstance(colour, str) else "#0072B2"
     if trace.mode == "markers":
         shown = np.isfinite(x) & np.isfinite(y)
