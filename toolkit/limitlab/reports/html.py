@@ -28,21 +28,21 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     """The page of an executed notebook. folder: where its local pictures lie, which are embedded."""
     from bs4 import BeautifulSoup
 
-    shown, figures = _still(notebook)
+    shown, figures = still(notebook)
     soup = BeautifulSoup(_cells_to_html(shown, folder), "html.parser")
     _fold_code(soup)
     _cut_off_network(soup)
     body = str(soup)
     for index, figure in enumerate(figures):
         # after the clean-up, whose parser need not read megabytes of figure data
-        body = body.replace(_place(index), figure_block(figure))
+        body = body.replace(place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
     return page(
         title, _header(notebook, name) + body, figures=bool(figures), styles=_STYLE + _code_style(), scripts=_FOLD
     )
 
 
-def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]]]:
+def still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]]]:
     """A copy whose outputs are HTML, pictures or text, and the plotly figures taken out of it, in order."""
     import nbformat
 
@@ -54,7 +54,7 @@ def _still(notebook: NotebookNode) -> tuple[NotebookNode, list[Mapping[str, Any]
         for output in cell.outputs:
             data = output.get("data", {})
             if PLOTLY in data:
-                output.data = nbformat.from_dict({"text/html": _place(len(figures))})
+                output.data = nbformat.from_dict({"text/html": place(len(figures))})
                 figures.append(data[PLOTLY])
             elif data:
                 output.data = nbformat.from_dict(_without_kernel(data))
@@ -205,7 +205,8 @@ def _text(value: object) -> str:
     return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
 
 
-def _place(index: int) -> str:
+def place(index: int) -> str:
+    """Where `still` has left room for a figure."""
     return f'<div class="figure-place" id="limitlab-figure-{index}"></div>'
 
 

@@ -45,7 +45,7 @@ def figure_block(figure: Mapping[str, Any]) -> str:
     named = layout.get("title") or {}
     label = named.get("text", "") if isinstance(named, Mapping) else str(named)
     # a text with </script> in it would end the script
-    data = json.dumps(_finite(figure), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    data = json.dumps(finite(figure), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     height = float(layout.get("height") or 450)
     return (
         f'<div class="figure" role="img" aria-label="{html.escape(str(label) or "figure", quote=True)}" '
@@ -73,13 +73,13 @@ def is_external(address: str) -> bool:
     return bool(address) and not address.startswith(("data:", "blob:", "#", "about:"))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same JSON with null, which plotly leaves out, for numbers that JSON has not."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class _ResourceFinder(HTMLParser):
