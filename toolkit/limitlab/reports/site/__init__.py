@@ -1,4 +1,4 @@
-"""The site: the course, the reference, a gallery, measured tables and answers to questions, as pages that need no network.
+"""The site: the course, the reference, a gallery, measured tables and answers to questions, without a network.
 
 `build(root, output)` puts the sources of all pages together (`pages`): the notebooks with the outputs that they have
 stored (`lessons`), what the packages list (`reference`), and the pages of `notebooks/site/` with stored tables in the

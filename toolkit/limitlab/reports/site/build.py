@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from limitlab import systems
 from limitlab.atomic import write_atomically
 from limitlab.errors import InvalidArgument, LimitlabError
-from limitlab.reports import notebooks
 from limitlab.reports.site import reference
 from limitlab.reports.site.lessons import stage_lesson
 from limitlab.reports.site.marks import Stored
@@ -36,6 +36,8 @@ SETTINGS: dict[str, Any] = {
     "myst_heading_anchors": 3,
     "myst_update_mathjax": False,
     "nb_execution_mode": "off",
+    # MyST-NB registers its parts again where a process builds a second site
+    "suppress_warnings": ["app.add_node", "app.add_directive"],
     "nb_render_markdown_format": "myst",
 }
 
@@ -69,12 +71,13 @@ def stage(root: Path, source: Path) -> Path:
         shutil.rmtree(source)
     shutil.copytree(pages / "static", source / "_static")
     _write_plotly(source / "_static")
-    lessons = sorted((root / "notebooks").rglob("*.ipynb"))
+    order = [systems.DOOR, *(lesson for family in systems.FAMILIES for lesson in systems.lessons(family))]
+    found = {path.relative_to(root / "notebooks").as_posix(): path for path in (root / "notebooks").rglob("*.ipynb")}
     pictures = [
         picture
-        for path in lessons
-        if ".ipynb_checkpoints" not in path.parts
-        for picture in stage_lesson(path, path.relative_to(root / "notebooks").with_suffix("").as_posix(), source)
+        for lesson in sorted(found, key=lambda lesson: (order.index(lesson) if lesson in order else len(order), lesson))
+        if ".ipynb_checkpoints" not in lesson
+        for picture in stage_lesson(found[lesson], lesson.removesuffix(".ipynb"), source)
     ]
     stored = Stored(root, pictures)
     for page in sorted(pages.glob("*.md")):
@@ -102,5 +105,5 @@ def _write_reference(root: Path, source: Path) -> None:
     for package in packages.packages():
         write_atomically(source / "api" / f"{package}.rst", reference.page(package, packages))
     sources = {module: str(packages.path(module)) for module in reference.modules(packages)}
-    facts = {"sources": sources, "homonyms": reference.homonyms(packages)}
+    facts = {"sources": sources, "known": reference.unmistakable(packages)}
     write_atomically(source / "reference.json", json.dumps(facts))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
-    app.connect("doctree-read", _without_homonyms)
+    app.connect("doctree-read", _link_what_is_listed)
     app.connect("build-finished", _write_sources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -37,14 +37,14 @@ def _block(translator: Any, node: nodes.math_block) -> None:
     raise SkipNode
 
 
-def _without_homonyms(app: Sphinx, document: nodes.document) -> None:
-    """No link from a type in a signature where several things have its name."""
+def _link_what_is_listed(app: Sphinx, document: nodes.document) -> None:
+    """A link from a type in a signature only to what is listed, and only where nothing else has its name."""
     from sphinx.addnodes import desc_signature, pending_xref
 
-    homonyms = set(_facts(app)["homonyms"])
+    known = set(_facts(app)["known"])
     for signature in document.findall(desc_signature):
         for link in list(signature.findall(pending_xref)):
-            if link["reftarget"].rpartition(".")[2] in homonyms:
+            if link["reftarget"].rpartition(".")[2] not in known:
                 link.replace_self(link.children)
 
 

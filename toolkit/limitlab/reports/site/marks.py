@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 from limitlab import systems
 from limitlab.errors import InvalidArgument, one_of
@@ -60,7 +61,8 @@ class Stored:
 
     def course(self, family: str) -> str:
         """The lessons of a part: what each is about."""
-        read = systems.lessons(one_of("family", family, systems.FAMILIES))
+        one_of("family", family, systems.FAMILIES)
+        read = systems.lessons(cast(systems.Family, family))
         rows = [f"| {number} | [{_title(self.root, path)}](lessons/{path}) | {about} |"
                 for number, (path, about) in enumerate(read.items(), start=1)]  # fmt: skip
         return "\n".join(["| | lesson | about |", "|---:|---|---|", *rows])

@@ -47,12 +47,8 @@ class Source:
 
     def packages(self) -> list[str]:
         """The packages that list names, by name."""
-        found = []
-        for tree in self.trees:
-            for path in sorted(tree.rglob("__init__.py")):
-                if listed(tree_of(path)):
-                    found.append(".".join(path.relative_to(tree).parent.parts))
-        return found
+        paths = ((tree, path) for tree in self.trees for path in sorted(tree.rglob("__init__.py")))
+        return [".".join(path.relative_to(tree).parent.parts) for tree, path in paths if listed(tree_of(path))]
 
 
 def page(package: str, source: Source) -> str:
@@ -105,13 +101,14 @@ def resolve(module: str, name: str, source: Source) -> tuple[str, str | None]:
     raise InvalidArgument(f"{module} has no {name}")
 
 
-def homonyms(source: Source) -> list[str]:
-    """Names that several modules define: an annotation that holds one may mean either."""
+def unmistakable(source: Source) -> list[str]:
+    """The listed names that one module alone defines: in an annotation, they mean nothing else."""
     counted: Counter[str] = Counter()
     for tree in source.trees:
         for path in tree.rglob("*.py"):
             counted.update(set(DEFINED.findall(path.read_text(encoding="utf-8"))))
-    return sorted(name for name, count in counted.items() if count > 1)
+    names = Counter(name for package in source.packages() for name in listed(tree_of(source.path(package))))
+    return sorted(name for name, times in names.items() if times == 1 and counted[name] == 1)
 
 
 def definition(path: Path, name: str) -> tuple[Definition, str]:
@@ -192,7 +189,9 @@ def _method(node: ast.FunctionDef) -> str:
     decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
     said = text(ast.get_docstring(node) or "")
     if decorators & {"property", "cached_property"}:
-        return _directive("py:property", node.name, said, [f":type: {ast.unparse(node.returns)}"] if node.returns else [])
+        return _directive(
+            "py:property", node.name, said, [f":type: {ast.unparse(node.returns)}"] if node.returns else []
+        )
     kinds = [f":{kind}:" for kind in ("staticmethod", "classmethod") if kind in decorators]
     return _directive("py:method", node.name + _signature(node, bound="staticmethod" not in decorators), said, kinds)
 
