@@ -69,6 +69,15 @@ def test_answers_to_questions_run_as_they_stand(tmp_path, monkeypatch):
     assert not runner.failures, "".join(said)
 
 
+def test_what_a_page_shows_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMITLAB_HOME", str(tmp_path / "home"))
+    pages = sorted(QUESTIONS.parent.glob("*.md"))
+    shown = [re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.M) for page in pages]
+    assert any(shown)
+    for block in (block for blocks in shown for block in blocks):
+        exec(compile(block, "a page", "exec"), {})
+
+
 def test_every_question_names_a_source_or_a_page():
     answers = re.split(r"^### ", QUESTIONS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     assert len(answers) >= 20

@@ -29,6 +29,8 @@ SETTINGS: dict[str, Any] = {
     "html_math_renderer": "mathml",
     "html_copy_source": False,
     "html_show_sourcelink": False,
+    # summaries are fetched, which a page from a disk may not
+    "html_show_search_summary": False,
     "add_module_names": False,
     "python_maximum_signature_line_length": 88,
     "pygments_style": "default",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -92,9 +93,10 @@ class Stored:
 
     @cached_property
     def _benchmark_page(self) -> str:
-        output = self.root / "build" / "docs" / "benchmarks.html"
-        _printed(self.root, "tests/benchmarks/page.py", "--output", str(output))
-        return output.read_text(encoding="utf-8").partition("<h1>")[2].partition("</body>")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "benchmarks.html"
+            _printed(self.root, "tests/benchmarks/page.py", "--output", str(output))
+            return output.read_text(encoding="utf-8").partition("<h1>")[2].partition("</body>")[0]
 
 
 MARKS: dict[str, Callable[[Stored, str], str]] = {
