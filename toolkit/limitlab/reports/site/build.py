@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
     "myst_update_mathjax": False,
     "nb_execution_mode": "off",
     # MyST-NB registers its parts again where a process builds a second site
-    "suppress_warnings": ["app.add_node", "app.add_directive"],
+    "suppress_warnings": ["app.add_node", "app.add_directive", "app.add_role"],
     "nb_render_markdown_format": "myst",
 }
 
