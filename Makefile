@@ -5,7 +5,7 @@ RUN := .venv/bin
 MAIN_NOTEBOOK := operators/01-fourier-neural-operator
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations=20
 
-.PHONY: setup lab report store test quick claims check bench clean
+.PHONY: setup lab report store test quick claims check bench docs clean
 
 setup: .venv/.complete
 
@@ -50,5 +50,9 @@ check: setup
 bench: setup
 	$(RUN)/python tests/benchmarks/every.py
 
+# the site, from what the lessons and the benchmarks have stored: build/docs/html/index.html, which needs no network
+docs: setup
+	$(RUN)/python -m limitlab.reports.site --output build/docs
+
 clean:
-	rm -rf .venv .tools reports runs
+	rm -rf .venv .tools build reports runs

@@ -33,7 +33,7 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     from bs4 import BeautifulSoup
 
     link = LINK.format(address=quote(f"{name}.ipynb"))
-    shown, figures = _still(notebook, link)
+    shown, figures = still(notebook, link)
     soup = BeautifulSoup(_cells_to_html(shown, folder), "html.parser")
     _fold_code(soup)
     _link_snapshots(soup, link)
@@ -41,7 +41,7 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     body = str(soup)
     for index, figure in enumerate(figures):
         # after the clean-up, whose parser need not read megabytes of figure data
-        body = body.replace(_place(index), figure_block(figure))
+        body = body.replace(place(index), figure_block(figure))
     title = notebooks.title(notebook) or name
     made = notebook.metadata.get("limitlab", {})
     record = {key: made[key] for key in FIELDS if key in made} if "source" in made else None
@@ -50,7 +50,7 @@ def render(notebook: NotebookNode, name: str, folder: str = "") -> str:
     return page(title, body, figures=bool(figures), styles=styles, scripts=_FOLD, record=record)
 
 
-def _still(notebook: NotebookNode, link: str) -> tuple[NotebookNode, list[Mapping[str, Any]]]:
+def still(notebook: NotebookNode, link: str = "open the notebook") -> tuple[NotebookNode, list[Mapping[str, Any]]]:
     """A copy whose outputs are HTML, pictures or text, and the plotly figures taken out of it, in order."""
     import nbformat
 
@@ -64,7 +64,7 @@ def _still(notebook: NotebookNode, link: str) -> tuple[NotebookNode, list[Mappin
         for output in cell.outputs:
             data = output.get("data", {})
             if PLOTLY in data:
-                output.data = nbformat.from_dict({"text/html": _place(len(figures))})
+                output.data = nbformat.from_dict({"text/html": place(len(figures))})
                 figures.append(data[PLOTLY])
             elif data:
                 output.data = nbformat.from_dict(_without_kernel(data, live))
@@ -234,7 +234,8 @@ def _text(value: object) -> str:
     return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
 
 
-def _place(index: int) -> str:
+def place(index: int) -> str:
+    """Where `still` has left room for a figure."""
     return f'<div class="figure-place" id="limitlab-figure-{index}"></div>'
 
 

@@ -57,7 +57,7 @@ def figure_block(figure: Mapping[str, Any]) -> str:
     layout = figure.get("layout", {})
     named = layout.get("title") or {}
     label = named.get("text", "") if isinstance(named, Mapping) else str(named)
-    data = _script(_finite(figure))
+    data = _script(finite(figure))
     height = float(layout.get("height") or 450)
     return (
         f'<div class="figure" role="img" aria-label="{html.escape(str(label) or "figure", quote=True)}" '
@@ -94,13 +94,13 @@ def _script(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same JSON with null, which plotly leaves out, for numbers that JSON has not."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class _ResourceFinder(HTMLParser):
