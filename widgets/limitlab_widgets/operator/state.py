@@ -6,6 +6,7 @@ All numbers come from `limitlab.experiments`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,7 @@ class OperatorState(SubjectState):
         self.measured: dict[str, xr.Dataset] = {}
         self.settings_of: dict[str, OperatorSettings] = {}
         self.origins: dict[str, Origin] = {}
+        self.trained: dict[str, nn.Module] = {}
         self._begun: Any = None
         self._modules = dict(models or {})
         self._experiments: dict[tuple[Any, str, str], OperatorExperiment] = {}
@@ -297,7 +299,10 @@ class OperatorState(SubjectState):
         baseline = OPERATORS[goal.baseline].build(data.task, settings)
         predictions, measured = _evaluate(goal, prepared, baseline, settings)
         with self.lock:
-            for table in (self.predictions, self.measured, self.settings_of, self.origins, self.training.logs):
+            for table in (
+                *(self.predictions, self.measured, self.settings_of, self.origins),
+                *(self.trained, self.training.logs),
+            ):
                 table.clear()
             self._data_of = made_of
             self.predictions[goal.baseline], self.measured[goal.baseline] = predictions, measured
@@ -324,6 +329,8 @@ class OperatorState(SubjectState):
             for name, (predictions, measured) in evaluated.items():
                 self.predictions[name], self.measured[name] = predictions, measured
                 self.settings_of[name] = settings
+                # a copy: after a pause the training goes on with the model
+                self.trained[name] = copy.deepcopy(models[name])
                 steps = len(self.training.logs.get((name, settings.seed_range[0]), ()))
                 self.origins[name] = dataclasses.replace(self._begun, settings=settings, steps=steps)
             self.models = tuple(name for name in self.titles if name in self.predictions)

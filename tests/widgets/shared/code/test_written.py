@@ -37,7 +37,7 @@ def test_a_problem_that_is_more_than_numbers_and_texts_is_refused():
 
 def test_literals_are_read_back_as_they_were():
     value = {"a": (1, 2.5, None, True), "b": "it's", "c": [np.int64(3)], "d": {"e": ()}}
-    assert eval(literal(value)) == {"a": (1, 2.5, None, True), "b": "it's", "c": (3,), "d": {"e": ()}}
+    assert eval(literal(value)) == {"a": (1, 2.5, None, True), "b": "it's", "c": [3], "d": {"e": ()}}
     with pytest.raises(InvalidArgument, match="numbers and texts alone"):
         literal(np.zeros(3))
 

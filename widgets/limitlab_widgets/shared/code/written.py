@@ -6,6 +6,7 @@ What is written of a problem is built again here, and must decide the same numbe
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,11 +16,11 @@ from limitlab.experiments import Settings
 from limitlab.problems import DynamicalProblem, Problem, TextLaw
 
 IMPORTS = {
-    "dataclasses.": "import dataclasses",
-    "Path(": "from pathlib import Path",
-    "np.": "import numpy as np",
-    "torch.": "import torch",
-    "ll.": "import limitlab as ll",
+    r"\bdataclasses\.": "import dataclasses",
+    r"\bPath\(": "from pathlib import Path",
+    r"\bnp\.": "import numpy as np",
+    r"\btorch\.": "import torch",
+    r"\bll\.": "import limitlab as ll",
 }
 PARSED = {
     "ode": ("span", "frames", "sites", "ends", "stiff", "rtol", "atol"),
@@ -39,7 +40,7 @@ def code_of(lines: Sequence[str]) -> str:
     problem = ll.problems.get('burgers')
     """
     text = "\n".join(lines)
-    imports = [line for used, line in IMPORTS.items() if used in text]
+    imports = [line for used, line in IMPORTS.items() if re.search(used, text)]
     return "\n".join([*imports, "", text])
 
 
@@ -48,11 +49,13 @@ def literal(value: Any) -> str:
 
     >>> from limitlab_widgets.shared.code.written import literal
     >>> literal({"models": ["fno"], "rate": torch.tensor(0.5)})
-    "{'models': ('fno',), 'rate': 0.5}"
+    "{'models': ['fno'], 'rate': 0.5}"
     """
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(key)}: {literal(part)}" for key, part in value.items()) + "}"
-    if isinstance(value, tuple | list):
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, tuple):
         inside = ", ".join(map(literal, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     if type(value).__name__ in problems.__all__ and dataclasses.is_dataclass(value):
