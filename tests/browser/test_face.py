@@ -121,7 +121,7 @@ def test_a_studio_is_used_by_keyboard_alone_is_named_throughout_and_read_in_both
         heads.nth(number).focus()
         if heads.nth(number).get_attribute("aria-expanded") == "false":
             page.keyboard.press("Enter")
-        assert heads.nth(number).get_attribute("aria-expanded") == "true"
+        page.wait_for_function("() => document.activeElement.getAttribute('aria-expanded') === 'true'")
     page.locator(".limitlab-studio button", has_text="Code").last.focus()
     page.keyboard.press("Enter")
     page.locator(".limitlab-code").wait_for()
