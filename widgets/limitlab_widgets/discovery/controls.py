@@ -311,7 +311,7 @@ class LearningPanel(widgets.VBox):
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
         stage = f"{state.stage}: " if state.stage and state.activity else ""
         text = html.escape(f"{stage}{state.activity}{left}" or "nothing was learned yet")
-        self.status.value = f'<span class="limitlab-note" role="status">{text}</span>'
+        self.status.value = f'<span class="limitlab-note limitlab-status">{text}</span>'
 
     def _show_error(self, _change: dict[str, Any] | None = None) -> None:
         self.error.value, self.warning.value = error_text(self._state.error), warning_text(self._state.warning)

@@ -229,7 +229,8 @@ def fitted_text(equations: tuple[str, ...], completed: Completed, refits: Refits
         constants = ", ".join(f"{value:.4g} &plusmn; {error:.1g}" for value, error in numbers)
         lines.append(f'<div class="limitlab-note">constants {constants or "none"}</div>')
     rows = "".join(_row(row, row is completed) for row in refits.rows[:MOST_REFITS])
-    table = f'<table class="limitlab-table"><tr><th>BIC</th><th>constants</th><th>mean square</th></tr>{rows}</table>'
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("BIC", "constants", "mean square"))
+    table = f'<table class="limitlab-table"><tr>{heads}</tr>{rows}</table>'
     return f"Fitted to the measurements by simulation:{''.join(lines)}{table}"
 
 

@@ -86,7 +86,7 @@ class DiscoveryState(StudioState):
         super().__init__()
         chosen = _named(problem)
         self.measured: Any = None
-        self._measured_of: Sampling | None = None
+        self.measured_of: Sampling | None = None
         self.learning = Learning(self.plan)
         self.forecast = Forecast()
         self._patience = FIRST_PATIENCE
@@ -223,7 +223,7 @@ class DiscoveryState(StudioState):
         self.complaint = ""
         self.settings_revision += 1
         sampling = self.sampling
-        if sampling == self._measured_of:
+        if sampling == self.measured_of:
             self.settle()
         else:
             self.work(partial(self._measure, sampling), patience=self._patience)
@@ -253,7 +253,7 @@ class DiscoveryState(StudioState):
             raise InvalidArgument(f"the solve was stopped after {PATIENT_SECONDS:g} s: shorten the span") from None
         with self.lock:
             check()
-            self.measured, self._measured_of = measured, sampling
+            self.measured, self.measured_of = measured, sampling
         self.revision += 1
 
     def _take_learned(self, _change: dict[str, Any]) -> None:

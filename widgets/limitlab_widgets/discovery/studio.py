@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -18,6 +19,7 @@ from limitlab.discovery.terms import MOST_STATES, Hideable, require_suitable, te
 from limitlab.errors import InvalidArgument
 from limitlab.problems import ODEProblem
 from limitlab.problems.pde.periodic import PeriodicProblem
+from limitlab_widgets.discovery.code import discovery_code
 from limitlab_widgets.discovery.controls import LearningPanel, MeasurementPanel, TermBoxes
 from limitlab_widgets.discovery.drawing import FIGURES
 from limitlab_widgets.discovery.figures import losses
@@ -25,6 +27,7 @@ from limitlab_widgets.discovery.formulas import ForecastPanel, FrontPanel
 from limitlab_widgets.discovery.learned import Learned
 from limitlab_widgets.discovery.sampling import suited
 from limitlab_widgets.discovery.state import FIRST, DiscoveryState
+from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.controls import described
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import card, columns, display, row, share
@@ -68,7 +71,8 @@ class DiscoveryStudio(Studio):
         self.hidden = FigurePanel(height=HEIGHT + 40, label="the hidden term beside the truth, with the visited set")
         self.formulas = FrontPanel(learning, HEIGHT + 20)
         self.forecast = ForecastPanel(state.forecast, FORECAST_HEIGHT)
-        super().__init__(self._arranged(), states=[state], main=self.curves)
+        code = CodePanel(partial(discovery_code, state), state, learning)
+        super().__init__(self._arranged(), states=[state], main=self.curves, code=code)
         self._connect()
         self._draw_measured()
         self._draw_learned()

@@ -66,7 +66,7 @@ class NeuralDEState(StudioState):
         self.probe = Probe()
         self.training = TrainingState(self._begin, self._take_data, self._take_models, peek=self._peek)
         self._data_of: tuple[Any, ...] = ()
-        self._begun = source
+        self.begun = source
         with self.together():
             self.data, self.kind, self.options = data, kind, options
 
@@ -91,7 +91,7 @@ class NeuralDEState(StudioState):
         return source.experiment, source.settings(self.size, self.kind, self.options)
 
     def _begin(self) -> tuple[Experiment[Any, Any], Any]:
-        self._begun = self.source
+        self.begun = self.source
         return self.plan()
 
     def refusal(self, kind: str) -> str:
@@ -188,7 +188,7 @@ class NeuralDEState(StudioState):
 
     def _take_data(self, prepared: Prepared) -> None:
         settings = self.training.settings
-        made_of = _key(self._begun, settings)
+        made_of = _key(self.begun, settings)
         # what an untrained model does shows the data, too
         fresh = prepared.trials[0].build(settings.seed_range[0])
         first = Moment(0, looked_at(settings, prepared.data, fresh))

@@ -13,11 +13,13 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab_widgets.neural_de import figures
+from limitlab_widgets.neural_de.code import neural_de_code
 from limitlab_widgets.neural_de.controls import ClassPanel, SettingControls, SourcePanel
 from limitlab_widgets.neural_de.moments import Moment, name_of
 from limitlab_widgets.neural_de.probe import HIGHEST
 from limitlab_widgets.neural_de.sources import PARTS, SERIES
 from limitlab_widgets.neural_de.state import NeuralDEState
+from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.controls import described, linked, offer
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import card, columns, display, fold, row, share
@@ -66,7 +68,8 @@ class NeuralDEStudio(Studio):
         self.missing = FigurePanel(height=SIDE, label="accuracy of every class against the share missing at test")
         self.gaps = FigurePanel(height=SIDE, label="a test series with its gaps")
         self.no_path = widgets.HTML(f'<span class="limitlab-note">{NO_PATH}</span>')
-        super().__init__(self._arranged(), states=[state], main=self.paths)
+        code = CodePanel(self._code, state, state.probe, self.moment, self.sample)
+        super().__init__(self._arranged(), states=[state], main=self.paths, code=code)
         self._connect()
         self._draw()
         self._draw_probe()
@@ -123,6 +126,9 @@ class NeuralDEStudio(Studio):
         self.shown.observe(self._look_at, "value")
         for of in (state, state.probe):
             of.observe(self.renew_picture, "revision")
+
+    def _code(self) -> str:
+        return neural_de_code(self.state, self.moment.value, self.sample.value)
 
     def _enable(self, _change: dict[str, Any] | None = None) -> None:
         free = self.state.training.phase in ("empty", "ready")

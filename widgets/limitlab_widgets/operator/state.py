@@ -6,6 +6,7 @@ All numbers come from `limitlab.experiments`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from limitlab.experiments.operators._learning import Build, OperatorSettings, wi
 from limitlab.experiments.operators._rollouts import RolloutSettings
 from limitlab.experiments.operators.own.operator_learning import OwnSettings
 from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.code import Origin
 from limitlab_widgets.operator.goals import GOALS, Goal
 from limitlab_widgets.operator.own_file import OwnFile
 from limitlab_widgets.operator.subject import SubjectState
@@ -84,10 +86,13 @@ class OperatorState(SubjectState):
         self.titles = {name: row.title for name, row in OPERATORS.items()}
         self.titles |= {name: f"{name}, a model of yours" for name in models or ()}
         self.learners = (*(name for name, row in OPERATORS.items() if row.trains), *(models or ()))
-        self.training = TrainingState(self.plan, self._take_data, self._take_models)
+        self.training = TrainingState(self._begin, self._take_data, self._take_models)
         self.predictions: dict[str, dict[int, xr.Dataset]] = {}
         self.measured: dict[str, xr.Dataset] = {}
         self.settings_of: dict[str, OperatorSettings] = {}
+        self.origins: dict[str, Origin] = {}
+        self.trained: dict[str, nn.Module] = {}
+        self._begun: Any = None
         self._modules = dict(models or {})
         self._experiments: dict[tuple[Any, str, str], OperatorExperiment] = {}
         self._data_of: tuple[Any, ...] = ()
@@ -128,6 +133,11 @@ class OperatorState(SubjectState):
         options = {"parameters": parameters, "models": models, "seeds": 1}
         experiment = self._experiment_of(self.operator if own else "")
         return experiment, self._configured(experiment, {**self.options, **options})
+
+    def _begin(self) -> tuple[OperatorExperiment, OperatorSettings]:
+        experiment, settings = self.plan()
+        self._begun = Origin(self.subject, self.goal, experiment, settings, 0)
+        return experiment, settings
 
     @property
     def predicted(self) -> xr.Dataset | None:
@@ -295,11 +305,14 @@ class OperatorState(SubjectState):
         baseline = OPERATORS[goal.baseline].build(data.task, settings)
         predictions, measured = _evaluate(goal, prepared, baseline, settings)
         with self.lock:
-            for table in (self.predictions, self.measured, self.settings_of, self.training.logs):
+            for table in (
+                *(self.predictions, self.measured, self.settings_of, self.origins),
+                *(self.trained, self.training.logs),
+            ):
                 table.clear()
             self._data_of = made_of
             self.predictions[goal.baseline], self.measured[goal.baseline] = predictions, measured
-            self.settings_of[goal.baseline] = settings
+            self.settings_of[goal.baseline], self.origins[goal.baseline] = settings, self._begun
             self.beside = ""
             # the sample before the samples: it must exist among the old functions and among the new ones
             self.sample = min(self.sample, settings.test_samples - 1)
@@ -322,6 +335,10 @@ class OperatorState(SubjectState):
             for name, (predictions, measured) in evaluated.items():
                 self.predictions[name], self.measured[name] = predictions, measured
                 self.settings_of[name] = settings
+                # a copy: after a pause the training goes on with the model
+                self.trained[name] = copy.deepcopy(models[name])
+                steps = len(self.training.logs.get((name, settings.seed_range[0]), ()))
+                self.origins[name] = dataclasses.replace(self._begun, settings=settings, steps=steps)
             self.models = tuple(name for name in self.titles if name in self.predictions)
             self.model = list(evaluated)[-1]
             self.revision += 1

@@ -21,9 +21,12 @@ from limitlab import figures, problems
 from limitlab.errors import LimitlabError
 from limitlab.experiments.operators._learning import Build
 from limitlab.operators import OPERATORS
+from limitlab_widgets.operator.code import operator_code
 from limitlab_widgets.operator.own_file import FilePanel
 from limitlab_widgets.operator.settings import SettingsPanel
 from limitlab_widgets.operator.state import OperatorState
+from limitlab_widgets.operator.worst_panel import WorstPanel, WorstState
+from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.controls import described, linked, offer
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import card, columns, display, fold, row, share
@@ -90,7 +93,9 @@ class OperatorStudio(Studio):
         self.triptych = FigurePanel(label="truth, prediction and error of one test function")
         self.against_resolution = FigurePanel(height=SIDE, label="error against the resolution of the test")
         self.spectrum = FigurePanel(height=SIDE, label="spectrum of the truth and of the error")
-        super().__init__(self._arranged(), states=[state], main=self.triptych)
+        self.worst = WorstPanel(WorstState(state))
+        code = CodePanel(partial(operator_code, state), state)
+        super().__init__(self._arranged(), states=[self.worst.state, state], main=self.triptych, code=code)
         display(self.step, False)
         self._connect()
         self._enable_controls()
@@ -127,7 +132,7 @@ class OperatorStudio(Studio):
             self.verdict,
             self.drawn,
         ]
-        return [columns(controls, [card("4 &nbsp; Test functions", look)])]
+        return [columns(controls, [card("4 &nbsp; Test functions", look), card("5 &nbsp; Worst input", [self.worst])])]
 
     def _connect(self) -> None:
         state = self.state

@@ -71,8 +71,7 @@ class FigurePanel(widgets.VBox):
             if not self.figure.in_view:
                 self._edit = edit
                 return
-            with self.figure.batch_update():
-                edit(self.figure)
+            self._make(edit)
 
     def catch_up(self, _change: Any = None) -> None:
         """Do what waits for the figure to come into view."""
@@ -88,8 +87,7 @@ class FigurePanel(widgets.VBox):
             if drawn is not None:
                 self._draw(drawn)
             if edit is not None:
-                with self.figure.batch_update():
-                    edit(self.figure)
+                self._make(edit)
 
     def clear(self) -> None:
         """Show no figure."""
@@ -112,6 +110,11 @@ class FigurePanel(widgets.VBox):
             self._library.release(self)
         super().close()
 
+    def _make(self, edit: Edit) -> None:
+        with self.figure.batch_update():
+            edit(self.figure)
+        self.figure.describe()
+
     def _draw(self, drawn: Drawn) -> None:
         from limitlab_widgets.shared.plotted.plotly_widget import FigureWidget
 
@@ -124,6 +127,7 @@ class FigurePanel(widgets.VBox):
             self._themed = self._template()
             figure = drawn.figure() if isinstance(drawn, Sketch) else drawn
             self._replace(FigureWidget(figure.update_layout(template=self._themed), self.label))
+            self.figure.describe()
             return
         if self._themed != self._template():
             self.follow_theme()
@@ -132,6 +136,7 @@ class FigurePanel(widgets.VBox):
             self.figure.data = ()
             self.figure.add_traces(traces)
         self._update(traces, layout)
+        self.figure.describe()
 
     def _update(self, traces: list[dict[str, Any]], layout: dict[str, Any]) -> None:
         figure = self.figure

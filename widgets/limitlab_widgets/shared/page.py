@@ -1,4 +1,4 @@
-"""What a studio has to know of the page that it stands on, and what it adds there: theme, look, names for controls."""
+"""What a studio has to know of the page that it stands on, and what it adds there: theme, look, names, keys, news."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ body[data-jp-theme-light="false"] .limitlab-old { color: #ffcf85; }
 .limitlab-table th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color2, #d0d7de); }
 .limitlab-table th:first-child, .limitlab-table td:first-child { text-align: left; padding-left: 0; }
 .limitlab-wide { overflow-x: auto; }
+.limitlab-studio :is(button, input, select, textarea, pre, [tabindex], [contenteditable]):focus-visible {
+  outline: 2px solid var(--jp-brand-color1, #1976d2) !important; outline-offset: 1px;
+}
+.limitlab-studio .lm-TabBar-tab { color: var(--jp-ui-font-color1, #1f2328) !important; }
+.limitlab-aloud { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 900px) {
   .limitlab-columns { flex-flow: column nowrap; align-items: stretch; }
   .limitlab-controls, .limitlab-figures { flex: 0 0 auto; width: 100%; }
@@ -39,26 +44,63 @@ body[data-jp-theme-light="false"] .limitlab-old { color: #ffcf85; }
 
 
 class Page(anywidget.AnyWidget):
-    """Draws nothing; `dark` follows the theme of JupyterLab, and every slider of the studio gets its name.
+    """Draws nothing; `dark` follows the theme of JupyterLab, and what ipywidgets leaves mute or mouse-only is mended.
 
-    A slider's handle is a thing of its own in the page, which its label does not belong to: it takes the tooltip of the
-    control, or the label where there is none, as a screen reader cannot read a formula.
+    Every slider, readout and picker gets its name: the tooltip of the control, or the label where there is none, as a
+    screen reader cannot read a formula. Titles that unfold are buttons for the keyboard too. Bars of progress have a
+    value, and what goes on (texts of the class limitlab-status) is said aloud, every few seconds at most.
     """
 
     dark = Bool(False).tag(sync=True)
     _css = STYLE
     _esm = """
-    function nameSliders(studio) {
-      for (const handle of studio.querySelectorAll(".noUi-handle:not([aria-label])")) {
-        const control = handle.closest(".widget-inline-hbox");
-        const label = control?.querySelector(":scope > .widget-label");
-        const name = control?.title || label?.title || control?.querySelector("[title]")?.title || label?.textContent;
-        if (name) handle.setAttribute("aria-label", name);
+    const NAMED = ".noUi-handle, .widget-readout, input, select, textarea";
+    const FOLDED = ".jupyter-widget-Collapse-header";
+    const NEWS_EVERY = 4000;
+
+    function nameOf(part) {
+      const control = part.closest(".widget-inline-hbox");
+      const label = control?.querySelector(":scope > .widget-label");
+      return control?.title || label?.title || control?.querySelector("[title]")?.title || label?.textContent;
+    }
+    function nameParts(studio) {
+      for (const part of studio.querySelectorAll(NAMED)) {
+        if (part.getAttribute("aria-label")) continue;
+        const labels = [...(part.labels ?? [])];
+        const readable = labels.some((l) => l.textContent.trim() && !l.querySelector("mjx-container"));
+        const name = readable ? "" : part.title || nameOf(part);
+        if (name) part.setAttribute("aria-label", name);
+        if (name && part.classList.contains("widget-readout")) part.setAttribute("role", "textbox");
       }
+      for (const bar of studio.querySelectorAll(".widget-hprogress .progress")) {
+        const inner = bar.querySelector(".progress-bar");
+        bar.setAttribute("role", "progressbar");
+        bar.setAttribute("aria-label", "progress");
+        bar.setAttribute("aria-valuenow", Math.round(parseFloat(inner?.style.width) || 0));
+      }
+      for (const head of studio.querySelectorAll(FOLDED)) unfoldByKeys(head);
+    }
+    function unfoldByKeys(head) {
+      head.setAttribute("aria-expanded", String(head.parentElement.classList.contains("jupyter-widget-Collapse-open")));
+      if (head.getAttribute("role") === "button") return;
+      head.setAttribute("role", "button");
+      head.tabIndex = 0;
+      head.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        event.stopPropagation();
+        head.click();
+      });
+    }
+    function news(studio) {
+      const texts = [...studio.querySelectorAll(".limitlab-status")].filter((e) => e.offsetParent);
+      return texts.map((e) => e.textContent.trim()).filter(Boolean).join("; ");
     }
     export default {
       render({ model, el }) {
-        el.style.display = "none";
+        el.classList.add("limitlab-aloud");
+        el.setAttribute("role", "status");
+        el.setAttribute("aria-live", "polite");
         const look = () => {
           const dark = document.body.dataset.jpThemeLight === "false";
           if (dark !== model.get("dark")) { model.set("dark", dark); model.save_changes(); }
@@ -66,16 +108,32 @@ class Page(anywidget.AnyWidget):
         look();
         const theme = new MutationObserver(look);
         theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-        let controls = null;
+        let controls = null, frame = 0, aloud = 0;
         const begin = setInterval(() => {
           const studio = el.isConnected && el.closest(".limitlab-studio");
           if (!studio) return;
           clearInterval(begin);
-          nameSliders(studio);
-          controls = new MutationObserver(() => nameSliders(studio));
-          controls.observe(studio, { childList: true, subtree: true });
+          nameParts(studio);
+          let told = news(studio);
+          controls = new MutationObserver(() => {
+            cancelAnimationFrame(frame);
+            frame = requestAnimationFrame(() => nameParts(studio));
+          });
+          controls.observe(studio, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+          aloud = setInterval(() => {
+            nameParts(studio);
+            const now = news(studio);
+            // what stood there when the page was opened is no news
+            if (now !== told) el.textContent = told = now;
+          }, NEWS_EVERY);
         }, 50);
-        return () => { clearInterval(begin); theme.disconnect(); controls?.disconnect(); };
+        return () => {
+          clearInterval(begin);
+          clearInterval(aloud);
+          cancelAnimationFrame(frame);
+          theme.disconnect();
+          controls?.disconnect();
+        };
       },
     };
     """

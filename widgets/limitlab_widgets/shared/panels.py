@@ -176,6 +176,7 @@ class TrainingPanel(widgets.VBox):
             control.on_click(lambda _button, command=command: getattr(self._state, command)())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
         self.status = widgets.Label("no data yet", layout=widgets.Layout(width="auto"))
+        self.status.add_class("limitlab-status")
         self.error, self.warning = widgets.HTML(), widgets.HTML()
         self.curve = FigurePanel(height=280, label="the loss as it falls")
         rows = [("prepare", "train"), ("pause", "resume", "stop")]

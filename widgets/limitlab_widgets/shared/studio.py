@@ -6,12 +6,14 @@
             self.radius = linked(self.state, "radius", described(...))
             self.curve = FigurePanel(label="the curve")
             sheet = columns([card("Circle", [self.radius])], [StaleNote(self.state), self.curve])
-            super().__init__([sheet], states=[self.state], main=self.curve)
+            code = CodePanel(partial(circle_code, self.state), self.state)
+            super().__init__([sheet], states=[self.state], main=self.curve, code=code)
             self.state.observe(self._draw, "revision")
 
         def summary(self):
             return [f"radius {self.state.radius:.3g}"]
 
+`circle_code(state)` stands in a module `code` of the studio's folder, and writes with shared/code/written.py.
 `columns`, `card`, `fold` and `row` are in layout.py, `linked` and the controls in controls.py, panels of several
 studios in panels.py. What is taken off the page for good is passed to `discard` (widget_tree.py).
 """
@@ -25,6 +27,7 @@ from typing import Any, Protocol
 
 import ipywidgets as widgets
 
+from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.page import Page
 from limitlab_widgets.shared.plotted.snapshot import snapshot
@@ -42,19 +45,21 @@ class Closes(Protocol):
 
 
 class Studio(widgets.VBox):
-    """A page of controls and figures over states. states: closed with it. main: the figure of its picture.
+    """A page of controls and figures over states. states: closed with it. main: the figure of its picture. code: last.
 
     Shown by a cell, it closes the studios that earlier runs of that cell showed. A saved notebook keeps its picture.
     """
 
     states: Sequence[Closes] = ()
 
-    def __init__(self, children: Sequence[widgets.Widget], *, states: Sequence[Closes], main: FigurePanel) -> None:
-        self.states, self.main = tuple(states), main
+    def __init__(
+        self, children: Sequence[widgets.Widget], *, states: Sequence[Closes], main: FigurePanel, code: CodePanel
+    ) -> None:
+        self.states, self.main, self.code = tuple(states), main, code
         self.page = Page()
         self._picture: Any = None
         self._pictures = Worker(QUIET_SECONDS)
-        super().__init__([self.page, *children])
+        super().__init__([self.page, *children, code])
         self.add_class("limitlab-studio")
         self.page.observe(self._follow_theme, "dark")
 

@@ -12,6 +12,7 @@ from limitlab.errors import LimitlabError
 from limitlab.problems import Parameter, SDEProblem
 from limitlab.problems.dynamical import NEARBY
 from limitlab_widgets.shared.controls import described, is_echo, linked, parameter_slider, show_value
+from limitlab_widgets.shared.drawing.point_pad import PointPad
 from limitlab_widgets.shared.layout import display, fold
 from limitlab_widgets.shared.widget_tree import discard
 from limitlab_widgets.solver.methods import ABOUT, GROUPS, SENSE, System, refusal
@@ -40,7 +41,9 @@ class StartPanel(widgets.VBox):
             "times that are dense at the start, on a logarithmic axis",
             indent=False,
         )
-        super().__init__([self._sliders, linked(state, "log_time", self.log_time)])
+        self.pad = PointPad(self._put, state.refuse)
+        self.drawn_start = fold("put the start in a plane", [self.pad])
+        super().__init__([self._sliders, self.drawn_start, linked(state, "log_time", self.log_time)])
         state.observe(self._follow, "settings_revision")
         self._follow()
 
@@ -55,6 +58,7 @@ class StartPanel(widgets.VBox):
             for slider, value in zip(self.initial, state.start[0].tolist(), strict=False):
                 show_value(slider, value)
             show_value(self.span, state.span)
+            self._show_point()
         finally:
             self._following = False
 
@@ -77,6 +81,20 @@ class StartPanel(widgets.VBox):
         display(self.log_time, not isinstance(problem, SDEProblem))
         self._sliders.children = (*self.initial, *note, self.span)
         discard(old)
+
+    def _show_point(self) -> None:
+        """Let the plane be that of the first two components, over the ranges of their sliders."""
+        display(self.drawn_start, len(self.initial) > 1)
+        if len(self.initial) > 1:
+            ranges = [(slider.min, slider.max) for slider in self.initial[:2]]
+            self.pad.offer(self._state.problem.components[:2], *ranges)
+            self.pad.point = self._state.start[0, :2].tolist()
+
+    def _put(self, across: float, up: float) -> None:
+        try:
+            self._state.initial = (across, up, *self._state.start[0, 2:].tolist())
+        except LimitlabError as error:
+            self._state.refuse(error)
 
     def _move(self, change: dict[str, Any]) -> None:
         if self._following:

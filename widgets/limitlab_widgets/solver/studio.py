@@ -13,11 +13,13 @@ import ipywidgets as widgets
 import numpy as np
 
 from limitlab import problems
+from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.controls import described
 from limitlab_widgets.shared.layout import card, columns
 from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, error_text
 from limitlab_widgets.shared.studio import Studio
 from limitlab_widgets.shared.typed_equation import TypedEquation
+from limitlab_widgets.solver.code import solver_code
 from limitlab_widgets.solver.controls import MethodPanel, StartPanel
 from limitlab_widgets.solver.figures import SolverFigures
 from limitlab_widgets.solver.methods import SENSE, System
@@ -76,7 +78,8 @@ class SolverStudio(Studio):
         self.note = StaleNote(state, self.answer)
         moved = widgets.HBox([self.cursor, self.time])
         sheet = columns(controls, [card("", [moved, self.note, self.answer])])
-        super().__init__([sheet], states=[state], main=self.figures.time)
+        code = CodePanel(lambda: solver_code(state.solved), state)
+        super().__init__([sheet], states=[state], main=self.figures.time, code=code)
         self._connect()
         self._tabulate()
         self._follow_cursor()

@@ -31,7 +31,7 @@ def cost_table(solved: Solved, errors: Mapping[str, float]) -> str:
     if not solved.solutions:
         return ""
     headers = ("method", "steps", "rejected", *COUNTS[solved.question.problem.kind], "ms", "error")
-    heads = "".join(f"<th>{header}</th>" for header in headers)
+    heads = "".join(f'<th scope="col">{header}</th>' for header in headers)
     rows = "".join(_row(solved, errors, index, method) for index, method in enumerate(solved.solutions))
     return (
         f'<table class="limitlab-table"><tr>{heads}</tr>{rows}</table>'

@@ -60,6 +60,7 @@ class RunPanel(widgets.VBox):
         self.halt.on_click(lambda _button: state.stop())
         self.bar = widgets.IntProgress(min=0, max=1, layout=widgets.Layout(width="auto", margin="6px 2px 0 2px"))
         self.status = widgets.Label(layout=widgets.Layout(width="auto"))
+        self.status.add_class("limitlab-status")
         self.error, self.warning = widgets.HTML(), widgets.HTML()
         super().__init__([widgets.HBox([self.start, self.halt]), self.bar, self.status, self.error, self.warning])
         state.observe(self._show_progress, ["phase", "activity", "done", "total", "seconds_left"])

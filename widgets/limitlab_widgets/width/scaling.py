@@ -146,7 +146,7 @@ def _compared(state: ScalingState, check: xr.Dataset) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{text}</th>" for text in heads)
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in entries)}</tr>" for entries in rows)
     return f'<table class="limitlab-table"><tr>{head}</tr>{body}</table>'
 

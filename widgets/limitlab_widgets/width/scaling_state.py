@@ -142,16 +142,17 @@ class ScalingState(RunState):
 def _one_point(abc: ABC, rate: float) -> Training[Any, Any]:
     """SGD in one abc-parametrisation."""
     experiment = experiments.get("abc_regimes")
-    settings = experiment.configure(**_options(rate))
+    settings = experiment.configure(**check_options(rate))
     return experiment.train(settings, prepared=abc_regimes.prepare_points({"point": abc}, settings))
 
 
 def _maximal_update(rate: float) -> Training[Any, Any]:
     """Adam on torch's layers, in the standard parametrisation and with its maximal update."""
     experiment = experiments.get("coordinate_check")
-    return experiment.train(experiment.configure(parametrizations=tuple(LABELS), **_options(rate)))
+    return experiment.train(experiment.configure(parametrizations=tuple(LABELS), **check_options(rate)))
 
 
-def _options(rate: float) -> dict[str, Any]:
+def check_options(rate: float) -> dict[str, Any]:
+    """Settings of the coordinate check at a learning rate, whichever experiment does it."""
     measured = {"widths": WIDTHS, "base_width": BASE_WIDTH, "probes": PROBES}
     return {**measured, "learning_rate": rate, "steps": STEPS, "seeds": SEEDS, "device": "cpu"}

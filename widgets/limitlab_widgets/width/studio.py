@@ -10,10 +10,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.controls import described, linked
 from limitlab_widgets.shared.layout import card, columns
 from limitlab_widgets.shared.panels import StaleNote, error_text
 from limitlab_widgets.shared.studio import Studio
+from limitlab_widgets.width.code import scaling_code, width_code
 from limitlab_widgets.width.controls import NetworksPanel, RegressionPanel
 from limitlab_widgets.width.figures import WidthFigures
 from limitlab_widgets.width.scaling import ScalingPage
@@ -58,7 +60,8 @@ class WidthStudio(Studio):
         self.pages = widgets.Tab(
             [columns(controls, [look]), self.scaling], titles=["Limit and width", "Parametrisation"]
         )
-        super().__init__([self.pages], states=[state, self.scaling.state], main=self.figures.functions)
+        code = CodePanel(self._code, state, self.scaling.state, self.pages)
+        super().__init__([self.pages], states=[state, self.scaling.state], main=self.figures.functions, code=code)
         state.observe(self._follow_time, ["record", "revision"])
         state.observe(self._show_note, "note")
         state.observe(self.renew_picture, ["revision", "trained"])
@@ -72,6 +75,10 @@ class WidthStudio(Studio):
             f"{state.depth} hidden layers of {state.activation}, {state.points} points of the target {state.target}",
             f"step {state.step} of {state.regression.steps}, {len(state.ensemble)} networks of width {state.width}",
         ]
+
+    def _code(self) -> str:
+        """Of the page that is open."""
+        return scaling_code(self.scaling.state) if self.pages.selected_index else width_code(self.state)
 
     def _follow_time(self, _change: dict[str, Any] | None = None) -> None:
         state = self.state

@@ -18,6 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, List, Unicode
 
 from limitlab_widgets.shared.plotted.differences import as_bytes
+from limitlab_widgets.shared.plotted.words import words
 from limitlab_widgets.shared.widget_tree import discard
 
 BUNDLE = pathlib.Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
@@ -70,10 +71,12 @@ def _heard() -> Any:
 class FigureWidget(go.FigureWidget):
     """Plotly's figure widget, drawn by the shared library as wide as its column.
 
-    label: its accessible name. in_view: whether a page shows it on its screen; true before any page says so.
+    label: its accessible name, before `shown`, what it shows now in words. in_view: whether a page shows it on its
+    screen; true before any page says so.
     """
 
     label = Unicode().tag(sync=True)
+    shown = Unicode().tag(sync=True)
     in_view = Bool(True).tag(sync=True)
     # plotly's own traits, with numbers sent as bytes in tables and whole numbers too
     _widget_data: Any = List().tag(sync=True, to_json=as_bytes, from_json=lambda value, _manager: value)
@@ -134,7 +137,11 @@ class FigureWidget(go.FigureWidget):
         },
         render({ model, el }) {
           el.setAttribute("role", "img");
-          el.setAttribute("aria-label", model.get("label"));
+          const say = () => {
+            el.setAttribute("aria-label", [model.get("label"), model.get("shown")].filter(Boolean).join(": "));
+          };
+          say();
+          model.on("change:label change:shown", say);
           Object.assign(el.style, { width: "100%", minWidth: "0", overflow: "hidden" });
           let remove = null, figure = null, frame = 0;
           const fit = () => {
@@ -151,6 +158,7 @@ class FigureWidget(go.FigureWidget):
           seen.observe(el);
           ready.then((loaded) => { figure = loaded; fit(); });
           return () => {
+            model.off("change:label change:shown", say);
             observer.disconnect();
             seen.disconnect();
             watch(model, el, false);
@@ -166,6 +174,10 @@ class FigureWidget(go.FigureWidget):
         super().__init__(figure)
         self._config = CONFIG
         self.label = label
+
+    def describe(self) -> None:
+        """Say in words what is shown now."""
+        self.shown = words(self._data, self._layout_obj._props)
 
     def tell(self, styles: dict[str, list[Any]], layout: dict[str, Any], traces: list[int]) -> None:
         """Tell the page, in one message, what has changed of some traces and of the layout."""

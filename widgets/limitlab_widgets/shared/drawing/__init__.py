@@ -1,0 +1,1 @@
+"""What a reader draws with the mouse or by keys, and how it is checked."""
