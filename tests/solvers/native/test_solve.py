@@ -173,7 +173,7 @@ def test_when_time_is_up_what_there_is_stays():
 
     def check():
         asked.append(None)
-        if len(asked) == 4:
+        if len(asked) == 8:
             raise TimeIsUp
 
     with interruptible(check):

@@ -85,6 +85,10 @@ class Lanes:
             total = self.add(total, self.square(vector))
         return total
 
+    def mask(self, lanes: ir.Value) -> ir.Value:
+        """A word with a bit for each lane where it is true."""
+        return self.builder.zext(self.builder.bitcast(lanes, ir.IntType(WIDTH)), WORD)
+
     def is_less(self, x: ir.Value, y: ir.Value) -> ir.Value:
         """x < y, false at NaN."""
         return self.builder.fcmp_ordered("<", x, y)
