@@ -45,6 +45,10 @@ class Lanes:
         """The same number in every lane."""
         return ir.Constant(VECTOR, [ir.Constant(DOUBLE, value)] * WIDTH)
 
+    def literal(self, value: ir.Value) -> float | None:
+        """The number that is the same in every lane and at every call, if there is one."""
+        return value.constant[0].constant if isinstance(value, ir.Constant) else None
+
     def load(self, base: ir.Value, row: int) -> ir.Value:
         """A row of an array (rows, lanes)."""
         return self.builder.load(self._row(base, row), typ=VECTOR, align=ALIGNED)
