@@ -69,7 +69,7 @@ def _begin(recipe: Recipe, rows: Rows, log: Rows) -> None:
     slope = slope_at(t, y)
     scale = [lanes.add(rows[ATOL], lanes.multiply(rows[RTOL], lanes.absolute(value))) for value in y]
     # the tolerances of a frame hold the root of n and the safety factor
-    limit = recipe.controller.limit(recipe.method.error_order)
+    limit = recipe.limit
     mean = partial(_scaled_norm, lanes, scale, 1.0 / limit)
     size, speed = mean(y), mean(slope)
     still = lanes.builder.or_(lanes.is_less(size, lanes.number(1e-5)), lanes.is_less(speed, lanes.number(1e-5)))
@@ -82,7 +82,7 @@ def _begin(recipe: Recipe, rows: Rows, log: Rows) -> None:
     bend = lanes.divide(change, trial)
     bend = lanes.select(lanes.is_less(bend, speed), speed, bend)
     steady = lanes.maximum(lanes.scaled(trial, 1e-3), lanes.number(1e-6))
-    power = lanes.exp(lanes.scaled(lanes.log(lanes.divide(lanes.number(0.01), bend)), 1.0 / recipe.method.error_order))
+    power = lanes.exp(lanes.scaled(lanes.log(lanes.divide(lanes.number(0.01), bend)), 1.0 / recipe.error_order))
     chosen = lanes.select(lanes.at_most(bend, lanes.number(1e-15)), steady, power)
     longest = lanes.scaled(trial, 100.0)
     # the trial step may have overflowed
@@ -100,27 +100,30 @@ def _advance(recipe: Recipe, rows: Rows, log: Rows) -> ir.Value:
     lanes, frame = rows.lanes, recipe.frame
     t, end, proposed = rows[TIME], rows[END], rows[PROPOSED]
     y, slope = rows.several(STATE, frame.components), rows.several(frame.slope, frame.components)
-    h = _size(recipe, rows, t, end, proposed)
+    h = proposed if recipe.uniform else _size(recipe, rows, t, end, proposed)
     attempt = _attempted(recipe, rows, Position(t, h, y, slope))
     error = _scaled_error(lanes, rows[ATOL], rows[RTOL], attempt, y)
-    limit = recipe.controller.limit(recipe.method.error_order)
-    accepted = lanes.at_most(error, lanes.number(limit))
-    factor, memory = _next_factor(recipe, rows, error, accepted)
-    reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
+    if recipe.uniform:
+        accepted = lanes.at_most(lanes.number(0.0), lanes.number(0.0))
+        rows[TIME] = end
+    else:
+        accepted = lanes.at_most(error, lanes.number(recipe.limit))
+        reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
+        rows[TIME] = lanes.select(accepted, reached, t)
+        factor, memory = _next_factor(recipe, rows, error, accepted)
+        rows[PROPOSED] = lanes.multiply(h, factor)
+        rows.write(MEMORY, memory)
     rows[START], rows[SIZE] = t, h
-    rows[TIME] = lanes.select(accepted, reached, t)
     rows[COUNT] = lanes.add(rows[COUNT], lanes.number(1.0))
-    rows[PROPOSED] = lanes.multiply(h, factor)
     # a sum of squares is finite only where all of them are
     rows[BROKEN] = lanes.select(lanes.is_less(error, lanes.number(math.inf)), lanes.number(0.0), lanes.number(1.0))
-    rows.write(MEMORY, memory)
     rows.write(frame.before, y)
     rows.write(STATE, [lanes.select(accepted, new, old) for new, old in zip(attempt.end, y, strict=True)])
     rows.write(frame.slope, [lanes.select(accepted, new, old) for new, old in zip(attempt.slope, slope, strict=True)])
     for index, increment in enumerate(attempt.increments):
         rows.write(frame.first_increment + index * frame.components, increment)
     log[LOGGED_TIME], log[LOGGED_SIZE] = t, lanes.select(accepted, h, lanes.negate(h))
-    log[LOGGED_ERROR], log[LOGGED_STIFFNESS] = lanes.scaled(error, 1.0 / limit), _stiffness(lanes, attempt)
+    log[LOGGED_ERROR], log[LOGGED_STIFFNESS] = lanes.scaled(error, 1.0 / recipe.limit), _stiffness(lanes, attempt)
     return _masks(rows)
 
 
@@ -165,6 +168,8 @@ def _scaled_error(lanes: Lanes, atol: ir.Value, rtol: ir.Value, attempt: Attempt
         lanes.sum_of_squares([lanes.divide(part, by) for part, by in zip(error, scale, strict=True)])
         for error in attempt.errors
     ]
+    if not squares:
+        return lanes.number(math.nan)
     if len(squares) == 1:
         error = lanes.square_root(squares[0])
     else:
@@ -178,7 +183,7 @@ def _scaled_error(lanes: Lanes, atol: ir.Value, rtol: ir.Value, attempt: Attempt
 def _next_factor(recipe: Recipe, rows: Rows, error: ir.Value, accepted: ir.Value) -> tuple[ir.Value, Vectors]:
     lanes, controller = rows.lanes, recipe.controller
     logarithm = lanes.log(error)
-    latest, *past = (-exponent / recipe.method.error_order for exponent in controller.exponents)
+    latest, *past = (-exponent / recipe.error_order for exponent in controller.exponents)
     remembered = sum(1 for exponent in controller.exponents[1:] if exponent)
     memory = rows.several(MEMORY, remembered)
     if remembered:

@@ -19,10 +19,6 @@ from limitlab.solvers.native.frame import (
     BROKEN,
     COUNT,
     END,
-    LOGGED_ERROR,
-    LOGGED_SIZE,
-    LOGGED_STIFFNESS,
-    LOGGED_TIME,
     MEMORY,
     MOST,
     NEXT,
@@ -59,11 +55,13 @@ class Code(NamedTuple):
 class Work(NamedTuple):
     """All samples: what is given, and what becomes of them; (batch, ...) each.
 
-    first: their first steps; those to be estimated are NaN. given: (numbers, batch). round, lane: of their first
-    attempts, which those to come follow in the log. failure: its kind, 0 for none.
+    times: that are asked for. ends: the start, and the times that steps have to end at. first: their first steps; those
+    to be estimated are NaN. given: (numbers, batch). round, lane: of their first attempts, which those to come follow
+    in the log. failure: its kind, 0 for none.
     """
 
     times: Any
+    ends: Any
     y0: Any
     given: Any
     slopes: Any
@@ -79,12 +77,13 @@ class Work(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The controller's memory before the first step, attempts that a sample may take, and how many lie between two
-    looks at whether a step still moves its time."""
+    """The controller's memory before the first step, attempts that a sample may take, how many lie between two looks at
+    whether a step still moves its time, and whether each step is as long as the way to the next end."""
 
     memory: float
     max_steps: int
     most: int
+    uniform: bool
 
 
 class Plan(NamedTuple):
@@ -95,7 +94,7 @@ class Plan(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """What is in the lanes: the frame, samples, their next outputs, the place in the queue (next, last), and the round.
+    """What is in the lanes: the frame, samples, their next outputs and ends, the queue (next, last), and the round.
 
     A round is an attempt of all lanes.
     """
@@ -103,6 +102,7 @@ class Flight(NamedTuple):
     frame: Any
     sample: Any
     output: Any
+    end: Any
     queue: Any
     round: Any
 
@@ -138,8 +138,8 @@ def _unowned(array: Any) -> Any:
 @njit(inline="always")
 def _unowned_work(work: Work) -> Work:
     return Work(
-        _unowned(work.times), _unowned(work.y0), _unowned(work.given), _unowned(work.slopes), _unowned(work.first),
-        _unowned(work.states), _unowned(work.attempts), _unowned(work.round), _unowned(work.lane),
+        _unowned(work.times), _unowned(work.ends), _unowned(work.y0), _unowned(work.given), _unowned(work.slopes),
+        _unowned(work.first), _unowned(work.states), _unowned(work.attempts), _unowned(work.round), _unowned(work.lane),
         _unowned(work.extra_calls), _unowned(work.failure), _unowned(work.failed_at), _unowned(work.failed_step),
     )  # fmt: skip
 
@@ -147,8 +147,8 @@ def _unowned_work(work: Work) -> Work:
 @njit(inline="always")
 def _unowned_flight(flight: Flight) -> Flight:
     return Flight(
-        _unowned(flight.frame), _unowned(flight.sample), _unowned(flight.output), _unowned(flight.queue),
-        _unowned(flight.round),
+        _unowned(flight.frame), _unowned(flight.sample), _unowned(flight.output), _unowned(flight.end),
+        _unowned(flight.queue), _unowned(flight.round),
     )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def prepare(plan: Plan, whole: Work, lanes: Flight) -> None:
                 work.slopes[sample, index] = frame[code.slope + index, lane]
             if np.isnan(work.first[sample]):
                 work.first[sample] = frame[PROPOSED, lane]
-    frame[END] = frame[TIME]
+    frame[END], frame[PROPOSED] = frame[TIME], 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -189,7 +189,7 @@ def march(plan: Plan, whole: Work, lanes: Flight, room: Any) -> int:
         if due:
             for lane in range(WIDTH):
                 if due >> lane & 1:
-                    _leave(plan.rules, work, flight, lane)
+                    _leave(plan, work, flight, lane)
             busy = _refill(plan, work, flight)
     return count
 
@@ -218,19 +218,33 @@ def _refill(plan: Plan, work: Work, flight: Flight) -> int:
 def _load(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> None:
     """A sample at its start."""
     frame, code, rules = flight.frame, plan.code, plan.rules
-    start, end = work.times[sample, 0], work.times[sample, -1]
-    frame[TIME, lane] = start
-    frame[END, lane] = end
+    frame[TIME, lane] = work.ends[sample, 0]
     frame[PROPOSED, lane] = work.first[sample]
+    flight.end[lane] = 0
+    _head_on(plan, work, flight, lane, sample)
     frame[COUNT, lane] = 0.0
     frame[MOST, lane] = rules.max_steps
-    frame[SHORTEST, lane] = UNMOVED * (BESIDE_ZERO * abs(end - start))
+    frame[SHORTEST, lane] = UNMOVED * (BESIDE_ZERO * abs(work.ends[sample, -1] - work.ends[sample, 0]))
     frame[MEMORY, lane] = rules.memory
     frame[MEMORY + 1, lane] = rules.memory
     for index in range(work.y0.shape[1]):
         frame[STATE + index, lane] = work.y0[sample, index]
     for index in range(len(work.given)):
         frame[code.given + index, lane] = work.given[index, sample]
+
+
+@njit(inline="always", nogil=True, error_model="numpy")
+def _head_on(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> bool:
+    """Let the next end be the one that steps go to, if there is one that lies ahead."""
+    place = flight.end[lane] + 1
+    if place == work.ends.shape[1]:
+        return False
+    size = work.ends[sample, place] - work.ends[sample, place - 1]
+    flight.end[lane] = place
+    flight.frame[END, lane] = work.ends[sample, place]
+    if plan.rules.uniform:
+        flight.frame[PROPOSED, lane] = size
+    return size > 0.0
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
@@ -262,27 +276,29 @@ def _write(code: Code, work: Work, flight: Flight, passed: int) -> None:
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _leave(rules: Rules, work: Work, flight: Flight, lane: int) -> None:
-    """Let a sample go that is at its end or has to be given up."""
+def _leave(plan: Plan, work: Work, flight: Flight, lane: int) -> None:
+    """Let a sample go that is at its last end or has to be given up."""
     frame, sample = flight.frame, flight.sample[lane]
     attempts, time = int(frame[COUNT, lane]), frame[TIME, lane]
     kind = 0
     if time != frame[END, lane]:
-        kind = _failure(rules, work, flight, lane, sample)
+        kind = _failure(plan.rules, work, flight, lane, sample)
         if kind == 0:
             return
         work.failed_at[sample] = time
         work.failed_step[sample] = frame[PROPOSED, lane]
         work.states[sample, flight.output[lane] :] = np.nan
         frame[END, lane] = time
+    elif _head_on(plan, work, flight, lane, sample):
+        return
     else:
         for index in range(work.y0.shape[1]):
             work.states[sample, -1, index] = frame[STATE + index, lane]
     work.failure[sample] = kind
     work.attempts[sample] = attempts
     flight.sample[lane] = IDLE
-    # of no interest any more
-    frame[NEXT, lane] = np.inf
+    # what an idle lane does is of no interest, and costs least where it stands still
+    frame[NEXT, lane], frame[PROPOSED, lane] = np.inf, 0.0
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
@@ -318,23 +334,3 @@ def give_up(work: Work, flight: Flight) -> None:
     work.failed_at[waiting], work.failed_step[waiting] = work.times[waiting, 0], work.first[waiting]
     work.states[waiting, 1:] = np.nan
     flight.sample[:], flight.queue[0] = IDLE, flight.queue[1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def spread(log: Any, rounds: Any, lanes: Any, attempts: Any, columns: Any, accepted: Any) -> None:
-    """A log (round, row, lane) by samples: columns (4, batch, step), accepted (batch, step).
-
-    rounds, lanes: of the first attempts of the samples. columns: NaN before.
-    """
-    for sample in range(len(attempts)):
-        for step in range(attempts[sample]):
-            entry, lane = log[rounds[sample] + step], lanes[sample]
-            size = entry[LOGGED_SIZE, lane]
-            # an attempt of no size is none
-            if size == 0.0:
-                continue
-            columns[0, sample, step] = entry[LOGGED_TIME, lane]
-            columns[1, sample, step] = abs(size)
-            columns[2, sample, step] = entry[LOGGED_ERROR, lane]
-            columns[3, sample, step] = entry[LOGGED_STIFFNESS, lane]
-            accepted[sample, step] = size > 0.0

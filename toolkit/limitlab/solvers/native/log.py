@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
 
-from limitlab.solvers.native.driver import spread
+from limitlab.solvers.native.frame import LOGGED_ERROR, LOGGED_SIZE, LOGGED_STIFFNESS, LOGGED_TIME
 from limitlab.solvers.solution import StepLog
 
 COLUMNS = ("time", "size", "error", "stiffness", "accepted")
@@ -48,11 +49,13 @@ class LaneLog(StepLog):
         return log
 
     def __getattr__(self, name: str) -> Any:
-        # asked for only where there is no such attribute yet
-        if name not in COLUMNS or "_left" not in self.__dict__:
+        # asked for only where there is no such attribute yet; another thread may ask at the same time
+        left = self.__dict__.get("_left")
+        if left is not None and name in COLUMNS:
+            self.__dict__.update(_ordered(left))
+            self.__dict__.pop("_left", None)
+        if name not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.__dict__.update(_ordered(self.__dict__["_left"]))
-        del self.__dict__["_left"]
         return self.__dict__[name]
 
     def __reduce__(self) -> tuple[type[StepLog], tuple[Any, ...]]:
@@ -67,6 +70,26 @@ def _ordered(left: Unordered) -> dict[str, torch.Tensor]:
             continue
         samples = slice(first, last)
         log = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        rounds, lanes, attempts = (part[samples] for part in (left.rounds, left.lanes, left.attempts))
-        spread(log, rounds, lanes, attempts, columns[:, samples], accepted[samples])
+        begun = np.stack([left.rounds[samples], left.lanes[samples]])
+        _spread(log, begun, left.attempts[samples], columns[:, samples], accepted[samples])
     return dict(zip(COLUMNS, (*torch.from_numpy(columns).unbind(0), torch.from_numpy(accepted)), strict=True))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _spread(log: Any, begun: Any, attempts: Any, columns: Any, accepted: Any) -> None:
+    """A log (round, row, lane) by samples: columns (4, batch, step), accepted (batch, step).
+
+    begun: round and lane of the first attempts of the samples. columns: NaN before.
+    """
+    for sample in range(len(attempts)):
+        for step in range(attempts[sample]):
+            entry, lane = log[begun[0, sample] + step], begun[1, sample]
+            size = entry[LOGGED_SIZE, lane]
+            # an attempt of no size is none
+            if size == 0.0:
+                continue
+            columns[0, sample, step] = entry[LOGGED_TIME, lane]
+            columns[1, sample, step] = abs(size)
+            columns[2, sample, step] = entry[LOGGED_ERROR, lane]
+            columns[3, sample, step] = entry[LOGGED_STIFFNESS, lane]
+            accepted[sample, step] = size > 0.0

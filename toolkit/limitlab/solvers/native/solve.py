@@ -38,7 +38,7 @@ from limitlab.solvers.native.driver import (
 from limitlab.solvers.native.frame import ATOL, LOGGED, MAX_STEP, RTOL
 from limitlab.solvers.native.log import LaneLog, Part, Unordered
 from limitlab.solvers.native.machine import Machine, compiled
-from limitlab.solvers.ode.march import Outcome
+from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
 from limitlab.solvers.ode.recording import MOST_PENDING, PENDING_ELEMENTS
 from limitlab.solvers.ode.step_control import Control
 from limitlab.solvers.solution import Evaluations, Failure
@@ -98,13 +98,13 @@ def solve_natively(
                 log.append(block)
     parts = [Part(*part, log) for part, log in zip(pairwise(bounds), logs, strict=True)]
     attempts, method = work.attempts, recipe.method
-    calls = (1 if control.first_step else 2) + method.calls * attempts + work.extra_calls
+    calls = (1 if control.first_step or recipe.uniform else 2) + method.calls * attempts + work.extra_calls
     costs = (calls, method.jacobians * attempts, method.factorizations * attempts)
     return Outcome(
         torch.from_numpy(work.states),
         LaneLog.of(Unordered(parts, work.round, work.lane, attempts)),
         Evaluations(*map(torch.from_numpy, costs)),
-        _failures(work),
+        _failures(work, control.step_size),
     )
 
 
@@ -125,10 +125,15 @@ def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
         numbers[index] = value.detach().numpy() if isinstance(value, Tensor) else value
     first = np.full(batch, math.nan if control.first_step is None else control.first_step)
     states = np.empty((batch, times.shape[1], size))
+    first_and_last = times[:, :1], times[:, -1:]
+    ends = (
+        torch.cat(first_and_last, 1) if control.step_size is None else uniform_grid(*first_and_last, control.step_size)
+    )
     states[:, 0] = y0.detach().numpy()
     attempts, begun_round, begun_lane, extra_calls = np.zeros((4, batch), dtype=np.int64)
     return Work(
         times.numpy(),
+        ends.numpy(),
         y0.detach().numpy(),
         numbers,
         np.empty((batch, size)),
@@ -147,26 +152,31 @@ def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
 def _rules(recipe: Recipe, y0: Tensor, control: Control) -> Rules:
     # what an attempt keeps alive decides when the other paths look whether a step still moves its time
     width = y0.numel() * (len(recipe.method.polynomials) + 4)
-    memory = math.log(control.controller.limit(recipe.method.error_order))
-    return Rules(memory, control.max_steps, max(1, min(MOST_PENDING, PENDING_ELEMENTS // width)))
+    most = max(1, min(MOST_PENDING, PENDING_ELEMENTS // width))
+    return Rules(math.log(recipe.limit), control.max_steps, most, recipe.uniform)
 
 
 def _flight(recipe: Recipe, part: tuple[int, int], control: Control) -> Flight:
     """Empty lanes, and a part of the samples in the queue."""
-    frame, limit = np.zeros((recipe.frame.rows, WIDTH)), control.controller.limit(recipe.method.error_order)
+    frame = np.zeros((recipe.frame.rows, WIDTH))
     # the mean's root of n and the safety factor, as in `Control.limits`
-    scale = recipe.frame.components**0.5 / limit
+    scale = recipe.frame.components**0.5 / recipe.limit
     frame[ATOL], frame[RTOL] = control.atol * scale, control.rtol * scale
     if control.max_step is not None:
         frame[MAX_STEP] = control.max_step
     idle = np.full(WIDTH, IDLE, dtype=np.int64)
-    return Flight(frame, idle, np.zeros_like(idle), np.array(part, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    output, end = np.zeros((2, WIDTH), dtype=np.int64)
+    return Flight(frame, idle, output, end, np.array(part, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-def _failures(work: Work) -> tuple[Failure, ...]:
-    return tuple(
+def _failures(work: Work, step_size: float | None) -> tuple[Failure, ...]:
+    failures = [
         Failure(
             sample, float(work.failed_at[sample]), float(work.failed_step[sample]), KINDS[int(work.failure[sample])]
         )
         for sample in np.flatnonzero(work.failure).tolist()
-    )
+    ]
+    if step_size is not None:
+        others = blown_up(torch.from_numpy(work.times), torch.from_numpy(work.states), step_size, KINDS[BLOWN_UP])
+        failures += [failure for failure in others if not work.failure[failure.sample]]
+    return tuple(sorted(failures, key=lambda failure: failure.sample))
