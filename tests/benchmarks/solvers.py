@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import torchdiffeq
 import torchode
-from interleaved import interleave, row, run
+from interleaved import compared, interleave, row, run
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
@@ -93,7 +93,6 @@ def trajectories(
     }
     compile_seconds = {key: timed(contestants[key])[0] for key in ("ours, compiled", "ours, native", "diffrax")}
     errors = {key: float(np.abs(solve() - reference).max()) for key, solve in contestants.items()}
-    seconds = interleave(contestants, rounds)
     pairs = [
         ("ours", "torchdiffeq"),
         ("ours, compiled", "torchdiffeq"),
@@ -103,7 +102,9 @@ def trajectories(
         ("ours, native", "diffrax"),
         ("ours, native", "SciPy, one system"),
     ]
-    return row(name, seconds, pairs, errors=errors, error_of="largest", compile_seconds=compile_seconds)
+    return compared(
+        name, contestants, pairs, rounds, errors=errors, error_of="largest", compile_seconds=compile_seconds
+    )
 
 
 def lotka_volterra(rounds: int) -> dict:
@@ -139,6 +140,25 @@ def lorenz(rounds: int) -> dict:
 
     y0 = torch.randn(256, 3, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
     return trajectories("lorenz", field, jax_field, flat, y0, 5.0, rounds)
+
+
+def kepler(rounds: int) -> dict:
+    """Orbits of the eccentricity 0.6, some three turns."""
+
+    def field(t, y):
+        position, velocity = y[..., :2], y[..., 2:]
+        return torch.cat([velocity, -position / position.norm(dim=-1, keepdim=True) ** 3], -1)
+
+    def jax_field(t, y):
+        return jnp.concatenate([y[2:], -y[:2] / jnp.sqrt(jnp.sum(y[:2] ** 2)) ** 3])
+
+    def flat(t, y):
+        position, velocity = y.reshape(-1, 2, 2).swapaxes(0, 1)
+        pull = -position / np.linalg.norm(position, axis=1, keepdims=True) ** 3
+        return np.stack([velocity, pull], 1).ravel()
+
+    y0, _ = problems.get("kepler").sample(256, seed=0)
+    return trajectories("kepler", field, jax_field, flat, y0, 20.0, rounds)
 
 
 class NeuralField(nn.Module):
@@ -310,7 +330,9 @@ def van_der_pol(rounds: int) -> dict:
     return stiff("van_der_pol", field, jacobian, jax_field, y0, 2000.0, 1e-8, scipy_field, rounds)
 
 
-BENCHMARKS = {function.__name__: function for function in (lotka_volterra, lorenz, neural_ode, robertson, van_der_pol)}
+BENCHMARKS = {
+    function.__name__: function for function in (lotka_volterra, lorenz, kepler, neural_ode, robertson, van_der_pol)
+}
 
 if __name__ == "__main__":
     run("solvers", __doc__, BENCHMARKS, ["torchdiffeq", "torchode", "diffrax", "jax", "scipy"])

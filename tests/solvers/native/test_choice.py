@@ -36,7 +36,7 @@ TORCH_ALONE = {
         method="rodas5", jacobian=lambda t, y: PROBLEM.jacobian()(t, y), backend="native"
     ),
     "'kvaerno5' is not among": lambda: solved(method="kvaerno5", backend="native"),
-    "'rk4' is not among": lambda: solved(method="rk4", step_size=0.1, backend="native"),
+    "'reversible_heun' is not among": lambda: solved(method="reversible_heun", step_size=0.1, backend="native"),
     "one for each sample": lambda: solved(PROBLEM.field({"alpha": torch.ones(3).double()}), backend="native"),
     "a state of another shape": lambda: solve_ode(PROBLEM.field(), Y0[:, None], [0.0, 1.0], backend="native"),
 }

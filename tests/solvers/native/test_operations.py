@@ -31,3 +31,13 @@ def test_an_operation_is_that_of_torch(name):
     run = of_lanes(lambda lanes, load: (3, emitted(lanes, listing, [load(0), load(1), load(2)], ())[0]))
     expected = OF_TORCH[name](*fixed)(*sources)
     np.testing.assert_allclose(run(*(source.numpy() for source in sources)), expected.numpy(), rtol=1e-14, atol=1e-300)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.5, -1.5, -0.5, 3.0, 2.5, -4.0, 6.0, 6.5, 0.3, 0.0])
+def test_powers_of_a_few_halves_are_those_of_the_library(exponent):
+    listing = Listing(1, (Operation("raise to", (1,), (0,), 2),), ((1, exponent),), (), (2,))
+    run = of_lanes(lambda lanes, load: (1, emitted(lanes, listing, [load(0)], ())[0]))
+    # negative ones have no roots; ends of the range have infinite powers, or zero
+    bases = np.array([1e-300, 0.0, 0.7, 1.0, 3.0, -2.0, 1e200, np.inf])
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(run(bases), np.power(bases, exponent), rtol=1e-15, atol=0)

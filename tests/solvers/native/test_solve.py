@@ -97,6 +97,56 @@ def test_threads_change_nothing():
     assert torch.equal(one.log.size.nan_to_num(), three.log.size.nan_to_num())
 
 
+@pytest.mark.parametrize("method", ["euler", "midpoint", "rk4", "bosh3", "tsit5", "dopri8", "rosenbrock23", "rodas5"])
+def test_uniform_steps_are_those_of_torch(method):
+    """With an estimate and without; spans that differ, whose last steps are shorter; outputs inside and at the ends."""
+    problem = problems.get("pushed_pendulum")
+    y0, values = problem.sample(11, seed=0)
+    ends = torch.linspace(0.5, 2.0, 11, dtype=DOUBLE)[:, None]
+    times = ends * torch.linspace(0, 1, 6, dtype=DOUBLE)
+    native, by_torch = (
+        problem.solve(y0, times, values=values, method=method, step_size=0.07, backend=backend)
+        for backend in ("native", "torch")
+    )
+    assert native.backend == "native"
+    assert torch.equal(native.log.accepted, by_torch.log.accepted)
+    assert torch.equal(native.log.size.nan_to_num(), by_torch.log.size.nan_to_num())
+    assert torch.equal(native.log.time.nan_to_num(), by_torch.log.time.nan_to_num())
+    # errors are small differences of large numbers
+    assert torch.allclose(native.log.error, by_torch.log.error, rtol=1e-3, atol=1e-6, equal_nan=True)
+    assert torch.allclose(native.log.stiffness, by_torch.log.stiffness, rtol=1e-3, atol=1e-6, equal_nan=True)
+    assert torch.allclose(native.y, by_torch.y, rtol=1e-10, atol=1e-12)
+    assert torch.equal(native.evaluations.jacobian, by_torch.evaluations.jacobian)
+    if method == "dopri8":
+        # torch runs the stages of an output for all samples
+        assert bool((native.evaluations.function <= by_torch.evaluations.function).all())
+    else:
+        assert torch.equal(native.evaluations.function, by_torch.evaluations.function)
+
+
+def test_uniform_steps_that_blow_up_fail_as_in_torch():
+    problem = problems.parse("x' = x^2", initial=1.0)
+    y0 = torch.tensor([[1.0], [0.01], [2.0]], dtype=DOUBLE)
+    options = {"method": "rk4", "step_size": 0.1, "on_failure": "mask"}
+    native, by_torch = (
+        problem.solve(y0, torch.linspace(0, 4, 9, dtype=DOUBLE), backend=backend, **options)
+        for backend in ("native", "torch")
+    )
+    assert [failure.sample for failure in native.failures] == [0, 2]
+    assert native.failures == by_torch.failures
+    assert torch.equal(native.y.isfinite(), by_torch.y.isfinite())
+
+
+def test_uniform_steps_backwards_and_of_the_order_of_the_method():
+    """Half the step, a sixteenth of the error."""
+    problem = problems.parse("x' = v; v' = -x", initial={"x": 1.0, "v": 0.0})
+    errors = [
+        float((problem.solve(None, [0.0, -5.0], method="rk4", step_size=size).y[0, -1, 0] - math.cos(5.0)).abs())
+        for size in (0.1, 0.05)
+    ]
+    assert errors[0] / errors[1] == pytest.approx(16.0, rel=0.2)
+
+
 def test_dense_output_is_that_of_the_method():
     """Against a solve that ends at each time, to the order of the extension."""
     problem = problems.get("lotka_volterra")
@@ -173,7 +223,7 @@ def test_when_time_is_up_what_there_is_stays():
 
     def check():
         asked.append(None)
-        if len(asked) == 4:
+        if len(asked) == 8:
             raise TimeIsUp
 
     with interruptible(check):

@@ -154,7 +154,7 @@ def read_times(
     if moments.dim() not in (1, 2) or moments.shape[-1] < 2 or (moments.dim() == 2 and len(moments) != batch):
         raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(moments.shape)}")
     # double whatever the state is: in float32 a long span would swallow its small steps
-    times = moments.detach().double().expand(batch, -1) if moments.dim() == 1 else moments.detach().double()
+    times = moments.detach().double().view(-1, moments.shape[-1])
     steps = times.diff(dim=1)
     sign = 1.0 if bool(steps[0, 0] > 0) else -1.0
     if not bool(torch.isfinite(times).all()) or not bool((sign * steps > 0).all()):
@@ -162,7 +162,7 @@ def read_times(
         raise InvalidArgument(
             f"{name} must be finite and strictly increasing, or strictly decreasing; got {first} of {moments.dtype}"
         )
-    return moments, (sign * times).contiguous(), sign
+    return moments, (sign * times).expand(batch, -1).contiguous(), sign
 
 
 def read_control(

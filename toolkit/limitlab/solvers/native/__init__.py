@@ -11,7 +11,7 @@ the stages of the method, the error and the next step around it. A loop lets sam
 | arithmetic, operations | vectors of doubles; each operation of a program |
 | field, stages, rosenbrock, attempts | the slope; explicit and Rosenbrock stages; an attempt and the step after it |
 | machine | LLVM |
-| frame, driver, solve | where numbers lie; the loop around an attempt, in numba; the whole |
+| frame, driver, log, solve | where numbers lie; the loop around an attempt, in numba; its log; the whole |
 
 Uniform steps of stochastic equations are made of the same arithmetic: `limitlab.solvers.sde.native`.
 Nothing is generated as source text and nothing is evaluated. A new field takes tenths of a second to compile; the loop

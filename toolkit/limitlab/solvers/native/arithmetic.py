@@ -45,15 +45,15 @@ class Lanes:
         """The same number in every lane."""
         return ir.Constant(VECTOR, [ir.Constant(DOUBLE, value)] * WIDTH)
 
-    def is_zero(self, x: ir.Value) -> bool:
-        """Whether a value is the number zero itself, as `number` makes it."""
-        return bool(x == self.number(0.0))
-
     def spread(self, value: ir.Value) -> ir.Value:
         """The same number, known when the code runs, in every lane."""
         one = self.builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
         return self.builder.shuffle_vector(one, one, everywhere)
+
+    def literal(self, value: ir.Value) -> float | None:
+        """The number that is the same in every lane and at every call, if there is one."""
+        return value.constant[0].constant if isinstance(value, ir.Constant) else None
 
     def load(self, base: ir.Value, row: int) -> ir.Value:
         """A row of an array (rows, lanes)."""
@@ -94,6 +94,10 @@ class Lanes:
         for vector in vectors[1:]:
             total = self.add(total, self.square(vector))
         return total
+
+    def mask(self, lanes: ir.Value) -> ir.Value:
+        """A word with a bit for each lane where it is true."""
+        return self.builder.zext(self.builder.bitcast(lanes, ir.IntType(WIDTH)), WORD)
 
     def is_less(self, x: ir.Value, y: ir.Value) -> ir.Value:
         """x < y, false at NaN."""

@@ -12,48 +12,56 @@ from functools import partial
 from llvmlite import ir
 
 from limitlab.solvers.methods.explicit import ExplicitMethod
-from limitlab.solvers.native.arithmetic import POINTER, Lanes
+from limitlab.solvers.native.arithmetic import POINTER, WIDTH, WORD, Lanes
 from limitlab.solvers.native.choice import Recipe
 from limitlab.solvers.native.field import Rows, define, linearization_of, parts_of, slope_of
 from limitlab.solvers.native.frame import (
-    ACCEPTED,
-    AFTER,
     ATOL,
     BROKEN,
+    COUNT,
     END,
-    ERROR,
+    LOGGED_ERROR,
+    LOGGED_SIZE,
+    LOGGED_STIFFNESS,
+    LOGGED_TIME,
     MAX_STEP,
     MEMORY,
+    MOST,
+    NEXT,
     PROPOSED,
     RTOL,
+    SHORTEST,
     SIZE,
     START,
     STATE,
-    STIFFNESS,
     TIME,
 )
 from limitlab.solvers.native.rosenbrock import Linear, rosenbrock
 from limitlab.solvers.native.stages import Attempted, Position, Vectors, explicit, moved, times
 from limitlab.solvers.ode.attempts import LANDING, SHORTER
 from limitlab.solvers.ode.step_control import GROW, SHRINK, SMALLEST_LOGARITHM
+from limitlab.solvers.ode.stepping import UNMOVED
 from limitlab.solvers.times import SLIVER
 
 TINY = 2.0**-1022
 
 
 def attempt_module(recipe: Recipe) -> ir.Module:
-    """A module of `begin`, `advance` and `extend`, each of a frame."""
+    """A module of `begin`, `advance`, `extend` and `look`, each of a frame and a place in the log.
+
+    `advance` gives two masks of lanes, one above the other: those that passed an output, and those to be looked after.
+    """
     module = ir.Module("attempt")
     define(parts_of(recipe), module)
-    for name, emit in (("begin", _begin), ("advance", _advance), ("extend", _extend)):
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
+    for name, emit in (("begin", _begin), ("advance", _advance), ("extend", _extend), ("look", _look)):
+        function = ir.Function(module, ir.FunctionType(WORD, [POINTER] * 2), name)
         builder = ir.IRBuilder(function.append_basic_block())
-        emit(recipe, Rows(Lanes(builder), function.args[0]))
-        builder.ret_void()
+        frame, log = (Rows(Lanes(builder), base) for base in function.args)
+        builder.ret(emit(recipe, frame, log) or ir.Constant(WORD, 0))
     return module
 
 
-def _begin(recipe: Recipe, rows: Rows) -> None:
+def _begin(recipe: Recipe, rows: Rows, log: Rows) -> None:
     """The slope at the start, and a first step from one trial step: Hairer, Norsett & Wanner, Solving ODEs I, II.4."""
     lanes, frame = rows.lanes, recipe.frame
     slope_at, count = slope_of(recipe, rows), frame.components
@@ -61,7 +69,7 @@ def _begin(recipe: Recipe, rows: Rows) -> None:
     slope = slope_at(t, y)
     scale = [lanes.add(rows[ATOL], lanes.multiply(rows[RTOL], lanes.absolute(value))) for value in y]
     # the tolerances of a frame hold the root of n and the safety factor
-    limit = recipe.controller.limit(recipe.method.error_order)
+    limit = recipe.limit
     mean = partial(_scaled_norm, lanes, scale, 1.0 / limit)
     size, speed = mean(y), mean(slope)
     still = lanes.builder.or_(lanes.is_less(size, lanes.number(1e-5)), lanes.is_less(speed, lanes.number(1e-5)))
@@ -74,7 +82,7 @@ def _begin(recipe: Recipe, rows: Rows) -> None:
     bend = lanes.divide(change, trial)
     bend = lanes.select(lanes.is_less(bend, speed), speed, bend)
     steady = lanes.maximum(lanes.scaled(trial, 1e-3), lanes.number(1e-6))
-    power = lanes.exp(lanes.scaled(lanes.log(lanes.divide(lanes.number(0.01), bend)), 1.0 / recipe.method.error_order))
+    power = lanes.exp(lanes.scaled(lanes.log(lanes.divide(lanes.number(0.01), bend)), 1.0 / recipe.error_order))
     chosen = lanes.select(lanes.at_most(bend, lanes.number(1e-15)), steady, power)
     longest = lanes.scaled(trial, 100.0)
     # the trial step may have overflowed
@@ -87,32 +95,47 @@ def _scaled_norm(lanes: Lanes, scale: Vectors, factor: float, values: Vectors) -
     return lanes.scaled(lanes.norm(scaled), factor)
 
 
-def _advance(recipe: Recipe, rows: Rows) -> None:
+def _advance(recipe: Recipe, rows: Rows, log: Rows) -> ir.Value:
     """One attempt; what it did stands in the rows of the frame, and where the next one starts."""
     lanes, frame = rows.lanes, recipe.frame
     t, end, proposed = rows[TIME], rows[END], rows[PROPOSED]
     y, slope = rows.several(STATE, frame.components), rows.several(frame.slope, frame.components)
-    h = _size(recipe, rows, t, end, proposed)
+    h = proposed if recipe.uniform else _size(recipe, rows, t, end, proposed)
     attempt = _attempted(recipe, rows, Position(t, h, y, slope))
     error = _scaled_error(lanes, rows[ATOL], rows[RTOL], attempt, y)
-    limit = recipe.controller.limit(recipe.method.error_order)
-    accepted = lanes.at_most(error, lanes.number(limit))
-    factor, memory = _next_factor(recipe, rows, error, accepted)
-    reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
-    after = lanes.select(accepted, reached, t)
-    rows[START], rows[SIZE], rows[AFTER], rows[TIME] = t, h, after, after
-    rows[ACCEPTED] = lanes.select(accepted, lanes.number(1.0), lanes.number(0.0))
-    rows[ERROR] = lanes.scaled(error, 1.0 / limit)
-    rows[STIFFNESS] = _stiffness(lanes, attempt)
-    rows[PROPOSED] = lanes.multiply(h, factor)
+    if recipe.uniform:
+        accepted = lanes.at_most(lanes.number(0.0), lanes.number(0.0))
+        rows[TIME] = end
+    else:
+        accepted = lanes.at_most(error, lanes.number(recipe.limit))
+        reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
+        rows[TIME] = lanes.select(accepted, reached, t)
+        factor, memory = _next_factor(recipe, rows, error, accepted)
+        rows[PROPOSED] = lanes.multiply(h, factor)
+        rows.write(MEMORY, memory)
+    rows[START], rows[SIZE] = t, h
+    rows[COUNT] = lanes.add(rows[COUNT], lanes.number(1.0))
     # a sum of squares is finite only where all of them are
     rows[BROKEN] = lanes.select(lanes.is_less(error, lanes.number(math.inf)), lanes.number(0.0), lanes.number(1.0))
-    rows.write(MEMORY, memory)
     rows.write(frame.before, y)
     rows.write(STATE, [lanes.select(accepted, new, old) for new, old in zip(attempt.end, y, strict=True)])
     rows.write(frame.slope, [lanes.select(accepted, new, old) for new, old in zip(attempt.slope, slope, strict=True)])
     for index, increment in enumerate(attempt.increments):
         rows.write(frame.first_increment + index * frame.components, increment)
+    log[LOGGED_TIME], log[LOGGED_SIZE] = t, lanes.select(accepted, h, lanes.negate(h))
+    log[LOGGED_ERROR], log[LOGGED_STIFFNESS] = lanes.scaled(error, 1.0 / recipe.limit), _stiffness(lanes, attempt)
+    return _masks(rows)
+
+
+def _masks(rows: Rows) -> ir.Value:
+    """Lanes that passed an output; above them those at their ends, out of attempts, or whose step moves no time."""
+    lanes, time = rows.lanes, rows[TIME]
+    shortest = lanes.maximum(lanes.scaled(lanes.absolute(time), UNMOVED), rows[SHORTEST])
+    # a step that is no number moves none either
+    still = lanes.builder.fcmp_unordered(">=", shortest, rows[PROPOSED])
+    ended = lanes.builder.or_(lanes.at_most(rows[END], time), lanes.at_most(rows[MOST], rows[COUNT]))
+    passed, due = (lanes.mask(each) for each in (lanes.at_most(rows[NEXT], time), lanes.builder.or_(ended, still)))
+    return lanes.builder.or_(passed, lanes.builder.shl(due, ir.Constant(WORD, WIDTH)))
 
 
 def _attempted(recipe: Recipe, rows: Rows, step: Position) -> Attempted:
@@ -145,6 +168,8 @@ def _scaled_error(lanes: Lanes, atol: ir.Value, rtol: ir.Value, attempt: Attempt
         lanes.sum_of_squares([lanes.divide(part, by) for part, by in zip(error, scale, strict=True)])
         for error in attempt.errors
     ]
+    if not squares:
+        return lanes.number(math.nan)
     if len(squares) == 1:
         error = lanes.square_root(squares[0])
     else:
@@ -158,7 +183,7 @@ def _scaled_error(lanes: Lanes, atol: ir.Value, rtol: ir.Value, attempt: Attempt
 def _next_factor(recipe: Recipe, rows: Rows, error: ir.Value, accepted: ir.Value) -> tuple[ir.Value, Vectors]:
     lanes, controller = rows.lanes, recipe.controller
     logarithm = lanes.log(error)
-    latest, *past = (-exponent / recipe.method.error_order for exponent in controller.exponents)
+    latest, *past = (-exponent / recipe.error_order for exponent in controller.exponents)
     remembered = sum(1 for exponent in controller.exponents[1:] if exponent)
     memory = rows.several(MEMORY, remembered)
     if remembered:
@@ -181,7 +206,7 @@ def _stiffness(lanes: Lanes, attempt: Attempted) -> ir.Value:
     return lanes.divide(top, lanes.add(bottom, lanes.number(TINY)))
 
 
-def _extend(recipe: Recipe, rows: Rows) -> None:
+def _extend(recipe: Recipe, rows: Rows, log: Rows) -> None:
     """The coefficients of the continuous extension, by the stages that it alone needs."""
     lanes, frame = rows.lanes, recipe.frame
     slope_at, count = slope_of(recipe, rows), frame.components
@@ -195,3 +220,19 @@ def _extend(recipe: Recipe, rows: Rows) -> None:
     for power, column in enumerate(recipe.method.polynomials.T.tolist()):
         coefficients = moved(lanes, [None] * count, column, increments)
         rows.write(frame.first_coefficient + power * count, coefficients)
+
+
+def _look(recipe: Recipe, rows: Rows, log: Rows) -> None:
+    """The continuous extension at the next output."""
+    lanes, frame = rows.lanes, recipe.frame
+    count = frame.components
+    theta = lanes.divide(lanes.builder.fsub(rows[NEXT], rows[START]), rows[SIZE])
+    value = [lanes.number(0.0)] * count
+    for power in reversed(range(frame.degree)):
+        parts = rows.several(frame.first_coefficient + power * count, count)
+        value = [lanes.multiply(theta, lanes.add(sum_, part)) for sum_, part in zip(value, parts, strict=True)]
+    within = lanes.is_less(theta, lanes.number(1.0))
+    before, end = rows.several(frame.before, count), rows.several(STATE, count)
+    inside = [lanes.add(start, part) for start, part in zip(before, value, strict=True)]
+    # at its end the polynomial would differ from the step's own state by rounding
+    rows.write(frame.first_inside, [lanes.select(within, *pair) for pair in zip(inside, end, strict=True)])

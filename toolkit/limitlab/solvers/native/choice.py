@@ -38,7 +38,7 @@ class Recipe:
     """All that decides the code of a solve; equal recipes have equal code.
 
     linear: df/dy, row by row, and df/dt, where the method takes them. sign: of the caller's time. limited: whether
-    there is a longest step.
+    there is a longest step. uniform: whether the steps are given.
     """
 
     field: Listing
@@ -47,6 +47,17 @@ class Recipe:
     controller: Controller
     sign: float = 1.0
     limited: bool = False
+    uniform: bool = False
+
+    @property
+    def error_order(self) -> int:
+        """Exponent of the local error; one where there is no estimate."""
+        return self.method.error_order or 1
+
+    @property
+    def limit(self) -> float:
+        """What the scaled error is compared with."""
+        return self.controller.limit(self.error_order)
 
     @property
     def frame(self) -> Frame:
@@ -84,8 +95,8 @@ def order_or_reason(wish: Wish) -> Order | str:
     if any(tuple(tensor.shape) not in ((), (1,), (len(wish.state),)) for tensor in tensors[1:]):
         return "parameters must be numbers, or one for each sample"
     method, size = wish.method, wish.state.shape[1]
-    if not isinstance(method, ExplicitMethod | Rosenbrock) or not method.error_order or wish.control.step_size:
-        return f"{method.name!r} is not among the methods that have code: explicit and Rosenbrock ones with an estimate"
+    if not isinstance(method, ExplicitMethod | Rosenbrock):
+        return f"{method.name!r} is not among the methods that have code: explicit and Rosenbrock ones"
     if len(listed.listing.outputs) != size:
         return f"the field has {len(listed.listing.outputs)} components, the state {size}"
     linear = None
@@ -100,8 +111,8 @@ def order_or_reason(wish: Wish) -> Order | str:
     if (missing := _missing()) is not None:
         return missing
     control = wish.control
-    limited = control.max_step is not None
-    recipe = Recipe(listed.listing, linear and linear.listing, method, control.controller, wish.sign, limited)
+    limited, uniform = control.max_step is not None, control.step_size is not None
+    recipe = Recipe(listed.listing, linear and linear.listing, method, control.controller, wish.sign, limited, uniform)
     return Order(recipe, listed.given if linear is None else (*listed.given, *linear.given))
 
 

@@ -16,17 +16,15 @@ from numba.extending import intrinsic as typed_intrinsic
 
 from limitlab.solvers.native.arithmetic import WIDTH
 from limitlab.solvers.native.frame import (
-    ACCEPTED,
-    AFTER,
     BROKEN,
+    COUNT,
     END,
-    ERROR,
     MEMORY,
+    MOST,
+    NEXT,
     PROPOSED,
-    SIZE,
-    START,
+    SHORTEST,
     STATE,
-    STIFFNESS,
     TIME,
 )
 from limitlab.solvers.numba_cache import forget_stale
@@ -38,39 +36,40 @@ forget_stale(Path(__file__).parent)
 intrinsic: Any = typed_intrinsic
 IDLE = -1
 BLOWN_UP, TOO_MANY, STUCK, OUT_OF_TIME = 1, 2, 3, 4
-LOGGED = 5  # numbers of an attempt: time, size, error, stiffness, accepted
+ALL_LANES = 2**WIDTH - 1
 
 
 class Code(NamedTuple):
-    """Addresses of functions of a frame, where its rows lie, and what the continuous extension is made of.
-
-    degree: of the extension. extra: calls of the field that it alone needs.
-    """
+    """Addresses of functions of a frame, where its rows lie, and the calls that the extension of a step alone needs."""
 
     begin: int
     advance: int
     extend: int
+    look: int
     slope: int
-    before: int
-    first_coefficient: int
-    first_given: int
-    degree: int
+    inside: int
+    given: int
     extra: int
 
 
 class Work(NamedTuple):
     """All samples: what is given, and what becomes of them; (batch, ...) each.
 
-    first: their first steps; those to be estimated are NaN. given: (numbers, batch). failure: its kind, 0 for none.
+    times: that are asked for. ends: the start, and the times that steps have to end at. first: their first steps; those
+    to be estimated are NaN. given: (numbers, batch). round, lane: of their first attempts, which those to come follow
+    in the log. failure: its kind, 0 for none.
     """
 
     times: Any
+    ends: Any
     y0: Any
     given: Any
     slopes: Any
     first: Any
     states: Any
     attempts: Any
+    round: Any
+    lane: Any
     extra_calls: Any
     failure: Any
     failed_at: Any
@@ -78,12 +77,13 @@ class Work(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The controller's memory before the first step, attempts that a sample may take, and how many lie between two
-    looks at whether a step still moves its time."""
+    """The controller's memory before the first step, attempts that a sample may take, how many lie between two looks at
+    whether a step still moves its time, and whether each step is as long as the way to the next end."""
 
     memory: float
     max_steps: int
     most: int
+    uniform: bool
 
 
 class Plan(NamedTuple):
@@ -94,25 +94,29 @@ class Plan(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """What is in the lanes: the frame, samples, their next outputs, and the place in the queue (next, last)."""
+    """What is in the lanes: the frame, samples, their next outputs and ends, the queue (next, last), and the round.
+
+    A round is an attempt of all lanes.
+    """
 
     frame: Any
     sample: Any
     output: Any
+    end: Any
     queue: Any
+    round: Any
 
 
 @intrinsic
-def _call(typing_context: Any, address: Any, argument: Any) -> Any:
-    """Call the function at an address with a pointer."""
+def _call(typing_context: Any, address: Any, frame: Any, log: Any) -> Any:
+    """Call the function at an address with two pointers; a mask of lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
-        function, pointer = arguments
-        builder.call(builder.inttoptr(function, kind.as_pointer()), [pointer])
-        return context.get_dummy_value()
+        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)] * 2)
+        function, *pointers = arguments
+        return builder.call(builder.inttoptr(function, kind.as_pointer()), pointers)
 
-    return types.void(types.int64, types.int64), generate
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -134,15 +138,18 @@ def _unowned(array: Any) -> Any:
 @njit(inline="always")
 def _unowned_work(work: Work) -> Work:
     return Work(
-        _unowned(work.times), _unowned(work.y0), _unowned(work.given), _unowned(work.slopes), _unowned(work.first),
-        _unowned(work.states), _unowned(work.attempts), _unowned(work.extra_calls), _unowned(work.failure),
-        _unowned(work.failed_at), _unowned(work.failed_step),
+        _unowned(work.times), _unowned(work.ends), _unowned(work.y0), _unowned(work.given), _unowned(work.slopes),
+        _unowned(work.first), _unowned(work.states), _unowned(work.attempts), _unowned(work.round), _unowned(work.lane),
+        _unowned(work.extra_calls), _unowned(work.failure), _unowned(work.failed_at), _unowned(work.failed_step),
     )  # fmt: skip
 
 
 @njit(inline="always")
 def _unowned_flight(flight: Flight) -> Flight:
-    return Flight(_unowned(flight.frame), _unowned(flight.sample), _unowned(flight.output), _unowned(flight.queue))
+    return Flight(
+        _unowned(flight.frame), _unowned(flight.sample), _unowned(flight.output), _unowned(flight.end),
+        _unowned(flight.queue), _unowned(flight.round),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -155,66 +162,55 @@ def prepare(plan: Plan, whole: Work, lanes: Flight) -> None:
         count = min(WIDTH, last - group)
         for lane in range(count):
             _load(plan, work, flight, lane, group + lane)
-        _call(code.begin, frame.ctypes.data)
+        _call(code.begin, frame.ctypes.data, 0)
         for lane in range(count):
             sample = group + lane
             for index in range(work.y0.shape[1]):
                 work.slopes[sample, index] = frame[code.slope + index, lane]
             if np.isnan(work.first[sample]):
                 work.first[sample] = frame[PROPOSED, lane]
-    frame[END] = frame[TIME]
+    frame[END], frame[PROPOSED] = frame[TIME], 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def march(plan: Plan, whole: Work, lanes: Flight, log: tuple[Any, Any]) -> int:
-    """Attempts until the log is full or all samples are at their ends; how many were logged.
-
-    log: (attempts, LOGGED), and (attempts,) the sample of each.
-    """
-    work, flight = _unowned_work(whole), _unowned_flight(lanes)
-    logged, owner = _unowned(log[0]), _unowned(log[1])
-    code, frame, count = plan.code, flight.frame, 0
-    while count + WIDTH <= len(owner):
-        if not _refill(plan, work, flight):
-            break
-        _call(code.advance, frame.ctypes.data)
-        extended = False
-        for lane in range(WIDTH):
-            sample = flight.sample[lane]
-            if sample == IDLE:
-                continue
-            owner[count] = sample
-            moved = frame[SIZE, lane] != 0.0
-            logged[count, 0] = frame[START, lane] if moved else np.nan
-            logged[count, 1] = frame[SIZE, lane] if moved else np.nan
-            logged[count, 2] = frame[ERROR, lane]
-            logged[count, 3] = frame[STIFFNESS, lane]
-            logged[count, 4] = frame[ACCEPTED, lane]
-            count += 1
-            if frame[ACCEPTED, lane] and _has_output(work, flight, lane, sample):
-                if not extended:
-                    _call(code.extend, frame.ctypes.data)
-                    extended = True
-                work.extra_calls[sample] += code.extra
-                _write(code, work, flight, lane, sample)
-            _leave(plan.rules, work, flight, lane, sample)
+def march(plan: Plan, whole: Work, lanes: Flight, room: Any) -> int:
+    """Rounds until the room (round, row, lane) for the log is full or all samples are at their ends; how many."""
+    work, flight, log = _unowned_work(whole), _unowned_flight(lanes), _unowned(room)
+    code, frame = plan.code, flight.frame
+    busy = _refill(plan, work, flight)
+    count = 0
+    while busy and count < len(log):
+        masks = _call(code.advance, frame.ctypes.data, log.ctypes.data + count * log.strides[0])
+        count += 1
+        flight.round[0] += 1
+        passed, due = masks & busy, (masks >> WIDTH) & busy
+        if passed:
+            _write(code, work, flight, passed)
+        if due:
+            for lane in range(WIDTH):
+                if due >> lane & 1:
+                    _leave(plan, work, flight, lane)
+            busy = _refill(plan, work, flight)
     return count
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _refill(plan: Plan, work: Work, flight: Flight) -> bool:
-    """Fill idle lanes from the queue; whether any lane is busy."""
-    busy = False
+def _refill(plan: Plan, work: Work, flight: Flight) -> int:
+    """Fill idle lanes from the queue; the mask of those that are busy."""
+    busy = 0
     for lane in range(WIDTH):
         if flight.sample[lane] == IDLE and flight.queue[0] < flight.queue[1]:
             sample = flight.queue[0]
             flight.queue[0] += 1
             flight.sample[lane] = sample
-            flight.output[lane] = 1
+            work.round[sample] = flight.round[0]
+            work.lane[sample] = lane
             _load(plan, work, flight, lane, sample)
+            _aim(work, flight, lane, sample, 1)
             for index in range(work.y0.shape[1]):
                 flight.frame[plan.code.slope + index, lane] = work.slopes[sample, index]
-        busy = busy or flight.sample[lane] != IDLE
+        if flight.sample[lane] != IDLE:
+            busy |= 1 << lane
     return busy
 
 
@@ -222,70 +218,102 @@ def _refill(plan: Plan, work: Work, flight: Flight) -> bool:
 def _load(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> None:
     """A sample at its start."""
     frame, code, rules = flight.frame, plan.code, plan.rules
-    frame[TIME, lane] = work.times[sample, 0]
-    frame[END, lane] = work.times[sample, -1]
+    frame[TIME, lane] = work.ends[sample, 0]
     frame[PROPOSED, lane] = work.first[sample]
+    flight.end[lane] = 0
+    _head_on(plan, work, flight, lane, sample)
+    frame[COUNT, lane] = 0.0
+    frame[MOST, lane] = rules.max_steps
+    frame[SHORTEST, lane] = UNMOVED * (BESIDE_ZERO * abs(work.ends[sample, -1] - work.ends[sample, 0]))
     frame[MEMORY, lane] = rules.memory
     frame[MEMORY + 1, lane] = rules.memory
     for index in range(work.y0.shape[1]):
         frame[STATE + index, lane] = work.y0[sample, index]
     for index in range(len(work.given)):
-        frame[code.first_given + index, lane] = work.given[index, sample]
+        frame[code.given + index, lane] = work.given[index, sample]
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _has_output(work: Work, flight: Flight, lane: int, sample: int) -> bool:
-    """Whether the step just accepted reaches a time that is asked for, the last one aside."""
-    place = flight.output[lane]
-    return place < work.times.shape[1] - 1 and work.times[sample, place] <= flight.frame[AFTER, lane]
+def _head_on(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> bool:
+    """Let the next end be the one that steps go to, if there is one that lies ahead."""
+    place = flight.end[lane] + 1
+    if place == work.ends.shape[1]:
+        return False
+    size = work.ends[sample, place] - work.ends[sample, place - 1]
+    flight.end[lane] = place
+    flight.frame[END, lane] = work.ends[sample, place]
+    if plan.rules.uniform:
+        flight.frame[PROPOSED, lane] = size
+    return size > 0.0
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _write(code: Code, work: Work, flight: Flight, lane: int, sample: int) -> None:
-    """The outputs inside the step just accepted, by its continuous extension."""
+def _aim(work: Work, flight: Flight, lane: int, sample: int, place: int) -> None:
+    """Let an output be the next one; the last one of all is the end of a step."""
+    flight.output[lane] = place
+    flight.frame[NEXT, lane] = work.times[sample, place] if place < work.times.shape[1] - 1 else np.inf
+
+
+@njit(inline="always", nogil=True, error_model="numpy")
+def _write(code: Code, work: Work, flight: Flight, passed: int) -> None:
+    """The outputs inside the steps just accepted, by their continuous extensions."""
     frame, size = flight.frame, work.y0.shape[1]
-    while _has_output(work, flight, lane, sample):
-        place = flight.output[lane]
-        theta = (work.times[sample, place] - frame[START, lane]) / frame[SIZE, lane]
-        for index in range(size):
-            value = 0.0
-            for power in range(code.degree - 1, -1, -1):
-                value = theta * (value + frame[code.first_coefficient + power * size + index, lane])
-            # at its end the polynomial would differ from the step's own state by rounding
-            inside = frame[code.before + index, lane] + value
-            work.states[sample, place, index] = inside if theta < 1.0 else frame[STATE + index, lane]
-        flight.output[lane] = place + 1
+    _call(code.extend, frame.ctypes.data, 0)
+    for lane in range(WIDTH):
+        if passed >> lane & 1:
+            work.extra_calls[flight.sample[lane]] += code.extra
+    while passed:
+        _call(code.look, frame.ctypes.data, 0)
+        for lane in range(WIDTH):
+            if not passed >> lane & 1:
+                continue
+            sample, place = flight.sample[lane], flight.output[lane]
+            for index in range(size):
+                work.states[sample, place, index] = frame[code.inside + index, lane]
+            _aim(work, flight, lane, sample, place + 1)
+            if frame[NEXT, lane] > frame[TIME, lane]:
+                passed &= ~(1 << lane)
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
-def _leave(rules: Rules, work: Work, flight: Flight, lane: int, sample: int) -> None:
-    """Count an attempt, and let a sample go that is at its end or has to be given up."""
-    frame = flight.frame
-    work.attempts[sample] += 1
-    time, end, proposed = frame[TIME, lane], frame[END, lane], frame[PROPOSED, lane]
-    if time == end:
+def _leave(plan: Plan, work: Work, flight: Flight, lane: int) -> None:
+    """Let a sample go that is at its last end or has to be given up."""
+    frame, sample = flight.frame, flight.sample[lane]
+    attempts, time = int(frame[COUNT, lane]), frame[TIME, lane]
+    kind = 0
+    if time != frame[END, lane]:
+        kind = _failure(plan.rules, work, flight, lane, sample)
+        if kind == 0:
+            return
+        work.failed_at[sample] = time
+        work.failed_step[sample] = frame[PROPOSED, lane]
+        work.states[sample, flight.output[lane] :] = np.nan
+        frame[END, lane] = time
+    elif _head_on(plan, work, flight, lane, sample):
+        return
+    else:
         for index in range(work.y0.shape[1]):
             work.states[sample, -1, index] = frame[STATE + index, lane]
-        flight.sample[lane] = IDLE
-        return
-    kind = 0
-    if work.attempts[sample] % rules.most == 0:
-        length = abs(end - work.times[sample, 0])
-        if not proposed > UNMOVED * max(abs(time), BESIDE_ZERO * length):
-            start, now = 0.0, 0.0
-            for index in range(work.y0.shape[1]):
-                start = max(start, abs(work.y0[sample, index]))
-                now = max(now, abs(frame[STATE + index, lane]))
-            grown = now > HUGE * (1 + start) or frame[BROKEN, lane] != 0.0
-            kind = BLOWN_UP if grown else STUCK
-    if kind == 0 and work.attempts[sample] == rules.max_steps:
-        kind = TOO_MANY
-    if kind != 0:
-        work.failure[sample] = kind
-        work.failed_at[sample] = time
-        work.failed_step[sample] = proposed
-        flight.sample[lane] = IDLE
-        frame[END, lane] = time
+    work.failure[sample] = kind
+    work.attempts[sample] = attempts
+    flight.sample[lane] = IDLE
+    # what an idle lane does is of no interest, and costs least where it stands still
+    frame[NEXT, lane], frame[PROPOSED, lane] = np.inf, 0.0
+
+
+@njit(inline="always", nogil=True, error_model="numpy")
+def _failure(rules: Rules, work: Work, flight: Flight, lane: int, sample: int) -> int:
+    """Why a sample has to be given up; 0 where it may go on."""
+    frame, attempts = flight.frame, int(flight.frame[COUNT, lane])
+    shortest = max(UNMOVED * abs(frame[TIME, lane]), frame[SHORTEST, lane])
+    if attempts % rules.most == 0 and not frame[PROPOSED, lane] > shortest:
+        start, now = 0.0, 0.0
+        for index in range(work.y0.shape[1]):
+            start = max(start, abs(work.y0[sample, index]))
+            now = max(now, abs(frame[STATE + index, lane]))
+        grown = now > HUGE * (1 + start) or frame[BROKEN, lane] != 0.0
+        return BLOWN_UP if grown else STUCK
+    return TOO_MANY if attempts == rules.max_steps else 0
 
 
 def left(flight: Flight) -> bool:
@@ -299,19 +327,10 @@ def give_up(work: Work, flight: Flight) -> None:
         sample = flight.sample[lane]
         work.failure[sample] = OUT_OF_TIME
         work.failed_at[sample], work.failed_step[sample] = flight.frame[TIME, lane], flight.frame[PROPOSED, lane]
+        work.attempts[sample] = flight.frame[COUNT, lane]
+        work.states[sample, flight.output[lane] :] = np.nan
     waiting = slice(*flight.queue)
     work.failure[waiting] = OUT_OF_TIME
     work.failed_at[waiting], work.failed_step[waiting] = work.times[waiting, 0], work.first[waiting]
+    work.states[waiting, 1:] = np.nan
     flight.sample[:], flight.queue[0] = IDLE, flight.queue[1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def spread(logged: Any, owner: Any, cursor: Any, columns: Any, accepted: Any) -> None:
-    """A part of the log, sample by sample: columns (4, batch, step), accepted (batch, step)."""
-    for attempt in range(len(owner)):
-        sample = owner[attempt]
-        step = cursor[sample]
-        cursor[sample] += 1
-        for column in range(4):
-            columns[column, sample, step] = logged[attempt, column]
-        accepted[sample, step] = logged[attempt, 4] != 0.0

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # the rows that come first in every frame
-TIME, PROPOSED, END, SIZE, AFTER, ACCEPTED, ERROR, STIFFNESS, START, BROKEN, ATOL, RTOL, MAX_STEP = range(13)
+TIME, PROPOSED, END, START, SIZE, BROKEN, ATOL, RTOL, MAX_STEP = range(9)
+NEXT = 9  # time that is asked for, the last one aside
+COUNT, MOST = 10, 11  # attempts, and how many there may be
+SHORTEST = 12  # step that moves any time of the span
 MEMORY = 13  # of the controller, two rows
 STATE = 15
+# the rows that an attempt leaves in the log; the size is negative where it was rejected
+LOGGED_TIME, LOGGED_SIZE, LOGGED_ERROR, LOGGED_STIFFNESS, LOGGED = range(5)
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,7 @@ class Frame:
     """The rows of states of so many components under a method with so many increments, and of what is given.
 
     slope: at the state, where the next attempt starts. before: where the last one did, with its increments and the
-    coefficients of its continuous extension, of so many powers of theta.
+    coefficients of its continuous extension, of so many powers of theta, and its state at the next output.
     """
 
     components: int
@@ -40,8 +45,12 @@ class Frame:
         return self.first_increment + self.increments * self.components
 
     @property
-    def first_given(self) -> int:
+    def first_inside(self) -> int:
         return self.first_coefficient + self.degree * self.components
+
+    @property
+    def first_given(self) -> int:
+        return self.first_inside + self.components
 
     @property
     def rows(self) -> int:

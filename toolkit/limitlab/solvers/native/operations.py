@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 from llvmlite import ir
 
@@ -12,6 +13,7 @@ from limitlab.solvers.native.listing import Listing
 
 EXPREL_SERIES_BELOW = 1e-5
 EXPREL2_SERIES_BELOW, EXPREL2_TERMS = 0.05, 10
+MOST_HALVES = 12  # of an exponent: more products lose more than a call of the library costs
 Emit = Callable[..., ir.Value]
 
 
@@ -40,6 +42,22 @@ def _add_product(lanes: Lanes, total: ir.Value, p: ir.Value, q: ir.Value) -> ir.
 
 def _add_quotient(lanes: Lanes, total: ir.Value, p: ir.Value, q: ir.Value) -> ir.Value:
     return lanes.add(total, lanes.divide(p, q))
+
+
+def _raised(lanes: Lanes, c: ir.Value, x: ir.Value) -> ir.Value:
+    """x^c, by products and a root where c is a few halves."""
+    halves = 2.0 * (lanes.literal(c) or 0.0)
+    if not halves or not halves.is_integer() or abs(halves) > MOST_HALVES:
+        return lanes.each("pow", x, c)
+    whole, odd = divmod(int(abs(halves)), 2)
+    factors = [lanes.square_root(x)] * odd
+    square = x
+    while whole:
+        factors += [square] * (whole % 2)
+        whole //= 2
+        square = lanes.square(square) if whole else square
+    value = reduce(lanes.multiply, factors)
+    return value if halves > 0 else _reciprocal(lanes, value)
 
 
 def _exprel(lanes: Lanes, x: ir.Value) -> ir.Value:
@@ -81,7 +99,7 @@ OPERATIONS: dict[str, Emit] = {
     "plus": lambda lanes, c, x: lanes.add(x, c),
     "minus from": lambda lanes, c, x: lanes.subtract(c, x),
     "scale": lambda lanes, c, x: lanes.multiply(x, c),
-    "raise to": lambda lanes, c, x: lanes.each("pow", x, c),
+    "raise to": _raised,
     "raise": lambda lanes, c, x: lanes.each("pow", c, x),
     "add scaled": lambda lanes, c, total, x: _add_product(lanes, total, x, c),
     "add product": _add_product,

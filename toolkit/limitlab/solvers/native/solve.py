@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import lru_cache
@@ -23,7 +22,6 @@ from limitlab.solvers.native.choice import Order, Recipe
 from limitlab.solvers.native.driver import (
     BLOWN_UP,
     IDLE,
-    LOGGED,
     OUT_OF_TIME,
     STUCK,
     TOO_MANY,
@@ -36,17 +34,17 @@ from limitlab.solvers.native.driver import (
     left,
     march,
     prepare,
-    spread,
 )
-from limitlab.solvers.native.frame import ATOL, MAX_STEP, RTOL
+from limitlab.solvers.native.frame import ATOL, LOGGED, MAX_STEP, RTOL
+from limitlab.solvers.native.log import LaneLog, Part, Unordered
 from limitlab.solvers.native.machine import FEWEST_A_THREAD, MOST_RECIPES, Machine, compiled
-from limitlab.solvers.ode.march import Outcome
+from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
 from limitlab.solvers.ode.recording import MOST_PENDING, PENDING_ELEMENTS
 from limitlab.solvers.ode.step_control import Control
-from limitlab.solvers.solution import Evaluations, Failure, StepLog
+from limitlab.solvers.solution import Evaluations, Failure
 
-ATTEMPTS_A_SLICE = 2**15  # between two looks at whether to go on
-Block = tuple[np.ndarray, np.ndarray]
+ROUNDS_A_SAMPLE = 8  # at first
+FEWEST_ROUNDS, MOST_ROUNDS = 2**6, 2**12  # between two looks at whether to go on
 KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow", OUT_OF_TIME: "out of time"}
 
 
@@ -61,11 +59,9 @@ class Made(NamedTuple):
 def made(recipe: Recipe) -> Made:
     """The code of a recipe, made once."""
     machine, frame = compiled(attempt_module(recipe)), recipe.frame
-    begin, advance, extend = (machine.addresses[name] for name in ("begin", "advance", "extend"))
-    code = Code(
-        begin, advance, extend, frame.slope, frame.before, frame.first_coefficient, frame.first_given, frame.degree,
-        len(recipe.extra_stages),
-    )  # fmt: skip
+    begin, advance, extend, look = (machine.addresses[name] for name in ("begin", "advance", "extend", "look"))
+    extra = len(recipe.extra_stages)
+    code = Code(begin, advance, extend, look, frame.slope, frame.first_inside, frame.first_given, extra)
     return Made(code, machine)
 
 
@@ -83,7 +79,7 @@ def solve_natively(
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     bounds = [batch * part // threads for part in range(threads + 1)]
     flights = [_flight(recipe, part, control) for part in pairwise(bounds)]
-    blocks: list[Block] = []
+    logs: list[list[np.ndarray]] = [[] for _ in flights]
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         on_all = map if pool is None else pool.map
         for _ in on_all(lambda flight: prepare(plan, work, flight), flights):
@@ -96,19 +92,28 @@ def solve_natively(
                 for flight in flights:
                     give_up(work, flight)
                 break
-            blocks += on_all(lambda flight: _slice(plan, work, flight), flights)
-    attempts = torch.from_numpy(work.attempts)
-    calls = (1 if control.first_step else 2) + recipe.method.calls * attempts + torch.from_numpy(work.extra_calls)
-    matrices = (each * attempts for each in (recipe.method.jacobians, recipe.method.factorizations))
-    log = _log(blocks, work.attempts)
-    return Outcome(torch.from_numpy(work.states), log, Evaluations(calls, *matrices), _failures(work))
+            for log, block in zip(logs, on_all(lambda flight: _rounds(plan, work, flight), flights), strict=True):
+                log.append(block)
+    parts = [Part(*part, log) for part, log in zip(pairwise(bounds), logs, strict=True)]
+    attempts, method = work.attempts, recipe.method
+    calls = (1 if control.first_step or recipe.uniform else 2) + method.calls * attempts + work.extra_calls
+    costs = (calls, method.jacobians * attempts, method.factorizations * attempts)
+    return Outcome(
+        torch.from_numpy(work.states),
+        LaneLog.of(Unordered(parts, work.round, work.lane, attempts)),
+        Evaluations(*map(torch.from_numpy, costs)),
+        _failures(work, control.step_size),
+    )
 
 
-def _slice(plan: Plan, work: Work, flight: Flight) -> Block:
-    """Some attempts of the samples of a flight."""
-    log = np.empty((ATTEMPTS_A_SLICE, LOGGED)), np.empty(ATTEMPTS_A_SLICE, dtype=np.int32)
+def _rounds(plan: Plan, work: Work, flight: Flight) -> np.ndarray:
+    """Some attempts of the samples of a flight: as many rounds as there were so far, with bounds; what they log."""
+    waiting = int(flight.queue[1] - flight.queue[0])
+    most = min(MOST_ROUNDS, max(FEWEST_ROUNDS, waiting * ROUNDS_A_SAMPLE, int(flight.round[0])))
+    log = np.empty((most, LOGGED, WIDTH))
     count = march(plan, work, flight, log)
-    return log[0][:count], log[1][:count]
+    # what was not written to is no memory yet, but for what small arrays are made of
+    return log[:count] if 2 * count > most else log[:count].copy()
 
 
 def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
@@ -117,17 +122,25 @@ def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
     for index, value in enumerate(order.given):
         numbers[index] = value.detach().numpy() if isinstance(value, Tensor) else value
     first = np.full(batch, math.nan if control.first_step is None else control.first_step)
-    states = np.full((batch, times.shape[1], size), math.nan)
+    states = np.empty((batch, times.shape[1], size))
+    first_and_last = times[:, :1], times[:, -1:]
+    ends = (
+        torch.cat(first_and_last, 1) if control.step_size is None else uniform_grid(*first_and_last, control.step_size)
+    )
     states[:, 0] = y0.detach().numpy()
+    attempts, begun_round, begun_lane, extra_calls = np.zeros((4, batch), dtype=np.int64)
     return Work(
         times.numpy(),
+        ends.numpy(),
         y0.detach().numpy(),
         numbers,
         np.empty((batch, size)),
         first,
         states,
-        np.zeros(batch, dtype=np.int64),
-        np.zeros(batch, dtype=np.int64),
+        attempts,
+        begun_round,
+        begun_lane,
+        extra_calls,
         np.zeros(batch, dtype=np.int8),
         np.empty(batch),
         np.empty(batch),
@@ -137,37 +150,31 @@ def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
 def _rules(recipe: Recipe, y0: Tensor, control: Control) -> Rules:
     # what an attempt keeps alive decides when the other paths look whether a step still moves its time
     width = y0.numel() * (len(recipe.method.polynomials) + 4)
-    memory = math.log(control.controller.limit(recipe.method.error_order))
-    return Rules(memory, control.max_steps, max(1, min(MOST_PENDING, PENDING_ELEMENTS // width)))
+    most = max(1, min(MOST_PENDING, PENDING_ELEMENTS // width))
+    return Rules(math.log(recipe.limit), control.max_steps, most, recipe.uniform)
 
 
 def _flight(recipe: Recipe, part: tuple[int, int], control: Control) -> Flight:
     """Empty lanes, and a part of the samples in the queue."""
-    frame, limit = np.zeros((recipe.frame.rows, WIDTH)), control.controller.limit(recipe.method.error_order)
+    frame = np.zeros((recipe.frame.rows, WIDTH))
     # the mean's root of n and the safety factor, as in `Control.limits`
-    scale = recipe.frame.components**0.5 / limit
+    scale = recipe.frame.components**0.5 / recipe.limit
     frame[ATOL], frame[RTOL] = control.atol * scale, control.rtol * scale
     if control.max_step is not None:
         frame[MAX_STEP] = control.max_step
     idle = np.full(WIDTH, IDLE, dtype=np.int64)
-    return Flight(frame, idle, np.zeros(WIDTH, dtype=np.int64), np.array(part, dtype=np.int64))
+    output, end = np.zeros((2, WIDTH), dtype=np.int64)
+    return Flight(frame, idle, output, end, np.array(part, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-def _log(blocks: Sequence[Block], attempts: np.ndarray) -> StepLog:
-    """The parts of the log, put in order by sample."""
-    shape = (len(attempts), int(attempts.max()))
-    columns, accepted = np.full((4, *shape), math.nan), np.zeros(shape, dtype=bool)
-    cursor = np.zeros(len(attempts), dtype=np.int64)
-    for logged, owner in blocks:
-        spread(logged, owner, cursor, columns, accepted)
-    time, size, error, stiffness = torch.from_numpy(columns).unbind(0)
-    return StepLog(time, size, error, stiffness, torch.from_numpy(accepted))
-
-
-def _failures(work: Work) -> tuple[Failure, ...]:
-    return tuple(
+def _failures(work: Work, step_size: float | None) -> tuple[Failure, ...]:
+    failures = [
         Failure(
             sample, float(work.failed_at[sample]), float(work.failed_step[sample]), KINDS[int(work.failure[sample])]
         )
         for sample in np.flatnonzero(work.failure).tolist()
-    )
+    ]
+    if step_size is not None:
+        others = blown_up(torch.from_numpy(work.times), torch.from_numpy(work.states), step_size, KINDS[BLOWN_UP])
+        failures += [failure for failure in others if not work.failure[failure.sample]]
+    return tuple(sorted(failures, key=lambda failure: failure.sample))

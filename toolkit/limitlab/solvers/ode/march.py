@@ -107,25 +107,8 @@ class March:
 
     def uniform_grid(self) -> Float[Tensor, "batch steps"]:
         """Times of steps of `step_size` from the start, the last one shorter, with the stops in between."""
-        step_size = self.control.step_size
-        assert step_size is not None
-        start, end = self.times[:, :1], self.times[:, -1:]
-        sliver = sliver_of(torch.cat([start, end], 1), step_size)
-        count = max(1, int(torch.ceil((end - start) / step_size - sliver).max()))
-        later = start + step_size * torch.arange(1, count + 1, dtype=start.dtype, device=start.device)
-        # the start stays, however long a step is
-        grid = torch.cat([start, torch.where(later > end - sliver * step_size, end, later)], 1)
-        if self.stops is None:
-            return grid
-        inside = torch.minimum(torch.maximum(self.stops, start), end)
-        nearest = torch.searchsorted(grid, inside - 0.5 * step_size).clamp_max(count)
-        snapped = grid.gather(1, nearest)
-        # a stop beside a grid time by rounding would leave a step of 1e-16 between the two
-        close = (snapped - inside).abs() < sliver * step_size
-        merged = torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
-        # a step of size zero moves nothing: one that is so for all samples is left out
-        moving = (merged.diff(dim=1) > 0).any(0)
-        return torch.cat([merged[:, :1], merged[:, 1:][:, moving]], 1)
+        assert self.control.step_size is not None
+        return uniform_grid(self.times[:, :1], self.times[:, -1:], self.control.step_size, self.stops)
 
     def _first_step(self, t: Tensor, y: Tensor, slope: Tensor) -> Float[Tensor, "batch 1"]:
         control = self.control
@@ -149,13 +132,43 @@ class March:
         return Outcome(recorder.states(end), log, evaluations, tuple(failures))
 
     def _blown_up(self, recorder: Recorder, end: Tensor, kind: str = "blow-up") -> list[Failure]:
-        """Samples of a uniform march that ceased to be finite, at the first time that shows it."""
-        finite = torch.isfinite(end.detach()).all(1)
-        if bool(finite.all()):
-            return []
-        states = torch.isfinite(recorder.states(end).detach()).all(2)
-        failures = []
-        for sample in (~finite).nonzero()[:, 0].tolist():
-            time = float(self.times[sample, int((~states[sample]).nonzero()[0, 0])])
-            failures.append(Failure(sample, time, float(self.control.step_size or 0.0), kind))
-        return failures
+        return blown_up(self.times, recorder.states(end).detach(), self.control.step_size or 0.0, kind)
+
+
+def blown_up(
+    times: Float[Tensor, "batch time"], states: Float[Tensor, "batch time state"], step_size: float, kind: str
+) -> list[Failure]:
+    """Samples of a uniform march that ceased to be finite, at the first time that shows it."""
+    lost = ~torch.isfinite(states[:, -1]).all(1)
+    if not bool(lost.any()):
+        return []
+    finite = torch.isfinite(states).all(2)
+    return [
+        Failure(sample, float(times[sample, int((~finite[sample]).nonzero()[0, 0])]), float(step_size), kind)
+        for sample in lost.nonzero()[:, 0].tolist()
+    ]
+
+
+def uniform_grid(
+    start: Float[Tensor, "batch 1"],
+    end: Float[Tensor, "batch 1"],
+    step_size: float,
+    stops: Float[Tensor, "batch stops"] | None = None,
+) -> Float[Tensor, "batch steps"]:
+    """Times of steps of the size from the start, the last one shorter, with the stops in between."""
+    sliver = sliver_of(torch.cat([start, end], 1), step_size)
+    count = max(1, int(torch.ceil((end - start) / step_size - sliver).max()))
+    later = start + step_size * torch.arange(1, count + 1, dtype=start.dtype, device=start.device)
+    # the start stays, however long a step is
+    grid = torch.cat([start, torch.where(later > end - sliver * step_size, end, later)], 1)
+    if stops is None:
+        return grid
+    inside = torch.minimum(torch.maximum(stops, start), end)
+    nearest = torch.searchsorted(grid, inside - 0.5 * step_size).clamp_max(count)
+    snapped = grid.gather(1, nearest)
+    # a stop beside a grid time by rounding would leave a step of 1e-16 between the two
+    close = (snapped - inside).abs() < sliver * step_size
+    merged = torch.cat([grid, torch.where(close, snapped, inside)], 1).sort(1).values
+    # a step of size zero moves nothing: one that is so for all samples is left out
+    moving = (merged.diff(dim=1) > 0).any(0)
+    return torch.cat([merged[:, :1], merged[:, 1:][:, moving]], 1)

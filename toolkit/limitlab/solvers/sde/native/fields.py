@@ -63,7 +63,7 @@ class LaneFields:
         """sum_j factors_j vectors_j, factors that are the number zero left out."""
         total: ir.Value | None = None
         for factor, vector in zip(factors, vectors, strict=True):
-            if not self.lanes.is_zero(factor):
+            if self.lanes.literal(factor) != 0.0:
                 term = self.lanes.multiply(factor, vector)
                 total = term if total is None else self.lanes.add(total, term)
         return self.lanes.number(0.0) if total is None else total
