@@ -33,6 +33,7 @@ _PIECES = (
     "spaces",
     "systems",
     "training",
+    "weights",
 )
 
 _FACES = {"cite": "systems", "load": "saved"}

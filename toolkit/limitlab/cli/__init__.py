@@ -96,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--folder", help="where the run is stored (default runs/EXPERIMENT-<hash of settings>)")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
 
+    weights = commands.add_parser("weights", help="train the models that ship again")
+    weights.add_argument("names", nargs="*", metavar="NAME", help="which; without: those that are missing or outdated")
+    weights.add_argument("--folder", help="where they are written (default: where those that ship lie)")
+
     lists = commands.add_parser("list", help="what there is")
     lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     form = lists.add_mutually_exclusive_group()
@@ -129,6 +133,7 @@ COMMANDS = {
     "sweep": ("reporting", "sweep"),
     "claims": ("reporting", "claims"),
     "run": ("running", "run"),
+    "weights": ("weights", "ship"),
     "list": ("listing", "show"),
     "lab": ("lab", "open_lab"),
     "doctor": ("doctor", "examine"),
