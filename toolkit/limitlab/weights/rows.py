@@ -46,17 +46,18 @@ def _operator(experiment: str, name: str, resolution: int, **options: Any) -> Ro
     )
 
 
+def _annuli(kind: str) -> Row:
+    """A flow that takes a disc out of a ring."""
+    options = {"data": "annuli", "classes": (kind,)}
+    return Row("flow_classes", {"class": kind}, "accuracy", options=options, factor=1.05)
+
+
 ROWS: Mapping[str, Row] = {
     "burgers_fno": _operator("burgers_fno", "fno", 64),
     "darcy_fno": _operator("darcy_fno", "fno", 16),
     "navier_stokes_fno": _operator("navier_stokes_fno", "fno", 32),
-    "annuli_augmented": Row(
-        "flow_classes",
-        {"class": "augmented"},
-        "accuracy",
-        options={"data": "annuli", "classes": ("augmented",)},
-        factor=1.05,
-    ),
+    "annuli_augmented": _annuli("augmented"),
+    "annuli_ode": _annuli("ode"),
     "spirals_cde": Row(
         "series_classes",
         {"class": "cde"},

@@ -122,3 +122,12 @@ GOALS: dict[str, Goal] = {
         (*MADE, "interval", "frames", "history", "rollout", "unrolled", "pushed"),
     ),
 }
+
+
+def evaluate(
+    goal: Goal, prepared: Prepared, model: nn.Module, settings: Any, *, name: str = "", result: Any = None
+) -> tuple[dict[int, xr.Dataset], xr.Dataset]:
+    """Predictions by resolution, and errors: those of the result, where the training has ended."""
+    predictions = goal.look(prepared, model, settings)
+    whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
+    return predictions, whole.drop_vars(["model", "operator", "seed"], errors="ignore")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from traitlets import Dict, Int, Tuple, Unicode, validate
 
-from limitlab import experiments, problems
+from limitlab import experiments, problems, weights
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.experiments.operators._learning import Build, OperatorSettings, with_models
 from limitlab.experiments.operators._rollouts import RolloutSettings
 from limitlab.experiments.operators.own.operator_learning import OwnSettings
 from limitlab.operators import OPERATORS
-from limitlab_widgets.operator.goals import GOALS, Goal
+from limitlab_widgets.operator.goals import GOALS, Goal, evaluate
 from limitlab_widgets.operator.own_file import OwnFile
 from limitlab_widgets.operator.subject import SubjectState
 from limitlab_widgets.shared.training import TrainingState
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MODEL = {name for row in OPERATORS.values() for name in row.settings}
 CHOSEN = ("models", "rates", "seeds", "workers")
+FEW = 8
+"""Test functions on which a model that ships is shown, before there are data to train on."""
 
 
 class OperatorState(SubjectState):
@@ -88,6 +90,7 @@ class OperatorState(SubjectState):
         self.predictions: dict[str, dict[int, xr.Dataset]] = {}
         self.measured: dict[str, xr.Dataset] = {}
         self.settings_of: dict[str, OperatorSettings] = {}
+        self.shipped: dict[str, str] = {}
         self._modules = dict(models or {})
         self._experiments: dict[tuple[Any, str, str], OperatorExperiment] = {}
         self._data_of: tuple[Any, ...] = ()
@@ -128,6 +131,27 @@ class OperatorState(SubjectState):
         options = {"parameters": parameters, "models": models, "seeds": 1}
         experiment = self._experiment_of(self.operator if own else "")
         return experiment, self._configured(experiment, {**self.options, **options})
+
+    def preview(self) -> None:
+        """Show the model that ships of this training on a few functions, in the background, where there is one.
+
+        `shipped` then says of it, by name, that it is one.
+        """
+        experiment, settings = self.plan()
+        name = weights.of(experiment.name, settings.as_dict(), operator=self.operator)
+        if name is None:
+            return
+        operator = self.operator
+        counts: dict[str, Any] = {"test_samples": min(FEW, settings.test_samples), "train_samples": settings.batch_size}
+
+        def take(prepared: Prepared) -> None:
+            self._take_data(prepared)
+            self._take_models(prepared, {operator: weights.open(name)}, None)
+            self.shipped[operator] = weights.card(name).label
+            self._compare_data()
+            self.revision += 1
+
+        self.training.preview(lambda: (experiment, dataclasses.replace(settings, **counts)), take)
 
     @property
     def predicted(self) -> xr.Dataset | None:
@@ -272,7 +296,8 @@ class OperatorState(SubjectState):
             changed = ["what is learned"]
         else:
             pairs = zip(GOALS[goal].data, values, strict=True)
-            changed = [name for name, value in pairs if getattr(settings, name) != value]
+            counted = ("train_samples", "test_samples") if self.shipped else ()
+            changed = [name for name, value in pairs if name not in counted and getattr(settings, name) != value]
         self.stale = bool(changed)
         words = ", ".join(name.replace("_", " ") for name in changed)
         self.activity = f"{words} changed since: make data, or train" if changed else ""
@@ -287,9 +312,9 @@ class OperatorState(SubjectState):
         if made_of == self._data_of:
             return
         baseline = OPERATORS[goal.baseline].build(data.task, settings)
-        predictions, measured = _evaluate(goal, prepared, baseline, settings)
+        predictions, measured = evaluate(goal, prepared, baseline, settings)
         with self.lock:
-            for table in (self.predictions, self.measured, self.settings_of, self.training.logs):
+            for table in (self.predictions, self.measured, self.settings_of, self.shipped, self.training.logs):
                 table.clear()
             self._data_of = made_of
             self.predictions[goal.baseline], self.measured[goal.baseline] = predictions, measured
@@ -310,21 +335,13 @@ class OperatorState(SubjectState):
     def _take_models(self, prepared: Prepared, models: dict[str, nn.Module], result: Result | None) -> None:
         settings, goal = self.training.settings, GOALS[self._data_of[1]]
         evaluated = {
-            name: _evaluate(goal, prepared, model, settings, name=name, result=result) for name, model in models.items()
+            name: evaluate(goal, prepared, model, settings, name=name, result=result) for name, model in models.items()
         }
         with self.lock:
             for name, (predictions, measured) in evaluated.items():
                 self.predictions[name], self.measured[name] = predictions, measured
                 self.settings_of[name] = settings
+                self.shipped.pop(name, None)
             self.models = tuple(name for name in self.titles if name in self.predictions)
             self.model = list(evaluated)[-1]
             self.revision += 1
-
-
-def _evaluate(
-    goal: Goal, prepared: Prepared, model: nn.Module, settings: OperatorSettings, *, name: str = "", result: Any = None
-) -> tuple[dict[int, xr.Dataset], xr.Dataset]:
-    """Predictions by resolution, and errors: those of the result, where the training has ended."""
-    predictions = goal.look(prepared, model, settings)
-    whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
-    return predictions, whole.drop_vars(["model", "operator", "seed"], errors="ignore")
