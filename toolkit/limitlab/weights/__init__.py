@@ -9,4 +9,4 @@ from limitlab.weights.making import again, make, outdated
 from limitlab.weights.rows import ROWS, Row
 from limitlab.weights.shelf import ShippedCard, card, names, of, open
 
-__all__ = ["ROWS", "Row", "ShippedCard", "again", "card", "make", "names", "of", "open", "outdated"]
+__all__ = ["ROWS", "Row", "ShippedCard", "again", "card", "names", "of", "open", "outdated"]

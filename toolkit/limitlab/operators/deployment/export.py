@@ -116,8 +116,9 @@ def _require_other_grid(program: ExportedProgram, model: nn.Module, example: Ten
 def in_real_numbers(model: nn.Module) -> nn.Module:
     """A copy of the model whose spectral convolutions have no complex numbers; the model where it has none of these.
 
+    >>> from limitlab.operators.deployment.export import in_real_numbers
     >>> fno = ll.operators.FNO(1, 1, (4,), width=4, layers=1)
-    >>> real = ll.operators.deployment.export.in_real_numbers(fno)
+    >>> real = in_real_numbers(fno)
     >>> torch.allclose(real(torch.ones(1, 1, 8)), fno(torch.ones(1, 1, 8)), atol=1e-5)
     True
     """
