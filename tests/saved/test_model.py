@@ -479,3 +479,12 @@ def test_a_notebook_shows_arguments_and_numbers_of_a_model():
     page = ll.operators.Normalized(ll.operators.UNet(1, 1, 1, width=4), (0.0, 1.0), (0.0, 2.0))._repr_html_()
     for piece in ("Normalized", "UNet(...)", "(0.0, 2.0)", "16,549, float32, on cpu"):
         assert piece in page
+
+
+def test_a_model_between_statistics_of_data_is_stored_whole(tmp_path):
+    u = torch.randn(6, 1, 16, 16, dtype=torch.float64)
+    statistics = ChannelStatistics.of(3 + 2 * u)
+    model = ll.operators.Normalized(operator("fno"), statistics, statistics).eval()
+    again = ll.load(model.save(tmp_path))
+    assert torch.equal(again(u), model(u))
+    assert torch.equal(again.input_mean, statistics.mean)

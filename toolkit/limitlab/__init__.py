@@ -34,6 +34,7 @@ _PIECES = (
     "spaces",
     "systems",
     "training",
+    "weights",
 )
 
 _FACES = {"cite": "systems", "load": "saved"}

@@ -9,7 +9,7 @@ from limitlab import operators
 from limitlab.data import ChannelStatistics
 from limitlab.errors import InvalidArgument
 from limitlab.operators import OPERATORS, Task
-from limitlab.operators.deployment.export import NOT_FREE
+from limitlab.operators.deployment.export import NOT_FREE, in_real_numbers
 from limitlab.spaces import Grid
 
 SETTINGS = SimpleNamespace(modes=4, width=4, layers=1, padding=0.0, norm="none", factorization="tucker", rank=0.1)
@@ -17,11 +17,11 @@ BOUND = [name for name, row in OPERATORS.items() if row.tied or row.fixed]
 FREE = [name for name in OPERATORS if name not in (*BOUND, *NOT_FREE)]
 
 
-def built(name):
+def built(name, shape=(16, 16)):
     torch.manual_seed(0)
-    targets = torch.randn(6, 1, 16, 16)
+    targets = torch.randn(6, 1, *shape)
     statistics = ChannelStatistics.of(targets)
-    task = Task(1, 1, Grid.uniform((16, 16)), (statistics, statistics), targets.mean(0), targets)
+    task = Task(1, 1, Grid.uniform(shape), (statistics, statistics), targets.mean(0), targets)
     return operators.Normalized(OPERATORS[name].build(task, SETTINGS), statistics, (1.0, 2.0))
 
 
@@ -82,7 +82,7 @@ def test_training_goes_on_after_an_export():
     [
         (torch.randn(2, 1), None, "example must be a tensor"),
         ("u", None, "example must be a tensor"),
-        (torch.randn(2, 1, 8), "graph.onnx", r"must end in \.pt2"),
+        (torch.randn(2, 1, 8), "graph.pb", r"must end in \.pt2 or \.onnx"),
     ],
 )
 def test_bad_arguments_are_named(example, path, message, tmp_path):
@@ -102,3 +102,69 @@ def test_a_graph_that_fails_is_an_error_that_says_what_to_do():
 
     with pytest.raises(InvalidArgument, match="Counted cannot be exported for any grid; any_grid=False"):
         operators.export(Counted(), torch.randn(2, 1, 8))
+
+
+def answers(path, u):
+    """What a runtime without torch makes of u."""
+    runtime = pytest.importorskip("onnxruntime", reason="the extra export brings it")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.as_tensor(session.run(["v"], {"u": u.numpy()})[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FREE)
+def test_onnx_gives_the_same_numbers_at_three_resolutions(name, tmp_path):
+    model = built(name, (16,))
+    operators.export(model, torch.randn(2, 1, 16), tmp_path / "graph.onnx")
+    for batch, points in ((1, 16), (3, 36), (2, 6), (2, 64)):
+        u = torch.randn(batch, 1, points)
+        with torch.no_grad():
+            torch.testing.assert_close(answers(tmp_path / "graph.onnx", u), model(u), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_onnx_takes_two_axes_of_their_own(tmp_path):
+    model = built("fno")
+    operators.export(model, torch.randn(2, 1, 16, 12), tmp_path / "graph.onnx")
+    for grid in ((16, 12), (21, 35), (32, 6)):
+        u = torch.randn(2, 1, *grid)
+        with torch.no_grad():
+            torch.testing.assert_close(answers(tmp_path / "graph.onnx", u), model(u), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mean", "deeponet", "lordnet", "pod_deeponet"])
+def test_onnx_of_one_grid_takes_batches_of_any_size(name, tmp_path):
+    model = built(name, (16,))
+    operators.export(model, torch.randn(2, 1, 16), tmp_path / "graph.onnx", any_grid=False)
+    for batch in (1, 5):
+        u = torch.randn(batch, 1, 16)
+        with torch.no_grad():
+            torch.testing.assert_close(answers(tmp_path / "graph.onnx", u), model(u), rtol=1e-5, atol=1e-5)
+
+
+def test_what_onnx_has_no_words_for_is_refused_and_leaves_no_file(tmp_path):
+    class Transformed(torch.nn.Module):
+        def forward(self, u):
+            return torch.linalg.eigvals(u @ u.transpose(-1, -2)).real.unsqueeze(-1) * u
+
+    with pytest.raises(InvalidArgument, match="cannot be written as ONNX"):
+        operators.export(Transformed(), torch.randn(2, 1, 4, 4), tmp_path / "graph.onnx", any_grid=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_operator_of_one_grid_is_refused_as_onnx_too(tmp_path):
+    with pytest.raises(InvalidArgument, match=r"takes the grid \(16, 16\) alone"):
+        operators.export(built("lordnet"), torch.randn(2, 1, 16, 16), tmp_path / "graph.onnx")
+
+
+def test_a_model_with_spectral_convolutions_is_left_as_it_is():
+    model = built("tfno")
+    before = model.state_dict()
+    real = in_real_numbers(model)
+    u = torch.randn(2, 1, 21, 12)
+    with torch.no_grad():
+        torch.testing.assert_close(real(u), model(u), rtol=1e-5, atol=1e-5)
+    assert not any(tensor.is_complex() for tensor in real.state_dict().values())
+    assert model.state_dict().keys() == before.keys()
+    assert in_real_numbers(built("persistence")).training

@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from limitlab import experiments
+from limitlab import experiments, weights
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.neural_des.classes import series_classes
 from limitlab_widgets import NeuralDEState
@@ -212,3 +212,30 @@ def test_closing_releases_every_thread(until):
     until(lambda: state.training.phase == "training" and state.training.done > 2)
     state.close()
     until(lambda: threading.active_count() <= before)
+
+
+def test_a_class_that_ships_is_looked_at_before_anybody_trains_and_gives_way_to_a_training():
+    state = NeuralDEState("annuli", "ode")
+    try:
+        state.training.prepare()
+        assert state.training.wait(120)
+        assert state.training.error == ""
+        card = weights.card("annuli_ode")
+        assert state.shipped == "annuli_ode"
+        assert [moment.step for moment in state.moments] == [0, card.settings["steps"]]
+        # the test set is that of its training
+        assert float(state.trained["ode"].metrics["accuracy"]) == pytest.approx(card.value)
+        state.options = {"steps": 2}
+        train(state)
+        assert state.shipped == ""
+        assert [moment.step for moment in state.moments][-1] == 2
+        assert len(state.trained["ode"].moments) == len(state.moments)
+    finally:
+        state.close()
+
+
+def test_where_none_ships_an_untrained_model_is_all_there_is(opened):
+    state = opened()
+    state.training.prepare()
+    assert state.training.wait(120)
+    assert (state.shipped, state.trained, len(state.moments)) == ("", {}, 1)

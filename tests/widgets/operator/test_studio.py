@@ -4,7 +4,7 @@ import torch
 from ipywidgets.widgets.widget import _instances
 from torch import nn
 
-from limitlab import problems
+from limitlab import problems, weights
 from limitlab_widgets import OperatorStudio
 
 
@@ -371,3 +371,28 @@ def test_a_model_bound_to_its_grid_says_where_it_has_no_answer(opened):
     assert "relative L2 error" in studio.verdict.value
     studio.resolution.value = 64
     assert "no answer at 64 points per axis, since it takes its training grid alone" in studio.verdict.value
+
+
+def test_a_model_that_ships_is_looked_at_before_anybody_trains_and_gives_way_to_a_training(opened):
+    studio = opened("darcy", epochs=12)
+    state = studio.state
+    assert state.training.wait(120)
+    assert state.training.error == ""
+    assert state.models == ("fno", "mean")
+    assert weights.card("darcy_fno").label in studio.verdict.value
+    assert not state.stale
+    assert enabled(studio) == ["prepare", "train"]
+    # on functions that it was not trained with it is as good as its card says
+    assert float(state.errors.mean()) < 2 * weights.card("darcy_fno").value
+    state.options = {"train_samples": 20, "test_samples": 8, "epochs": 1, "width": 8}
+    studio.training.buttons["train"].click()
+    assert state.training.wait(180)
+    assert state.training.error == ""
+    assert state.shipped == {}
+    assert "shipped weights" not in studio.verdict.value
+
+
+def test_where_none_ships_the_studio_is_empty(opened):
+    studio = opened("darcy", width=12)
+    assert studio.state.shipped == {}
+    assert studio.triptych.figure is None

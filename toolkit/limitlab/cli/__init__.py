@@ -101,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--track", metavar="NAME", help="a tracker that follows it: tensorboard, into the run's folder")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
 
+    weights = commands.add_parser("weights", help="train the models that ship again")
+    weights.add_argument("names", nargs="*", metavar="NAME", help="which; without: those that are missing or outdated")
+    weights.add_argument("--folder", help="where they are written (default: where those that ship lie)")
+
     lists = commands.add_parser("list", help="what there is")
     lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     form = lists.add_mutually_exclusive_group()
@@ -147,6 +151,7 @@ COMMANDS = {
     "claims": ("reporting", "claims"),
     "open": ("opening", "open_page"),
     "run": ("running", "run"),
+    "weights": ("weights", "ship"),
     "list": ("listing", "show"),
     "lab": ("lab", "open_lab"),
     "new": ("new", "new"),

@@ -92,7 +92,13 @@ SYSTEMS: tuple[System, ...] = (
         "Principled Approaches for Extending Neural Architectures to Function Spaces",
         "Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli, Anandkumar",
         "preprint", 2025, "2506.10973"),
-        experiments=("antiderivative_deeponet", "burgers_operators", "darcy_operators", "operator_learning"),
+        experiments=(
+            "antiderivative_deeponet",
+            "burgers_operators",
+            "darcy_operators",
+            "operator_learning",
+            "trajectory_learning",
+        ),
         notebooks=("operators/07-which-operator.ipynb",),
         remark="DeepONet and the comparison of all operators; the recipe for other architectures is to come"),
     System(17, "spectral-refiner", "Spectral-Refiner", "operators", Paper(

@@ -20,13 +20,17 @@ def neural_de_code(state: NeuralDEState, number: int, sample: int) -> str:
     """
     with state.lock:
         moments, prepared, source = list(state.moments), state.training.prepared, state.begun
+        shipped = state.shipped if moments and number >= len(moments) - 1 else ""
     if not moments or prepared is None:
         raise InvalidArgument("there is no code of nothing: the data are not made yet")
     settings, moment = state.training.settings, moments[min(number, len(moments) - 1)]
     changed = changed_settings(settings, source.experiment.sizes[state.size])
     lines = [*_experiment(source), f"settings = {called('experiment.configure', state.size, **changed)}"]
     (trial,) = prepared.trials
-    if moment.step and trial.recipe is not None:
+    if shipped:
+        opened = called("ll.weights.open", shipped)
+        lines += ["prepared = experiment.prepare(settings)", f"model = {opened}  # trained before it shipped"]
+    elif moment.step and trial.recipe is not None:
         lines += trained_until(trial.name, moment.step, trial.recipe.steps)
     else:
         lines += ["prepared = experiment.prepare(settings)", "model = prepared.trials[0].build(settings.seed_range[0])"]

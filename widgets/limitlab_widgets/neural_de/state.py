@@ -13,6 +13,7 @@ from torch import nn
 from traitlets import Any as AnyTrait
 from traitlets import Dict, Int, Unicode, validate
 
+from limitlab import weights
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
 from limitlab_widgets.neural_de.moments import Moment, Trained, copied, looked_at, name_of, thinned
 from limitlab_widgets.neural_de.probe import Probe
@@ -63,6 +64,7 @@ class NeuralDEState(StudioState):
         self.moments: list[Moment] = []
         self.trained: dict[str, Trained] = {}
         self.learned_from: Any = None
+        self.shipped = ""
         self.probe = Probe()
         self.training = TrainingState(self._begin, self._take_data, self._take_models, peek=self._peek)
         self._data_of: tuple[Any, ...] = ()
@@ -201,6 +203,16 @@ class NeuralDEState(StudioState):
         self._compare_data()
         self.probe.take(self.trained, self.probe.shown)
         self.revision += 1
+        self._show_shipped(prepared)
+
+    def _show_shipped(self, prepared: Prepared) -> None:
+        """Show the model that ships of this training, where there is one; `shipped` is its name then."""
+        settings, kind = self.training.settings, self.training.settings.classes[0]
+        name = weights.of(self.begun.experiment.name, settings.as_dict(), **{"class": kind})
+        if name is not None and name_of(kind, settings) not in self.trained:
+            self._keep(prepared, weights.open(name), settings.steps)
+            self.shipped = name
+            self.revision += 1
 
     def _peek(self, prepared: Prepared, model: nn.Module, stage: Stage) -> None:
         self._add(Moment(stage.progress.step, looked_at(self.training.settings, prepared.data, model)))
@@ -208,9 +220,12 @@ class NeuralDEState(StudioState):
     def _take_models(self, prepared: Prepared, models: dict[str, nn.Module], result: Result | None) -> None:
         settings = self.training.settings
         ((trial, model),) = models.items()
-        copy = copied(prepared, settings, model)
+        self._keep(prepared, copied(prepared, settings, model), len(self.training.logs[trial, settings.seed_range[0]]))
+
+    def _keep(self, prepared: Prepared, copy: nn.Module, step: int) -> None:
+        """Let a model after so many steps be looked at, and asked."""
+        settings = self.training.settings
         metrics = prepared.measure(copy, copy)
-        step = len(self.training.logs[trial, settings.seed_range[0]])
         self._add(Moment(step, looked_at(settings, prepared.data, copy)))
         kind = settings.classes[0]
         name = name_of(kind, settings)
@@ -222,6 +237,7 @@ class NeuralDEState(StudioState):
 
     def _add(self, moment: Moment) -> None:
         with self.lock:
+            self.shipped = ""
             # at a pause the step that was seen already
             earlier = [each for each in self.moments if each.step < moment.step]
             self.moments = thinned([*earlier, moment])

@@ -12,6 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from limitlab import weights
 from limitlab_widgets.neural_de import figures
 from limitlab_widgets.neural_de.code import neural_de_code
 from limitlab_widgets.neural_de.controls import ClassPanel, SettingControls, SourcePanel
@@ -168,7 +169,7 @@ class NeuralDEStudio(Studio):
             self.odds.show(partial(figures.odds, moment.look, sample))
         self.steps.show(partial(figures.step_sizes, moments[: number + 1], sample))
         self.calls.show(partial(figures.field_calls, trained, moments, name))
-        self.verdict.value = _said(moment, name, trained)
+        self.verdict.value = _said(moment, name, trained, weights.card(state.shipped).label if state.shipped else "")
 
     def _draw_probe(self, _change: dict[str, Any] | None = None) -> None:
         state, probe = self.state, self.state.probe
@@ -203,10 +204,10 @@ class NeuralDEStudio(Studio):
             self.state.probe.shown = change["new"]
 
 
-def _said(moment: Moment, name: str, trained: dict[str, Any]) -> str:
-    """What a moment costs, and how right the class is where its training has ended."""
+def _said(moment: Moment, name: str, trained: dict[str, Any], shipped: str) -> str:
+    """What a moment costs, and how right the class is where its training has ended; shipped: what is said of that."""
     rejected = int(((moment.look["accepted"] == 0) & moment.look["step_size"].notnull()).sum("step").mean("sample"))
-    stage = f"step {moment.step}" if moment.step else "untrained"
+    stage = (shipped or f"step {moment.step}") if moment.step else "untrained"
     text = f"{html.escape(name)}, {stage}: <b>{moment.calls:.0f}</b> field calls a sample"
     text += f", {rejected} of its steps rejected" if rejected else ""
     one = trained.get(name)

@@ -22,7 +22,8 @@ MAKERS = {"operator": "learning", "rollouts": "stepping"}
 class Origin:
     """Where the model of a studio comes from: the subject, the experiment, its settings, and the steps of its training.
 
-    subject: the problem without its values, or the functions of a file, of which the settings have the path.
+    subject: the problem without its values, or the functions of a file, of which the settings have the path. shipped:
+    the name of the model that was opened, where none was trained.
     """
 
     subject: Any
@@ -30,6 +31,7 @@ class Origin:
     experiment: Experiment[Any, Any]
     settings: Any
     steps: int
+    shipped: str = ""
 
 
 def operator_code(state: OperatorState) -> str:
@@ -47,7 +49,10 @@ def operator_code(state: OperatorState) -> str:
     lines = [*_experiment(origin), f"settings = {called('experiment.configure', state.size, **changed)}"]
     if own:
         lines.append(f"experiment = ll.experiments.with_models(experiment, {name}={name})  # your model")
-    if own or OPERATORS[name].trains:
+    if origin.shipped and OPERATORS[name].trains:
+        opened = called("ll.weights.open", origin.shipped)
+        lines += ["prepared = experiment.prepare(settings)", f"model = {opened}  # trained before it shipped"]
+    elif own or OPERATORS[name].trains:
         lines += trained_until(name, origin.steps, settings.steps)
     else:
         lines += ["prepared = experiment.prepare(settings)", "model = prepared.trials[0].build(settings.seed_range[0])"]

@@ -6,8 +6,8 @@ of a model. A step in time is looked at in rollouts: `target` and `prediction` h
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -17,6 +17,7 @@ from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.settings import sizes
 from limitlab.experiments.operators._learning import OperatorData, OperatorSettings, operator_learning, predict
 from limitlab.experiments.operators._rollouts import RolloutSettings, problem_of, rollout_learning, rollouts_of
+from limitlab.experiments.operators.own.operator_learning import OwnSettings
 from limitlab.labels import labelled
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     OperatorExperiment = Experiment[OperatorSettings, OperatorData]
 
 SYSTEM = "mg-tfno"
+FEW = 8
+"""Test functions on which a model that ships is shown, before there are data to train on."""
 LIKE = {1: "burgers", 2: "darcy"}
 """Problems whose settings those of the same dimension borrow that have no experiment of their own."""
 COURSE: dict[int, dict[str, Any]] = {
@@ -122,3 +125,54 @@ GOALS: dict[str, Goal] = {
         (*MADE, "interval", "frames", "history", "rollout", "unrolled", "pushed"),
     ),
 }
+
+
+def evaluate(
+    goal: Goal, prepared: Prepared, model: nn.Module, settings: Any, *, name: str = "", result: Any = None
+) -> tuple[dict[int, xr.Dataset], xr.Dataset]:
+    """Predictions by resolution, and errors: those of the result, where the training has ended."""
+    predictions = goal.look(prepared, model, settings)
+    whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
+    return predictions, whole.drop_vars(["model", "operator", "seed"], errors="ignore")
+
+
+def configured(
+    experiment: OperatorExperiment, size: str, options: Mapping[str, Any], own: Mapping[str, Any] | None
+) -> OperatorSettings:
+    """The settings of the size with options; own: those of a reader's file. Raises what `configure` raises."""
+    if own is not None:
+        settings = experiment.configure(size, **{**options, **own})
+        assert isinstance(settings, OwnSettings)
+        return settings.at(settings.functions)
+    plain = experiment.configure(size, **{name: value for name, value in options.items() if name != "models"})
+    # what is learned on a grid is tested there too, where operators that know no other grid can answer
+    tested = sorted({*plain.test_resolutions, plain.resolution})
+    return experiment.configure(size, **{**options, "test_resolutions": tuple(tested)})
+
+
+def on_few_functions(settings: OperatorSettings) -> OperatorSettings:
+    """The settings with as few functions as show what a model does."""
+    return replace(settings, test_samples=min(FEW, settings.test_samples), train_samples=settings.batch_size)
+
+
+def made_of(goal: str, settings: Any, data: OperatorData) -> tuple[Any, ...]:
+    """What data were made of: the problem or file, the goal, and the settings that decide them."""
+    source: Any = data.problem
+    if isinstance(source, problems.PDEProblem):
+        source = replace(source, values={})
+    return source, goal, *(getattr(settings, setting) for setting in GOALS[goal].data)
+
+
+def changed_since(made: tuple[Any, ...], subject: Any, goal: str, settings: Any, *, few: bool) -> list[str]:
+    """What would be other in data that were made now. few: their numbers are those of `on_few_functions`."""
+    equation, earlier, *values = made
+    if goal == earlier == "rollouts":
+        # an experiment on steps has frames of its own
+        subject = subject.with_domain(span=equation.span, frames=equation.frames)
+    if subject != equation:
+        return ["problem" if isinstance(subject, problems.PDEProblem) else "file"]
+    if goal != earlier:
+        return ["what is learned"]
+    counted = ("train_samples", "test_samples") if few else ()
+    pairs = zip(GOALS[earlier].data, values, strict=True)
+    return [name for name, value in pairs if name not in counted and getattr(settings, name) != value]

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from traitlets import Dict, Int, Tuple, Unicode, validate
 
-from limitlab import experiments, problems
+from limitlab import experiments, problems, weights
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.experiments.operators._learning import Build, OperatorSettings, with_models
 from limitlab.experiments.operators._rollouts import RolloutSettings
-from limitlab.experiments.operators.own.operator_learning import OwnSettings
 from limitlab.operators import OPERATORS
 from limitlab_widgets.operator.code import Origin
-from limitlab_widgets.operator.goals import GOALS, Goal
+from limitlab_widgets.operator.goals import GOALS, changed_since, configured, evaluate, made_of, on_few_functions
 from limitlab_widgets.operator.own_file import OwnFile
 from limitlab_widgets.operator.subject import SubjectState
 from limitlab_widgets.shared.training import TrainingState
@@ -93,6 +92,7 @@ class OperatorState(SubjectState):
         self.origins: dict[str, Origin] = {}
         self.trained: dict[str, nn.Module] = {}
         self._begun: Any = None
+        self.shipped: dict[str, str] = {}
         self._modules = dict(models or {})
         self._experiments: dict[tuple[Any, str, str], OperatorExperiment] = {}
         self._data_of: tuple[Any, ...] = ()
@@ -138,6 +138,29 @@ class OperatorState(SubjectState):
         experiment, settings = self.plan()
         self._begun = Origin(self.subject, self.goal, experiment, settings, 0)
         return experiment, settings
+
+    def preview(self) -> None:
+        """Show the model that ships of this training on a few functions, in the background, where there is one.
+
+        `shipped` then says of it, by name, that it is one.
+        """
+        experiment, settings = self.plan()
+        name = weights.of(experiment.name, settings.as_dict(), operator=self.operator)
+        if name is None:
+            return
+        operator = self.operator
+        few = on_few_functions(settings)
+        origin = Origin(self.subject, self.goal, experiment, few, 0, shipped=name)
+
+        def take(prepared: Prepared) -> None:
+            self._begun = origin
+            self._take_data(prepared)
+            self._take_models(prepared, {operator: weights.open(name)}, None)
+            self.shipped[operator] = weights.card(name).label
+            self._compare_data()
+            self.revision += 1
+
+        self.training.preview(lambda: (experiment, few), take)
 
     @property
     def predicted(self) -> xr.Dataset | None:
@@ -261,15 +284,8 @@ class OperatorState(SubjectState):
 
     def _configured(self, experiment: OperatorExperiment, options: Mapping[str, Any]) -> OperatorSettings:
         """The settings of the size with options; of a file, with its sizes. Raises what `configure` raises."""
-        if self.file is not None:
-            settings = experiment.configure(self.size, **{**self.base_options, **options, **self.file.options})
-            assert isinstance(settings, OwnSettings)
-            return settings.at(settings.functions)
-        chosen = {**self.base_options, **options}
-        plain = experiment.configure(self.size, **{name: value for name, value in chosen.items() if name != "models"})
-        # what is learned on a grid is tested there too, where operators that know no other grid can answer
-        tested = sorted({*plain.test_resolutions, plain.resolution})
-        return experiment.configure(self.size, **{**chosen, "test_resolutions": tuple(tested)})
+        told = None if self.file is None else self.file.options
+        return configured(experiment, self.size, {**self.base_options, **options}, told)
 
     def _at_step(self, predicted: Any) -> Any:
         return predicted.sel(step=self.step) if self.steps and predicted is not None else predicted
@@ -277,18 +293,7 @@ class OperatorState(SubjectState):
     def _compare_data(self) -> None:
         if not self._data_of:
             return
-        settings, (equation, goal, *values) = self.plan()[1], self._data_of
-        asked = self.subject
-        if goal == self.goal == "rollouts":
-            # an experiment on steps has frames of its own
-            asked = asked.with_domain(span=equation.span, frames=equation.frames)
-        if asked != equation:
-            changed = ["problem" if self.file is None else "file"]
-        elif goal != self.goal:
-            changed = ["what is learned"]
-        else:
-            pairs = zip(GOALS[goal].data, values, strict=True)
-            changed = [name for name, value in pairs if getattr(settings, name) != value]
+        changed = changed_since(self._data_of, self.subject, self.goal, self.plan()[1], few=bool(self.shipped))
         self.stale = bool(changed)
         words = ", ".join(name.replace("_", " ") for name in changed)
         self.activity = f"{words} changed since: make data, or train" if changed else ""
@@ -297,20 +302,18 @@ class OperatorState(SubjectState):
         settings, data = self.training.settings, prepared.data
         name = "rollouts" if isinstance(settings, RolloutSettings) else "operator"
         goal = GOALS[name]
-        known = isinstance(data.problem, problems.PDEProblem)
-        source = dataclasses.replace(data.problem, values={}) if known else data.problem
-        made_of = (source, name, *(getattr(settings, setting) for setting in goal.data))
-        if made_of == self._data_of:
+        origin = made_of(name, settings, data)
+        if origin == self._data_of:
             return
         baseline = OPERATORS[goal.baseline].build(data.task, settings)
-        predictions, measured = _evaluate(goal, prepared, baseline, settings)
+        predictions, measured = evaluate(goal, prepared, baseline, settings)
         with self.lock:
             for table in (
                 *(self.predictions, self.measured, self.settings_of, self.origins),
-                *(self.trained, self.training.logs),
+                *(self.trained, self.shipped, self.training.logs),
             ):
                 table.clear()
-            self._data_of = made_of
+            self._data_of = origin
             self.predictions[goal.baseline], self.measured[goal.baseline] = predictions, measured
             self.settings_of[goal.baseline], self.origins[goal.baseline] = settings, self._begun
             self.beside = ""
@@ -329,7 +332,7 @@ class OperatorState(SubjectState):
     def _take_models(self, prepared: Prepared, models: dict[str, nn.Module], result: Result | None) -> None:
         settings, goal = self.training.settings, GOALS[self._data_of[1]]
         evaluated = {
-            name: _evaluate(goal, prepared, model, settings, name=name, result=result) for name, model in models.items()
+            name: evaluate(goal, prepared, model, settings, name=name, result=result) for name, model in models.items()
         }
         with self.lock:
             for name, (predictions, measured) in evaluated.items():
@@ -339,15 +342,7 @@ class OperatorState(SubjectState):
                 self.trained[name] = copy.deepcopy(models[name])
                 steps = len(self.training.logs.get((name, settings.seed_range[0]), ()))
                 self.origins[name] = dataclasses.replace(self._begun, settings=settings, steps=steps)
+                self.shipped.pop(name, None)
             self.models = tuple(name for name in self.titles if name in self.predictions)
             self.model = list(evaluated)[-1]
             self.revision += 1
-
-
-def _evaluate(
-    goal: Goal, prepared: Prepared, model: nn.Module, settings: OperatorSettings, *, name: str = "", result: Any = None
-) -> tuple[dict[int, xr.Dataset], xr.Dataset]:
-    """Predictions by resolution, and errors: those of the result, where the training has ended."""
-    predictions = goal.look(prepared, model, settings)
-    whole = result.metrics.sel(model=name).isel(seed=0) if result else prepared.measure(model, model)
-    return predictions, whole.drop_vars(["model", "operator", "seed"], errors="ignore")

@@ -34,6 +34,7 @@ from limitlab_widgets.shared.panels import ProblemPanel, StaleNote, TrainingPane
 from limitlab_widgets.shared.studio import Studio
 
 SIDE = 340
+FIRST_PATIENCE = 3.0
 
 
 class OperatorStudio(Studio):
@@ -99,6 +100,9 @@ class OperatorStudio(Studio):
         display(self.step, False)
         self._connect()
         self._enable_controls()
+        # so that there is something to look at, in a picture too
+        state.preview()
+        state.training.wait(FIRST_PATIENCE)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -235,6 +239,7 @@ class OperatorStudio(Studio):
                 return
             error, mean = float(errors[state.sample]), float(errors.mean())
             untrained = " (a baseline; nothing is trained yet)" if state.models == (state.baseline,) else ""
+            note = f" ({state.shipped[state.model]})" if state.model in state.shipped else untrained
             after = f" after {state.step} of {state.steps} steps" if state.steps else ""
             answer = (
                 f"relative L2 error <b>{error:.4f}</b> of test function {state.sample}{after}, <b>{mean:.4f}</b> on "
@@ -242,9 +247,7 @@ class OperatorStudio(Studio):
             )
             if math.isnan(error):
                 answer = f"no answer at {state.resolution} points per axis, since it takes its training grid alone"
-            self.verdict.value = (
-                f"{html.escape(state.titles[state.model])}{untrained}: {answer}{_changed_settings(state)}"
-            )
+            self.verdict.value = f"{html.escape(state.titles[state.model])}{note}: {answer}{_changed_settings(state)}"
 
 
 def _goals(state: OperatorState) -> list[tuple[str, str]]:

@@ -92,6 +92,10 @@ class TrainingState(HasTraits):
         """Make the data of the plan, in the background."""
         self._launch("prepare", self._prepare)
 
+    def preview(self, plan: Plan, take: Callable[[Prepared], None]) -> None:
+        """Make the data of another, smaller plan and give them to `take`, in the background; nothing is ready then."""
+        self._launch("prepare", lambda: self._preview(plan, take))
+
     def train(self) -> None:
         """Make the data if need be, then train a fresh model, in the background."""
         self._launch("train", self._train)
@@ -168,6 +172,20 @@ class TrainingState(HasTraits):
         if self.prepared is not None and self._prepared_for == (experiment, settings):
             self.activity = "data are ready"
             return
+        prepared = self._make(experiment, settings)
+        self.settings = settings
+        self._take_data(prepared)
+        self.prepared, self._prepared_for = prepared, (experiment, settings)
+        self._show("data are ready", self.total, self.total)
+
+    def _preview(self, plan: Plan, take: Callable[[Prepared], None]) -> None:
+        experiment, settings = plan()
+        prepared = self._make(experiment, settings)
+        self.settings = settings
+        take(prepared)
+        self._show("", 0, 0)
+
+    def _make(self, experiment: Experiment, settings: Settings) -> Prepared:
         self._show("making data", 0, 0)
         self._started = time.perf_counter()
 
@@ -182,10 +200,7 @@ class TrainingState(HasTraits):
         with interruptible(self._raise_if_stopped):
             prepared = experiment.prepare(settings, report)
         self._raise_if_stopped()
-        self.settings = settings
-        self._take_data(prepared)
-        self.prepared, self._prepared_for = prepared, (experiment, settings)
-        self._show("data are ready", self.total, self.total)
+        return prepared
 
     def _train(self) -> None:
         self._prepare()

@@ -208,7 +208,7 @@ def _energy_left(made: Tensor, true: Tensor, grid: Grid) -> xr.DataArray:
     return ratio.assign_attrs(long_name="energy at the last step over the truth's", units="1")
 
 
-def draw_rollouts(result: Result[RolloutSettings, OperatorData]) -> dict[str, go.Figure]:
+def draw_rollouts(result: Result[Any, OperatorData]) -> dict[str, go.Figure]:
     """Training curves, errors by step, over samples and by wavenumber, and the median trajectory's last frame."""
     from limitlab import figures
 

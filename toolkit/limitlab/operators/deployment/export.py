@@ -1,13 +1,18 @@
-"""An operator as a graph of torch.export, for batches of any size and, where it is a map of functions, any grid.
+"""An operator as a graph of torch.export or of ONNX, for batches of any size and, where it maps functions, any grid.
 
 An operator between functions has one set of weights for every grid, and its graph has the sizes of the grid as symbols.
 An operator that is tied to a spacing is another map on another grid, and one that is fixed takes no other: their graph
 has the grid of the example.
+
+ONNX has no complex numbers: there a spectral convolution is the same map by real matrix products.
 """
 
 from __future__ import annotations
 
+import copy
+import importlib.util
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +23,12 @@ from torch.export import Dim, ExportedProgram
 
 from limitlab.atomic import replacing
 from limitlab.errors import InvalidArgument
+from limitlab.layers.real_spectral_convolution import RealSpectralConv
+from limitlab.layers.spectral_convolution import SpectralConv
 
 # the module, which is still being filled when it looks for rows here
 from limitlab.operators import catalogue
 
-SUFFIX = ".pt2"
 NOT_FREE = {
     "mean": "its field is answered as it is on its own grid, and interpolated on every other: these are two graphs",
 }
@@ -36,10 +42,12 @@ def export(
     *,
     any_grid: bool = True,
 ) -> ExportedProgram:
-    """The graph of the model, evaluated as it is: `program.module()(u)` is `model(u)`, and path, a .pt2 file, holds it.
+    """The graph of the model, evaluated as it is: `program.module()(u)` is `model(u)`, and path, a file, holds it.
 
-    any_grid: for other grids than the example's; False for that of the example alone, with batches of any size. Raises
-    InvalidArgument that names an operator which is tied to its grid, or whose graph torch cannot write down.
+    path: a .pt2 file, which torch reads, or an .onnx file for other runtimes, with input "u" and output "v", which the
+    extra `export` writes (float32 is best there: onnxruntime has no GELU in float64). any_grid: for other grids than
+    the example's; False for that of the example alone, with batches of any size. Raises InvalidArgument that names an
+    operator which is tied to its grid, or whose graph cannot be written down.
 
     >>> model, u = ll.operators.Persistence(), torch.rand(2, 3, 8)
     >>> program = ll.operators.export(model, u, "persistence.pt2")
@@ -50,8 +58,11 @@ def export(
         got = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise InvalidArgument(f"example must be a tensor (batch, in_channels, *grid); got {got}")
     file = None if path is None else Path(path)
-    if file is not None and file.suffix != SUFFIX:
-        raise InvalidArgument(f"path must end in {SUFFIX}; got {str(path)!r}")
+    if file is not None and file.suffix not in WRITERS:
+        raise InvalidArgument(f"path must end in {' or '.join(WRITERS)}; got {str(path)!r}")
+    if file is not None and file.suffix == ".onnx":
+        _require_onnx()
+        model = in_real_numbers(model)
     if any_grid:
         _require_free(model)
     # torch takes a size of one for one that is always one
@@ -70,7 +81,7 @@ def export(
         _require_other_grid(program, model, example)
     if file is not None:
         with replacing(file) as temporary:
-            _write(program, temporary)
+            WRITERS[file.suffix](program, temporary)
     return program
 
 
@@ -102,7 +113,51 @@ def _require_other_grid(program: ExportedProgram, model: nn.Module, example: Ten
         ) from error
 
 
-def _write(program: ExportedProgram, file: Path) -> None:
+def in_real_numbers(model: nn.Module) -> nn.Module:
+    """A copy of the model whose spectral convolutions have no complex numbers; the model where it has none of these.
+
+    >>> from limitlab.operators.deployment.export import in_real_numbers
+    >>> fno = ll.operators.FNO(1, 1, (4,), width=4, layers=1)
+    >>> real = in_real_numbers(fno)
+    >>> torch.allclose(real(torch.ones(1, 1, 8)), fno(torch.ones(1, 1, 8)), atol=1e-5)
+    True
+    """
+    if not any(type(module) is SpectralConv for module in model.modules()):
+        return model
+    real = copy.deepcopy(model)
+    for module in list(real.modules()):
+        for name, part in module.named_children():
+            if type(part) is SpectralConv:
+                setattr(module, name, RealSpectralConv(part))
+    return RealSpectralConv(real) if type(real) is SpectralConv else real
+
+
+def _write_torch(program: ExportedProgram, file: Path) -> None:
     # torch wants its own suffix on a path, and takes an open file under any name
     with open(file, "wb") as opened:
         torch.export.save(program, opened)
+
+
+def _write_onnx(program: ExportedProgram, file: Path) -> None:
+    """Raises InvalidArgument for what ONNX has no words for."""
+    names: dict[str, Any] = {"input_names": ["u"], "output_names": ["v"]}
+    try:
+        written = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason: BaseException = error.__cause__ or error
+        raise InvalidArgument(f"the graph cannot be written as ONNX: {str(reason).splitlines()[0]:.300}") from error
+    assert written is not None
+    file.write_bytes(written.model_proto.SerializeToString())
+
+
+WRITERS: Mapping[str, Callable[[ExportedProgram, Path], None]] = {".pt2": _write_torch, ".onnx": _write_onnx}
+"""How a graph is written, by the ending of its file."""
+
+
+def _require_onnx() -> None:
+    """Raise InvalidArgument where the packages that write ONNX are not installed."""
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InvalidArgument(
+            f"{' and '.join(missing)} must be installed to write ONNX: pip install 'limitlab[export]'"
+        )

@@ -20,36 +20,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.layers.perceptron import perceptron
-from limitlab.neural_des.ode import HamiltonianField, LearnedLift, MLPField, SecondOrderField, ZeroLift
-from limitlab.neural_des.regularization import RegularizedODE
-from limitlab.training.streams import seeded
-
-ACTIVATION = "tanh"
-
-
-class Acceleration(nn.Module):
-    """a(y, v) of the state (y, v), as a perceptron: (batch, 2 n) -> (batch, n)."""
-
-    def __init__(self, features: int, width: int, depth: int, seed: int) -> None:
-        super().__init__()
-        with seeded(seed):
-            self.layers = perceptron([2 * features, *[width] * depth, features], ACTIVATION)
-
-    def forward(self, t: Float[Tensor, "batch 1"], y: Float[Tensor, "batch state"]) -> Float[Tensor, "batch half"]:
-        return self.layers(y)
-
-
-class Energy(nn.Module):
-    """H(q, p), as a perceptron: (batch, 2 n) -> (batch, 1)."""
-
-    def __init__(self, features: int, width: int, depth: int, seed: int) -> None:
-        super().__init__()
-        with seeded(seed):
-            self.layers = perceptron([features, *[width] * depth, 1], ACTIVATION)
-
-    def forward(self, y: Float[Tensor, "batch state"]) -> Float[Tensor, "batch 1"]:
-        return self.layers(y)
+from limitlab.neural_des.ode import (
+    Acceleration,
+    Energy,
+    HamiltonianField,
+    LearnedLift,
+    MLPField,
+    SecondOrderField,
+    ZeroLift,
+)
+from limitlab.neural_des.ode.networks import ACTIVATION
 
 
 @dataclass(frozen=True)
@@ -113,19 +93,6 @@ CLASSES: dict[str, FlowClass] = {
         even=True,
     ),
 }
-
-
-class FlowForecaster(nn.Module):
-    """A lift to the state, and the flow through times t: (batch, feature), (time,) -> (batch, time, feature)."""
-
-    def __init__(self, flow: RegularizedODE, lift: nn.Module) -> None:
-        super().__init__()
-        self.flow, self.lifted = flow, lift
-
-    def forward(
-        self, x: Float[Tensor, "batch feature"], t: Float[Tensor, " time"]
-    ) -> Float[Tensor, "batch time feature"]:
-        return self.flow(self.lifted(x), t)[..., : x.shape[-1]]
 
 
 def mean_squared(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from limitlab.data import Series, ShuffledRows
 from limitlab.experiments.neural_des._sequences import Sequences, latent
 from limitlab.experiments.neural_des.classes._looks import MOMENTS, stepped
-from limitlab.experiments.neural_des.regularization._regularized import WAYS, FlowClassifier, cross_entropy
+from limitlab.experiments.neural_des.regularization._regularized import WAYS, cross_entropy
 from limitlab.labels import labelled
 from limitlab.neural_des.cde import Control, NeuralCDE
 from limitlab.neural_des.cde import cross_entropy as cross_entropy_of_series
-from limitlab.neural_des.ode import MLPField, NeuralODE
+from limitlab.neural_des.ode import FlowClassifier, MLPField, NeuralODE
 from limitlab.neural_des.regularization import RegularizedODE
 from limitlab.neural_des.stable_sde import Prediction, StableSDE, classification, path_on, path_through, predict
 from limitlab.training.batches import Batches
@@ -155,6 +155,7 @@ def evolution(model: nn.Module, series: Series, seed: int) -> xr.Dataset:
 @evolution.register(FlowClassifier)
 def _(model: FlowClassifier, series: Series, seed: int) -> xr.Dataset:
     lifted = model.lifted(starts(series).to(device_of(model)))
+    assert isinstance(model.flow, RegularizedODE)
     solution = model.flow.ode.solve(lifted, torch.linspace(0, 1, MOMENTS, dtype=torch.float64))
     odds = model.head(solution.y).softmax(-1)
     return stepped(solution, odds, solution.t.expand(len(odds), -1), series.classes)

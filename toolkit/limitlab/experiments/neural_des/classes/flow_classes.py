@@ -29,7 +29,6 @@ from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.neural_des.classes._flow_data import POINTS, SETS, FlowData, flow_data, flow_data_of
 from limitlab.experiments.neural_des.classes._flow_models import (
     CLASSES,
-    FlowForecaster,
     Sizes,
     deviation,
     mean_squared,
@@ -37,13 +36,13 @@ from limitlab.experiments.neural_des.classes._flow_models import (
 from limitlab.experiments.neural_des.classes._looks import LOOKED_AT, beside, calls_of, moments, with_labels
 from limitlab.experiments.neural_des.regularization._regularized import (
     WAYS,
-    FlowClassifier,
     RegularizedSettings,
     accuracy,
     cross_entropy,
     trials,
 )
 from limitlab.labels import labelled
+from limitlab.neural_des.ode import FlowClassifier, FlowForecaster
 from limitlab.neural_des.regularization import RegularizedODE, Steer
 from limitlab.neural_des.regularization.penalties import Regularization
 from limitlab.training import descent, fixed

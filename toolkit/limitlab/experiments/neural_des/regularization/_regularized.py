@@ -1,4 +1,4 @@
-"""What the experiments on regularised solves share: ways to train, a classifier whose body is a flow, what it costs."""
+"""What the experiments on regularised solves share: ways to train, and what a flow costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,7 +18,6 @@ from limitlab.neural_des.ode import NeuralODE
 from limitlab.neural_des.regularization import (
     Global,
     Local,
-    RegularizedODE,
     Steer,
     Taylor,
     Unregularized,
@@ -28,7 +27,6 @@ from limitlab.neural_des.regularization import (
 from limitlab.neural_des.regularization.penalties import Regularization
 from limitlab.solvers import solve_ode
 from limitlab.training import Recipe
-from limitlab.training.streams import seeded
 
 
 @dataclass(frozen=True)
@@ -73,24 +71,6 @@ class RegularizedSettings(Ensemble, Trained):
         """The field's flow with steps that the whole batch shares."""
         options: dict[str, Any] = {"method": self.method, "gradient": self.gradient, "shared_steps": True}
         return NeuralODE(field, span, rtol=self.tolerance, atol=self.tolerance, **options)
-
-
-class FlowClassifier(nn.Module):
-    """A lift to the state, a flow, and a linear map to classes: (batch, feature) -> (batch, classes).
-
-    state: components after the lift, which is the identity where it is left out.
-    """
-
-    def __init__(
-        self, flow: RegularizedODE, state: int, classes: int, *, lift: nn.Module | None = None, seed: int = 0
-    ) -> None:
-        super().__init__()
-        self.flow, self.lifted = flow, nn.Identity() if lift is None else lift
-        with seeded(seed):
-            self.head = nn.Linear(state, classes, dtype=torch.float64)
-
-    def forward(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch class"]:
-        return self.head(self.flow(self.lifted(x)))
 
 
 def cross_entropy(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.neural_des.regularization._regularized import (
-    FlowClassifier,
     RegularizedSettings,
     accuracy,
     calls,
@@ -31,7 +30,7 @@ from limitlab.experiments.neural_des.regularization._regularized import (
     trials,
 )
 from limitlab.labels import labelled
-from limitlab.neural_des.ode import MLPField, ZeroLift
+from limitlab.neural_des.ode import FlowClassifier, MLPField, ZeroLift
 from limitlab.neural_des.regularization import RegularizedODE
 from limitlab.neural_des.regularization.penalties import Regularization
 from limitlab.training import descent, fixed

@@ -21,7 +21,6 @@ from limitlab.data.sources.digit_task import CLASSES, DigitSplit, split_digits
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Result
 from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.neural_des.regularization._regularized import (
-    FlowClassifier,
     RegularizedSettings,
     accuracy,
     calls,
@@ -29,7 +28,7 @@ from limitlab.experiments.neural_des.regularization._regularized import (
     trials,
 )
 from limitlab.labels import labelled
-from limitlab.neural_des.ode import MLPField
+from limitlab.neural_des.ode import FlowClassifier, MLPField
 from limitlab.neural_des.regularization import RegularizedODE
 from limitlab.neural_des.regularization.penalties import Regularization
 from limitlab.training import descent

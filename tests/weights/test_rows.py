@@ -1,0 +1,22 @@
+"""A row names a trial that there is, and settings that its experiment takes."""
+
+import pytest
+
+from limitlab import experiments
+from limitlab.weights import ROWS
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_one_trial_with_one_seed(name):
+    row = ROWS[name]
+    settings = row.settings()
+    assert len(settings.seed_range) == 1
+    assert row.experiment in experiments.names()
+    assert row.factor > 1
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_is_small_is_the_same_model(name):
+    row = ROWS[name]
+    whole, small = row.settings().as_dict(), row.settings(**row.small).as_dict()
+    assert {key for key in whole if whole[key] != small[key]} <= {"train_samples", "test_samples"}
