@@ -29,7 +29,7 @@ class PointPad(anywidget.AnyWidget):
     >>> pad.put([0.5, 3.0])
     0.5 3.0
     >>> pad.put([0.5, 7.0])
-    v must be a number in [0, 4]; got 7.0
+    v must be a number >= 0 <= 4; got 7.0
     """
 
     asked = AnyTrait(None, help="where a page put the point last").tag(sync=True)
