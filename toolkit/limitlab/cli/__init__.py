@@ -12,10 +12,12 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from limitlab.cli.listing import TABLES
 from limitlab.errors import InvalidArgument, LimitlabError
+
+Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 LONGEST_MESSAGE = 1500
 LAB_PACKAGES = (
@@ -71,6 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="limitlab", description="Reports, experiments and notebooks of the laboratory.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    _add_notebooks(commands)
+    _add_experiments(commands)
+    _add_lists(commands)
+    _add_places(commands)
+    commands.add_parser("doctor", help="check this installation")
+    return parser
+
+
+def _add_notebooks(commands: Commands) -> None:
+    """What runs notebooks."""
     report = commands.add_parser("report", help="run a notebook with parameters and write a page")
     _notebook_arguments(report, "name=value", "a parameter of the notebook")
     report.add_argument(
@@ -90,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     opened = commands.add_parser("open", help="the command that makes a finished report again, and its run's folder")
     opened.add_argument("page", metavar="PAGE", help="page of a report or of a sweep, or an executed notebook")
 
+
+def _add_experiments(commands: Commands) -> None:
+    """What trains."""
     run = commands.add_parser("run", help="run an experiment: data, training, metrics")
     run.add_argument("experiment", metavar="EXPERIMENT", help="see: limitlab list experiments")
     run.add_argument("--size", default="course", help="smoke, course (default) or paper")
@@ -105,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     weights.add_argument("names", nargs="*", metavar="NAME", help="which; without: those that are missing or outdated")
     weights.add_argument("--folder", help="where they are written (default: where those that ship lie)")
 
+
+def _add_lists(commands: Commands) -> None:
+    """What is there."""
     lists = commands.add_parser("list", help="what there is")
     lists.add_argument("table", metavar="TABLE", help=", ".join(TABLES))
     form = lists.add_mutually_exclusive_group()
@@ -113,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="for machines: a list of objects")
     lists.add_argument("--into", metavar="PATH", help="systems: into the README; lessons: links into their heads")
 
+
+def _add_places(commands: Commands) -> None:
+    """Where a person works: JupyterLab, a folder of one's own, a studio, copies of the course."""
     lab = commands.add_parser("lab", help="open JupyterLab")
     lab.add_argument("notebook", nargs="?", default="00-start-here", metavar="NOTEBOOK")
     lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
@@ -128,9 +149,6 @@ def _parser() -> argparse.ArgumentParser:
 
     course = commands.add_parser("course", help="write the course for a class: copies for students and for teachers")
     course.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
-
-    commands.add_parser("doctor", help="check this installation")
-    return parser
 
 
 def _notebook_arguments(parser: argparse.ArgumentParser, value: str, meaning: str) -> None:
