@@ -141,6 +141,8 @@ def _add_places(commands: Commands) -> None:
 
     begun = commands.add_parser("new", help="write a folder with a notebook to begin with")
     begun.add_argument("new_folder", metavar="FOLDER", help="a folder that is new or empty")
+    begun.add_argument("--data", metavar="PATH", help="begin with this file of functions instead of an equation")
+    begun.add_argument("-o", dest="options", action="append", default=[], metavar="name=value", help="inputs=a, ...")
 
     studio = commands.add_parser("studio", help="serve one studio as a page without code, on this machine alone")
     studio.add_argument("studio", metavar="NAME", help="solver, operator, neural_de, discovery or width")

@@ -1,4 +1,4 @@
-"""`limitlab new FOLDER`: a folder with a notebook that runs as it is, from an equation to a report, to be changed."""
+"""`limitlab new FOLDER`: a folder with a notebook that runs as it is, from an equation or a file to a report."""
 
 from __future__ import annotations
 
@@ -8,160 +8,71 @@ from pathlib import Path
 from typing import Any
 
 from limitlab.atomic import write_atomically
-from limitlab.errors import InvalidArgument
+from limitlab.cli import first_data, first_equation
+from limitlab.errors import InvalidArgument, one_of
 
 NOTEBOOK = "first.ipynb"
+IGNORED = """.ipynb_checkpoints/
+reports/
+runs/
+"""
 
 
 def new(options: argparse.Namespace) -> int:
-    """Write the folder and say what to do with it. Raises InvalidArgument for one that holds anything."""
+    """Write the folder and say what to do with it.
+
+    Raises InvalidArgument for one that holds anything, and for a file that cannot be learned from.
+    """
     folder = Path(options.new_folder)
     if folder.exists() and not folder.is_dir():
         raise InvalidArgument(f"FOLDER must be new or empty; {folder} is a file")
     if folder.is_dir() and any(folder.iterdir()):
         raise InvalidArgument(f"FOLDER must be new or empty; {folder} holds files, which stay as they are")
-    for name, text in FILES.items():
+    for name, text in _files(options).items():
         write_atomically(folder / name, text)
     path = folder / NOTEBOOK
     print(f"{path}: limitlab lab {path} opens it, limitlab report {path} runs it and writes a page")
     return 0
 
 
-def _cell(index: int, text: str) -> dict[str, Any]:
+def _files(options: argparse.Namespace) -> dict[str, str]:
+    """What the folder holds."""
+    if options.data is None:
+        if options.options:
+            raise InvalidArgument("settings are those of a file: name it with --data")
+        begun: Any = first_equation
+        parameters = begun.PARAMETERS
+    else:
+        begun = first_data
+        parameters = begun.PARAMETERS.format(**_learned(options))
+    cells = [parameters if text == begun.PARAMETERS else text for text in begun.CELLS]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "limitlab": {"smoke": begun.SMOKE}}
+    written = [_cell(index, text, text == parameters) for index, text in enumerate(cells)]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": written}
+    return {NOTEBOOK: json.dumps(notebook, indent=1) + "\n", "README.md": begun.README, ".gitignore": IGNORED}
+
+
+def _learned(options: argparse.Namespace) -> dict[str, str]:
+    """What is learned of the file, as Python writes it. Raises InvalidArgument where it cannot be."""
+    from limitlab import experiments
+    from limitlab.cli.running import read_options
+
+    experiment, asked = experiments.get("operator_learning"), read_options(options.options)
+    allowed = ("inputs", "targets", "dims", "kind")
+    for name in asked:
+        one_of("setting", name, allowed)
+    settings = experiment.configure("course", **asked, data=str(Path(options.data).resolve()))
+    named = {name: getattr(settings, name) for name in ("data", *allowed)}
+    # double quotes, and lists, as a person writes them
+    return {name: json.dumps(value, ensure_ascii=False) for name, value in named.items()}
+
+
+def _cell(index: int, text: str, parameters: bool) -> dict[str, Any]:
     """A cell of the notebook: text begins with a heading, code does not."""
     lines = text.strip("\n").splitlines(keepends=True)
     cell: dict[str, Any] = {"id": f"first-{index}", "metadata": {}, "source": lines}
     if text.lstrip().startswith("#"):
         return {**cell, "cell_type": "markdown"}
-    cell["metadata"] = {"tags": ["parameters"]} if text == PARAMETERS else {}
+    cell["metadata"] = {"tags": ["parameters"]} if parameters else {}
     return {**cell, "cell_type": "code", "execution_count": None, "outputs": []}
-
-
-PARAMETERS = """
-equation: str = "u_t = -u*u_x + nu*u_xx"  # in t and x, on a circle of length 1
-nu: float = 0.02  # viscosity: the smaller, the steeper the fronts [0.005, 1]
-functions: int = 100  # functions to learn from [10, 10000]
-width: int = 16  # channels inside the models [4, 64]
-epochs: int = 20  # passes over the functions [1, 1000]
-seed: int = 0  # of functions, weights and batches [0, 1000000]
-"""
-
-CELLS = (
-    """
-# A first experiment
-
-An equation that is typed, functions that it makes, a network that learns them, and a page that says how well. It runs
-as it is; then change it, one cell at a time, and run again.
-
-The first cell holds the parameters. `limitlab report first.ipynb -p nu=0.05` runs the notebook with others and writes a
-page, `limitlab sweep first.ipynb -p width=8,16,32` compares several.
-""",
-    PARAMETERS,
-    """
-## The equation
-
-A text with its parameters. Type another one, such as `"u_t = nu*u_xx + u - u^3"`, and name its parameters below; what
-cannot be read is answered with what can. `ll.problems.names()` has many that are written already.
-""",
-    """
-import torch
-
-import limitlab as ll
-
-problem = ll.problems.parse(equation, {"nu": nu}, span=0.5)
-problem
-""",
-    """
-## The data
-
-Every function starts from a random curve and is solved until the end. To learn is the map from start to end. The arrays
-have named axes, and are made once: the next run finds them stored. Look at one of them from start to end.
-""",
-    """
-data = problem.dataset(functions, seed=seed, resolution=64)
-ll.figures.space_time(data["u"].isel(sample=0), title="One of the functions")
-""",
-    """
-## The model
-
-A network of yours: any `torch.nn.Module` that takes (batch, channel, x) and gives as much back. This one sees five
-neighbours twice. It is trained beside a Fourier neural operator, which sees the whole circle, and both beside the mean
-of all answers, which sees nothing: what does not beat it has not learned.
-""",
-    """
-def mine(task):
-    return torch.nn.Sequential(
-        torch.nn.Conv1d(task.in_channels, width, 5, padding=2, padding_mode="circular"),
-        torch.nn.GELU(),
-        torch.nn.Conv1d(width, task.out_channels, 5, padding=2, padding_mode="circular"),
-    )
-
-
-settings = ll.experiments.OperatorSettings(
-    models=("fno", "mean"),
-    train_samples=functions,
-    test_samples=20,
-    resolution=64,
-    test_resolutions=(64, 128),
-    batch_size=10,
-    modes=16,
-    width=width,
-    epochs=epochs,
-    seeds=1,
-    seed=seed,
-)
-experiment = ll.experiments.operator_learning(
-    system="nns-to-nos", title="My equation", problem=problem, sizes={"course": settings}
-)
-experiment = ll.experiments.with_models(experiment, mine=mine)
-result = experiment.train(settings).finish()
-""",
-    """
-## What it learned
-
-A test function that no model has seen: its start, its end, and what the Fourier neural operator says. Then the errors
-of all models, on the grid that they have seen and on a finer one. Where a model means the same function on both, its
-line is flat.
-""",
-    """
-result.figures()["sample"]
-""",
-    """
-result.figures()["resolution"]
-""",
-    """
-## The report
-
-What is claimed stands here once: the page shows it, and `limitlab claims first.ipynb --seeds 5` sees whether it holds
-at other seeds. Change the claim to one of your own.
-""",
-    """
-errors = result.metrics["relative_l2"].sel(resolution=64).mean(("seed", "sample"))
-fno, own, mean = (float(errors.sel(model=name)) for name in ("fno", "mine", "mean"))
-claims = ll.reports.Claims()
-claims.add("error of the Fourier neural operator", baseline=mean, holds=ll.reports.below(fno, mean), publish="fno")
-claims.add("error of mine", baseline=fno, here=own, publish="mine")
-claims
-""",
-)
-
-
-def _notebook() -> str:
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": kernel, "limitlab": {"smoke": {"functions": 20, "width": 8, "epochs": 2}}}
-    cells = [_cell(index, text) for index, text in enumerate(CELLS)]
-    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}, indent=1) + "\n"
-
-
-README = """# A first experiment
-
-`limitlab lab first.ipynb` opens the notebook in JupyterLab: an equation, its functions, a model, a report.
-`limitlab report first.ipynb -p nu=0.05` runs it with another parameter and writes a page into `reports/`.
-`limitlab list problems` has more equations, `limitlab list notebooks` the lessons; `limitlab doctor` looks around.
-"""
-IGNORED = """.ipynb_checkpoints/
-reports/
-runs/
-"""
-FILES = {NOTEBOOK: _notebook(), "README.md": README, ".gitignore": IGNORED}
-"""What the folder holds."""
