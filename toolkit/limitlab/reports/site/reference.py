@@ -153,7 +153,7 @@ def text(docstring: str) -> str:
 def _blocks(part: str) -> Iterator[str]:
     """A part between blank lines: an example, an indented block, a table, a list or a paragraph."""
     lines = part.split("\n")
-    start = next((number for number, line in enumerate(lines) if line.lstrip().startswith(">>> ")), None)
+    start = next((number for number, line in enumerate(lines) if line.split()[:1] == [">>>"]), None)
     if start:
         yield from _blocks("\n".join(lines[:start]))
         lines = lines[start:]
