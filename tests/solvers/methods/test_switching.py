@@ -44,6 +44,15 @@ def test_a_few_steps_near_the_limit_are_enough_and_none_elsewhere():
     assert int(smooth.evaluations.jacobian) == 0
 
 
+def test_steps_that_a_stiff_error_holds_short_of_the_limit_are_found_stiff():
+    relaxation = solve_ode(lambda t, y: -1000 * (y - torch.cos(t)), double([0]), [0, 10], method="auto", rtol=1e-6)
+    assert int(relaxation.log.attempted.sum()) < 300
+    assert int(relaxation.evaluations.jacobian) > 0
+    # a mode of 1000 beside cos: the stationary solution is (1000 cos t + sin t) / (1000 + 1/1000)
+    exact = (1000 * torch.cos(double(10.0)) + torch.sin(double(10.0))) / (1000 + 1e-3)
+    torch.testing.assert_close(relaxation.y[0, -1], exact.reshape(1), rtol=1e-4, atol=1e-6)
+
+
 def test_cost_of_a_stiff_solution_is_not_that_of_an_explicit_method():
     problem = van_der_pol(1000.0), double([2, 0])
     auto = solve_ode(*problem, [0, 2000], method="auto", rtol=1e-6, atol=1e-9)

@@ -39,8 +39,9 @@ class Normalized(Saved):
             mean, std = _checked(f"{name}_statistics", statistics)
             self.register_buffer(f"{name}_mean", mean)
             self.register_buffer(f"{name}_std", std)
-            # as plain tensors, which a file can hold
-            self.remember(**{f"{name}_statistics": (mean, std)})
+            if isinstance(statistics, ChannelStatistics):
+                # a file names no class of `data`
+                self.remember(**{f"{name}_statistics": (mean, std)})
 
     def forward(self, u: Float[Tensor, "batch in_channels *grid"]) -> Float[Tensor, "batch out_channels *grid"]:
         encoded = (u - _over_grid(self.input_mean, u)) / _over_grid(self.input_std, u)

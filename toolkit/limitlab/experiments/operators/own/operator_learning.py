@@ -9,7 +9,7 @@ at coarser ones too. `mean`, which knows the targets alone, is what a model must
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from limitlab.data.axes import KINDS
 from limitlab.errors import InvalidArgument
@@ -22,14 +22,18 @@ from limitlab.experiments.operators._learning import (
     prepare_operator,
     rates_of,
 )
-from limitlab.experiments.operators.own._functions import OwnFunctions, coarser, functions_in, functions_of
+from limitlab.experiments.operators.own._functions import (
+    OwnFunctions,
+    counts_of,
+    functions_in,
+    functions_of,
+    require_own,
+    resolutions_of,
+)
 from limitlab.operators import OPERATORS
 
 if TYPE_CHECKING:
     import xarray as xr
-
-TEST_SHARE = 0.2
-"""Of the samples of a file that holds fewer than are asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +52,13 @@ class OwnSettings(OperatorSettings):
     def __post_init__(self) -> None:
         # what it checks beyond its own base is known once the file is read
         super(Ensemble, self).__post_init__()
-        if not self.models:
-            raise InvalidArgument("models must not be empty")
-        if self.parameters:
-            raise InvalidArgument(f"parameters must be left out: a file has no equation; got {self.parameters}")
+        require_own(self)
 
     def at(self, own: OwnFunctions) -> OwnSettings:
         """The settings with the sizes of a file. Raises InvalidArgument where they do not fit it."""
-        first = own.grid.axes[0]
-        resolution = self.resolution or first.size
-        tests = tuple(sorted(set(self.test_resolutions))) or (resolution,)
-        for asked in (resolution, *tests):
-            for axis in own.grid.axes:
-                coarser(axis, first, asked)
-        test = min(self.test_samples, max(1, round(TEST_SHARE * own.samples)))
-        train = min(self.train_samples, own.samples - test)
-        counts: dict[str, Any] = {"train_samples": train, "test_samples": test}
-        counts["batch_size"] = min(self.batch_size, train)
-        whole = replace(self, resolution=resolution, test_resolutions=tests, **counts)
-        fixed = [name for name in self.models if OPERATORS[name].fixed]
-        if fixed and resolution not in tests:
-            raise InvalidArgument(
-                f"test_resolutions must hold the training resolution {resolution}, the only one of {fixed[0]}; got"
-                f" {tests}"
-            )
-        return whole
+        counts = counts_of(self, own.samples)
+        batch = min(self.batch_size, counts["train_samples"])
+        return replace(self, **resolutions_of(self, own.grid), **counts, batch_size=batch)
 
     @property
     def functions(self) -> OwnFunctions:

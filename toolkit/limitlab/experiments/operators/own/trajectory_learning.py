@@ -9,7 +9,7 @@ kept to test on; `persistence`, which answers the frame that it was given, is wh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from limitlab.data.axes import KINDS
 from limitlab.errors import InvalidArgument
@@ -17,15 +17,12 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Ensemble, option, sizes
 from limitlab.experiments.operators._learning import OperatorData, rates_of
 from limitlab.experiments.operators._rollouts import RolloutSettings, draw_rollouts, prepare_rollouts
-from limitlab.experiments.operators.own._functions import coarser
+from limitlab.experiments.operators.own._functions import counts_of, require_own, resolutions_of
 from limitlab.experiments.operators.own._trajectories import OwnTrajectories, trajectories_of
 from limitlab.operators import OPERATORS
 
 if TYPE_CHECKING:
     from limitlab.problems import PDEProblem
-
-TEST_SHARE = 0.2
-"""Of the samples of a file that holds fewer than are asked for."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +42,11 @@ class OwnRolloutSettings(RolloutSettings):
     def __post_init__(self) -> None:
         # what it checks beyond its own base is known once the file is read
         super(Ensemble, self).__post_init__()
-        if not self.models:
-            raise InvalidArgument("models must not be empty")
-        if self.parameters:
-            raise InvalidArgument(f"parameters must be left out: a file has no equation; got {self.parameters}")
+        require_own(self)
 
     def at(self, own: OwnTrajectories) -> OwnRolloutSettings:
         """The settings with the sizes of a file. Raises InvalidArgument where they do not fit it."""
-        first = own.grid.axes[0]
-        resolution = self.resolution or first.size
-        tests = tuple(sorted(set(self.test_resolutions))) or (resolution,)
-        for asked in (resolution, *tests):
-            for axis in own.grid.axes:
-                coarser(axis, first, asked)
-        if any(OPERATORS[name].fixed for name in self.models) and resolution not in tests:
-            raise InvalidArgument(f"test_resolutions must hold the training resolution {resolution}; got {tests}")
+        grids = resolutions_of(self, own.grid)
         longest = self.history + max(self.rollout, self.unrolled + self.pushed)
         frames = self.frames or own.frames
         if not longest <= frames <= own.frames:
@@ -67,10 +54,7 @@ class OwnRolloutSettings(RolloutSettings):
                 f"frames must be from {longest}, the history and the longest rollout, to {own.frames}, those of"
                 f" {own.name}; got {frames}"
             )
-        test = min(self.test_samples, max(1, round(TEST_SHARE * own.samples)))
-        train = min(self.train_samples, own.samples - test)
-        counts: dict[str, Any] = {"train_samples": train, "test_samples": test, "frames": frames}
-        return replace(self, resolution=resolution, test_resolutions=tests, **counts)
+        return replace(self, **grids, **counts_of(self, own.samples), frames=frames)
 
     @property
     def trajectories(self) -> OwnTrajectories:
