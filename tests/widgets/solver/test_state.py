@@ -364,9 +364,9 @@ def test_paths_that_take_too_long_go_as_far_as_they_do(opened, ticking):
 
 
 def test_more_seconds_solve_to_the_end(opened, ticking):
-    state = opened("lorenz")
+    state = opened("van_der_pol_mild")
     with state.together():
-        state.control, state.methods, state.steps, state.seconds = "steps", ("rk4",), 512, 0.2
+        state.control, state.methods, state.steps, state.seconds = "steps", ("kvaerno3",), 512, 0.2
     assert set(state.solved.reached) == set(state.methods)
     state.seconds = 3600.0
     assert (state.solved.reached, state.failures) == ({}, {})
