@@ -128,7 +128,7 @@ def test_a_figure_is_drawn_when_it_is_near_and_follows_the_theme(opened):
     while page.evaluate("document.body.dataset.theme") != "dark":
         page.locator("button.theme-toggle:visible").first.click()
     page.wait_for_function(f"{ink} !== '{before}'")
-    assert page.locator("#figure-1[data-drawn=dark]").count() == 1
+    page.locator("#figure-1[data-drawn=dark]").wait_for()
 
 
 @pytest.mark.browser

@@ -33,19 +33,21 @@
   };
 
   const draw = async (block) => {
-    const key = block.dataset.figure;
+    const key = block.dataset.figure, theme = look();
     await Promise.all([load("plotly.js"), load("looks.js"), load(`figures/${key}.js`)]);
     const figure = window.limitlab.figures[key];
     const tiny = block.classList.contains("small");
     const layout = { ...(tiny ? small(figure.layout) : figure.layout), autosize: true };
     delete layout.width;
-    layout.template = window.limitlab.looks[look()];
+    layout.template = window.limitlab.looks[theme];
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     const data = tiny ? figure.data.map((trace) => ({ ...trace, showscale: false })) : figure.data;
     const config = { responsive: true, displaylogo: false, plotlyServerURL: "", staticPlot: tiny };
     // a copy: plotly writes its defaults into what it is given
     await window.Plotly.newPlot(block, structuredClone({ data, layout, frames: figure.frames, config }));
-    block.dataset.drawn = look();
+    block.dataset.drawn = theme;
+    // the theme may have changed meanwhile
+    if (theme !== look()) await draw(block);
   };
 
   document.addEventListener("DOMContentLoaded", () => {
