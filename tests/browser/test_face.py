@@ -105,13 +105,16 @@ def names(page):
     return told
 
 
-def dark(page):
+PAPER = {"light": "#FFFFFF", "dark": "#15191E"}
+
+
+def take_theme(page, theme):
     """As a reader does while the page is open: by the menu."""
     page.locator(".lm-MenuBar-itemLabel", has_text="Settings").click()
     page.locator(".lm-Menu-itemLabel", has_text="Theme").first.hover()
-    page.locator(".lm-Menu-itemLabel", has_text="JupyterLab Dark").first.click()
-    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    page.wait_for_function(f"() => {PLOTS}.every(p => p._fullLayout.paper_bgcolor.toUpperCase() === '#15191E')")
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^JupyterLab {theme.title()}$")).first.click()
+    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
+    page.wait_for_function(f"() => {PLOTS}.every(p => p._fullLayout.paper_bgcolor.toUpperCase() === '{PAPER[theme]}')")
 
 
 def test_a_studio_is_used_by_keyboard_alone_is_named_throughout_and_read_in_both_themes(studio):
@@ -153,11 +156,12 @@ def test_a_studio_is_used_by_keyboard_alone_is_named_throughout_and_read_in_both
     ]
     faults["focus not seen"] = bare
 
-    for theme, change in (("light", lambda page: None), ("dark", dark)):
-        change(page)
+    # light at last: JupyterLab keeps its theme for all pages to come
+    for theme in ("dark", "light"):
+        take_theme(page, theme)
         picture(page, f"face-{name}-{theme}", settled=700, studio=True)
         text = page.evaluate(TEXT)
-        assert text["seen"] > 20
+        faults[f"unseen in the {theme} theme"] = [] if text["seen"] > 20 else [text["seen"]]
         faults[f"faint in the {theme} theme"] = text["faint"]
     assert {fault: parts for fault, parts in faults.items() if parts} == {}
 
