@@ -29,6 +29,20 @@ def _time_stands_still():
 
 
 @pytest.fixture
+def closed_at_end():
+    """`closed_at_end(state)` gives the state back, and closes it when the test is over."""
+    held = []
+
+    def hold(state):
+        held.append(state)
+        return state
+
+    yield hold
+    for state in held:
+        state.close()
+
+
+@pytest.fixture
 def until():
     """Wait for a condition that a thread brings about."""
     import time

@@ -10,17 +10,13 @@ TINY = {"adam": 15, "quasi_newton": 3, "width": 6, "collocation": 20}
 
 
 @pytest.fixture
-def opened():
-    states = []
-
+def opened(closed_at_end):
     def make(*arguments, **options):
-        states.append(DiscoveryState(*arguments, **{**TINY, **options}))
-        assert states[-1].wait(60)
-        return states[-1]
+        state = closed_at_end(DiscoveryState(*arguments, **{**TINY, **options}))
+        assert state.wait(60)
+        return state
 
-    yield make
-    for state in states:
-        state.close()
+    return make
 
 
 def executed(state):

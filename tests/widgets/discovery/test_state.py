@@ -17,16 +17,10 @@ FILE = b"time,u\n0,1\n1,0.61\n2,0.37\n3,0.22\n4,0.14\n5,0.08\n"
 
 
 @pytest.fixture
-def opened():
-    states = []
-
-    def make(problem="linear_decay", **options):
-        states.append(DiscoveryState(problem, **{"points": 10, **SMALL, **options}))
-        return states[-1]
-
-    yield make
-    for state in states:
-        state.close()
+def opened(closed_at_end):
+    return lambda problem="linear_decay", **options: closed_at_end(
+        DiscoveryState(problem, **{"points": 10, **SMALL, **options})
+    )
 
 
 @pytest.fixture

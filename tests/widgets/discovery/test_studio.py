@@ -11,16 +11,8 @@ SMALL = {"points": 10, "adam": 30, "quasi_newton": 20, "width": 6, "collocation"
 
 
 @pytest.fixture
-def opened():
-    studios = []
-
-    def make(problem="linear_decay", **options):
-        studios.append(DiscoveryStudio(problem, **{**SMALL, **options}))
-        return studios[-1]
-
-    yield make
-    for studio in studios:
-        studio.close()
+def opened(closed_at_end):
+    return lambda problem="linear_decay", **options: closed_at_end(DiscoveryStudio(problem, **{**SMALL, **options}))
 
 
 @pytest.fixture

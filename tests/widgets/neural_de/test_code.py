@@ -13,12 +13,9 @@ OWN = "time,u,v,series,label\n" + "\n".join(
 
 
 @pytest.fixture
-def trained():
-    states = []
-
+def trained(closed_at_end):
     def make(*arguments, content="", options=None, **settings):
-        state = NeuralDEState(*arguments, size="smoke", **settings)
-        states.append(state)
+        state = closed_at_end(NeuralDEState(*arguments, size="smoke", **settings))
         if content:
             assert state.load("mine.csv", content.encode()), state.error
         for name, value in (options or {}).items():
@@ -28,9 +25,7 @@ def trained():
         assert state.training.error == ""
         return state
 
-    yield make
-    for state in states:
-        state.close()
+    return make
 
 
 def assert_same(state, number):

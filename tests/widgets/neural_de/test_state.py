@@ -16,16 +16,10 @@ OWN = "time,u,v,series,label\n" + "\n".join(
 
 
 @pytest.fixture
-def opened():
-    states = []
-
-    def make(data="annuli", kind="ode", **options):
-        states.append(NeuralDEState(data, kind, size="smoke", **options))
-        return states[-1]
-
-    yield make
-    for state in states:
-        state.close()
+def opened(closed_at_end):
+    return lambda data="annuli", kind="ode", **options: closed_at_end(
+        NeuralDEState(data, kind, size="smoke", **options)
+    )
 
 
 def train(state):

@@ -8,17 +8,13 @@ from limitlab_widgets.neural_de.sources import WAY_TITLES
 
 
 @pytest.fixture
-def opened():
-    studios = []
-
+def opened(closed_at_end):
     def make(data="annuli", kind="ode", **options):
-        studios.append(NeuralDEStudio(data, kind, size="smoke", **options))
-        assert studios[-1].state.training.wait(60)
-        return studios[-1]
+        studio = closed_at_end(NeuralDEStudio(data, kind, size="smoke", **options))
+        assert studio.state.training.wait(60)
+        return studio
 
-    yield make
-    for studio in studios:
-        studio.close()
+    return make
 
 
 def train(studio):

@@ -13,12 +13,9 @@ TINY = {"train_samples": 8, "test_samples": 3, "epochs": 2, "batch_size": 4, "wi
 
 
 @pytest.fixture
-def trained():
-    states = []
-
+def trained(closed_at_end):
     def make(*arguments, goal="operator", operator="fno", path="", **options):
-        state = OperatorState(*arguments, size="smoke", **options)
-        states.append(state)
+        state = closed_at_end(OperatorState(*arguments, size="smoke", **options))
         if path:
             assert state.load(str(path), inputs="inputs", targets="targets"), state.error
         state.goal, state.operator = goal, operator
@@ -27,9 +24,7 @@ def trained():
         assert state.training.error == ""
         return state
 
-    yield make
-    for state in states:
-        state.close()
+    return make
 
 
 def executed(state, **given):

@@ -9,16 +9,8 @@ from limitlab_widgets import OperatorState
 
 
 @pytest.fixture
-def opened():
-    states = []
-
-    def make(*arguments, **options):
-        states.append(OperatorState(*arguments, **options))
-        return states[-1]
-
-    yield make
-    for state in states:
-        state.close()
+def opened(closed_at_end):
+    return lambda *arguments, **options: closed_at_end(OperatorState(*arguments, **options))
 
 
 def trained(state: OperatorState) -> OperatorState:

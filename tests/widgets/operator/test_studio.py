@@ -9,16 +9,8 @@ from limitlab_widgets import OperatorStudio
 
 
 @pytest.fixture
-def opened():
-    studios = []
-
-    def make(*arguments, **options):
-        studios.append(OperatorStudio(*arguments, **options))
-        return studios[-1]
-
-    yield make
-    for studio in studios:
-        studio.close()
+def opened(closed_at_end):
+    return lambda *arguments, **options: closed_at_end(OperatorStudio(*arguments, **options))
 
 
 @pytest.fixture

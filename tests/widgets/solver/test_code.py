@@ -10,16 +10,8 @@ from limitlab_widgets.solver.code import solver_code
 
 
 @pytest.fixture
-def state():
-    states = []
-
-    def make(*arguments):
-        states.append(SolverState(*arguments))
-        return states[-1]
-
-    yield make
-    for each in states:
-        each.close()
+def state(closed_at_end):
+    return lambda *arguments: closed_at_end(SolverState(*arguments))
 
 
 def executed(state):

@@ -15,16 +15,8 @@ from limitlab_widgets.solver.methods import GROUPS, refusal, usable
 
 
 @pytest.fixture
-def opened():
-    states = []
-
-    def make(*arguments):
-        states.append(SolverState(*arguments))
-        return states[-1]
-
-    yield make
-    for state in states:
-        state.close()
+def opened(closed_at_end):
+    return lambda *arguments: closed_at_end(SolverState(*arguments))
 
 
 def directly(state: SolverState, method: str, **options) -> np.ndarray:

@@ -10,16 +10,8 @@ from limitlab_widgets.shared import budget
 
 
 @pytest.fixture
-def opened():
-    studios = []
-
-    def make(*arguments):
-        studios.append(SolverStudio(*arguments))
-        return studios[-1]
-
-    yield make
-    for studio in studios:
-        studio.close()
+def opened(closed_at_end):
+    return lambda *arguments: closed_at_end(SolverStudio(*arguments))
 
 
 def line(panel, name, number=0):

@@ -33,20 +33,12 @@ SMALL = {"width": 16, "seeds": 2, "steps": 20}
 
 
 @pytest.fixture
-def opened(monkeypatch):
+def opened(monkeypatch, closed_at_end):
     monkeypatch.setattr(width_state, "DRIFT_WIDTHS", (16, 32))
     monkeypatch.setattr(width_state, "DRIFT_SEEDS", 2)
     # the closed form is there when the setting of a value returns, on a busy machine too
     monkeypatch.setattr(closed_form, "PATIENCE", 60)
-    states = []
-
-    def make(kind=WidthState, **options):
-        states.append(kind(**options))
-        return states[-1]
-
-    yield make
-    for state in states:
-        state.close()
+    return lambda kind=WidthState, **options: closed_at_end(kind(**options))
 
 
 def done(state):

@@ -13,20 +13,12 @@ SMALL = {"width": 16, "seeds": 2, "steps": 20}
 
 
 @pytest.fixture
-def opened(monkeypatch):
+def opened(monkeypatch, closed_at_end):
     monkeypatch.setattr(width_state, "DRIFT_WIDTHS", (16, 32))
     monkeypatch.setattr(width_state, "DRIFT_SEEDS", 2)
     # the closed form is there when a control was moved, on a busy machine too
     monkeypatch.setattr(closed_form, "PATIENCE", 60)
-    studios = []
-
-    def make(**options):
-        studios.append(WidthStudio(**{**SMALL, **options}))
-        return studios[-1]
-
-    yield make
-    for studio in studios:
-        studio.close()
+    return lambda **options: closed_at_end(WidthStudio(**{**SMALL, **options}))
 
 
 def trained(studio):

@@ -17,9 +17,12 @@ from typing import Any, ParamSpec, Protocol, cast
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from limitlab.figures.template import REFERENCE
+
 Grid = tuple[tuple[str, Any], ...]
 Arguments = ParamSpec("Arguments")
 COUNTS = {"rows", "cols"}
+NOTE_FONT = {"color": REFERENCE, "size": 12}
 
 
 class Sketch:
@@ -103,6 +106,14 @@ def drawing(sketch: Callable[Arguments, Sketch]) -> Drawing[Arguments]:
 def vertical_line(x: float, *, height: str = "y domain", **look: Any) -> dict[str, Any]:
     """The shape of a line from the bottom of a panel to its top."""
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": height, **look}
+
+
+def note(x: float, text: str, **place: Any) -> dict[str, Any]:
+    """The annotation of a text in a panel, whose place in its height is from 0 to 1.
+
+    x: on a logarithmic axis its logarithm, unlike the x of a shape.
+    """
+    return {"x": x, "yref": "y domain", "text": text, "showarrow": False, **place, "font": NOTE_FONT}
 
 
 def _axis(letter: str, number: int) -> str:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from limitlab.errors import unknown_name
 from limitlab.figures.arrays import LINE_PIXELS, labels, numbers, over_seeds, require_dims, thin, variable_of
-from limitlab.figures.sketch import Sketch, drawing, vertical_line
+from limitlab.figures.sketch import Sketch, drawing, note, vertical_line
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 
 if TYPE_CHECKING:
@@ -124,19 +124,8 @@ def _mark(figure: Sketch, resolution: int) -> None:
     """A line where a model was trained, with what it says."""
     line = {"color": REFERENCE, "dash": "dot", "width": 1.5}
     figure.add_shapes(vertical_line(resolution, line=line, name="training resolution"))
-    note = dict(
-        # an annotation on a log axis is placed by the logarithm, a shape by the value
-        x=float(np.log10(resolution)),
-        y=1,
-        yref="y domain",
-        text=f"trained at {resolution}",
-        showarrow=False,
-        xanchor="left",
-        yanchor="top",
-        xshift=5,
-        font={"color": REFERENCE, "size": 12},
-    )
-    figure.add_annotations(note)
+    where = {"y": 1, "xanchor": "left", "yanchor": "top", "xshift": 5}
+    figure.add_annotations(note(float(np.log10(resolution)), f"trained at {resolution}", **where))
 
 
 def _drifts(drift: xr.DataArray) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from limitlab.errors import InvalidArgument
 from limitlab_widgets.neural_de.sources import FLOW
-from limitlab_widgets.shared.code.written import called, changed_settings, code_of, literal, trained_until
+from limitlab_widgets.shared.code.written import called, changed_settings, code_of, fresh, literal, trained_until
 
 if TYPE_CHECKING:
     from limitlab_widgets.neural_de.sources import Source
@@ -27,13 +27,10 @@ def neural_de_code(state: NeuralDEState, number: int, sample: int) -> str:
     changed = changed_settings(settings, source.experiment.sizes[state.size])
     lines = [*_experiment(source), f"settings = {called('experiment.configure', state.size, **changed)}"]
     (trial,) = prepared.trials
-    if shipped:
-        opened = called("ll.weights.open", shipped)
-        lines += ["prepared = experiment.prepare(settings)", f"model = {opened}  # trained before it shipped"]
-    elif moment.step and trial.recipe is not None:
+    if moment.step and trial.recipe is not None and not shipped:
         lines += trained_until(trial.name, moment.step, trial.recipe.steps)
     else:
-        lines += ["prepared = experiment.prepare(settings)", "model = prepared.trials[0].build(settings.seed_range[0])"]
+        lines += fresh(shipped)
     module, rate = source.family, "" if source.family == FLOW else ", settings.missing"
     lines.append(f"look = {module}.look(prepared.data, model{rate})")
     if source.family != FLOW:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
 from limitlab.operators import OPERATORS
-from limitlab_widgets.shared.code.written import called, changed_settings, code_of, problem_code, trained_until
+from limitlab_widgets.shared.code.written import called, changed_settings, code_of, fresh, problem_code, trained_until
 
 if TYPE_CHECKING:
     from limitlab.experiments import Experiment
@@ -49,13 +49,11 @@ def operator_code(state: OperatorState) -> str:
     lines = [*_experiment(origin), f"settings = {called('experiment.configure', state.size, **changed)}"]
     if own:
         lines.append(f"experiment = ll.experiments.with_models(experiment, {name}={name})  # your model")
-    if origin.shipped and OPERATORS[name].trains:
-        opened = called("ll.weights.open", origin.shipped)
-        lines += ["prepared = experiment.prepare(settings)", f"model = {opened}  # trained before it shipped"]
-    elif own or OPERATORS[name].trains:
+    trains = own or OPERATORS[name].trains
+    if trains and not origin.shipped:
         lines += trained_until(name, origin.steps, settings.steps)
     else:
-        lines += ["prepared = experiment.prepare(settings)", "model = prepared.trials[0].build(settings.seed_range[0])"]
+        lines += fresh(origin.shipped if trains else "")
     return code_of([*lines, *_look(state)])
 
 

@@ -105,4 +105,4 @@ class WorstPanel(widgets.VBox):
             f"relative L2 error <b>{found.error:.4f}</b> after {found.candidates} candidates: {times} the median of "
             f"the test set ({found.median:.4f}), whose worst is {found.largest:.4f}"
         )
-        self.figure.show(partial(figures.triptych, found.functions.isel(sample=0)))
+        self.figure.show(partial(figures.triptych.sketch, found.functions.isel(sample=0)))

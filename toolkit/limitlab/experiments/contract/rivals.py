@@ -69,7 +69,12 @@ def _at(trial: Trial, name: str) -> Mapping[str, str | float]:
 
 def _build(name: str, model: nn.Module | Make, seed: int) -> nn.Module:
     with seeded(seed):
-        built = copy.deepcopy(model) if isinstance(model, nn.Module) else model(seed)
+        return copied_or_made(name, model, seed)
+
+
+def copied_or_made(name: str, model: nn.Module | Callable[[Any], nn.Module], of: Any) -> nn.Module:
+    """A copy of a person's module, or what a function makes of `of`. Raises InvalidArgument where that is no module."""
+    built = copy.deepcopy(model) if isinstance(model, nn.Module) else model(of)
     if not isinstance(built, nn.Module):
         raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
     return built

@@ -15,7 +15,7 @@ import torch
 
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.figures.arrays import LINE_PIXELS, SPACE, labels, numbers, thin, variable_of
-from limitlab.figures.sketch import Sketch, drawing
+from limitlab.figures.sketch import Sketch, drawing, note
 from limitlab.figures.template import REFERENCE, axis_title, colour, heading, log_ticks, translucent
 from limitlab.spaces import Grid, fourier, wavenumbers
 
@@ -150,16 +150,5 @@ def _shade_kept_band(figure: Sketch, cutoff: float, highest: int) -> None:
         name="kept band",
     )
     figure.add_shapes(band)
-    note = dict(
-        # an annotation on a log axis is placed by the logarithm, a shape by the value
-        x=float(np.log10(min(cutoff, highest))),
-        y=0,
-        yref="y domain",
-        text=f"kept: k ≤ {cutoff:g}",
-        showarrow=False,
-        xanchor="right",
-        yanchor="bottom",
-        xshift=-4,
-        font={"color": REFERENCE, "size": 12},
-    )
-    figure.add_annotations(note)
+    where = {"y": 0, "xanchor": "right", "yanchor": "bottom", "xshift": -4}
+    figure.add_annotations(note(float(np.log10(min(cutoff, highest))), f"kept: k ≤ {cutoff:g}", **where))

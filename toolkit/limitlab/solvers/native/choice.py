@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limitlab.errors import InvalidArgument
 from limitlab.solvers.derivatives import is_watched
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.methods.method import Method
@@ -17,6 +18,8 @@ from limitlab.solvers.methods.rosenbrock import Rosenbrock
 from limitlab.solvers.native.frame import Frame
 from limitlab.solvers.native.listing import Listed, Listing
 from limitlab.solvers.ode.step_control import Control, Controller
+
+Ordered = TypeVar("Ordered")
 
 MOST_OPERATIONS = 4000  # of an attempt: more take seconds to compile
 MOST_ELIMINATED = 8  # rows
@@ -87,12 +90,10 @@ def order_or_reason(wish: Wish) -> Order | str:
         return "the field is not known as formulas (`problem.field()` is), or has sites or means over them"
     if wish.torch_alone:
         return f"{', '.join(wish.torch_alone)} is torch's alone"
-    if wish.state.dtype != torch.float64 or wish.state.device.type != "cpu":
-        return f"states must be of float64 on the CPU; got {wish.state.dtype} on {wish.state.device}"
-    tensors = [value for value in (wish.state, *listed.given) if isinstance(value, Tensor)]
-    if any(map(is_watched, tensors)):
-        return "a gradient is asked for, or a tangent"
-    if any(tuple(tensor.shape) not in ((), (1,), (len(wish.state),)) for tensor in tensors[1:]):
+    if (unfit := unfit_for_code(wish.state, listed.given)) is not None:
+        return unfit
+    tensors = [value for value in listed.given if isinstance(value, Tensor)]
+    if any(tuple(tensor.shape) not in ((), (1,), (len(wish.state),)) for tensor in tensors):
         return "parameters must be numbers, or one for each sample"
     method, size = wish.method, wish.state.shape[1]
     if not isinstance(method, ExplicitMethod | Rosenbrock):
@@ -114,6 +115,24 @@ def order_or_reason(wish: Wish) -> Order | str:
     limited, uniform = control.max_step is not None, control.step_size is not None
     recipe = Recipe(listed.listing, linear and linear.listing, method, control.controller, wish.sign, limited, uniform)
     return Order(recipe, listed.given if linear is None else (*listed.given, *linear.given))
+
+
+def unfit_for_code(state: Tensor, given: Iterable[float | Tensor]) -> str | None:
+    """Why there is no code for these numbers, of whatever equation; None where there may be."""
+    if state.dtype != torch.float64 or state.device.type != "cpu":
+        return f"states must be of float64 on the CPU; got {state.dtype} on {state.device}"
+    if any(is_watched(value) for value in (state, *given) if isinstance(value, Tensor)):
+        return "a gradient is asked for, or a tangent"
+    return None
+
+
+def allowed(answer: Ordered | str, backend: str) -> Ordered | None:
+    """The order; None where torch has to make the solve. Raises InvalidArgument where it may not."""
+    if not isinstance(answer, str):
+        return answer
+    if backend == "native":
+        raise InvalidArgument(f"backend='native' cannot make this solve: {answer}")
+    return None
 
 
 def _operations(method: ExplicitMethod | Rosenbrock, size: int, field: Listing, linear: Listing | None) -> int:

@@ -45,7 +45,7 @@ from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import GRADIENTS, parameters_of
 from limitlab.solvers.methods.catalogue import method_named
 from limitlab.solvers.methods.jacobians import JacobianFunction, TurnedJacobian
-from limitlab.solvers.native.choice import Wish, order_or_reason
+from limitlab.solvers.native.choice import Wish, allowed, order_or_reason
 from limitlab.solvers.ode.events import Event, read_events
 from limitlab.solvers.ode.jumps import one_sided
 from limitlab.solvers.ode.march import March, Outcome
@@ -175,10 +175,8 @@ def _torch_alone(layout: Layout, clock: Clock, jacobian: JacobianFunction | None
 
 def _natively(wish: Wish, times: Float[Tensor, "batch time"], backend: str) -> Outcome | None:
     """The march by machine code; None where torch has to make it. Raises InvalidArgument where it may not."""
-    order = order_or_reason(wish)
-    if isinstance(order, str):
-        if backend == "native":
-            raise InvalidArgument(f"backend='native' cannot make this solve: {order}")
+    order = allowed(order_or_reason(wish), backend)
+    if order is None:
         return None
     # numba takes half a second to load
     from limitlab.solvers.native.solve import solve_natively

@@ -40,6 +40,7 @@ from limitlab.solvers.derivatives import outside_inference_mode, require_derivat
 from limitlab.solvers.failures import failed
 from limitlab.solvers.gradients.checkpoint import checkpoint
 from limitlab.solvers.methods.method import VectorField
+from limitlab.solvers.native.choice import allowed
 from limitlab.solvers.ode.march import March, Outcome
 from limitlab.solvers.sde.adaptive import stochastic_method
 from limitlab.solvers.sde.brownian import BrownianPath
@@ -164,15 +165,8 @@ def solve_sde(
 
 
 def _native_order(wish: Wish, backend: Backend) -> Order | None:
-    """What machine code is made of; None where torch makes the steps. Raises InvalidArgument where it may not."""
-    if backend == "torch":
-        return None
-    order = order_or_reason(wish)
-    if isinstance(order, Order):
-        return order
-    if backend == "native":
-        raise InvalidArgument(f"backend='native' cannot make this solve: {order}")
-    return None
+    """What machine code is made of; None where torch makes the steps."""
+    return None if backend == "torch" else allowed(order_or_reason(wish), backend)
 
 
 def _along_grid(march: UniformMarch, y0: Tensor, gradient: Gradient, order: Order | None) -> Outcome:

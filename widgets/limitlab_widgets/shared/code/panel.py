@@ -97,22 +97,25 @@ class CodePanel(widgets.VBox):
         self.button.on_click(self._toggle)
         for state in states:
             state.observe(self.refresh, All)
-        self.refresh()
+        self._show("", "")
 
     def refresh(self, _change: Any = None) -> None:
         """Bring the code up to date, where it is shown."""
         if not self.unfolded:
-            display(self.error, False)
-            display(self.snippet, False)
             return
         try:
-            text, reason = self._write(), ""
+            self._show(self._write(), "")
         except LimitlabError as error:
-            text, reason = "", str(error)
+            self._show("", str(error))
+
+    def _show(self, text: str, reason: str) -> None:
         self.snippet.text, self.error.value = text, error_text(reason)
         display(self.snippet, bool(text))
         display(self.error, bool(reason))
 
     def _toggle(self, _button: Any) -> None:
         self.unfolded = not self.unfolded
-        self.refresh()
+        if self.unfolded:
+            self.refresh()
+        else:
+            self._show("", "")

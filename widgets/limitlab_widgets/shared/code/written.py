@@ -106,6 +106,18 @@ def trained_until(name: str, steps: int, most: int) -> list[str]:
     ]
 
 
+def fresh(opened: str = "") -> list[str]:
+    """The lines that make `model` of `experiment` at `settings` without a training; opened: a model that ships.
+
+    >>> from limitlab_widgets.shared.code.written import fresh
+    >>> fresh("darcy_fno")[1]
+    "model = ll.weights.open('darcy_fno')  # trained before it shipped"
+    """
+    shipped = f"{called('ll.weights.open', opened)}  # trained before it shipped"
+    model = shipped if opened else "prepared.trials[0].build(settings.seed_range[0])"
+    return ["prepared = experiment.prepare(settings)", f"model = {model}"]
+
+
 def problem_code(problem: Problem) -> str:
     """The call that gives a problem of the same numbers. Raises InvalidArgument where no call of literals does.
 

@@ -18,17 +18,12 @@ from torch import Tensor
 
 from limitlab import data
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.operators._learning import OperatorSettings
-from limitlab.operators import OPERATORS
 from limitlab.spaces import Grid, block_average
 from limitlab.spaces.grid import Axis
 from limitlab.spaces.transforms import spectral_resample
 
 if TYPE_CHECKING:
     import xarray as xr
-
-TEST_SHARE = 0.2
-"""Of the samples of a file that holds fewer than are asked for."""
 
 
 @dataclass(frozen=True)
@@ -93,39 +88,6 @@ def coarser(axis: Axis, first: Axis, resolution: int) -> Axis:
     return replace(axis, size=(axis.size - own_ends) // every + own_ends)
 
 
-def resolutions_of(settings: OperatorSettings, grid: Grid) -> dict[str, Any]:
-    """`resolution` and `test_resolutions` of settings on the grid of a file, those that are left open as it has them.
-
-    Raises InvalidArgument where the grid cannot be made so coarse, or an operator would not be tested where it learns.
-    """
-    first = grid.axes[0]
-    resolution = settings.resolution or first.size
-    tests = tuple(sorted(set(settings.test_resolutions))) or (resolution,)
-    for asked in (resolution, *tests):
-        for axis in grid.axes:
-            coarser(axis, first, asked)
-    fixed = [name for name in settings.models if OPERATORS[name].fixed]
-    if fixed and resolution not in tests:
-        raise InvalidArgument(
-            f"test_resolutions must hold the training resolution {resolution}, the only one of {fixed[0]}; got {tests}"
-        )
-    return {"resolution": resolution, "test_resolutions": tests}
-
-
-def counts_of(settings: OperatorSettings, samples: int) -> dict[str, Any]:
-    """`train_samples` and `test_samples` of settings for a file of so many samples."""
-    test = min(settings.test_samples, max(1, round(TEST_SHARE * samples)))
-    return {"train_samples": min(settings.train_samples, samples - test), "test_samples": test}
-
-
-def require_own(settings: OperatorSettings) -> None:
-    """Raise InvalidArgument for settings that a file cannot have."""
-    if not settings.models:
-        raise InvalidArgument("models must not be empty")
-    if settings.parameters:
-        raise InvalidArgument(f"parameters must be left out: a file has no equation; got {settings.parameters}")
-
-
 def _reduced(values: Float[Tensor, "..."], dim: int, axis: Axis, size: int) -> Float[Tensor, "..."]:
     """Values on fewer points of one axis."""
     if size == axis.size:
@@ -140,13 +102,17 @@ def _reduced(values: Float[Tensor, "..."], dim: int, axis: Axis, size: int) -> F
     return along.movedim(-1, dim)
 
 
+def seen(path: str) -> tuple[str, int]:
+    """A file by its path and when it changed, by which what was read of it is kept."""
+    place = Path(path).expanduser()
+    return str(place), place.stat().st_mtime_ns if place.exists() else 0
+
+
 def functions_of(
     path: str, *, inputs: tuple[str, ...] = (), targets: tuple[str, ...] = (), dims: str = "", kind: str = ""
 ) -> OwnFunctions:
     """The pairs of a file, read once while it does not change; what is empty, the file says. Raises InvalidArgument."""
-    place = Path(path).expanduser()
-    changed = place.stat().st_mtime_ns if place.exists() else 0
-    return _read((str(place), changed, inputs, targets, dims, kind))
+    return _read((*seen(path), inputs, targets, dims, kind))
 
 
 @lru_cache(maxsize=2)

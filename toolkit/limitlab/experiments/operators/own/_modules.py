@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from limitlab.errors import InvalidArgument
+from limitlab.experiments.contract.rivals import copied_or_made
 from limitlab.operators import Operator, Task
 
 Build = Callable[[Task], nn.Module]
@@ -21,10 +21,7 @@ def row_of(name: str, model: nn.Module | Build) -> Operator:
         raise InvalidArgument(f"{name} must be a torch module or a function of the task; got {model!r:.80}")
 
     def build(task: Task, settings: Any) -> nn.Module:
-        built = copy.deepcopy(model) if isinstance(model, nn.Module) else model(task)
-        if not isinstance(built, nn.Module):
-            raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
-        return built.train()
+        return copied_or_made(name, model, task).train()
 
     return Operator(name, name, nn.Module, build)
 

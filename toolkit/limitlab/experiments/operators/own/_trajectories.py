@@ -12,7 +12,7 @@ import numpy as np
 from limitlab import data
 from limitlab.data.axes import grid_of, is_channel
 from limitlab.errors import InvalidArgument, unknown_name
-from limitlab.experiments.operators.own._functions import OwnFunctions
+from limitlab.experiments.operators.own._functions import OwnFunctions, seen
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,9 +49,7 @@ class OwnTrajectories(OwnFunctions):
 
 def trajectories_of(path: str, *, fields: tuple[str, ...] = (), dims: str = "", kind: str = "") -> OwnTrajectories:
     """The trajectories of a file, read once while it does not change. Raises InvalidArgument."""
-    place = Path(path).expanduser()
-    changed = place.stat().st_mtime_ns if place.exists() else 0
-    return _read((str(place), changed, fields, dims, kind))
+    return _read((*seen(path), fields, dims, kind))
 
 
 @lru_cache(maxsize=2)

@@ -11,25 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from limitlab.data.axes import KINDS
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress
-from limitlab.experiments.contract.settings import Ensemble, option, sizes
-from limitlab.experiments.operators._learning import (
-    OperatorData,
-    OperatorSettings,
-    draw_operator,
-    prepare_operator,
-    rates_of,
-)
-from limitlab.experiments.operators.own._functions import (
-    OwnFunctions,
-    counts_of,
-    functions_in,
-    functions_of,
-    require_own,
-    resolutions_of,
-)
+from limitlab.experiments.contract.settings import option, sizes
+from limitlab.experiments.operators._learning import OperatorData, draw_operator, prepare_operator, rates_of
+from limitlab.experiments.operators.own._functions import OwnFunctions, functions_in, functions_of
+from limitlab.experiments.operators.own._settings import FileSettings
 from limitlab.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -37,35 +24,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OwnSettings(OperatorSettings):
-    """The file, what of it is learned, and the training; sizes that are left open are those of the file."""
+class OwnSettings(FileSettings):
+    """The file, what of it is learned, and the training."""
 
-    data: str = option("", "path of the file: .npz, .pt, .mat, .h5, .nc or .zarr")
     inputs: tuple[str, ...] = option((), "fields that are given; none: what the file says, or first frames")
     targets: tuple[str, ...] = option((), "fields that are learned; none: what the file says, or last frames")
-    dims: str = option("", "dims of its fields, such as sample x y, where sizes leave them open")
-    kind: str = option("", "points of its axes, where they do not tell", choices=("", *KINDS))
-    parameters: tuple[str, ...] = option((), "none: a file has no equation")
-    resolution: int = option(0, "points of the first axis in training, 0: those of the file", low=0, high=8192)
-    test_resolutions: tuple[int, ...] = option((), "the same in tests, none: that of the training", low=2, high=8192)
-
-    def __post_init__(self) -> None:
-        # what it checks beyond its own base is known once the file is read
-        super(Ensemble, self).__post_init__()
-        require_own(self)
 
     def at(self, own: OwnFunctions) -> OwnSettings:
         """The settings with the sizes of a file. Raises InvalidArgument where they do not fit it."""
-        counts = counts_of(self, own.samples)
+        counts = self.counts(own.samples)
         batch = min(self.batch_size, counts["train_samples"])
-        return replace(self, **resolutions_of(self, own.grid), **counts, batch_size=batch)
+        return replace(self, **self.resolutions(own.grid), **counts, batch_size=batch)
 
     @property
     def functions(self) -> OwnFunctions:
         """What the file holds. Raises InvalidArgument."""
-        if not self.data:
-            raise InvalidArgument("data must be the path of a file, as in -o data=flow.h5")
-        return functions_of(self.data, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=self.kind)
+        return functions_of(self.path, inputs=self.inputs, targets=self.targets, dims=self.dims, kind=self.kind)
 
 
 def prepare(settings: OwnSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:

@@ -11,13 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from limitlab.data.axes import KINDS
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress
-from limitlab.experiments.contract.settings import Ensemble, option, sizes
+from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.operators._learning import OperatorData, rates_of
 from limitlab.experiments.operators._rollouts import RolloutSettings, draw_rollouts, prepare_rollouts
-from limitlab.experiments.operators.own._functions import counts_of, require_own, resolutions_of
+from limitlab.experiments.operators.own._settings import FileSettings
 from limitlab.experiments.operators.own._trajectories import OwnTrajectories, trajectories_of
 from limitlab.operators import OPERATORS
 
@@ -26,27 +25,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OwnRolloutSettings(RolloutSettings):
-    """The file, what of it is learned, and the training; sizes that are left open are those of the file."""
+class OwnRolloutSettings(FileSettings, RolloutSettings):
+    """The file, what of it is learned, and the training."""
 
-    data: str = option("", "path of the file: .npz, .pt, .mat, .h5, .nc or .zarr")
     fields: tuple[str, ...] = option((), "fields that are learned; none: all that evolve")
-    dims: str = option("", "dims of its fields, such as sample time x y, where sizes leave them open")
-    kind: str = option("", "points of its axes, where they do not tell", choices=("", *KINDS))
-    parameters: tuple[str, ...] = option((), "none: a file has no equation")
     interval: float = option(1.0, "that of the file, whatever is said here", low=1e-6, high=1e6)
     frames: int = option(0, "frames of a trajectory, 0: those of the file", low=0, high=10_000)
-    resolution: int = option(0, "points of the first axis in training, 0: those of the file", low=0, high=8192)
-    test_resolutions: tuple[int, ...] = option((), "the same in tests, none: that of the training", low=2, high=8192)
-
-    def __post_init__(self) -> None:
-        # what it checks beyond its own base is known once the file is read
-        super(Ensemble, self).__post_init__()
-        require_own(self)
 
     def at(self, own: OwnTrajectories) -> OwnRolloutSettings:
         """The settings with the sizes of a file. Raises InvalidArgument where they do not fit it."""
-        grids = resolutions_of(self, own.grid)
+        grids = self.resolutions(own.grid)
         longest = self.history + max(self.rollout, self.unrolled + self.pushed)
         frames = self.frames or own.frames
         if not longest <= frames <= own.frames:
@@ -54,14 +42,12 @@ class OwnRolloutSettings(RolloutSettings):
                 f"frames must be from {longest}, the history and the longest rollout, to {own.frames}, those of"
                 f" {own.name}; got {frames}"
             )
-        return replace(self, **grids, **counts_of(self, own.samples), frames=frames)
+        return replace(self, **grids, **self.counts(own.samples), frames=frames)
 
     @property
     def trajectories(self) -> OwnTrajectories:
         """What the file holds. Raises InvalidArgument."""
-        if not self.data:
-            raise InvalidArgument("data must be the path of a file, as in -o data=flow.h5")
-        return trajectories_of(self.data, fields=self.fields, dims=self.dims, kind=self.kind)
+        return trajectories_of(self.path, fields=self.fields, dims=self.dims, kind=self.kind)
 
 
 def prepare(settings: OwnRolloutSettings, progress: ReportProgress = False) -> Prepared[OperatorData]:

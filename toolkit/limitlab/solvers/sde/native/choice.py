@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from limitlab.solvers.derivatives import is_watched
-from limitlab.solvers.native.choice import MOST_OPERATIONS
+from limitlab.solvers.native.choice import MOST_OPERATIONS, unfit_for_code
 from limitlab.solvers.native.listing import Listed, Listing
 from limitlab.solvers.sde.brownian import BrownianPath
 from limitlab.solvers.sde.fields import Calculus, Fields, Noise, State
@@ -115,11 +113,9 @@ def order_or_reason(wish: Wish) -> Order | str:
         return "drift and diffusion are not both known as formulas (those of a problem are), or have sites"
     if not wish.uniform:
         return "steps by the error, and times of each sample's own, are torch's: give a step_size and times (time,)"
-    if wish.state.dtype != torch.float64 or wish.state.device.type != "cpu":
-        return f"states must be of float64 on the CPU; got {wish.state.dtype} on {wish.state.device}"
     given = tuple(value for part in parts for value in part.given)
-    if any(is_watched(value) for value in (wish.state, *given) if isinstance(value, Tensor)):
-        return "a gradient is asked for, or a tangent"
+    if (unfit := unfit_for_code(wish.state, given)) is not None:
+        return unfit
     columns = 1 if fields.elementwise else channels
     outputs = [len(part.listing.outputs) for part in parts[:2]]
     if outputs != [size, size * columns]:
