@@ -69,7 +69,7 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     page.locator(".limitlab-error", has_text="nothing is hidden").wait_for()
     box.check()
     press(page, "Train")
-    page.get_by_text("trained 100 steps").wait_for()
+    page.locator(".limitlab-status", has_text="trained 100 steps").wait_for()
     page.wait_for_function(f"() => {MEASURED}.data.some(t => t.name === 'network')")
     page.get_by_text("where visited").wait_for()
     picture(page, "discovery-2-trained", settled=2500, studio=True)
@@ -104,7 +104,7 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     page.get_by_text("not to be had: Korteweg-de Vries equation").wait_for()
 
     press(page, "Train")
-    page.get_by_text("trained 140 steps").wait_for()
+    page.locator(".limitlab-status", has_text="trained 140 steps").wait_for()
     page.wait_for_function(f"() => {MAPS}.data.some(t => t.name === 'error')")
     page.get_by_text("where visited:").wait_for()
     picture(page, "discovery-field-2-trained", settled=2500, studio=True)

@@ -52,7 +52,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page.wait_for_function(f"() => {PATHS}?.data[1]?.x[0] !== {early}")
     picture(page, "neural-de-2-training", settled=2500, studio=True)
     press(page, "Stop")
-    page.get_by_text("stopped after").wait_for()
+    page.locator(".limitlab-status", has_text="stopped after").wait_for()
     page.get_by_text("on the test set").wait_for()
 
     choose(page, "data", "series: frequencies")
@@ -65,7 +65,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     for name, title in (("ode", "neural ODE"), ("lsde", "Langevin SDE")):
         choose(page, "class", title)
         press(page, "Train")
-        page.get_by_text(f"{name}: trained 6 steps").wait_for()
+        page.locator(".limitlab-status", has_text=f"{name}: trained 6 steps").wait_for()
     page.wait_for_function(f"() => {MISSING}")
     before = page.evaluate(f"{MISSING}.data.find(t => t.name === 'lsde, now').x[0]")
     page.locator(".widget-inline-hbox:has([title='share of the test values that is missing']) .noUi-handle").focus()
@@ -81,7 +81,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page.get_by_text("mine.csv: Series(12 samples").wait_for()
     choose(page, "class", "linear-noise SDE")
     press(page, "Train")
-    page.get_by_text("lnsde: trained 6 steps").wait_for()
+    page.locator(".limitlab-status", has_text="lnsde: trained 6 steps").wait_for()
     if "LIMITLAB_SCREENSHOTS" in os.environ:
         page.set_viewport_size({"width": 1366, "height": 2000})
     picture(page, "neural-de-4-own", settled=2500, studio=True)
