@@ -249,7 +249,7 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
         for name, field in fields.items()
     ]
     headings = TITLES | {"target": "truth and prediction"}
-    where = dict(zip(panels, _domains(len(panels), 0.13), strict=True))
+    where = dict(zip(panels, _domains(len(panels), 0.16), strict=True))
     layout: dict[str, Any] = {"annotations": [_panel_title(headings[name], where[name]) for name in panels]}
     for name in panels:
         key, field = axis[name], fields[name]
@@ -258,7 +258,7 @@ def _line_panels(fields: dict[str, xr.DataArray]) -> tuple[list[Any], dict[str, 
             "anchor": f"y{key}",
             "title": {"text": axis_title(field, "x")},
         }
-        layout[f"yaxis{key}"] = {"anchor": f"x{key}", "title": {"text": axis_title(field)}}
+        layout[f"yaxis{key}"] = {"anchor": f"x{key}", "title": {"text": axis_title(field), "standoff": 3}, "nticks": 6}
     most = 1.05 * largest(numbers(fields["error"]))
     layout[f"yaxis{axis['error']}"] |= {"range": [-most, most], "zeroline": True}
     return traces, {**layout, "height": 292, "legend": {"x": where["target"][0], "y": 1.12}}
