@@ -267,6 +267,10 @@ def spelled(cls, /, **arguments):
         (spelled("operators.UNet", in_channels=1, out_channels=1, depth=3), "unexpected keyword argument 'depth'"),
         (spelled("operators.UNet", in_channels=1, out_channels=0), "out_channels must be"),
         (spelled("operators.UNet", in_channels=1, out_channels=1, dimension=1, width=8, levels=1), "another model"),
+        (
+            spelled("operators.UNet", in_channels=1, out_channels=1, dimension=1, width=9000, levels=3),
+            "far more numbers",
+        ),
         (spelled("operators.MgNO", in_channels=1), "missing"),
         (spelled("spaces.Axis", name="x", size=4), "holds a Axis, which is no model"),
         (spelled("operators.MeanPredictor", mean_field={"tensor": "../../secret"}), "cannot be read"),

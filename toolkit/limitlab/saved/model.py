@@ -24,7 +24,7 @@ from limitlab.cards import Card, Shown
 from limitlab.errors import InvalidArgument
 from limitlab.saved import classes
 from limitlab.saved.arguments import Reader, Writer, bound
-from limitlab.saved.tensors import load_weights, read_tensors, weights_of, write_tensors
+from limitlab.saved.tensors import load_weights, no_larger_than, read_tensors, weights_of, write_tensors
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -267,7 +267,7 @@ def _made(header: Mapping[str, Any], tensors: Mapping[str, Tensor], origin: str)
     reader = Reader({name: tensors[name] for name in header["aside"] if name in tensors})
     try:
         # a seed among the arguments or none: what is drawn is written over, and nobody else's generator moves
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), no_larger_than(tensors):
             model = reader.read(header["model"], "the model")
     except InvalidArgument as error:
         written = f"written by limitlab {header['limitlab']}, read by {__version__}"

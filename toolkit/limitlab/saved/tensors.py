@@ -7,18 +7,23 @@ damaged.
 from __future__ import annotations
 
 import json
+import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as registration
 
 from limitlab.atomic import replacing
 from limitlab.errors import InvalidArgument
 
 FORMAT = "limitlab-tensors-1"
+SLACK = 2**20
+"""Numbers that a model may have beside four times those of its file: tied weights, and what is registered twice."""
 
 
 class DamagedFile(InvalidArgument):
@@ -45,6 +50,32 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -
             shapes = f"{tuple(weights[name].shape)} there, {tuple(tensor.shape)} in the model"
             raise InvalidArgument(f"{origin} belongs to another model: {name!r} is {shapes}")
     model.load_state_dict(dict(weights))
+
+
+@contextmanager
+def no_larger_than(tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    """Let this thread make modules, but none that are much larger than these tensors. Raises InvalidArgument.
+
+    Numbers are counted as modules register them, which is before they are drawn, so that memory is not touched yet.
+    """
+    left, thread = 4 * sum(tensor.numel() for tensor in tensors.values()) + SLACK, threading.get_ident()
+
+    def count(_module: nn.Module, _name: str, value: Tensor | None) -> None:
+        nonlocal left
+        if threading.get_ident() == thread and value is not None and not nn.parameter.is_lazy(value):
+            left -= value.numel()
+            if left < 0:
+                raise InvalidArgument("its arguments ask for a model of far more numbers than are stored")
+
+    hooks = (
+        registration.register_module_parameter_registration_hook(count),
+        registration.register_module_buffer_registration_hook(count),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
