@@ -258,3 +258,19 @@ def test_no_tape_is_written_where_nobody_asks_for_a_gradient():
     y = solve_sde(lambda t, y: -y, lambda t, y: y, y0, [0.0, 1.0], seed=0, method="milstein", step_size=0.1).y
     assert not y.requires_grad
     assert math.isfinite(float(y.sum()))
+
+
+@pytest.mark.parametrize("method", ["euler_maruyama", "heun"])
+def test_a_tangent_goes_through_the_solve_of_a_linear_equation_as_its_solution_does(method):
+    times = torch.linspace(0, 1, 5, dtype=DOUBLE)
+
+    def paths(y0):
+        calculus = "stratonovich" if method == "heun" else "ito"
+        solution = solve_sde(
+            lambda t, y: -y, lambda t, y: 0.3 * y, y0, times, seed=0, method=method, calculus=calculus, step_size=0.05
+        )
+        return solution.y
+
+    start, tangent = torch.rand(3, 2, dtype=DOUBLE), torch.rand(3, 2, dtype=DOUBLE)
+    _, moved = torch.func.jvp(paths, (start,), (tangent,))
+    assert (moved - paths(start) * (tangent / start)[:, None]).abs().max() < 1e-14
