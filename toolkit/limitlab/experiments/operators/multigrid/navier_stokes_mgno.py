@@ -1,0 +1,117 @@
+"""Flow on a torus, the vorticity of the next frame from that of the last, by multigrid networks, beside an FNO.
+
+Li et al.'s recipe: a Gaussian vorticity, a fixed forcing, a frame a unit of time. A model learns from pairs of frames
+of the data and is tested alone, over ten steps of its own. All that learn here make the change, w + model(w), the FNO
+`changes` too; beside them the catalogue's FNO, which makes the frame. The network of the paper has periodic padding and
+normalises after every prolongation. Twins: without the norm, so that its cycles are linear; and with zeros around a
+grid that has no end. The course has 32 x 32 points and viscosity 1e-4, the paper size 64 x 64 and 1e-5.
+Source: He, Liu & Xu, MgNO (2023), arXiv 2310.19809; Li et al., Fourier Neural Operator (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from limitlab.experiments.contract.settings import sizes
+from limitlab.experiments.operators._rollouts import RolloutSettings, rollout_learning
+from limitlab.experiments.operators.multigrid._cycles import smoothing_of
+from limitlab.operators import Cycle, MgNO, Operator, Task
+from limitlab.operators.fno import fno
+from limitlab.operators.mgno import Padding
+
+
+class Change(nn.Module):
+    """The last frame and what a model adds to it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Float[Tensor, "batch frames x y"]) -> Float[Tensor, "batch 1 x y"]:
+        return frames[:, -1:] + self.model(frames)
+
+
+def multigrid(task: Task, settings: RolloutSettings, *, padding: Padding = "periodic", norm: bool = True) -> Change:
+    """A multigrid network of the settings' size that makes the change."""
+    cycle = Cycle(smoothing_of(task), padding=padding, norm=norm)
+    return Change(MgNO(task.in_channels, task.out_channels, cycle, width=settings.width, layers=settings.layers))
+
+
+def changes(task: Task, settings: RolloutSettings) -> Change:
+    """The FNO of the settings that makes the change."""
+    return Change(fno(task, settings))
+
+
+BUILDS = {
+    "multigrid": multigrid,
+    "linear_cycles": partial(multigrid, norm=False),
+    "zeros": partial(multigrid, padding="zeros"),
+    "fno_changes": changes,
+}
+
+
+def rows(settings: RolloutSettings) -> Sequence[Operator]:
+    """All of them, whatever the settings."""
+    return [Operator(name, name, nn.Module, build) for name, build in BUILDS.items()]
+
+
+EXPERIMENT = rollout_learning(
+    system="mgno",
+    title="Navier-Stokes: the vorticity of the next frame, and of ten, by multigrid networks",
+    problem="navier_stokes",
+    beside=rows,
+    sizes=sizes(
+        RolloutSettings(
+            parameters=("nu=1e-4",),
+            train_samples=40,
+            test_samples=10,
+            resolution=32,
+            test_resolutions=(32,),
+            models=("fno", "persistence"),
+            modes=12,
+            width=12,
+            epochs=10,
+            batch_size=20,
+            learning_rate=4e-3,
+            rates=("fno=1e-2", "fno_changes=1e-2"),
+            interval=1.0,
+            frames=11,
+            rollout=10,
+            seeds=1,
+        ),
+        smoke={
+            "train_samples": 3,
+            "test_samples": 2,
+            "resolution": 16,
+            "test_resolutions": (16,),
+            "modes": 6,
+            "width": 4,
+            "layers": 2,
+            "epochs": 1,
+            "batch_size": 3,
+            "interval": 0.2,
+            "frames": 4,
+            "rollout": 3,
+        },
+        paper={
+            "parameters": ("nu=1e-5",),
+            "train_samples": 1000,
+            "test_samples": 100,
+            "resolution": 64,
+            "test_resolutions": (64,),
+            "modes": 24,
+            "width": 32,
+            "layers": 5,
+            "epochs": 500,
+            "batch_size": 500,
+            "learning_rate": 1e-3,
+            "rates": (),
+            "seeds": 3,
+            "workers": 2,
+        },
+    ),
+)
