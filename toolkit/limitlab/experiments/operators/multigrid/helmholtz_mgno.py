@@ -4,9 +4,10 @@
 
 Through walls between cells nothing flows where a grid is surrounded by copies of its outermost cells ("replicate").
 Where the source is, such a network would have to find out from what its kernels make of four walls that are alike; the
-FNO has coordinates. So the networks see a second channel, a function of the flux g: `lifting`. Twins: channels that do not grow with the depth
-of a grid; zeros around the grids, the condition of another problem; and zeros without the second channel, as the paper
-has it, where the zeros alone tell the walls. The course has 32 x 32 cells and 1.6 waves, the paper size 96 x 96 and 8.
+FNO has coordinates. So the networks see a second channel, a function of the flux g: `lifting`. Twins: channels that do
+not grow with the depth of a grid; zeros around the grids, the condition of another problem; and zeros without the
+second channel, where the zeros alone tell the walls. The course has 32 x 32 cells and 1.6 waves, the paper size 96 x 96
+and 8.
 Source: He, Liu & Xu, MgNO (2023), arXiv 2310.19809; de Hoop et al., The cost-accuracy trade-off in operator learning
 with neural networks (2022), arXiv 2203.13181.
 """
