@@ -1,11 +1,11 @@
-"""Networks for waves in a box: what they are told of the source, and what the padding of their grids means."""
+"""Networks for waves in a box: what they see beside the medium, and how large they are."""
 
 import pytest
 import torch
 from torch import nn
 
 from limitlab import experiments
-from limitlab.experiments.operators.multigrid.helmholtz_mgno import PROBLEM, Sourced, lifting
+from limitlab.experiments.operators.multigrid.helmholtz_mgno import Around
 from limitlab.operators import count_parameters
 
 
@@ -18,7 +18,7 @@ def result(tmp_path_factory):
 
 
 def test_every_network_is_trained_and_tested_beside_the_fno_and_the_mean(result):
-    assert list(result.metrics["model"].values) == ["fno", "mean", "growing", "even", "zeros", "unsourced"]
+    assert list(result.metrics["model"].values) == ["fno", "mean", "growing", "even", "zeros", "alone", "fno_around"]
     assert bool(result.metrics["relative_l2"].notnull().all())
     assert {"training", "resolution", "distribution", "spectrum", "sample"} == set(result.figures())
 
@@ -30,29 +30,27 @@ def test_channels_grow_with_the_depth_of_a_grid(result):
         assert [cycles[name].level(grid).smoothers[0].out_channels for grid in range(4)] == channels
     sizes = {name: count_parameters(model) for name, model in models.items()}
     assert sizes["even"] < sizes["growing"] == sizes["zeros"]
-    assert models["unsourced"].in_channels == 1
+    assert models["alone"].in_channels == 1
 
 
-def test_the_lifting_has_the_flux_of_the_walls():
-    grid = PROBLEM.grid(40)
-    w, h = lifting(grid), grid.spacing[1]
-    # slopes of a parabola between cells, carried on to the walls half a cell beyond
-    slopes = w.diff(dim=1) / h
-    bottom, top = 2 * slopes[:, 0] - slopes[:, 1], 2 * slopes[:, -1] - slopes[:, -2]
-    assert torch.allclose(bottom, torch.zeros_like(bottom), atol=1e-12)
-    assert torch.allclose(top, PROBLEM.load(grid)[:, -1] * h, atol=1e-12)
-    assert float(top.mean()) == pytest.approx(0.3, abs=1e-12)
-    left, right = w[0], w[-1]
-    assert bool((left == 0).all())
-    assert bool((right == 0).all())
-
-
-def test_a_sourced_network_sees_the_lifting_on_its_grid_as_a_second_channel():
-    second = nn.Conv2d(2, 1, 1, bias=False)
+@pytest.mark.parametrize("name", ["growing", "fno_around"])
+def test_what_adds_nothing_is_the_mean_of_the_training_solutions(result, name):
+    model = result.prepared.trial(operator=name).build(0)
+    last = [part for part in model.model.model.modules() if isinstance(part, nn.Conv2d | nn.Conv1d | nn.Linear)][-1]
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    mean = torch.as_tensor(result.data.train["target"].values).mean(0)
     with torch.no_grad():
-        second.weight.copy_(torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1))
-        for n in (16, 32):
-            assert torch.equal(
-                Sourced(second, PROBLEM.grid(16))(torch.randn(3, 1, n, n))[2, 0].double(),
-                lifting(PROBLEM.grid(n)).float().double(),
-            )
+        u = model(torch.full((3, 1, 16, 16), 20.0))
+        assert torch.allclose(u, mean.expand_as(u), atol=1e-6)
+        # on a finer grid it is between its neighbours
+        finer = model(torch.full((1, 1, 32, 32), 20.0))
+    assert torch.allclose(finer.mean(), mean.mean(), atol=1e-3)
+
+
+def test_the_mean_is_seen_beside_the_speed_of_sound():
+    second, mean = nn.Conv2d(2, 1, 1, bias=False), torch.randn(1, 8, 8)
+    with torch.no_grad():
+        second.weight.copy_(torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1))
+        c = torch.randn(3, 1, 8, 8)
+        assert torch.allclose(Around(second, mean)(c), c + 3 * mean)

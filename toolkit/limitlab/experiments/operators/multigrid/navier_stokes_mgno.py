@@ -11,17 +11,25 @@ Source: He, Liu & Xu, MgNO (2023), arXiv 2310.19809; Li et al., Fourier Neural O
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.experiments.contract.settings import sizes
+from limitlab.experiments.contract.settings import option, sizes
 from limitlab.experiments.operators._rollouts import RolloutSettings, rollout_learning
 from limitlab.experiments.operators.multigrid._cycles import smoothing_of
 from limitlab.operators import Cycle, MgNO, Operator, Task
 from limitlab.operators.fno import fno
 from limitlab.operators.mgno import Padding
+
+
+@dataclass(frozen=True)
+class FlowSettings(RolloutSettings):
+    """Those of the FNO, and the size of the multigrid networks."""
+
+    channels: int = option(12, "channels of the multigrid networks", low=1, high=512)
 
 
 class Change(nn.Module):
@@ -35,13 +43,13 @@ class Change(nn.Module):
         return frames[:, -1:] + self.model(frames)
 
 
-def multigrid(task: Task, settings: RolloutSettings, *, padding: Padding = "periodic", norm: bool = True) -> Change:
+def multigrid(task: Task, settings: FlowSettings, *, padding: Padding = "periodic", norm: bool = True) -> Change:
     """A multigrid network of the settings' size that makes the change."""
     cycle = Cycle(smoothing_of(task), padding=padding, norm=norm)
-    return Change(MgNO(task.in_channels, task.out_channels, cycle, width=settings.width, layers=settings.layers))
+    return Change(MgNO(task.in_channels, task.out_channels, cycle, width=settings.channels, layers=settings.layers))
 
 
-def changes(task: Task, settings: RolloutSettings) -> Change:
+def changes(task: Task, settings: FlowSettings) -> Change:
     """The FNO of the settings that makes the change."""
     return Change(fno(task, settings))
 
@@ -54,7 +62,7 @@ BUILDS = {
 }
 
 
-def rows(settings: RolloutSettings) -> Sequence[Operator]:
+def rows(settings: FlowSettings) -> Sequence[Operator]:
     """All of them, whatever the settings."""
     return [Operator(name, name, nn.Module, build) for name, build in BUILDS.items()]
 
@@ -65,7 +73,7 @@ EXPERIMENT = rollout_learning(
     problem="navier_stokes",
     beside=rows,
     sizes=sizes(
-        RolloutSettings(
+        FlowSettings(
             parameters=("nu=1e-4",),
             train_samples=40,
             test_samples=10,
@@ -73,9 +81,10 @@ EXPERIMENT = rollout_learning(
             test_resolutions=(32,),
             models=("fno", "persistence"),
             modes=12,
-            width=12,
-            epochs=10,
-            batch_size=20,
+            width=16,
+            channels=8,
+            epochs=6,
+            batch_size=10,
             learning_rate=4e-3,
             rates=("fno=1e-2", "fno_changes=1e-2"),
             interval=1.0,
@@ -89,7 +98,8 @@ EXPERIMENT = rollout_learning(
             "resolution": 16,
             "test_resolutions": (16,),
             "modes": 6,
-            "width": 4,
+            "width": 8,
+            "channels": 4,
             "layers": 2,
             "epochs": 1,
             "batch_size": 3,
@@ -105,6 +115,7 @@ EXPERIMENT = rollout_learning(
             "test_resolutions": (64,),
             "modes": 24,
             "width": 32,
+            "channels": 32,
             "layers": 5,
             "epochs": 500,
             "batch_size": 500,
