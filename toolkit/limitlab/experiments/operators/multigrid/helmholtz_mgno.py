@@ -6,8 +6,10 @@ Through walls between cells nothing flows where a grid is surrounded by copies o
 The source is the same for all samples, and no sample tells where it is. So the networks see the mean of the training
 solutions beside the speed of sound, and learn what is to be added to it; `fno_around` does so too, beside the FNO of
 the catalogue. Twins: channels that do not grow with the depth of a grid; zeros around the grids, the condition of
-another problem; and `alone`, zeros and the speed of sound without the mean. The course has 32 x 32 cells and a frequency
-between two resonances of the uniform medium, the paper size 96 x 96 cells and waves of an eighth of the box.
+another problem; and `alone`, zeros and the speed of sound without the mean. The course has 32 x 32 cells and a
+frequency between two resonances of the uniform medium, the paper size 96 x 96 cells and waves of an eighth of the box.
+The FNO has the best of three rates, a factor of two apart, at half of the course's functions, the networks the first
+at which they learned.
 Source: He, Liu & Xu, MgNO (2023), arXiv 2310.19809; de Hoop et al., The cost-accuracy trade-off in operator learning
 with neural networks (2022), arXiv 2203.13181.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -77,7 +80,7 @@ def row(name: str, *, padding: Padding = "replicate", growth: int = 1, around: b
     return Operator(name, name, nn.Module, build)
 
 
-def fno_around(task: Task, settings: HelmholtzSettings) -> Around:
+def fno_around(task: Task, settings: Any) -> Around:
     """The FNO of the settings, which sees the mean too."""
     return around_mean(task, lambda wider: fno(wider, settings))
 
@@ -101,7 +104,7 @@ EXPERIMENT = with_rows(
                 epochs=20,
                 batch_size=10,
                 learning_rate=2e-3,
-                rates=("fno=1e-2", "fno_around=5e-3"),
+                rates=("fno=2e-2", "fno_around=2e-2"),
                 seeds=1,
             ),
             smoke={

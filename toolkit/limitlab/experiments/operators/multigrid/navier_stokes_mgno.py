@@ -2,17 +2,19 @@
 
 Li et al.'s recipe: a Gaussian vorticity, a fixed forcing, a frame a unit of time. A model learns from pairs of frames
 of the data and is tested alone, over ten steps of its own. All that learn here make the change, w + model(w), the FNO
-`changes` too; beside them the catalogue's FNO, which makes the frame. The network of the paper has periodic padding and
-normalises after every prolongation. Twins: without the norm, so that its cycles are linear; and with zeros around a
-grid that has no end. The course has 32 x 32 points and viscosity 1e-4, the paper size 64 x 64 and 1e-5.
+`fno_changes` too; beside them the catalogue's FNO, which makes the frame. The network of the paper has periodic padding
+and normalises after every prolongation. Twins: without the norm, so that its cycles are linear; and with zeros around a
+grid that has no end. The course has 32 x 32 points and viscosity 1e-4, the paper size 64 x 64 and 1e-5. In the minute
+of the course the networks learn to be better than persistence over a step, not over ten, and the FNO is far ahead.
 Source: He, Liu & Xu, MgNO (2023), arXiv 2310.19809; Li et al., Fourier Neural Operator (2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -49,16 +51,16 @@ def multigrid(task: Task, settings: FlowSettings, *, padding: Padding = "periodi
     return Change(MgNO(task.in_channels, task.out_channels, cycle, width=settings.channels, layers=settings.layers))
 
 
-def changes(task: Task, settings: FlowSettings) -> Change:
+def fno_changes(task: Task, settings: Any) -> Change:
     """The FNO of the settings that makes the change."""
     return Change(fno(task, settings))
 
 
-BUILDS = {
+BUILDS: dict[str, Callable[[Task, Any], nn.Module]] = {
     "multigrid": multigrid,
     "linear_cycles": partial(multigrid, norm=False),
     "zeros": partial(multigrid, padding="zeros"),
-    "fno_changes": changes,
+    "fno_changes": fno_changes,
 }
 
 
