@@ -34,6 +34,20 @@ def test_iterations_are_as_many_as_scipys(n):
     assert abs(int(conjugate_gradients(operator, b).iterations) - len(counted)) <= 2
 
 
+def test_algebraic_multigrid_has_the_same_matrix_and_needs_as_few_iterations():
+    """Ruge and Stüben's hierarchy with conjugate gradients takes 5 of them to 1e-8, whatever the grid; ours 9."""
+    pyamg = pytest.importorskip("pyamg")
+    for n in (32, 64):
+        operator, b = diffusion((n, n)), random(1, n, n)
+        matrix = pyamg.gallery.poisson((n, n), format="csr")
+        assert abs(operator.to_scipy() - matrix).max() == 0
+        norms = []
+        exact = pyamg.ruge_stuben_solver(matrix).solve(b.numpy().ravel(), tol=1e-8, accel="cg", residuals=norms)
+        solved = conjugate_gradients(operator, b, preconditioner=Multigrid(operator))
+        assert 4 <= len(norms) - 1 <= int(solved.iterations) <= len(norms) + 4
+        assert np.linalg.norm(solved.x.numpy().ravel() - exact) < 1e-6 * np.linalg.norm(exact)
+
+
 def test_iterations_of_the_card():
     """White noise, to 1e-4 and 1e-8, within three of what another draw of it took."""
     operator, b = diffusion((32, 32)), random(1, 32, 32)
@@ -188,6 +202,21 @@ def test_float32_ends_where_its_rounding_is_and_says_so():
     stuck = conjugate_gradients(operator, b, tolerance=2e-7, max_iterations=400)
     assert bool(stuck.residual < 1e-4)
     assert bool(stuck.converged) == bool(stuck.residual <= 2e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_an_accelerator_takes_as_many_iterations():
+    b = random(3, 31, 31)
+    counts = []
+    for device in ("cpu", "cuda"):
+        operator = diffusion((31, 31)).to(device=device)
+        counts.append(
+            [
+                conjugate_gradients(operator, b.to(device), preconditioner=p).iterations.tolist()
+                for p in (None, Multigrid(operator))
+            ]
+        )
+    assert counts[0] == counts[1]
 
 
 def test_costs_are_counted():

@@ -37,10 +37,11 @@ def test_the_product_is_that_of_the_sparse_and_of_the_dense_matrix_and_symmetric
     assert difference <= 1e-12 * image.norm() * v.norm()
 
 
-def test_in_three_dimensions_too():
-    operator = diffusion(
-        (3, 4, 6), ("wall", "dirichlet", "periodic"), coefficient=coefficient(3, 4, 6), spacing=(1, 2, 0.5)
-    )
+@pytest.mark.parametrize("masked", [False, True])
+def test_in_three_dimensions_too(masked):
+    solid = random(3, 4, 6, seed=1) > 1 if masked else None
+    boundary, options = ("wall", "dirichlet", "periodic"), {"spacing": (1, 2, 0.5), "solid": solid}
+    operator = diffusion((3, 4, 6), boundary, coefficient=coefficient(3, 4, 6), **options)
     u = random(1, 3, 4, 6)
     assert np.allclose(operator.to_scipy() @ u.numpy().ravel(), operator(u).numpy().ravel(), rtol=1e-13, atol=1e-12)
 

@@ -55,6 +55,32 @@ def test_the_solution_has_no_residual_and_the_operator_has_gradients(boundary):
     assert torch.autograd.gradcheck(lambda u, kappa: helmholtz_operator(u, kappa, small, boundary), pair)
 
 
+@pytest.mark.parametrize("absorption", [0.0, 0.3])
+def test_a_plane_wave_goes_through_where_its_own_flux_enters_and_leaves(absorption):
+    """u = exp(i k x . d), k^2 = kappa (1 + i s), by du/dn = i k d . n u on the four walls, with order two."""
+    wave = complex(12.0**2, absorption * 12.0**2) ** 0.5
+    direction, errors = (math.cos(0.4), math.sin(0.4)), []
+    for n in (24, 48, 96):
+        grid, h = cells(n, n), 1 / n
+        x, y = grid.points().unbind(-1)
+
+        def u(x, y):
+            return torch.exp(1j * wave * (direction[0] * x + direction[1] * y))
+
+        fluxes = torch.zeros(n, n, dtype=torch.complex128)
+        ends = torch.zeros(n, dtype=torch.float64)
+        for wall in (0.0, 1.0):
+            # outwards: against the axis at its first end
+            outwards = 1j * wave * (2 * wall - 1) / h
+            fluxes[-int(wall), :] += outwards * direction[0] * u(ends + wall, y[0])
+            fluxes[:, -int(wall)] += outwards * direction[1] * u(x[:, 0], ends + wall)
+        kappa = torch.full((1, n, n), wave**2, dtype=torch.complex128)
+        found = solve_helmholtz(kappa, fluxes, grid, "neumann")[0]
+        errors.append(float((found - u(x, y)).norm() / u(x, y).norm()))
+    assert errors[-1] < 0.02
+    assert all(1.8 < order < 2.3 for order in -np.diff(np.log2(errors)))
+
+
 def test_what_a_source_sends_out_is_what_the_medium_absorbs():
     """Im of the sum of conj(u) times the equation: sum Im(conj(u) f) = -sum s kappa |u|^2."""
     grid = cells(48, 48)

@@ -58,9 +58,8 @@ SYSTEMS: tuple[System, ...] = (
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
         "He, Liu, Xu", "ICLR", 2024, "2310.19809"),
-        experiments=("darcy_mgno",),
-        notebooks=("operators/02-multigrid-as-a-network.ipynb",),
-        remark="Darcy's equation alone; Helmholtz and Navier-Stokes are to come"),
+        experiments=("darcy_mgno", "helmholtz_mgno", "navier_stokes_mgno"),
+        notebooks=("operators/02-multigrid-as-a-network.ipynb",)),
     System(10, "deep-conjugate-direction", "Deep conjugate directions", "operators", Paper(
         "A Deep Conjugate Direction Method for Iteratively Solving Linear Systems",
         "Kaneda, Akar, Chen, Trevino Kala, Hyde, Teran", "ICML", 2023, "2205.10763")),

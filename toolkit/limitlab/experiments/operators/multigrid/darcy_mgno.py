@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from limitlab.experiments.contract.settings import sizes
 from limitlab.experiments.operators._learning import OperatorSettings, operator_learning, with_models
+from limitlab.experiments.operators.multigrid._cycles import smoothing_of
 from limitlab.operators import Cycle, MgNO, Task
 
 WIDTH, LAYERS = 12, 4
@@ -19,12 +20,6 @@ WIDTH, LAYERS = 12, 4
 def twin(task: Task, cycle: Cycle) -> MgNO:
     """The network of the course with another cycle."""
     return MgNO(task.in_channels, task.out_channels, cycle, task.dimension, width=WIDTH, layers=LAYERS)
-
-
-def five(task: Task) -> tuple[tuple[int, int], ...]:
-    """Five grids, or as many as the training grid has."""
-    grids = min(5, min(task.grid.shape).bit_length() - 1)
-    return (*((1, 0),) * (grids - 1), (2, 0))
 
 
 EXPERIMENT = with_models(
@@ -67,8 +62,8 @@ EXPERIMENT = with_models(
             },
         ),
     ),
-    multigrid=lambda task: twin(task, Cycle(five(task))),
-    source=lambda task: twin(task, Cycle(five(task), restriction="source")),
-    wrapped=lambda task: twin(task, Cycle(five(task), padding="periodic")),
+    multigrid=lambda task: twin(task, Cycle(smoothing_of(task))),
+    source=lambda task: twin(task, Cycle(smoothing_of(task), restriction="source")),
+    wrapped=lambda task: twin(task, Cycle(smoothing_of(task), padding="periodic")),
     one_grid=lambda task: twin(task, Cycle(((8, 0),))),
 )

@@ -1,0 +1,1 @@
+"""Experiments by multigrid neural operators: networks whose weights are cycles of small convolutions."""
