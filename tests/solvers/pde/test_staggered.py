@@ -1,4 +1,4 @@
-"""Flow on faces and cells: a loop written out, a known cavity, potentials without divergence, convection without power."""
+"""Flow on faces and cells: a loop written out, a known cavity, potentials without divergence, powerless convection."""
 
 import math
 

@@ -222,7 +222,7 @@ def _probes(state: Tensor) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
         # beyond the box there is no unknown, and no equation answers
         at = [np.clip(place, 0, size - 1) for place, size in zip(at, cells, strict=True)]
         probe = torch.zeros(state.shape[1:], dtype=state.dtype, device=state.device)
-        probe[(channel, *(slice(first, None, REACH) for first in colour))] = 1.0
+        probe[channel][tuple(slice(first, None, REACH) for first in colour)] = 1.0
         yield probe, np.broadcast_to(number[channel][tuple(at)], (channels, *cells)).ravel()
 
 

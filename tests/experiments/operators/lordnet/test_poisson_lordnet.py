@@ -8,7 +8,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import UnknownName
-from limitlab.experiments.operators.poisson_lordnet import EQUATIONS, NETWORKS, BoxEquation
+from limitlab.experiments.operators.lordnet.poisson_lordnet import EQUATIONS, NETWORKS, BoxEquation
 from limitlab.training.losses.residuals import KINDS
 
 EXPERIMENT = experiments.get("poisson_lordnet")
