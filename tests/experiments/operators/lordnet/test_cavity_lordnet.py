@@ -34,24 +34,36 @@ def test_the_test_flows_solve_the_equations_whose_residual_is_minimised(result):
     assert float(data.residual(data.flows[:, 0], data.flows[:, 0]).abs().max()) > 0.1
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("unknown", ["potential", "velocity"])
-def test_a_step_keeps_its_box_and_crosses_no_wall(unknown):
-    prepared = EXPERIMENT.prepare(EXPERIMENT.configure("smoke", unknown=unknown, bodies=1.0))
+def test_a_step_keeps_its_box_and_crosses_no_wall(unknown, dimension):
+    settings = EXPERIMENT.configure("smoke", unknown=unknown, dimension=dimension, bodies=1.0, points=8, rollout=1)
+    prepared = EXPERIMENT.prepare(settings)
     model, state = prepared.trials[0].build(0), prepared.data.bank[:4]
     with torch.no_grad():
         after = model(model(state))
-    assert torch.equal(after[:, 3:], state[:, 3:])
-    assert float((after[:, :2] * (1 - box_of(state).faces)).abs().max()) == 0.0
-    assert float(after[:, :2].abs().max()) > 0.0
-    divergence = float(prepared.data.residual(after, state)[:, 2].abs().max())
+    assert torch.equal(after[:, -2:], state[:, -2:])
+    assert float((after[:, :dimension] * (1 - box_of(state).faces)).abs().max()) == 0.0
+    assert float(after[:, :dimension].abs().max()) > 0.0
+    divergence = float(prepared.data.residual(after, state)[:, -1].abs().max())
     assert (divergence < 1e-6) == (unknown == "potential")
+
+
+def test_a_step_in_space_is_trained_and_drawn():
+    settings = EXPERIMENT.configure(
+        "smoke", dimension=3, points=8, test_samples=2, device="cpu", networks=tuple(NETWORKS)
+    )
+    result = EXPERIMENT.train(settings).finish()
+    assert bool(np.isfinite(result.metrics["error"]).all())
+    assert float(result.metrics["divergence"].max()) < 1e-5
+    assert set(result.figures()) == {"training", "step_error", "error", "speed"}
 
 
 def test_boxes_are_drawn_one_by_one_at_the_share_that_was_asked_for():
     settings = EXPERIMENT.configure("smoke", points=24)
     states = boxes(settings, 400, 0)
     assert torch.equal(states[7:9], boxes(settings, 2, 7))
-    solid = (1 - states[:, 3]).flatten(1).sum(1)
+    solid = (1 - states[:, -2]).flatten(1).sum(1)
     # binomial, three deviations
     assert abs(int((solid > 0).sum()) - 200) < 3 * 10
     assert 3**2 <= float(solid[solid > 0].min()) < float(solid.max()) <= 8**2

@@ -1,13 +1,13 @@
-"""A time step of the flow that a lid drives in a box around a body, learned from the residual of the step alone.
+"""A time step of the flow that a lid drives in a box around a body, in the plane or in space, from its residual alone.
 
-The lid starts at once, at a random speed, over fluid at rest; half of the boxes hold a random rectangle. A network
+The lid starts at once, at a random speed, over fluid at rest; half of the boxes hold a random block. A network
 takes velocities, what is solid and the speed of the lid to those after `dt`, with the pressure. It is trained on a pool
 of states that it makes itself, by
 
     alpha |dt r_m|^2 + beta |h r_d|^2,      r_m, r_d: momentum and divergence of the implicit step on a staggered grid
 
-either for velocities as they come, or for the velocities of a stream function, for which r_d = 0. Errors are those
-against a sparse solver of the same equations, for one step from its own states and along rollouts.
+either for velocities as they come, or for those of a stream function or vector potential, for which r_d = 0. Errors are
+those against a sparse solver of the same equations, for one step from its own states and along rollouts.
 
 Source: Huang et al., LordNet (2022), arXiv 2206.09418; Wandel et al. (2021) for the pool. Sizes are ours.
 """
@@ -29,7 +29,7 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
-from limitlab.operators import FNO, LordNet, UNet, count_parameters
+from limitlab.operators import FNO, LordNet, Persistence, QuadraticLordNet, UNet, count_parameters
 from limitlab.problems.pde.enclosed.cavity import RectangleLaw
 from limitlab.solvers.pde.staggered import Enclosure, potential_velocity, solve_step, step_residual
 from limitlab.spaces import Grid
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 TEST = 1_000_000  # number of the first test box, beyond those of the pool
-FLOW = 3  # channels of a state before those of its box: two velocities and the pressure
-STREAM = 0.1  # size of a stream function of velocities of size one
+POTENTIAL = 0.1  # size of a potential of velocities of size one
 SLOWEST, FASTEST = 0.5, 1.5
 
 
@@ -50,6 +49,7 @@ class CavitySettings(Ensemble, Batched):
     """Settings of a time step in a box, learned without data."""
 
     points: int = option(32, "cells per axis", low=8, high=256)
+    dimension: int = option(2, "axes: 2 for the plane, 3 for space", low=2, high=3)
     viscosity: float = option(1e-2, "viscosity", low=1e-5, high=1.0)
     dt: float = option(0.1, "time step", low=1e-3, high=10.0)
     bodies: float = option(0.5, "share of the boxes with a body", low=0.0, high=1.0)
@@ -75,59 +75,54 @@ class CavitySettings(Ensemble, Batched):
 
 @dataclass(frozen=True)
 class CavityData:
-    """States at rest in boxes (sample, channel, x, y) and test flows (sample, time, channel, x, y); float32."""
+    """States at rest in boxes (sample, channel, *cells) and test flows (sample, time, channel, *cells); float32."""
 
     bank: Tensor
     flows: Tensor
     settings: CavitySettings
 
-    def residual(self, after: Tensor, before: Tensor) -> Float[Tensor, "batch 3 x y"]:
-        """Of a step, in units of a velocity, weighted by the roots of alpha and beta."""
+    def residual(self, after: Tensor, before: Tensor) -> Float[Tensor, "batch channel *cells"]:
+        """Of a step, in units of a velocity, weighted by the roots of alpha and beta: momenta, then divergence."""
         settings, box = self.settings, box_of(before)
-        momentum, divergence = step_residual(
-            after[:, :FLOW], before[:, :FLOW], box, dt=settings.dt, viscosity=settings.viscosity
-        )
+        states = (state[:, : box.dimension + 1] for state in (after, before))
+        momentum, divergence = step_residual(*states, box, dt=settings.dt, viscosity=settings.viscosity)
         weighted = math.sqrt(settings.alpha) * settings.dt * momentum
         return torch.cat([weighted, math.sqrt(settings.beta) * box.spacing * divergence[:, None]], 1)
 
 
 class CavityStep(nn.Module):
-    """State to state: velocities (and, new, the pressure) from a network of velocities, solid cells and lid."""
+    """State to state: velocities and, anew, the pressure, from a network of velocities, solid cells and lid."""
 
     def __init__(self, network: nn.Module, unknown: str) -> None:
         super().__init__()
         self.network, self.unknown = network, unknown
 
-    def forward(self, state: Float[Tensor, "batch 5 x y"]) -> Float[Tensor, "batch 5 x y"]:
-        box, velocity = box_of(state), state[:, : FLOW - 1]
-        answer = self.network(torch.cat([velocity, state[:, FLOW:]], 1))
+    def forward(self, state: Float[Tensor, "batch channel *cells"]) -> Float[Tensor, "batch channel *cells"]:
+        box = box_of(state)
+        velocity, around = state[:, : box.dimension], state[:, box.dimension + 1 :]
+        answer = self.network(torch.cat([velocity, around], 1))
         change, pressure = answer[:, :-1], answer[:, -1:]
         if self.unknown == "potential":
-            change = potential_velocity(STREAM * change, box)
-        return torch.cat([box.imposed(torch.cat([velocity + change, pressure], 1)), state[:, FLOW:]], 1)
+            change = potential_velocity(POTENTIAL * change, box)
+        return torch.cat([box.imposed(torch.cat([velocity + change, pressure], 1)), around], 1)
 
 
-class Standing(nn.Module):
-    """The state as it is."""
-
-    def forward(self, state: Tensor) -> Tensor:
-        return state
-
-
-def box_of(state: Float[Tensor, "batch 5 x y"]) -> Enclosure:
-    """What is solid and what moves, from the last two channels."""
-    return Enclosure(state[:, FLOW], state[:, FLOW + 1, 0, 0], 1 / state.shape[-1])
+def box_of(state: Float[Tensor, "batch channel *cells"]) -> Enclosure:
+    """What is solid and what moves, from the channels behind the velocities and the pressure."""
+    *_, fluid, lid = state.unbind(1)
+    return Enclosure(fluid, lid.flatten(1)[:, 0], 1 / state.shape[-1])
 
 
-def boxes(settings: CavitySettings, count: int, first: int) -> Float[Tensor, "count 5 x y"]:
+def boxes(settings: CavitySettings, count: int, first: int) -> Float[Tensor, "count channel *cells"]:
     """Fluid at rest in random boxes, each of a number of its own; float32."""
-    n = settings.points
-    law, grid = RectangleLaw(settings.bodies), Grid.uniform((n, n), kind="cells")
-    states = torch.zeros(count, FLOW + 2, n, n)
-    states[:, FLOW] = law.sample(grid, count, settings.seed, first, {})
+    axes = settings.dimension
+    grid = Grid.uniform((settings.points,) * axes, kind="cells")
+    states = torch.zeros(count, axes + 3, *grid.shape)
+    states[:, -2] = RectangleLaw(settings.bodies).sample(grid, count, settings.seed, first, {})
     # a stream of its own beside that of the body
     streams = (np.random.Generator(np.random.PCG64([settings.seed, first + sample, 1])) for sample in range(count))
-    states[:, FLOW + 1] = torch.tensor([stream.uniform(SLOWEST, FASTEST) for stream in streams])[:, None, None]
+    speeds = torch.tensor([stream.uniform(SLOWEST, FASTEST) for stream in streams])
+    states[:, -1] = speeds.view(count, *[1] * axes)
     return states
 
 
@@ -136,11 +131,11 @@ def prepare(settings: CavitySettings, progress: ReportProgress = False) -> Prepa
     states = [boxes(settings, settings.test_samples, TEST).double()]
     for _ in range(settings.rollout):
         box = box_of(states[-1])
-        flow = solve_step(states[-1][:, :FLOW], box, dt=settings.dt, viscosity=settings.viscosity)
-        states.append(torch.cat([flow, states[-1][:, FLOW:]], 1))
+        flow = solve_step(states[-1][:, :-2], box, dt=settings.dt, viscosity=settings.viscosity)
+        states.append(torch.cat([flow, states[-1][:, -2:]], 1))
     data = CavityData(boxes(settings, settings.bank, 0), torch.stack(states, 1).float(), settings)
     trials = tuple(trial(settings, data, network) for network in settings.networks)
-    still = Trial({"network": "standing"}, lambda seed: Standing())
+    still = Trial({"network": "standing"}, lambda seed: Persistence(settings.dimension + 3))
     return Prepared((*trials, still), lambda model, fresh: measure(model, data), data)
 
 
@@ -155,23 +150,36 @@ class Network:
 
 NETWORKS: Mapping[str, Network] = {
     "lordnet": Network(
-        lambda settings, into, out: LordNet(
-            into, out, (settings.points,) * 2, width=settings.width, layers=settings.layers
+        lambda settings, into, out: QuadraticLordNet(
+            (settings.points,) * settings.dimension, width=settings.width, in_channels=into, out_channels=out
         )
     ),
-    "fno": Network(lambda settings, into, out: FNO(into, out, settings.points // 2, 16, 2, dimension=2, padding=0.25)),
-    "unet": Network(lambda settings, into, out: UNet(into, out, width=8)),
+    "gelu": Network(
+        lambda settings, into, out: LordNet(
+            into, out, (settings.points,) * settings.dimension, width=settings.width, layers=settings.layers
+        )
+    ),
+    "fno": Network(
+        lambda settings, into, out: FNO(
+            into, out, settings.points // 2, 16, 2, dimension=settings.dimension, padding=0.25
+        )
+    ),
+    "unet": Network(lambda settings, into, out: UNet(into, out, width=8, dimension=settings.dimension)),
 }
+"""lordnet is a linear and a quadratic map, for what the flow carries and a body holds; the others add layers."""
 
 
 def trial(settings: CavitySettings, data: CavityData, network: str) -> Trial:
     """One network on a pool of its own."""
     row = NETWORKS[network]
-    out = 2 if settings.unknown == "potential" else FLOW
+    axes = settings.dimension
+    # a stream function has one component, a vector potential three
+    components = {"potential": 2 * axes - 3, "velocity": axes}[settings.unknown]
 
     def build(seed: int) -> nn.Module:
         torch.manual_seed(seed)
-        return Pooled(CavityStep(row.build(settings, FLOW + 1, out), settings.unknown), data.bank[: settings.slots])
+        network = row.build(settings, axes + 2, components + 1)
+        return Pooled(CavityStep(network, settings.unknown), data.bank[: settings.slots])
 
     slots = min(settings.slots, len(data.bank))
     recipe = Recipe(
@@ -190,30 +198,31 @@ def measure(model: nn.Module, data: CavityData) -> xr.Dataset:
     """Relative errors of velocities, a step from the solver's states and along rollouts, residuals and divergence."""
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
     flows = data.flows.to(device)
-    before, exact = flows[:, :-1], flows[:, 1:, : FLOW - 1]
+    axes = flows.ndim - 3
+    before, exact = flows[:, :-1], flows[:, 1:, :axes]
     steps = [model(state) for state in before.unbind(1)]
     rolled = [flows[:, 0]]
     for _ in range(before.shape[1]):
         rolled.append(model(rolled[-1]))
     size = exact.flatten(2).norm(dim=2)
     residuals = [data.residual(after, state) for after, state in zip(steps, before.unbind(1), strict=True)]
-    one = torch.stack(steps, 1)[:, :, : FLOW - 1] - exact
-    long = torch.stack(rolled[1:], 1)[:, :, : FLOW - 1] - exact
-    speed = torch.stack(rolled[-1][:, : FLOW - 1].unbind(1), 1).norm(dim=1)
+    one = torch.stack(steps, 1)[:, :, :axes] - exact
+    long = torch.stack(rolled[1:], 1)[:, :, :axes] - exact
+    speed = rolled[-1][0, :axes].norm(dim=0)
     return labelled(
         step_error=("sample time", (one.flatten(2).norm(dim=2) / size).cpu(), "relative error of a step"),
         error=("sample time", (long.flatten(2).norm(dim=2) / size).cpu(), "relative error of a rollout"),
-        residual=("sample", _size(residuals, slice(0, 2)), "mean residual of the momentum"),
-        divergence=("sample", _size(residuals, slice(2, 3)), "mean divergence, by the spacing"),
-        speed=("x y", speed[0].cpu(), "speed at the end"),
-        body=("sample", (1 - flows[:, 0, FLOW]).flatten(1).amax(1).cpu(), "1 in a box with a body"),
+        residual=("sample", _size([r[:, :-1] for r in residuals]), "mean residual of the momentum"),
+        divergence=("sample", _size([r[:, -1:] for r in residuals]), "mean divergence, by the spacing"),
+        speed=("x y", (speed if axes == 2 else speed[:, speed.shape[1] // 2]).cpu(), "speed at the end"),
+        body=("sample", (1 - flows[:, 0, -2]).flatten(1).amax(1).cpu(), "1 in a box with a body"),
         time=("time", list(range(1, flows.shape[1])), "steps"),
         parameters=("", count_parameters(model), "real parameters"),
     )
 
 
-def _size(residuals: list[Tensor], channels: slice) -> Tensor:
-    return torch.stack([r[:, channels].flatten(1).norm(dim=1) for r in residuals], 1).mean(1).cpu()
+def _size(residuals: list[Tensor]) -> Tensor:
+    return torch.stack([r.flatten(1).norm(dim=1) for r in residuals], 1).mean(1).cpu()
 
 
 def draw(result: Result[CavitySettings, CavityData]) -> dict[str, go.Figure]:
