@@ -241,7 +241,7 @@ def draw(result: Result[CavitySettings, CavityData]) -> dict[str, go.Figure]:
 
 
 SIZES = sizes(
-    CavitySettings(seeds=1, steps=1000, batch_size=16, networks=("lordnet", "fno")),
+    CavitySettings(seeds=1, steps=400, batch_size=16, networks=("lordnet", "fno")),
     smoke={"points": 12, "steps": 4, "batch_size": 4, "slots": 8, "bank": 12, "test_samples": 3, "rollout": 3},
     paper={"points": 64, "steps": 50_000, "batch_size": 64, "slots": 1000, "bank": 4000, "width": 64, "seeds": 3},
 )

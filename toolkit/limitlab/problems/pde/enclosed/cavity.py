@@ -2,9 +2,9 @@
 
     lid_driven_cavity   u_t + u . grad u + grad p = nu Laplacian u,  div u = 0,  u = (U, 0) on the lid, 0 on other walls
 
-b is 1 in a cell of fluid and 0 in a solid one. u and v lie on the upper faces of cells, as `limitlab.solvers.pde
-.staggered` has them, p and b in the cells. Every frame is one implicit step from the one before, of order one in time:
-what is learned is the discrete flow, and its residual is nought to rounding.
+b is 1 in a cell of fluid and 0 in a solid one. u and v lie on the upper faces of cells, p and b in the cells, as in
+`limitlab.solvers.pde.staggered`. Every frame is one implicit step from the one before, of order one in time: what is
+learned is the discrete flow, and its residual is nought to rounding.
 """
 
 from __future__ import annotations
