@@ -172,24 +172,36 @@ class QuadraticLordNet(Saved):
     points: per axis of its only grid. width: channels of each factor. periodic: distances go around. Raises
     InvalidArgument.
 
-    >>> step = ll.operators.QuadraticLordNet((8, 8), width=4)
-    >>> step(torch.zeros(2, 1, 8, 8)).shape
+    >>> step = ll.operators.QuadraticLordNet((8, 8), width=4, in_channels=3)
+    >>> step(torch.zeros(2, 3, 8, 8)).shape
     torch.Size([2, 1, 8, 8])
     """
 
-    def __init__(self, points: Sequence[int], *, width: int = 16, periodic: bool = False) -> None:
+    def __init__(
+        self,
+        points: Sequence[int],
+        *,
+        width: int = 16,
+        periodic: bool = False,
+        in_channels: int = 1,
+        out_channels: int = 1,
+    ) -> None:
         super().__init__()
+        self.in_channels = int(check_number("in_channels", in_channels, low=1, integer=True))
+        self.out_channels = int(check_number("out_channels", out_channels, low=1, integer=True))
         self.points = check_points("points", points)
         width = int(check_number("width", width, low=1, integer=True))
         kernels = Kernels(periodic=periodic)
-        self.lift = PointwiseLinear(1, 2 * width, bias=False)
+        self.lift = PointwiseLinear(self.in_channels, 2 * width, bias=False)
         self.factors = LordLayer(2 * width, points, kernels=kernels, bias=False)
         self.product = LordLayer(width, points, kernels=kernels, bias=False)
-        self.head = PointwiseLinear(width, 1, bias=False)
-        self.linear = LordNet(1, 1, points, width=width, layers=1, activation=False, kernels=kernels)
+        self.head = PointwiseLinear(width, self.out_channels, bias=False)
+        self.linear = LordNet(
+            self.in_channels, self.out_channels, points, width=width, layers=1, activation=False, kernels=kernels
+        )
 
-    def forward(self, w: Float[Tensor, "batch 1 *points"]) -> Float[Tensor, "batch 1 *points"]:
-        check_field("w", w, 1, len(self.points))
+    def forward(self, w: Float[Tensor, "batch in_channels *points"]) -> Float[Tensor, "batch out_channels *points"]:
+        check_field("w", w, self.in_channels, len(self.points))
         require_points(w, self.points)
         first, second = self.factors(self.lift(w)).chunk(2, dim=1)
         return self.head(self.product(first * second)) + self.linear(w)

@@ -31,6 +31,7 @@ from limitlab.problems.pde import (
     sorption,
     system_catalogue,
 )
+from limitlab.problems.pde.enclosed import cavity
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
@@ -74,6 +75,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     elliptic.PROBLEMS,
     helmholtz.PROBLEMS,
     navier_stokes.PROBLEMS,
+    cavity.PROBLEMS,
     conservation.PROBLEMS,
     drum.PROBLEMS,
     sorption.PROBLEMS,

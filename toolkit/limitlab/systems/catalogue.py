@@ -84,7 +84,7 @@ SYSTEMS: tuple[System, ...] = (
     System(15, "lordnet", "LordNet", "operators", Paper(
         "LordNet: An Efficient Neural Network for Learning to Solve Parametric PDEs without Simulated Data",
         "Huang, Shi, Gao, Wei, Zhang, Bian, Yang, Liu", "preprint", 2022, "2206.09418"),
-        experiments=("poisson_lordnet", "vorticity_lordnet"),
+        experiments=("cavity_lordnet", "poisson_lordnet", "vorticity_lordnet"),
         notebooks=("operators/05-operators-without-data.ipynb",),
         remark="squares without bodies; flow in the plane alone, where an FNO is better"),
     System(16, "nns-to-nos", "From networks to operators", "operators", Paper(

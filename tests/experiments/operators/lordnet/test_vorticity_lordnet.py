@@ -8,7 +8,7 @@ import torch
 
 from limitlab import experiments, problems
 from limitlab.errors import UnknownName
-from limitlab.experiments.operators.vorticity_lordnet import NETWORKS, residual_of
+from limitlab.experiments.operators.lordnet.vorticity_lordnet import NETWORKS, residual_of
 
 EXPERIMENT = experiments.get("vorticity_lordnet")
 PROBLEM = problems.get("navier_stokes").with_parameters(nu=0.01, amplitude=0.0)

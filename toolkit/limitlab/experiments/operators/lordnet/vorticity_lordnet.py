@@ -198,7 +198,7 @@ def draw(result: Result[VorticitySettings, VorticityData]) -> dict[str, go.Figur
 
 
 SIZES = sizes(
-    VorticitySettings(seeds=1, steps=500, batch_size=16, networks=("lordnet", "fno")),
+    VorticitySettings(seeds=1, steps=1000, batch_size=16, networks=("lordnet", "fno")),
     smoke={"points": 16, "steps": 4, "batch_size": 4, "slots": 8, "bank": 12, "test_samples": 3, "rollout": 3},
     paper={"points": 64, "steps": 50_000, "batch_size": 64, "slots": 1000, "bank": 4000, "width": 64, "seeds": 3},
 )

@@ -1,0 +1,1 @@
+"""Experiments without data: equations and time steps learned from their residuals alone."""

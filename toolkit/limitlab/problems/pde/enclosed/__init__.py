@@ -1,0 +1,1 @@
+"""Flows in boxes with walls, bodies and a lid."""
