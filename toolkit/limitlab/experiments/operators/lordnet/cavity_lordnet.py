@@ -84,8 +84,8 @@ class CavityData:
     def residual(self, after: Tensor, before: Tensor) -> Float[Tensor, "batch channel *cells"]:
         """Of a step, in units of a velocity, weighted by the roots of alpha and beta: momenta, then divergence."""
         settings, box = self.settings, box_of(before)
-        states = (state[:, : box.dimension + 1] for state in (after, before))
-        momentum, divergence = step_residual(*states, box, dt=settings.dt, viscosity=settings.viscosity)
+        flow, past = (state[:, : box.dimension + 1] for state in (after, before))
+        momentum, divergence = step_residual(flow, past, box, dt=settings.dt, viscosity=settings.viscosity)
         weighted = math.sqrt(settings.alpha) * settings.dt * momentum
         return torch.cat([weighted, math.sqrt(settings.beta) * box.spacing * divergence[:, None]], 1)
 
