@@ -35,7 +35,7 @@ TORCH_ALONE = {
     "a jacobian of your own is torch's": lambda: solved(
         method="rodas5", jacobian=lambda t, y: PROBLEM.jacobian()(t, y), backend="native"
     ),
-    "'kvaerno5' is not among": lambda: solved(method="kvaerno5", backend="native"),
+    "'auto' is not among": lambda: solved(method="auto", backend="native"),
     "'reversible_heun' is not among": lambda: solved(method="reversible_heun", step_size=0.1, backend="native"),
     "one for each sample": lambda: solved(PROBLEM.field({"alpha": torch.ones(3).double()}), backend="native"),
     "a state of another shape": lambda: solve_ode(PROBLEM.field(), Y0[:, None], [0.0, 1.0], backend="native"),

@@ -17,6 +17,7 @@ from numba.extending import intrinsic as typed_intrinsic
 from limitlab.solvers.native.arithmetic import WIDTH
 from limitlab.solvers.native.frame import (
     BROKEN,
+    CALLS,
     COUNT,
     END,
     MEMORY,
@@ -222,7 +223,7 @@ def _load(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> Non
     frame[PROPOSED, lane] = work.first[sample]
     flight.end[lane] = 0
     _head_on(plan, work, flight, lane, sample)
-    frame[COUNT, lane] = 0.0
+    frame[COUNT, lane] = frame[CALLS, lane] = 0.0
     frame[MOST, lane] = rules.max_steps
     frame[SHORTEST, lane] = UNMOVED * (BESIDE_ZERO * abs(work.ends[sample, -1] - work.ends[sample, 0]))
     frame[MEMORY, lane] = rules.memory
@@ -296,6 +297,7 @@ def _leave(plan: Plan, work: Work, flight: Flight, lane: int) -> None:
             work.states[sample, -1, index] = frame[STATE + index, lane]
     work.failure[sample] = kind
     work.attempts[sample] = attempts
+    work.extra_calls[sample] += int(frame[CALLS, lane])
     flight.sample[lane] = IDLE
     # what an idle lane does is of no interest, and costs least where it stands still
     frame[NEXT, lane], frame[PROPOSED, lane] = np.inf, 0.0
@@ -328,6 +330,7 @@ def give_up(work: Work, flight: Flight) -> None:
         work.failure[sample] = OUT_OF_TIME
         work.failed_at[sample], work.failed_step[sample] = flight.frame[TIME, lane], flight.frame[PROPOSED, lane]
         work.attempts[sample] = flight.frame[COUNT, lane]
+        work.extra_calls[sample] += int(flight.frame[CALLS, lane])
         work.states[sample, flight.output[lane] :] = np.nan
     waiting = slice(*flight.queue)
     work.failure[waiting] = OUT_OF_TIME

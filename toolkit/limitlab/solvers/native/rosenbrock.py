@@ -13,14 +13,7 @@ from llvmlite import ir
 
 from limitlab.solvers.methods.rosenbrock import Rosenbrock
 from limitlab.solvers.native.arithmetic import Lanes
-from limitlab.solvers.native.stages import Attempted, Position, Slope, Vectors, moved, times
-
-
-class Linear(NamedTuple):
-    """df/dy, row by row, and df/dt."""
-
-    jacobian: list[Vectors]
-    in_time: Vectors
+from limitlab.solvers.native.stages import Around, Attempted, Position, Vectors, moved, times
 
 
 class Factors(NamedTuple):
@@ -35,10 +28,11 @@ class Factors(NamedTuple):
     regular: ir.Value
 
 
-def rosenbrock(method: Rosenbrock, lanes: Lanes, slope_at: Slope, linear: Linear, step: Position) -> Attempted:
+def rosenbrock(method: Rosenbrock, lanes: Lanes, around: Around, step: Position) -> Attempted:
     """The stages of a table."""
-    table, (t, h, y, slope) = method.table, step
-    factors = factorized(lanes, _matrix(lanes, linear.jacobian, h, 1.0 / table.gamma))
+    table, slope_at, linear, (t, h, y, slope) = method.table, around.slope_at, around.linear, step
+    assert linear is not None
+    factors = factorized(lanes, shifted(lanes, linear.jacobian, h, 1.0 / table.gamma))
     bend = times(lanes, lanes.square(h), linear.in_time)
     stages: list[Vectors] = []
     for stage in range(table.stages):
@@ -52,7 +46,7 @@ def rosenbrock(method: Rosenbrock, lanes: Lanes, slope_at: Slope, linear: Linear
     error = moved(lanes, [None] * len(y), table.error, stages)
     if not table.ends_at_last_stage:
         slope = slope_at(lanes.add(t, h), end)
-    return Attempted(end, slope, (error,), tuple(stages), _stiff_pair(lanes, linear.jacobian), factors.regular)
+    return Attempted(end, slope, (error,), tuple(stages), stiff_pair(lanes, linear.jacobian), factors.regular)
 
 
 def factorized(lanes: Lanes, matrix: list[Vectors]) -> Factors:
@@ -97,15 +91,15 @@ def _swapped(lanes: Lanes, swap: ir.Value, above: ir.Value, below: ir.Value) -> 
     return lanes.select(swap, below, above), lanes.select(swap, above, below)
 
 
-def _matrix(lanes: Lanes, jacobian: list[Vectors], h: ir.Value, diagonal: float) -> list[Vectors]:
-    """I / gamma - h J."""
+def shifted(lanes: Lanes, jacobian: list[Vectors], h: ir.Value, diagonal: float) -> list[Vectors]:
+    """diagonal I - h J."""
     matrix = [[lanes.negate(lanes.multiply(h, entry)) for entry in row] for row in jacobian]
     for index, row in enumerate(matrix):
         row[index] = lanes.add(row[index], lanes.number(diagonal))
     return matrix
 
 
-def _stiff_pair(lanes: Lanes, jacobian: list[Vectors]) -> tuple[Vectors, Vectors]:
+def stiff_pair(lanes: Lanes, jacobian: list[Vectors]) -> tuple[Vectors, Vectors]:
     """Two steps of the power method from a fixed start, as in `limitlab.solvers.methods.jacobians.stiff_vectors`."""
     start = [math.cos((index + 1.0) ** 2) for index in range(len(jacobian))]
     state = [lanes.combined(None, start, row) for row in jacobian]

@@ -35,7 +35,7 @@ from limitlab.solvers.native.driver import (
     march,
     prepare,
 )
-from limitlab.solvers.native.frame import ATOL, LOGGED, MAX_STEP, RTOL
+from limitlab.solvers.native.frame import ATOL, ITERATION, LOGGED, MAX_STEP, RTOL
 from limitlab.solvers.native.log import LaneLog, Part, Unordered
 from limitlab.solvers.native.machine import FEWEST_A_THREAD, MOST_RECIPES, Machine, compiled
 from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
@@ -78,7 +78,7 @@ def solve_natively(
     work, plan = _work(order, y0, times, control), Plan(held.code, _rules(recipe, y0, control))
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     bounds = [batch * part // threads for part in range(threads + 1)]
-    flights = [_flight(recipe, part, control) for part in pairwise(bounds)]
+    flights = [_flight(order, part, control) for part in pairwise(bounds)]
     logs: list[list[np.ndarray]] = [[] for _ in flights]
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         on_all = map if pool is None else pool.map
@@ -96,7 +96,7 @@ def solve_natively(
                 log.append(block)
     parts = [Part(*part, log) for part, log in zip(pairwise(bounds), logs, strict=True)]
     attempts, method = work.attempts, recipe.method
-    calls = (1 if control.first_step or recipe.uniform else 2) + method.calls * attempts + work.extra_calls
+    calls = (1 if control.first_step or recipe.uniform else 2) + recipe.calls * attempts + work.extra_calls
     costs = (calls, method.jacobians * attempts, method.factorizations * attempts)
     return Outcome(
         torch.from_numpy(work.states),
@@ -154,12 +154,14 @@ def _rules(recipe: Recipe, y0: Tensor, control: Control) -> Rules:
     return Rules(math.log(recipe.limit), control.max_steps, most, recipe.uniform)
 
 
-def _flight(recipe: Recipe, part: tuple[int, int], control: Control) -> Flight:
+def _flight(order: Order, part: tuple[int, int], control: Control) -> Flight:
     """Empty lanes, and a part of the samples in the queue."""
+    recipe = order.recipe
     frame = np.zeros((recipe.frame.rows, WIDTH))
     # the mean's root of n and the safety factor, as in `Control.limits`
     scale = recipe.frame.components**0.5 / recipe.limit
     frame[ATOL], frame[RTOL] = control.atol * scale, control.rtol * scale
+    frame[ITERATION], frame[ITERATION + 1] = order.iteration
     if control.max_step is not None:
         frame[MAX_STEP] = control.max_step
     idle = np.full(WIDTH, IDLE, dtype=np.int64)
