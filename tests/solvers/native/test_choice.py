@@ -29,7 +29,6 @@ TORCH_ALONE = {
     "a gradient is asked for": lambda: solved(y0=Y0.clone().requires_grad_(), backend="native"),
     "float64 on the CPU; got torch.float32": lambda: solved(y0=Y0.float(), backend="native"),
     "events is torch's": lambda: solved(events=[Event(lambda t, y: y[:, 0] - 1.2)], backend="native"),
-    "stops is torch's": lambda: solved(stops=[0.5], backend="native"),
     "shared_steps is torch's": lambda: solved(shared_steps=True, backend="native"),
     "log_states is torch's": lambda: solved(log_states=True, backend="native"),
     "a jacobian of your own is torch's": lambda: solved(

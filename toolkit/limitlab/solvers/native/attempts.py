@@ -43,6 +43,7 @@ from limitlab.solvers.native.frame import (
     TIME,
 )
 from limitlab.solvers.native.rosenbrock import rosenbrock
+from limitlab.solvers.native.sides import Inside
 from limitlab.solvers.native.stages import Around, Attempted, Linear, Position, Vectors, explicit, moved, times
 from limitlab.solvers.ode.attempts import LANDING, SHORTER
 from limitlab.solvers.ode.step_control import GROW, SHRINK, SMALLEST_LOGARITHM
@@ -118,7 +119,12 @@ def _advance(recipe: Recipe, rows: Rows, log: Rows) -> ir.Value:
         reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
         rows[TIME] = lanes.select(accepted, reached, t)
         factor, memory = _next_factor(recipe, rows, error, accepted)
-        rows[PROPOSED] = lanes.multiply(h, factor)
+        following = lanes.multiply(h, factor)
+        if recipe.sided:
+            # a step that was cut says little about the next one
+            cut = lanes.builder.and_(accepted, lanes.is_less(h, proposed))
+            following = lanes.select(cut, lanes.maximum(following, proposed), following)
+        rows[PROPOSED] = following
         rows.write(MEMORY, memory)
     rows[START], rows[SIZE] = t, h
     rows[COUNT] = lanes.add(rows[COUNT], lanes.number(1.0))
@@ -148,8 +154,13 @@ def _masks(rows: Rows) -> ir.Value:
 
 
 def _attempted(recipe: Recipe, rows: Rows, step: Position) -> Attempted:
-    linear = None if recipe.linear is None else Linear(*linearization_of(recipe, rows)(step.t, step.y))
-    around = Around(slope_of(recipe, rows), linear, (rows[ITERATION], rows[ITERATION + 1]))
+    slope_at, at = slope_of(recipe, rows), step.t
+    if recipe.sided:
+        inside = Inside(rows.lanes, step.t, step.h)
+        slope_at, at = inside.of(slope_at), inside.drawn(step.t)
+        step = step._replace(slope=slope_at(step.t, step.y))
+    linear = None if recipe.linear is None else Linear(*linearization_of(recipe, rows)(at, step.y))
+    around = Around(slope_at, linear, (rows[ITERATION], rows[ITERATION + 1]))
     return STAGES[type(recipe.method)](recipe.method, rows.lanes, around, step)
 
 
@@ -219,6 +230,8 @@ def _extend(recipe: Recipe, rows: Rows, log: Rows) -> None:
     slope_at, count = slope_of(recipe, rows), frame.components
     t, h, y = rows[START], rows[SIZE], rows.several(frame.before, count)
     extra = recipe.extra_stages
+    if recipe.sided:
+        slope_at = Inside(lanes, t, h).of(slope_at)
     known = range(frame.increments - len(extra))
     increments = [rows.several(frame.first_increment + index * count, count) for index in known]
     for node, row in extra:

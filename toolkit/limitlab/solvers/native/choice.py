@@ -30,7 +30,10 @@ EPS = torch.finfo(torch.float64).eps
 
 
 class Wish(NamedTuple):
-    """A solve as `solve_ode` has read it; `torch_alone`: the names of options that only torch has, of those given."""
+    """A solve as `solve_ode` has read it.
+
+    torch_alone: the names of options that only torch has, of those given. stops: times that steps have to end at.
+    """
 
     field: Callable[[Tensor, Any], Any]
     method: Method
@@ -38,6 +41,7 @@ class Wish(NamedTuple):
     state: Float[Tensor, "batch state"]
     sign: float
     torch_alone: Sequence[str]
+    stops: Float[Tensor, "batch stops"] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Recipe:
     """All that decides the code of a solve; equal recipes have equal code.
 
     linear: df/dy, row by row, and df/dt, where the method takes them. sign: of the caller's time. limited: whether
-    there is a longest step. uniform: whether the steps are given.
+    there is a longest step. uniform: whether the steps are given. sided: whether the field may jump between steps.
     """
 
     field: Listing
@@ -55,6 +59,7 @@ class Recipe:
     sign: float = 1.0
     limited: bool = False
     uniform: bool = False
+    sided: bool = False
 
     @property
     def error_order(self) -> int:
@@ -69,7 +74,13 @@ class Recipe:
     @property
     def calls(self) -> int:
         """Of the field in any attempt; iterations are counted as they are made."""
-        return 0 if isinstance(self.method, Esdirk) else self.method.calls
+        calls = 0 if isinstance(self.method, Esdirk) else self.method.calls - self._left_open
+        return calls + self.sided
+
+    @property
+    def extra_calls(self) -> int:
+        """Of the field in a step with outputs."""
+        return len(self.extra_stages) + self._left_open
 
     @property
     def frame(self) -> Frame:
@@ -83,6 +94,11 @@ class Recipe:
         if not isinstance(self.method, ExplicitMethod):
             return []
         return list(zip(self.method.tableau.extra_c, self.method.tableau.extra_a, strict=True))
+
+    @property
+    def _left_open(self) -> int:
+        """Calls that torch puts off to the outputs: the slope at the end, where no step takes it over."""
+        return self.method.calls - self.method.open_ended().calls if self.sided else 0
 
 
 class Order(NamedTuple):
@@ -121,9 +137,9 @@ def order_or_reason(wish: Wish) -> Order | str:
     if (missing := _missing()) is not None:
         return missing
     control = wish.control
-    limited, uniform = control.max_step is not None, control.step_size is not None
+    limited, uniform, sided = control.max_step is not None, control.step_size is not None, wish.stops is not None
     recipe = Recipe(
-        listed.listing, linear and linear.listing, _bare(method), control.controller, wish.sign, limited, uniform
+        listed.listing, linear and linear.listing, _bare(method), control.controller, wish.sign, limited, uniform, sided
     )
     given = listed.given if linear is None else (*listed.given, *linear.given)
     return Order(recipe, given, method.leftover(size, EPS) if isinstance(method, Esdirk) else (0.0, 0.0))
@@ -149,7 +165,7 @@ def allowed(answer: Ordered | str, backend: str) -> Ordered | None:
 
 def _bare(method: Coded) -> Coded:
     """The method without the solve's own: its code has the Jacobian of the formulas, and is given tolerances."""
-    own = {field.name: field.default for field in fields(method) if field.name in OF_THE_SOLVE}
+    own: dict[str, Any] = {field.name: field.default for field in fields(method) if field.name in OF_THE_SOLVE}
     return replace(method, **own) if own else method
 
 

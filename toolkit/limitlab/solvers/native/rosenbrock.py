@@ -12,14 +12,14 @@ from typing import NamedTuple
 from llvmlite import ir
 
 from limitlab.solvers.methods.rosenbrock import Rosenbrock
-from limitlab.solvers.native.arithmetic import Lanes
+from limitlab.solvers.native.arithmetic import EVERYWHERE, Lanes
 from limitlab.solvers.native.stages import Around, Attempted, Position, Vectors, moved, times
 
 
 class Factors(NamedTuple):
     """L and U of each lane, in one matrix, and the inverses of the pivots.
 
-    larger: where rows changed places, by column and row. regular: which lanes have finite pivots.
+    larger: where rows changed places, by column and row. regular: which lanes have no pivot of zero.
     """
 
     rows: list[Vectors]
@@ -54,7 +54,7 @@ def factorized(lanes: Lanes, matrix: list[Vectors]) -> Factors:
     size, rows = len(matrix), [list(row) for row in matrix]
     larger: dict[tuple[int, int], ir.Value] = {}
     inverses: Vectors = []
-    regular = lanes.at_most(lanes.number(0.0), lanes.number(0.0))
+    regular: ir.Value = EVERYWHERE
     for column in range(size):
         for row in range(column + 1, size):
             swap = lanes.is_less(lanes.absolute(rows[column][column]), lanes.absolute(rows[row][column]))
@@ -62,8 +62,9 @@ def factorized(lanes: Lanes, matrix: list[Vectors]) -> Factors:
             pairs = [_swapped(lanes, swap, *pair) for pair in zip(rows[column], rows[row], strict=True)]
             rows[column], rows[row] = ([pair[part] for pair in pairs] for part in (0, 1))
         inverses.append(lanes.divide(lanes.number(1.0), rows[column][column]))
-        finite = lanes.is_less(lanes.absolute(inverses[-1]), lanes.number(math.inf))
-        regular = lanes.builder.and_(regular, finite)
+        # a pivot that is no number is none that is zero
+        found = lanes.builder.fcmp_unordered("!=", lanes.absolute(inverses[-1]), lanes.number(math.inf))
+        regular = lanes.builder.and_(regular, found)
         for row in range(column + 1, size):
             factor = lanes.multiply(rows[row][column], inverses[-1])
             rows[row][column] = factor

@@ -60,22 +60,27 @@ def made(recipe: Recipe) -> Made:
     """The code of a recipe, made once."""
     machine, frame = compiled(attempt_module(recipe)), recipe.frame
     begin, advance, extend, look = (machine.addresses[name] for name in ("begin", "advance", "extend", "look"))
-    extra = len(recipe.extra_stages)
-    code = Code(begin, advance, extend, look, frame.slope, frame.first_inside, frame.first_given, extra)
+    code = Code(begin, advance, extend, look, frame.slope, frame.first_inside, frame.first_given, recipe.extra_calls)
     return Made(code, machine)
 
 
 def solve_natively(
-    order: Order, y0: Float[Tensor, "batch state"], times: Float[Tensor, "batch time"], control: Control
+    order: Order,
+    y0: Float[Tensor, "batch state"],
+    times: Float[Tensor, "batch time"],
+    control: Control,
+    stops: Float[Tensor, "batch stops"] | None = None,
 ) -> Outcome:
     """The march of an order from y0 over increasing times, in double precision on the CPU.
 
+    stops: increasing times of the span that steps have to end at.
     Raises InvalidArgument where the field is not finite at y0.
     """
     recipe, batch = order.recipe, len(y0)
     # held: the code lives as long as its machine
     held = made(recipe)
-    work, plan = _work(order, y0, times, control), Plan(held.code, _rules(recipe, y0, control))
+    work = _work(order, y0, times, _ends(times, control, stops), control)
+    plan = Plan(held.code, _rules(recipe, y0, control))
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     bounds = [batch * part // threads for part in range(threads + 1)]
     flights = [_flight(order, part, control) for part in pairwise(bounds)]
@@ -116,17 +121,21 @@ def _rounds(plan: Plan, work: Work, flight: Flight) -> np.ndarray:
     return log[:count] if 2 * count > most else log[:count].copy()
 
 
-def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
+def _ends(times: Tensor, control: Control, stops: Tensor | None) -> Tensor:
+    """The start, and the times that steps have to end at."""
+    start, end = times[:, :1], times[:, -1:]
+    if control.step_size is not None:
+        return uniform_grid(start, end, control.step_size, stops)
+    return torch.cat([start, end] if stops is None else [start, stops, end], 1)
+
+
+def _work(order: Order, y0: Tensor, times: Tensor, ends: Tensor, control: Control) -> Work:
     batch, size = y0.shape
     numbers = np.empty((len(order.given), batch))
     for index, value in enumerate(order.given):
         numbers[index] = value.detach().numpy() if isinstance(value, Tensor) else value
     first = np.full(batch, math.nan if control.first_step is None else control.first_step)
     states = np.empty((batch, times.shape[1], size))
-    first_and_last = times[:, :1], times[:, -1:]
-    ends = (
-        torch.cat(first_and_last, 1) if control.step_size is None else uniform_grid(*first_and_last, control.step_size)
-    )
     states[:, 0] = y0.detach().numpy()
     attempts, begun_round, begun_lane, extra_calls = np.zeros((4, batch), dtype=np.int64)
     return Work(
