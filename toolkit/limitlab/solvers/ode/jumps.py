@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +95,8 @@ def insides(
     return [_Inside(field, *step) for step in zip(middle.split(1, 1), share.split(1, 1), strict=True)]
 
 
-class _Inside(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Inside:
     """A field whose times are drawn towards the middle of a step by a share of the way."""
 
     field: VectorField
