@@ -57,3 +57,24 @@ def test_zeros_are_left_out_of_sums():
     """An infinite number with the weight zero does not count, as it does in torch's sums."""
     run = of_lanes(lambda lanes, load: (2, lanes.combined(load(0), [0.0, 2.0], [load(1), load(0)])))
     assert (run(np.ones(WIDTH), np.full(WIDTH, np.inf)) == 3.0).all()
+
+
+def test_a_loop_goes_on_while_a_lane_does_and_no_further_than_it_may():
+    """Halvings down to one: lanes that are there wait for the others."""
+
+    def halvings(most):
+        def emit(lanes, load):
+            def body(count, values):
+                number, halved = values
+                above = lanes.is_less(lanes.number(1.0), number)
+                number = lanes.select(above, lanes.scaled(number, 0.5), number)
+                halved = lanes.select(above, lanes.add(halved, lanes.number(1.0)), halved)
+                return [number, halved], lanes.is_less(lanes.number(1.0), number)
+
+            return 1, lanes.repeated(most, [load(0), lanes.number(0.0)], body)[1]
+
+        return of_lanes(emit)
+
+    numbers = [1.0, 2.0, 3.0, 0.5, 1000.0, np.nan, 2.0**20, -5.0]
+    assert halvings(100)(numbers).tolist() == [0, 1, 2, 0, 10, 0, 20, 0]
+    assert halvings(7)(numbers).tolist() == [0, 1, 2, 0, 7, 0, 7, 0]

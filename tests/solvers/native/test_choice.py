@@ -29,13 +29,12 @@ TORCH_ALONE = {
     "a gradient is asked for": lambda: solved(y0=Y0.clone().requires_grad_(), backend="native"),
     "float64 on the CPU; got torch.float32": lambda: solved(y0=Y0.float(), backend="native"),
     "events is torch's": lambda: solved(events=[Event(lambda t, y: y[:, 0] - 1.2)], backend="native"),
-    "stops is torch's": lambda: solved(stops=[0.5], backend="native"),
     "shared_steps is torch's": lambda: solved(shared_steps=True, backend="native"),
     "log_states is torch's": lambda: solved(log_states=True, backend="native"),
     "a jacobian of your own is torch's": lambda: solved(
         method="rodas5", jacobian=lambda t, y: PROBLEM.jacobian()(t, y), backend="native"
     ),
-    "'kvaerno5' is not among": lambda: solved(method="kvaerno5", backend="native"),
+    "'auto' is not among": lambda: solved(method="auto", backend="native"),
     "'reversible_heun' is not among": lambda: solved(method="reversible_heun", step_size=0.1, backend="native"),
     "one for each sample": lambda: solved(PROBLEM.field({"alpha": torch.ones(3).double()}), backend="native"),
     "a state of another shape": lambda: solve_ode(PROBLEM.field(), Y0[:, None], [0.0, 1.0], backend="native"),

@@ -119,6 +119,14 @@ class Esdirk(Method):
         """The least: one iteration a stage."""
         return len(self.table.lower)
 
+    def leftover(self, size: int, eps: float) -> tuple[float, float]:
+        """(a, r) such that the norm of u / (a + r |y|) is what an iteration may leave of u, as a fraction."""
+        rtol = max(self.rtol, eps)  # the default 1e-12 is below the eps of float32
+        # of RADAU5: no iteration is asked for what rounding cannot give
+        tolerance = max(10.0 * eps / rtol, NEWTON_TOLERANCE)
+        scale = tolerance * size**0.5 / self.table.gamma
+        return self.atol * scale, rtol * scale
+
     def attempt(
         self,
         field: VectorField,
@@ -167,12 +175,8 @@ class Newton:
         self._method, self._field, self._step = method, field, step
         self._gamma = method.table.gamma
         self._factors = self._factorized(jacobian)
-        eps = torch.finfo(y.dtype).eps
-        rtol = max(method.rtol, eps)  # the default 1e-12 is below the eps of float32
-        # of RADAU5: no iteration is asked for what rounding cannot give
-        tolerance = max(10.0 * eps / rtol, NEWTON_TOLERANCE)
-        # norms of gamma u / scale are then fractions of the tolerance
-        self._weight = (self._gamma / tolerance * y.shape[1] ** -0.5) / torch.add(method.atol, y.abs(), alpha=rtol)
+        atol, rtol = method.leftover(y.shape[1], torch.finfo(y.dtype).eps)
+        self._weight = 1.0 / torch.add(atol, y.abs(), alpha=rtol)
         self._rest = torch.ones_like(step)
         self.converged: Bool[Tensor, "batch 1"] = self._factors.regular
         self.cost: Int[Tensor, "batch 3"] = torch.zeros(len(y), 3, dtype=torch.int64, device=y.device)

@@ -60,8 +60,9 @@ def linearized(
     t = t.to(y.dtype)
     if jacobian is None:
         return (_forward if torch.compiler.is_compiling() else _reverse)(field, t, y)
-    # copies: the function may work in place, and a factorisation costs more
-    known = jacobian(t.clone(), y.clone())
+    # where the field jumps at t, the Jacobian is that of the step's side; copies, since the function may work in place
+    at = field.drawn(t) if hasattr(field, "drawn") else t.clone()
+    known = jacobian(at, y.clone())
     batch, size = y.shape
     if known.shape != (batch, size, size) or known.dtype != y.dtype:
         raise InvalidArgument(

@@ -9,7 +9,7 @@ the stages of the method, the error and the next step around it. A loop lets sam
 | listing | a program as data |
 | choice | whether a solve can be made so, and why not |
 | arithmetic, operations | vectors of doubles; each operation of a program |
-| field, stages, rosenbrock, attempts | the slope; explicit and Rosenbrock stages; an attempt and the step after it |
+| field, stages, rosenbrock, esdirk, attempts | the slope; stages of each kind; an attempt and the step after it |
 | machine | LLVM |
 | frame, driver, log, solve | where numbers lie; the loop around an attempt, in numba; its log; the whole |
 

@@ -16,8 +16,10 @@ WIDTH = 8
 DOUBLE, WORD = ir.DoubleType(), ir.IntType(64)
 VECTOR, WORDS = ir.VectorType(DOUBLE, WIDTH), ir.VectorType(WORD, WIDTH)
 POINTER = ir.PointerType()
+EVERYWHERE = ir.Constant(ir.VectorType(ir.IntType(1), WIDTH), [ir.Constant(ir.IntType(1), 1)] * WIDTH)
 ALIGNED = 8  # bytes: arrays of NumPy promise no more
 FUSED = ("contract",)
+Body = Callable[[ir.Value, list[ir.Value]], tuple[list[ir.Value], ir.Value]]  # (count, values) -> values, who goes on
 
 LOG2_HIGH, LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG_SERIES = (
@@ -66,6 +68,25 @@ class Lanes:
     def room(self, rows: int) -> ir.Value:
         """Memory of this function for so many rows."""
         return self.builder.alloca(VECTOR, rows)
+
+    def repeated(self, most: int, start: Sequence[ir.Value], body: Body) -> list[ir.Value]:
+        """What body(count, values) makes of values again and again, `most` times or as long as it lets a lane go on."""
+        builder, before = self.builder, self.builder.block
+        loop = builder.append_basic_block()
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        count, values = builder.phi(WORD), [builder.phi(value.type) for value in start]
+        new, going = body(count, list(values))
+        following = builder.add(count, ir.Constant(WORD, 1))
+        for phi, first, again in zip((count, *values), (ir.Constant(WORD, 0), *start), (following, *new), strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(again, builder.block)
+        some = builder.icmp_unsigned("!=", self.mask(going), ir.Constant(WORD, 0))
+        few = builder.icmp_unsigned("<", following, ir.Constant(WORD, most))
+        after = builder.append_basic_block()
+        builder.cbranch(builder.and_(some, few), loop, after)
+        builder.position_at_end(after)
+        return new
 
     def combined(self, start: ir.Value | None, weights: Sequence[float], vectors: Sequence[ir.Value]) -> ir.Value:
         """start + sum_j weights_j vectors_j, zeros left out."""

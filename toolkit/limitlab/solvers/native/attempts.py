@@ -7,19 +7,25 @@ end takes a step of size zero.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 from llvmlite import ir
 
+from limitlab.solvers.methods.esdirk import Esdirk
 from limitlab.solvers.methods.explicit import ExplicitMethod
+from limitlab.solvers.methods.rosenbrock import Rosenbrock
 from limitlab.solvers.native.arithmetic import POINTER, WIDTH, WORD, Lanes
 from limitlab.solvers.native.choice import Recipe
+from limitlab.solvers.native.esdirk import esdirk
 from limitlab.solvers.native.field import Rows, define, linearization_of, parts_of, slope_of
 from limitlab.solvers.native.frame import (
     ATOL,
     BROKEN,
+    CALLS,
     COUNT,
     END,
+    ITERATION,
     LOGGED_ERROR,
     LOGGED_SIZE,
     LOGGED_STIFFNESS,
@@ -36,14 +42,16 @@ from limitlab.solvers.native.frame import (
     STATE,
     TIME,
 )
-from limitlab.solvers.native.rosenbrock import Linear, rosenbrock
-from limitlab.solvers.native.stages import Attempted, Position, Vectors, explicit, moved, times
+from limitlab.solvers.native.rosenbrock import rosenbrock
+from limitlab.solvers.native.sides import Inside
+from limitlab.solvers.native.stages import Around, Attempted, Linear, Position, Vectors, explicit, moved, times
 from limitlab.solvers.ode.attempts import LANDING, SHORTER
 from limitlab.solvers.ode.step_control import GROW, SHRINK, SMALLEST_LOGARITHM
 from limitlab.solvers.ode.stepping import UNMOVED
 from limitlab.solvers.times import SLIVER
 
 TINY = 2.0**-1022
+STAGES: dict[type, Callable[..., Attempted]] = {ExplicitMethod: explicit, Rosenbrock: rosenbrock, Esdirk: esdirk}
 
 
 def attempt_module(recipe: Recipe) -> ir.Module:
@@ -111,10 +119,17 @@ def _advance(recipe: Recipe, rows: Rows, log: Rows) -> ir.Value:
         reached = lanes.minimum(lanes.add(t, lanes.scaled(h, LANDING)), end)
         rows[TIME] = lanes.select(accepted, reached, t)
         factor, memory = _next_factor(recipe, rows, error, accepted)
-        rows[PROPOSED] = lanes.multiply(h, factor)
+        following = lanes.multiply(h, factor)
+        if recipe.sided:
+            # a step that was cut says little about the next one
+            cut = lanes.builder.and_(accepted, lanes.is_less(h, proposed))
+            following = lanes.select(cut, lanes.maximum(following, proposed), following)
+        rows[PROPOSED] = following
         rows.write(MEMORY, memory)
     rows[START], rows[SIZE] = t, h
     rows[COUNT] = lanes.add(rows[COUNT], lanes.number(1.0))
+    if attempt.calls is not None:
+        rows[CALLS] = lanes.add(rows[CALLS], attempt.calls)
     # a sum of squares is finite only where all of them are
     rows[BROKEN] = lanes.select(lanes.is_less(error, lanes.number(math.inf)), lanes.number(0.0), lanes.number(1.0))
     rows.write(frame.before, y)
@@ -139,11 +154,14 @@ def _masks(rows: Rows) -> ir.Value:
 
 
 def _attempted(recipe: Recipe, rows: Rows, step: Position) -> Attempted:
-    lanes, slope_at = rows.lanes, slope_of(recipe, rows)
-    if isinstance(recipe.method, ExplicitMethod):
-        return explicit(recipe.method, lanes, slope_at, step)
-    linear = Linear(*linearization_of(recipe, rows)(step.t, step.y))
-    return rosenbrock(recipe.method, lanes, slope_at, linear, step)
+    slope_at, at = slope_of(recipe, rows), step.t
+    if recipe.sided:
+        inside = Inside(rows.lanes, step.t, step.h)
+        slope_at, at = inside.of(slope_at), inside.drawn(step.t)
+        step = step._replace(slope=slope_at(step.t, step.y))
+    linear = None if recipe.linear is None else Linear(*linearization_of(recipe, rows)(at, step.y))
+    around = Around(slope_at, linear, (rows[ITERATION], rows[ITERATION + 1]))
+    return STAGES[type(recipe.method)](recipe.method, rows.lanes, around, step)
 
 
 def _size(recipe: Recipe, rows: Rows, t: ir.Value, end: ir.Value, proposed: ir.Value) -> ir.Value:
@@ -212,6 +230,8 @@ def _extend(recipe: Recipe, rows: Rows, log: Rows) -> None:
     slope_at, count = slope_of(recipe, rows), frame.components
     t, h, y = rows[START], rows[SIZE], rows.several(frame.before, count)
     extra = recipe.extra_stages
+    if recipe.sided:
+        slope_at = Inside(lanes, t, h).of(slope_at)
     known = range(frame.increments - len(extra))
     increments = [rows.several(frame.first_increment + index * count, count) for index in known]
     for node, row in extra:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from limitlab.errors import InvalidArgument
 from limitlab.solvers.derivatives import is_watched
+from limitlab.solvers.methods.esdirk import Esdirk
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.methods.method import Method
 from limitlab.solvers.methods.rosenbrock import Rosenbrock
@@ -20,13 +21,19 @@ from limitlab.solvers.native.listing import Listed, Listing
 from limitlab.solvers.ode.step_control import Control, Controller
 
 Ordered = TypeVar("Ordered")
+Coded = ExplicitMethod | Rosenbrock | Esdirk
 
 MOST_OPERATIONS = 4000  # of an attempt: more take seconds to compile
 MOST_ELIMINATED = 8  # rows
+OF_THE_SOLVE = {"jacobian", "rtol", "atol"}
+EPS = torch.finfo(torch.float64).eps
 
 
 class Wish(NamedTuple):
-    """A solve as `solve_ode` has read it; `torch_alone`: the names of options that only torch has, of those given."""
+    """A solve as `solve_ode` has read it.
+
+    torch_alone: the names of options that only torch has, of those given. stops: times that steps have to end at.
+    """
 
     field: Callable[[Tensor, Any], Any]
     method: Method
@@ -34,6 +41,7 @@ class Wish(NamedTuple):
     state: Float[Tensor, "batch state"]
     sign: float
     torch_alone: Sequence[str]
+    stops: Float[Tensor, "batch stops"] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,16 +49,17 @@ class Recipe:
     """All that decides the code of a solve; equal recipes have equal code.
 
     linear: df/dy, row by row, and df/dt, where the method takes them. sign: of the caller's time. limited: whether
-    there is a longest step. uniform: whether the steps are given.
+    there is a longest step. uniform: whether the steps are given. sided: whether the field may jump between steps.
     """
 
     field: Listing
     linear: Listing | None
-    method: ExplicitMethod | Rosenbrock
+    method: Coded
     controller: Controller
     sign: float = 1.0
     limited: bool = False
     uniform: bool = False
+    sided: bool = False
 
     @property
     def error_order(self) -> int:
@@ -61,6 +70,17 @@ class Recipe:
     def limit(self) -> float:
         """What the scaled error is compared with."""
         return self.controller.limit(self.error_order)
+
+    @property
+    def calls(self) -> int:
+        """Of the field in any attempt; iterations are counted as they are made."""
+        calls = 0 if isinstance(self.method, Esdirk) else self.method.calls - self._left_open
+        return calls + self.sided
+
+    @property
+    def extra_calls(self) -> int:
+        """Of the field in a step with outputs."""
+        return len(self.extra_stages) + self._left_open
 
     @property
     def frame(self) -> Frame:
@@ -75,12 +95,18 @@ class Recipe:
             return []
         return list(zip(self.method.tableau.extra_c, self.method.tableau.extra_a, strict=True))
 
+    @property
+    def _left_open(self) -> int:
+        """Calls that torch puts off to the outputs: the slope at the end, where no step takes it over."""
+        return self.method.calls - self.method.open_ended().calls if self.sided else 0
+
 
 class Order(NamedTuple):
-    """The recipe of the code, and the numbers that the field has to be given."""
+    """The recipe of the code, and the numbers that it has to be given: the field's, and those of `Esdirk.leftover`."""
 
     recipe: Recipe
     given: tuple[float | Tensor, ...]
+    iteration: tuple[float, float] = (0.0, 0.0)
 
 
 def order_or_reason(wish: Wish) -> Order | str:
@@ -96,25 +122,27 @@ def order_or_reason(wish: Wish) -> Order | str:
     if any(tuple(tensor.shape) not in ((), (1,), (len(wish.state),)) for tensor in tensors):
         return "parameters must be numbers, or one for each sample"
     method, size = wish.method, wish.state.shape[1]
-    if not isinstance(method, ExplicitMethod | Rosenbrock):
-        return f"{method.name!r} is not among the methods that have code: explicit and Rosenbrock ones"
+    if not isinstance(method, Coded):
+        return f"{method.name!r} is not among the methods that have code: explicit, Rosenbrock and ESDIRK ones"
     if len(listed.listing.outputs) != size:
         return f"the field has {len(listed.listing.outputs)} components, the state {size}"
     linear = None
-    if isinstance(method, Rosenbrock):
+    if method.jacobians:
         if size > MOST_ELIMINATED:
             return f"matrices of more than {MOST_ELIMINATED} rows are torch's; got {size}"
-        # the code has the Jacobian of the formulas, whoever else holds one
-        method, linear = replace(method, jacobian=None), wish.field.linearized  # type: ignore[attr-defined]
+        linear = wish.field.linearized  # type: ignore[attr-defined]
     operations = _operations(method, size, listed.listing, linear and linear.listing)
     if operations > MOST_OPERATIONS:
         return f"an attempt has about {operations} operations, and more than {MOST_OPERATIONS} take long to compile"
     if (missing := _missing()) is not None:
         return missing
     control = wish.control
-    limited, uniform = control.max_step is not None, control.step_size is not None
-    recipe = Recipe(listed.listing, linear and linear.listing, method, control.controller, wish.sign, limited, uniform)
-    return Order(recipe, listed.given if linear is None else (*listed.given, *linear.given))
+    limited, uniform, sided = control.max_step is not None, control.step_size is not None, wish.stops is not None
+    recipe = Recipe(
+        listed.listing, linear and linear.listing, _bare(method), control.controller, wish.sign, limited, uniform, sided
+    )
+    given = listed.given if linear is None else (*listed.given, *linear.given)
+    return Order(recipe, given, method.leftover(size, EPS) if isinstance(method, Esdirk) else (0.0, 0.0))
 
 
 def unfit_for_code(state: Tensor, given: Iterable[float | Tensor]) -> str | None:
@@ -135,7 +163,13 @@ def allowed(answer: Ordered | str, backend: str) -> Ordered | None:
     return None
 
 
-def _operations(method: ExplicitMethod | Rosenbrock, size: int, field: Listing, linear: Listing | None) -> int:
+def _bare(method: Coded) -> Coded:
+    """The method without the solve's own: its code has the Jacobian of the formulas, and is given tolerances."""
+    own: dict[str, Any] = {field.name: field.default for field in fields(method) if field.name in OF_THE_SOLVE}
+    return replace(method, **own) if own else method
+
+
+def _operations(method: Coded, size: int, field: Listing, linear: Listing | None) -> int:
     """About how many instructions the code of an attempt has."""
     calls = method.calls if field.is_short else 1
     stages = len(method.polynomials)

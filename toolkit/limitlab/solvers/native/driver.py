@@ -17,6 +17,7 @@ from numba.extending import intrinsic as typed_intrinsic
 from limitlab.solvers.native.arithmetic import WIDTH
 from limitlab.solvers.native.frame import (
     BROKEN,
+    CALLS,
     COUNT,
     END,
     MEMORY,
@@ -162,6 +163,7 @@ def prepare(plan: Plan, whole: Work, lanes: Flight) -> None:
         count = min(WIDTH, last - group)
         for lane in range(count):
             _load(plan, work, flight, lane, group + lane)
+            frame[END, lane] = work.ends[group + lane, -1]
         _call(code.begin, frame.ctypes.data, 0)
         for lane in range(count):
             sample = group + lane
@@ -222,7 +224,7 @@ def _load(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> Non
     frame[PROPOSED, lane] = work.first[sample]
     flight.end[lane] = 0
     _head_on(plan, work, flight, lane, sample)
-    frame[COUNT, lane] = 0.0
+    frame[COUNT, lane] = frame[CALLS, lane] = 0.0
     frame[MOST, lane] = rules.max_steps
     frame[SHORTEST, lane] = UNMOVED * (BESIDE_ZERO * abs(work.ends[sample, -1] - work.ends[sample, 0]))
     frame[MEMORY, lane] = rules.memory
@@ -236,15 +238,15 @@ def _load(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> Non
 @njit(inline="always", nogil=True, error_model="numpy")
 def _head_on(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> bool:
     """Let the next end be the one that steps go to, if there is one that lies ahead."""
-    place = flight.end[lane] + 1
-    if place == work.ends.shape[1]:
-        return False
-    size = work.ends[sample, place] - work.ends[sample, place - 1]
-    flight.end[lane] = place
-    flight.frame[END, lane] = work.ends[sample, place]
-    if plan.rules.uniform:
-        flight.frame[PROPOSED, lane] = size
-    return size > 0.0
+    for place in range(flight.end[lane] + 1, work.ends.shape[1]):
+        size = work.ends[sample, place] - work.ends[sample, place - 1]
+        if size > 0.0:
+            flight.end[lane] = place
+            flight.frame[END, lane] = work.ends[sample, place]
+            if plan.rules.uniform:
+                flight.frame[PROPOSED, lane] = size
+            return True
+    return False
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
@@ -281,21 +283,21 @@ def _leave(plan: Plan, work: Work, flight: Flight, lane: int) -> None:
     frame, sample = flight.frame, flight.sample[lane]
     attempts, time = int(frame[COUNT, lane]), frame[TIME, lane]
     kind = 0
-    if time != frame[END, lane]:
-        kind = _failure(plan.rules, work, flight, lane, sample)
+    if time == frame[END, lane] and not _head_on(plan, work, flight, lane, sample):
+        for index in range(work.y0.shape[1]):
+            work.states[sample, -1, index] = frame[STATE + index, lane]
+    else:
+        if not plan.rules.uniform:
+            kind = _failure(plan.rules, work, flight, lane, sample)
         if kind == 0:
             return
         work.failed_at[sample] = time
         work.failed_step[sample] = frame[PROPOSED, lane]
         work.states[sample, flight.output[lane] :] = np.nan
         frame[END, lane] = time
-    elif _head_on(plan, work, flight, lane, sample):
-        return
-    else:
-        for index in range(work.y0.shape[1]):
-            work.states[sample, -1, index] = frame[STATE + index, lane]
     work.failure[sample] = kind
     work.attempts[sample] = attempts
+    work.extra_calls[sample] += int(frame[CALLS, lane])
     flight.sample[lane] = IDLE
     # what an idle lane does is of no interest, and costs least where it stands still
     frame[NEXT, lane], frame[PROPOSED, lane] = np.inf, 0.0
@@ -328,6 +330,7 @@ def give_up(work: Work, flight: Flight) -> None:
         work.failure[sample] = OUT_OF_TIME
         work.failed_at[sample], work.failed_step[sample] = flight.frame[TIME, lane], flight.frame[PROPOSED, lane]
         work.attempts[sample] = flight.frame[COUNT, lane]
+        work.extra_calls[sample] += int(flight.frame[CALLS, lane])
         work.states[sample, flight.output[lane] :] = np.nan
     waiting = slice(*flight.queue)
     work.failure[waiting] = OUT_OF_TIME

@@ -9,8 +9,10 @@ TIME, PROPOSED, END, START, SIZE, BROKEN, ATOL, RTOL, MAX_STEP = range(9)
 NEXT = 9  # time that is asked for, the last one aside
 COUNT, MOST = 10, 11  # attempts, and how many there may be
 SHORTEST = 12  # step that moves any time of the span
-MEMORY = 13  # of the controller, two rows
-STATE = 15
+CALLS = 13  # of the field in iterations
+ITERATION = 14  # atol and rtol of what iterations leave, two rows
+MEMORY = 16  # of the controller, two rows
+STATE = 18
 # the rows that an attempt leaves in the log; the size is negative where it was rejected
 LOGGED_TIME, LOGGED_SIZE, LOGGED_ERROR, LOGGED_STIFFNESS, LOGGED = range(5)
 

@@ -12,21 +12,14 @@ from typing import NamedTuple
 from llvmlite import ir
 
 from limitlab.solvers.methods.rosenbrock import Rosenbrock
-from limitlab.solvers.native.arithmetic import Lanes
-from limitlab.solvers.native.stages import Attempted, Position, Slope, Vectors, moved, times
-
-
-class Linear(NamedTuple):
-    """df/dy, row by row, and df/dt."""
-
-    jacobian: list[Vectors]
-    in_time: Vectors
+from limitlab.solvers.native.arithmetic import EVERYWHERE, Lanes
+from limitlab.solvers.native.stages import Around, Attempted, Position, Vectors, moved, times
 
 
 class Factors(NamedTuple):
     """L and U of each lane, in one matrix, and the inverses of the pivots.
 
-    larger: where rows changed places, by column and row. regular: which lanes have finite pivots.
+    larger: where rows changed places, by column and row. regular: which lanes have no pivot of zero.
     """
 
     rows: list[Vectors]
@@ -35,10 +28,11 @@ class Factors(NamedTuple):
     regular: ir.Value
 
 
-def rosenbrock(method: Rosenbrock, lanes: Lanes, slope_at: Slope, linear: Linear, step: Position) -> Attempted:
+def rosenbrock(method: Rosenbrock, lanes: Lanes, around: Around, step: Position) -> Attempted:
     """The stages of a table."""
-    table, (t, h, y, slope) = method.table, step
-    factors = factorized(lanes, _matrix(lanes, linear.jacobian, h, 1.0 / table.gamma))
+    table, slope_at, linear, (t, h, y, slope) = method.table, around.slope_at, around.linear, step
+    assert linear is not None
+    factors = factorized(lanes, shifted(lanes, linear.jacobian, h, 1.0 / table.gamma))
     bend = times(lanes, lanes.square(h), linear.in_time)
     stages: list[Vectors] = []
     for stage in range(table.stages):
@@ -52,7 +46,7 @@ def rosenbrock(method: Rosenbrock, lanes: Lanes, slope_at: Slope, linear: Linear
     error = moved(lanes, [None] * len(y), table.error, stages)
     if not table.ends_at_last_stage:
         slope = slope_at(lanes.add(t, h), end)
-    return Attempted(end, slope, (error,), tuple(stages), _stiff_pair(lanes, linear.jacobian), factors.regular)
+    return Attempted(end, slope, (error,), tuple(stages), stiff_pair(lanes, linear.jacobian), factors.regular)
 
 
 def factorized(lanes: Lanes, matrix: list[Vectors]) -> Factors:
@@ -60,7 +54,7 @@ def factorized(lanes: Lanes, matrix: list[Vectors]) -> Factors:
     size, rows = len(matrix), [list(row) for row in matrix]
     larger: dict[tuple[int, int], ir.Value] = {}
     inverses: Vectors = []
-    regular = lanes.at_most(lanes.number(0.0), lanes.number(0.0))
+    regular: ir.Value = EVERYWHERE
     for column in range(size):
         for row in range(column + 1, size):
             swap = lanes.is_less(lanes.absolute(rows[column][column]), lanes.absolute(rows[row][column]))
@@ -68,8 +62,9 @@ def factorized(lanes: Lanes, matrix: list[Vectors]) -> Factors:
             pairs = [_swapped(lanes, swap, *pair) for pair in zip(rows[column], rows[row], strict=True)]
             rows[column], rows[row] = ([pair[part] for pair in pairs] for part in (0, 1))
         inverses.append(lanes.divide(lanes.number(1.0), rows[column][column]))
-        finite = lanes.is_less(lanes.absolute(inverses[-1]), lanes.number(math.inf))
-        regular = lanes.builder.and_(regular, finite)
+        # a pivot that is no number is none that is zero
+        found = lanes.builder.fcmp_unordered("!=", lanes.absolute(inverses[-1]), lanes.number(math.inf))
+        regular = lanes.builder.and_(regular, found)
         for row in range(column + 1, size):
             factor = lanes.multiply(rows[row][column], inverses[-1])
             rows[row][column] = factor
@@ -97,15 +92,15 @@ def _swapped(lanes: Lanes, swap: ir.Value, above: ir.Value, below: ir.Value) -> 
     return lanes.select(swap, below, above), lanes.select(swap, above, below)
 
 
-def _matrix(lanes: Lanes, jacobian: list[Vectors], h: ir.Value, diagonal: float) -> list[Vectors]:
-    """I / gamma - h J."""
+def shifted(lanes: Lanes, jacobian: list[Vectors], h: ir.Value, diagonal: float) -> list[Vectors]:
+    """diagonal I - h J."""
     matrix = [[lanes.negate(lanes.multiply(h, entry)) for entry in row] for row in jacobian]
     for index, row in enumerate(matrix):
         row[index] = lanes.add(row[index], lanes.number(diagonal))
     return matrix
 
 
-def _stiff_pair(lanes: Lanes, jacobian: list[Vectors]) -> tuple[Vectors, Vectors]:
+def stiff_pair(lanes: Lanes, jacobian: list[Vectors]) -> tuple[Vectors, Vectors]:
     """Two steps of the power method from a fixed start, as in `limitlab.solvers.methods.jacobians.stiff_vectors`."""
     start = [math.cos((index + 1.0) ** 2) for index in range(len(jacobian))]
     state = [lanes.combined(None, start, row) for row in jacobian]

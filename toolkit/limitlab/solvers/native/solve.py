@@ -35,7 +35,7 @@ from limitlab.solvers.native.driver import (
     march,
     prepare,
 )
-from limitlab.solvers.native.frame import ATOL, LOGGED, MAX_STEP, RTOL
+from limitlab.solvers.native.frame import ATOL, ITERATION, LOGGED, MAX_STEP, RTOL
 from limitlab.solvers.native.log import LaneLog, Part, Unordered
 from limitlab.solvers.native.machine import FEWEST_A_THREAD, MOST_RECIPES, Machine, compiled
 from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
@@ -60,25 +60,30 @@ def made(recipe: Recipe) -> Made:
     """The code of a recipe, made once."""
     machine, frame = compiled(attempt_module(recipe)), recipe.frame
     begin, advance, extend, look = (machine.addresses[name] for name in ("begin", "advance", "extend", "look"))
-    extra = len(recipe.extra_stages)
-    code = Code(begin, advance, extend, look, frame.slope, frame.first_inside, frame.first_given, extra)
+    code = Code(begin, advance, extend, look, frame.slope, frame.first_inside, frame.first_given, recipe.extra_calls)
     return Made(code, machine)
 
 
 def solve_natively(
-    order: Order, y0: Float[Tensor, "batch state"], times: Float[Tensor, "batch time"], control: Control
+    order: Order,
+    y0: Float[Tensor, "batch state"],
+    times: Float[Tensor, "batch time"],
+    control: Control,
+    stops: Float[Tensor, "batch stops"] | None = None,
 ) -> Outcome:
     """The march of an order from y0 over increasing times, in double precision on the CPU.
 
+    stops: increasing times of the span that steps have to end at.
     Raises InvalidArgument where the field is not finite at y0.
     """
     recipe, batch = order.recipe, len(y0)
     # held: the code lives as long as its machine
     held = made(recipe)
-    work, plan = _work(order, y0, times, control), Plan(held.code, _rules(recipe, y0, control))
+    work = _work(order, y0, times, _ends(times, control, stops), control)
+    plan = Plan(held.code, _rules(recipe, y0, control))
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     bounds = [batch * part // threads for part in range(threads + 1)]
-    flights = [_flight(recipe, part, control) for part in pairwise(bounds)]
+    flights = [_flight(order, part, control) for part in pairwise(bounds)]
     logs: list[list[np.ndarray]] = [[] for _ in flights]
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         on_all = map if pool is None else pool.map
@@ -96,7 +101,7 @@ def solve_natively(
                 log.append(block)
     parts = [Part(*part, log) for part, log in zip(pairwise(bounds), logs, strict=True)]
     attempts, method = work.attempts, recipe.method
-    calls = (1 if control.first_step or recipe.uniform else 2) + method.calls * attempts + work.extra_calls
+    calls = (1 if control.first_step or recipe.uniform else 2) + recipe.calls * attempts + work.extra_calls
     costs = (calls, method.jacobians * attempts, method.factorizations * attempts)
     return Outcome(
         torch.from_numpy(work.states),
@@ -116,17 +121,21 @@ def _rounds(plan: Plan, work: Work, flight: Flight) -> np.ndarray:
     return log[:count] if 2 * count > most else log[:count].copy()
 
 
-def _work(order: Order, y0: Tensor, times: Tensor, control: Control) -> Work:
+def _ends(times: Tensor, control: Control, stops: Tensor | None) -> Tensor:
+    """The start, and the times that steps have to end at."""
+    start, end = times[:, :1], times[:, -1:]
+    if control.step_size is not None:
+        return uniform_grid(start, end, control.step_size, stops)
+    return torch.cat([start, end] if stops is None else [start, stops, end], 1)
+
+
+def _work(order: Order, y0: Tensor, times: Tensor, ends: Tensor, control: Control) -> Work:
     batch, size = y0.shape
     numbers = np.empty((len(order.given), batch))
     for index, value in enumerate(order.given):
         numbers[index] = value.detach().numpy() if isinstance(value, Tensor) else value
     first = np.full(batch, math.nan if control.first_step is None else control.first_step)
     states = np.empty((batch, times.shape[1], size))
-    first_and_last = times[:, :1], times[:, -1:]
-    ends = (
-        torch.cat(first_and_last, 1) if control.step_size is None else uniform_grid(*first_and_last, control.step_size)
-    )
     states[:, 0] = y0.detach().numpy()
     attempts, begun_round, begun_lane, extra_calls = np.zeros((4, batch), dtype=np.int64)
     return Work(
@@ -154,12 +163,14 @@ def _rules(recipe: Recipe, y0: Tensor, control: Control) -> Rules:
     return Rules(math.log(recipe.limit), control.max_steps, most, recipe.uniform)
 
 
-def _flight(recipe: Recipe, part: tuple[int, int], control: Control) -> Flight:
+def _flight(order: Order, part: tuple[int, int], control: Control) -> Flight:
     """Empty lanes, and a part of the samples in the queue."""
+    recipe = order.recipe
     frame = np.zeros((recipe.frame.rows, WIDTH))
     # the mean's root of n and the safety factor, as in `Control.limits`
     scale = recipe.frame.components**0.5 / recipe.limit
     frame[ATOL], frame[RTOL] = control.atol * scale, control.rtol * scale
+    frame[ITERATION], frame[ITERATION + 1] = order.iteration
     if control.max_step is not None:
         frame[MAX_STEP] = control.max_step
     idle = np.full(WIDTH, IDLE, dtype=np.int64)

@@ -23,11 +23,27 @@ class Position(NamedTuple):
     slope: Vectors
 
 
+class Linear(NamedTuple):
+    """df/dy, row by row, and df/dt."""
+
+    jacobian: list[Vectors]
+    in_time: Vectors
+
+
+class Around(NamedTuple):
+    """What a method asks for: the slope anywhere, its linearisation where the step starts if the method takes one, and
+    atol and rtol of what iterations leave."""
+
+    slope_at: Slope
+    linear: Linear | None
+    iteration: tuple[ir.Value, ir.Value]
+
+
 class Attempted(NamedTuple):
     """What a method makes of a step: the end, its slope, local errors, and increments of the continuous extension.
 
     stiff_pair: differences of slopes and of states, whose norms' quotient estimates the stiffness. solved: the lanes
-    whose linear systems could be solved.
+    whose equations could be solved. calls: of the field, where they differ from lane to lane.
     """
 
     end: Vectors
@@ -36,11 +52,12 @@ class Attempted(NamedTuple):
     increments: tuple[Vectors, ...]
     stiff_pair: tuple[Vectors, Vectors] | None = None
     solved: ir.Value | None = None
+    calls: ir.Value | None = None
 
 
-def explicit(method: ExplicitMethod, lanes: Lanes, slope_at: Slope, step: Position) -> Attempted:
+def explicit(method: ExplicitMethod, lanes: Lanes, around: Around, step: Position) -> Attempted:
     """The stages of a tableau."""
-    table, (t, h, y, slope) = method.tableau, step
+    table, slope_at, (t, h, y, slope) = method.tableau, around.slope_at, step
     slopes, increments, at = [slope], [times(lanes, h, slope)], y
     for node, row in zip(table.c[1:], table.a, strict=True):
         at = moved(lanes, y, row, increments)

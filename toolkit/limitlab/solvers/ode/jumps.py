@@ -92,8 +92,20 @@ def insides(
     margin = UNITS * torch.finfo(dtype).eps * (middle.abs() + 0.5 * h.abs())
     # a step of size zero, or of a few units, has nothing but its middle
     share = (margin / (0.5 * h.abs()).clamp_min(torch.finfo(dtype).tiny)).clamp_max(1.0).to(dtype)
-    return [partial(_drawn, field, *step) for step in zip(middle.split(1, 1), share.split(1, 1), strict=True)]
+    return [_Inside(field, *step) for step in zip(middle.split(1, 1), share.split(1, 1), strict=True)]
 
 
-def _drawn(field: VectorField, middle: Tensor, share: Tensor, t: Tensor, y: Tensor) -> Tensor:
-    return field(torch.lerp(t, middle, share), y)
+@dataclass(frozen=True, eq=False)
+class _Inside:
+    """A field whose times are drawn towards the middle of a step by a share of the way."""
+
+    field: VectorField
+    middle: Float[Tensor, "batch 1"]
+    share: Float[Tensor, "batch 1"]
+
+    def drawn(self, t: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch 1"]:
+        """The time inside that stands for t."""
+        return torch.lerp(t, self.middle, self.share)
+
+    def __call__(self, t: Tensor, y: Tensor) -> Tensor:
+        return self.field(self.drawn(t), y)

@@ -123,9 +123,9 @@ def solve_ode(
         raise InvalidArgument("compile=True takes no events: their roots are looked for step by step")
     if compile and log_states:
         raise InvalidArgument("compile=True has no log_states: a compiled loop gives no state out between its steps")
-    wish = Wish(field, chosen, settings, flat, sign, torch_alone=_torch_alone(
-        layout, clock, jacobian, compile=compile, events=bool(events), stops=stops is not None,
-        shared_steps=shared_steps, log_states=log_states,
+    moments = None if stops is None else _read_stops(stops, times, clock)
+    wish = Wish(field, chosen, settings, flat, sign, stops=moments, torch_alone=_torch_alone(
+        layout, clock, jacobian, compile=compile, events=bool(events), shared_steps=shared_steps, log_states=log_states,
     ))  # fmt: skip
     outcome = None if backend == "torch" else _natively(wish, times, backend)
     made_by = "torch" if outcome is None else "native"
@@ -135,10 +135,10 @@ def solve_ode(
         require_derivatives(chosen, flat_field, times, flat)
         march = March(
             flat_field,
-            chosen if stops is None else one_sided(chosen),
+            chosen if moments is None else one_sided(chosen),
             times,
             settings,
-            stops=None if stops is None else _read_stops(stops, times, clock),
+            stops=moments,
             events=tuple(replace(event, function=_flat_event(event, layout, clock)) for event in events),
             taped_events=torch.is_grad_enabled(),
             compile=compile,
@@ -181,7 +181,7 @@ def _natively(wish: Wish, times: Float[Tensor, "batch time"], backend: str) -> O
     # numba takes half a second to load
     from limitlab.solvers.native.solve import solve_natively
 
-    return solve_natively(order, wish.state, times, wish.control)
+    return solve_natively(order, wish.state, times, wish.control, wish.stops)
 
 
 def _marched(march: March, flat: Tensor, slope: Tensor, gradient: Gradient, field: Callable[..., Any]) -> Outcome:
