@@ -22,7 +22,6 @@ from limitlab.problems.ode.odebench.benchmark import odebench
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
 from limitlab.problems.pde import (
-    conservation,
     drum,
     elliptic,
     helmholtz,
@@ -31,6 +30,7 @@ from limitlab.problems.pde import (
     sorption,
     system_catalogue,
 )
+from limitlab.problems.pde.flows import conservation, smoke
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
@@ -75,6 +75,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     helmholtz.PROBLEMS,
     navier_stokes.PROBLEMS,
     conservation.PROBLEMS,
+    smoke.PROBLEMS,
     drum.PROBLEMS,
     sorption.PROBLEMS,
     growth.PROBLEMS,

@@ -1,0 +1,1 @@
+"""Flows of several fields between walls: conservation laws with shocks, and smoke in a box."""
