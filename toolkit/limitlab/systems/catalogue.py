@@ -120,7 +120,7 @@ SYSTEMS: tuple[System, ...] = (
     System(20, "sinenet", "SineNet", "operators", Paper(
         "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
         "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507"),
-        experiments=("shift_sinenet", "turbulence_sinenet"),
+        experiments=("shift_sinenet", "turbulence_sinenet", "smoke_sinenet", "water_sinenet", "gas_sinenet"),
         notebooks=("operators/06-waves-of-u-nets.ipynb",),
         remark="on turbulence, where two waves pay at one seed in two; the paper's flows and size are to come"),
     System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
