@@ -152,6 +152,7 @@ RUNS = {
     "navier_stokes_patches": Run("navier_stokes_patches", {"twins": ("isolated_2", "zeros_2", "both_2", "padded_2")}),
     "shift_sinenet": Run("shift_sinenet"),
     "turbulence_sinenet": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves")}),
+    "turbulence_far": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves"), "interval": 0.8}),
 }
 
 
@@ -260,6 +261,12 @@ ASKED: dict[str, Sequence[tuple[str, Reading, str, str]]] = {
         ("1 wave, 6 points over 2", over("relative_l2", "waves-1/shift-6", "waves-1/shift-2"), ">= 3", "20"),
     ),
     "turbulence_sinenet": (
+        ("step 5 of rollouts, 2 waves over 1", over("rollout_l2", "two_waves", "one_wave", step=5), "<= 0.9", "20"),
+        ("one step, 2 waves over 1", over("relative_l2", "two_waves", "one_wave"), "<= 1", "20"),
+        ("one step, 2 waves over persistence", over("relative_l2", "two_waves", "persistence"), "<= 0.4", "20"),
+    ),
+    # twice as far apart, frames move by more points than one wave reaches
+    "turbulence_far": (
         ("step 5 of rollouts, 2 waves over 1", over("rollout_l2", "two_waves", "one_wave", step=5), "<= 0.9", "20"),
         ("one step, 2 waves over 1", over("relative_l2", "two_waves", "one_wave"), "<= 1", "20"),
         ("one step, 2 waves over persistence", over("relative_l2", "two_waves", "persistence"), "<= 0.4", "20"),

@@ -178,6 +178,7 @@ def test_every_problem_of_the_catalogue_has_a_residual_or_a_reason():
         "shallow_water",
         "dam_break",
         "compressible",
+        "buoyant_smoke",
         "wave_medium",
         "lid_driven_cavity",
     }

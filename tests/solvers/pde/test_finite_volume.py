@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.problems.pde.conservation import Euler, ShallowWater
+from limitlab.problems.pde.flows.conservation import Euler, ShallowWater
 from limitlab.solvers.failures import SolutionBlewUp
 from limitlab.solvers.pde.finite_volume import integrate_finite_volumes, rate_of_change
 from limitlab.spaces.grid import Grid

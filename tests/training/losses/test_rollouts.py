@@ -123,3 +123,32 @@ def test_what_cannot_be_is_refused():
         rollout_loss("l3", GRID)
     with pytest.raises(InvalidArgument, match="batch, time, channel, x, y"):
         rollout_errors("l2", frames(2, 3, 8, 8), frames(2, 3, 8, 8), GRID)
+
+
+@pytest.mark.parametrize("kind", ["l2", "h1"])
+def test_a_field_at_rest_does_not_explode_and_the_others_are_measured_as_before(kind):
+    """Water starts at rest: its momentum is nothing, and errors against it are errors against a tenth of the usual."""
+    truth = frames(2, 3, 2, 8, 8)
+    truth[0, 0, 1] = 0.0
+    truth[1, 2, 1] *= 1e-9
+    deviations = truth.std((0, 1, 3, 4))
+    wrong = truth + 0.01 * deviations.reshape(2, 1, 1)
+    plain = rollout_errors(kind, wrong, truth, GRID)
+    errors = rollout_errors(kind, wrong, truth, GRID, deviations=deviations)
+    still = torch.zeros(2, 3, 2, dtype=torch.bool)
+    still[0, 0, 1] = still[1, 2, 1] = True
+    assert plain[0, 0, 1] == torch.inf
+    assert plain[1, 2, 1] > 1e5
+    assert torch.equal(errors[~still], plain[~still])
+    # a hundredth of the deviation, in a constant, over a tenth of it
+    assert torch.allclose(errors[still], torch.full((2,), 0.1, dtype=torch.float64), rtol=1e-6)
+    pairs = {"input": truth[:, 0], "target": truth[:, :1]}
+    (loss,) = rollout_loss(kind, GRID, deviations=deviations)(Gain(1.1, channels=2), pairs).values()
+    assert loss.item() == pytest.approx(0.1 * 3 / 4)
+
+
+def test_the_size_of_the_box_does_not_change_what_counts_as_small():
+    truth, deviations = torch.zeros(1, 1, 1, 8, 8).double(), torch.ones(1)
+    for length in (1.0, 32.0):
+        grid = Grid.uniform((8, 8), lengths=length)
+        assert float(rollout_errors("l2", truth + 1, truth, grid, deviations=deviations)) == pytest.approx(10.0)

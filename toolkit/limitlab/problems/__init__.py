@@ -22,7 +22,6 @@ from limitlab.problems.ode.odebench.benchmark import odebench
 from limitlab.problems.ode.problem import ODEProblem
 from limitlab.problems.ode.prose_families import prose_family, prose_rules
 from limitlab.problems.pde import (
-    conservation,
     drum,
     elliptic,
     helmholtz,
@@ -31,7 +30,7 @@ from limitlab.problems.pde import (
     sorption,
     system_catalogue,
 )
-from limitlab.problems.pde.enclosed import cavity
+from limitlab.problems.pde.flows import cavity, conservation, smoke
 from limitlab.problems.pde.laws import FourierLaw, GaussianLaw, TextLaw
 from limitlab.problems.pde.problem import PDEProblem
 from limitlab.problems.sde import catalogue as sde_catalogue
@@ -77,6 +76,7 @@ _TABLES: tuple[tuple[Problem, ...], ...] = (
     navier_stokes.PROBLEMS,
     cavity.PROBLEMS,
     conservation.PROBLEMS,
+    smoke.PROBLEMS,
     drum.PROBLEMS,
     sorption.PROBLEMS,
     growth.PROBLEMS,

@@ -80,27 +80,35 @@ def relative_lp(
     target: Float[Tensor, "batch channel *grid"],
     grid: Grid,
     p: float = 2.0,
+    *,
+    floor: float | Float[Tensor, " batch"] = 0.0,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_p / ||target||_p of every sample.
+    """||prediction - target||_p / max(||target||_p, floor) of every sample.
+
+    floor: a norm, such that an error against nearly nothing is no large one.
 
     >>> u = torch.ones(1, 1, 8)
     >>> ll.spaces.relative_lp(1.5 * u, u, ll.spaces.Grid.uniform(8), p=1.0).tolist()
     [0.5]
     """
     _require_same(prediction, target)
-    return lp_norm(prediction - target, grid, p) / lp_norm(target, grid, p)
+    return lp_norm(prediction - target, grid, p) / _at_least(floor, lp_norm(target, grid, p))
 
 
 def relative_l2(
-    prediction: Float[Tensor, "batch channel *grid"], target: Float[Tensor, "batch channel *grid"], grid: Grid
+    prediction: Float[Tensor, "batch channel *grid"],
+    target: Float[Tensor, "batch channel *grid"],
+    grid: Grid,
+    *,
+    floor: float | Float[Tensor, " batch"] = 0.0,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_2 / ||target||_2 of every sample.
+    """||prediction - target||_2 / max(||target||_2, floor) of every sample.
 
     >>> u = torch.ones(1, 1, 8)
     >>> ll.spaces.relative_l2(1.5 * u, u, ll.spaces.Grid.uniform(8)).tolist()
     [0.5]
     """
-    return relative_lp(prediction, target, grid, 2.0)
+    return relative_lp(prediction, target, grid, 2.0, floor=floor)
 
 
 def relative_sobolev(
@@ -109,15 +117,21 @@ def relative_sobolev(
     grid: Grid,
     s: float = 1.0,
     method: DerivativeMethod | None = None,
+    *,
+    floor: float | Float[Tensor, " batch"] = 0.0,
 ) -> Float[Tensor, " batch"]:
-    """||prediction - target||_Hs / ||target||_Hs of every sample.
+    """||prediction - target||_Hs / max(||target||_Hs, floor) of every sample.
 
     >>> u = torch.ones(1, 1, 8)
     >>> ll.spaces.relative_sobolev(1.5 * u, u, ll.spaces.Grid.uniform(8)).tolist()
     [0.5]
     """
     _require_same(prediction, target)
-    return sobolev_norm(prediction - target, grid, s, method) / sobolev_norm(target, grid, s, method)
+    return sobolev_norm(prediction - target, grid, s, method) / _at_least(floor, sobolev_norm(target, grid, s, method))
+
+
+def _at_least(floor: float | Tensor, norm: Tensor) -> Tensor:
+    return torch.maximum(norm, torch.as_tensor(floor).to(norm))
 
 
 def _require_same(prediction: Tensor, target: Tensor) -> None:

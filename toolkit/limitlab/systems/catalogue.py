@@ -119,9 +119,9 @@ SYSTEMS: tuple[System, ...] = (
     System(20, "sinenet", "SineNet", "operators", Paper(
         "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
         "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507"),
-        experiments=("shift_sinenet", "turbulence_sinenet"),
+        experiments=("shift_sinenet", "turbulence_sinenet", "smoke_sinenet", "water_sinenet", "gas_sinenet"),
         notebooks=("operators/06-waves-of-u-nets.ipynb",),
-        remark="on turbulence, where two waves pay at one seed in two; the paper's flows and size are to come"),
+        remark="on flows two waves pay at one seed in two; the runs of the paper's size on a GPU are to come"),
     System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
         "The Price of Freedom: Exploring Expressivity and Runtime Tradeoffs in Equivariant Tensor Products",
         "Xie, Daigavane, Kotak, Smidt", "ICML", 2025, "2506.13523")),

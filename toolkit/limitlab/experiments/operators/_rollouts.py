@@ -130,11 +130,17 @@ def prepare_rollouts(
     )
     test = {n: view("test", n) for n in sorted(set(settings.test_resolutions))}
     training_set = Batches(pairs, grid, size=settings.batch_size, seed=settings.seed)
-    loss = rollout_loss(settings.loss, grid, steps=settings.unrolled, pushed=settings.pushed)
+    deviations = deviations_of(task)
+    loss = rollout_loss(settings.loss, grid, steps=settings.unrolled, pushed=settings.pushed, deviations=deviations)
     data = OperatorData(problem, train, test, task, training_set, loss)
     rows = (*(OPERATORS[name] for name in settings.models), *beside)
     measure = partial(measure_rollouts, data=data, settings=settings)
     return Prepared(tuple(trial_of(row, settings, data) for row in rows), lambda model, fresh: measure(model), data)
+
+
+def deviations_of(task: Task) -> Float[Tensor, " channel"] | None:
+    """Deviations of the fields in training, of which errors need a part where some field is at rest; None for one."""
+    return task.statistics[1].std if task.out_channels > 1 else None
 
 
 def problem_of(data: OperatorData) -> PDEProblem:
@@ -177,7 +183,8 @@ def measure_rollouts(model: nn.Module, data: OperatorData, settings: RolloutSett
         for name, steps in (("relative_l2", 1), ("rollout_l2", settings.rollout)):
             # in double, as all errors are
             made, true = (part.double() for part in rollouts_of(model, dataset, history=settings.history, steps=steps))
-            errors = rollout_errors("l2", made.flatten(0, 1), true.flatten(0, 1), grid).mean(2)
+            flat, deviations = (made.flatten(0, 1), true.flatten(0, 1)), deviations_of(data.task)
+            errors = rollout_errors("l2", *flat, grid, deviations=deviations).mean(2)
             measured[name] = rearrange(errors, "(sample start) step -> sample start step", sample=len(made))
         row = labelled(
             relative_l2=("sample", measured["relative_l2"].mean((1, 2)), "relative L2 error after one step"),

@@ -298,11 +298,18 @@ class EvolvingFields(PDEProblem):
         parts = []
         for start in range(first, first + samples, chunk):
             state = self.initial.sample(fine, min(chunk, first + samples - start), seed, start, self.values)
+            state = self.first_frame(state, fine, start)
             parts.append(self.integrate(state, fine, self.times, resolution=grid.shape[0], first=start))
         arrays = dict(zip(self.names, torch.cat(parts).unbind(2), strict=True))
         solver, dt = self.solver()
         size = fine.shape[0]
         return self.label(arrays, grid, seed=seed, first=first, solver=solver, solver_resolution=size, dt=dt)
+
+    def first_frame(
+        self, initial: Float[Tensor, "batch field *points"], grid: Grid, first: int
+    ) -> Float[Tensor, "batch field *points"]:
+        """What trajectories begin with, of the values that the law draws: the same, unless a problem lets time pass."""
+        return initial
 
     def residual_of(self, grid: Grid, *, time: Float[Tensor, " time"] | None = None, **fields: Tensor) -> Tensor:
         """The residual of the target's own equation, of fields (batch, time, x[, y]); `residuals_of` has them all."""

@@ -2,6 +2,9 @@
 
     u_{t+1} = model(u_{t-h+1}, .., u_t),       L = mean over samples, frames and channels of ||u - v|| / ||v||
 
+Of several fields some are nearly zero in some frames, such as the momentum of water at rest: given the deviations of
+the fields, an error is relative to max(||v||, ||deviation||/10), which of all other frames is ||v||.
+
 | loss | steps | pushed | the state at which the gradient begins |
 |---|---|---|---|
 | one step | 1 | 0 | the data's |
@@ -14,17 +17,21 @@ Chen, Bali & Thuerey, How temporal unrolling supports neural physics simulators 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, unknown_name
 from limitlab.spaces.grid import Grid
 from limitlab.training.losses.relative import LOSSES, Loss
+
+SMALLEST = 0.1
+"""Share of a channel's deviation below which a frame of it counts as no smaller."""
 
 
 def rollout(
@@ -51,8 +58,12 @@ def rollout_errors(
     prediction: Float[Tensor, "batch time channel *grid"],
     target: Float[Tensor, "batch time channel *grid"],
     grid: Grid,
+    *,
+    deviations: Float[Tensor, " channel"] | None = None,
 ) -> Float[Tensor, "batch time channel"]:
     """The relative error of every frame and channel, "l2" or "h1". Raises UnknownName, InvalidArgument.
+
+    deviations: of the channels, of which a frame's norm counts as a tenth at least; left out, it is what it is.
 
     >>> frames = torch.rand(2, 3, 1, 8)
     >>> ll.training.rollout_errors("l2", 1.5 * frames, frames, ll.spaces.Grid.uniform(8)).flatten()[0]
@@ -69,14 +80,21 @@ def rollout_errors(
     resolution = tuple(target.shape[3:])
     here = grid if resolution == grid.shape else grid.at(resolution)
     made, true = (rearrange(frames, "b t c ... -> (b t c) 1 ...") for frames in (prediction, target))
-    return rearrange(LOSSES[kind][1](made, true, here), "(b t c) -> b t c", b=batch, t=time)
+    floor: float | Tensor = 0.0
+    if deviations is not None:
+        # the norm of a field that is as large everywhere
+        floor = SMALLEST * math.sqrt(math.prod(grid.lengths)) * repeat(deviations, "c -> (b t c)", b=batch, t=time)
+    return rearrange(LOSSES[kind][1](made, true, here, floor=floor), "(b t c) -> b t c", b=batch, t=time)
 
 
-def rollout_loss(kind: str, grid: Grid, *, steps: int = 1, pushed: int = 0) -> Loss:
+def rollout_loss(
+    kind: str, grid: Grid, *, steps: int = 1, pushed: int = 0, deviations: Float[Tensor, " channel"] | None = None
+) -> Loss:
     """loss(model, batch) -> {"relative_l2": mean relative error} ("l2"; {"relative_h1": ..} for "h1") of a rollout.
 
     batch: `input` and `target` of `data.windows` with steps + pushed frames. pushed: steps that the model makes first,
-    without gradient. With one step and none pushed it is the loss of one step. Raises UnknownName, InvalidArgument.
+    without gradient. With one step and none pushed it is the loss of one step. deviations: of the channels, as
+    `rollout_errors` takes them. Raises UnknownName, InvalidArgument.
 
     >>> loss = ll.training.rollout_loss("l2", ll.spaces.Grid.uniform((16,), dimension=1), steps=3, pushed=1)
     >>> batch = ll.data.windows(torch.rand(4, 6, 1, 16), steps=4)
@@ -96,7 +114,8 @@ def rollout_loss(kind: str, grid: Grid, *, steps: int = 1, pushed: int = 0) -> L
             with torch.no_grad():
                 frames = rearrange(rollout(model, u, pushed), "b t c ... -> b (t c) ...")
             u = torch.cat([u, frames], dim=1)[:, -u.shape[1] :]
-        errors = rollout_errors(kind, rollout(model, u, steps), target[:, pushed:], grid)
+        made = rollout(model, u, steps)
+        errors = rollout_errors(kind, made, target[:, pushed:], grid, deviations=deviations)
         return {LOSSES[kind][0]: errors.mean()}
 
     return loss

@@ -30,7 +30,7 @@ from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
 from limitlab.operators import FNO, LordNet, Persistence, QuadraticLordNet, UNet, count_parameters
-from limitlab.problems.pde.enclosed.cavity import RectangleLaw
+from limitlab.problems.pde.flows.cavity import RectangleLaw
 from limitlab.solvers.pde.staggered import Enclosure, potential_velocity, solve_step, step_residual
 from limitlab.spaces import Grid
 from limitlab.training import Pooled, Recipe, pool_batches, pool_loss

@@ -5,7 +5,7 @@ import torch
 
 from limitlab import experiments
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.operators.shift_sinenet import noise
+from limitlab.experiments.operators.waves.shift_sinenet import noise
 from limitlab.spaces import Grid
 
 

@@ -5,7 +5,7 @@ import torch
 
 from limitlab import experiments, operators
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.operators.turbulence_sinenet import CHAINS
+from limitlab.experiments.operators.waves._chains import CHAINS
 
 
 @pytest.fixture(scope="module")

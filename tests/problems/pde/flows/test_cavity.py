@@ -6,7 +6,7 @@ import torch
 
 from limitlab import problems
 from limitlab.errors import InvalidArgument
-from limitlab.problems.pde.enclosed.cavity import RectangleLaw
+from limitlab.problems.pde.flows.cavity import RectangleLaw
 
 CAVITY = problems.get("lid_driven_cavity", span=0.4, frames=5)
 

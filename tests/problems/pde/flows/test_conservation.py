@@ -6,7 +6,7 @@ import torch
 
 from limitlab.errors import InvalidArgument
 from limitlab.problems.compiled.periodic_terms import torch_function
-from limitlab.problems.pde.conservation import PROBLEMS
+from limitlab.problems.pde.flows.conservation import PROBLEMS
 from limitlab.solvers.pde.finite_volume import rate_of_change
 from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import spectral_derivative

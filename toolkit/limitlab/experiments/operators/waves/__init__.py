@@ -1,0 +1,1 @@
+"""Experiments on chains of waves: noise that is moved, and flows by their time steps."""

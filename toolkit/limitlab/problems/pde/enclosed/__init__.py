@@ -1,1 +1,0 @@
-"""Flows in boxes with walls, bodies and a lid."""
