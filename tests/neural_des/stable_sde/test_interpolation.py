@@ -75,11 +75,11 @@ def test_what_is_missing_of_the_target_has_no_term(whole, path):
     for filled in (0.0, 100.0):
         # what the missing values were does not matter; that they are left out does
         torch.manual_seed(0)
-        losses.append(float(interpolation(model_of(), {**batch, "target": gaps.nan_to_num(filled)})["bound"]))
+        losses.append(float(interpolation(model_of(), {**batch, "target": gaps.nan_to_num(filled)})["bound"].detach()))
     torch.manual_seed(0)
     loss = interpolation(model_of(), {**batch, "target": gaps})["bound"]
     assert loss.isfinite()
-    assert float(loss) < min(losses)
+    assert float(loss.detach()) < min(losses)
 
 
 @pytest.mark.parametrize("kind", ["lsde", "gsde"])
@@ -113,3 +113,5 @@ def test_sizes_that_make_no_sense_are_refused():
         model_of(references=1)
     with pytest.raises(InvalidArgument, match="std must be"):
         model_of(std=0.0)
+    with pytest.raises(InvalidArgument, match=r"interpolation trains a SeriesInterpolation.*Linear"):
+        interpolation(torch.nn.Linear(1, 1), {})

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from limitlab.errors import check_number
+from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.stable_sde.driven import path_of
 from limitlab.neural_des.stable_sde.dynamics import Architecture
 from limitlab.neural_des.stable_sde.learning import importance_bound
@@ -130,7 +130,7 @@ class SeriesInterpolation(Saved):
         return self.decode(self.law(path, noise=noise).mean, times)
 
 
-def interpolation(model: SeriesInterpolation, batch: Mapping[str, Any], draws: int = 5) -> dict[str, Tensor]:
+def interpolation(model: nn.Module, batch: Mapping[str, Any], draws: int = 5) -> dict[str, Tensor]:
     """The bound of several draws of u for "target" (batch, time, channel) at the times "at", NaN left out.
 
     batch: that of `PathBatches`, perhaps with "weight", of log q/p.
@@ -142,6 +142,9 @@ def interpolation(model: SeriesInterpolation, batch: Mapping[str, Any], draws: i
     >>> list(ll.neural_des.stable_sde.interpolation.interpolation(model, batches.batch(0)))
     ['bound']
     """
+    if not isinstance(model, SeriesInterpolation):
+        # several processes wrap the model, and average gradients of its forward pass only
+        raise InvalidArgument(f"interpolation trains a SeriesInterpolation, in one process; got {type(model).__name__}")
     target, at, law = batch["target"], batch["at"], model.law(path_of(batch))
     u = law.rsample((draws,))
     expected = model.decode(u.flatten(0, 1), at.repeat(draws, 1)).unflatten(0, (draws, -1))
