@@ -71,6 +71,16 @@ def over(metric: str, model: str, *rivals: str, **at: Any) -> Reading:
     return read
 
 
+def grown(metric: str, before: str, model: str) -> Reading:
+    """A metric of a model over another one of its own, which was measured before."""
+
+    def read(metrics: xr.Dataset) -> Measured:
+        now, then = mean(metrics, metric, model), mean(metrics, before, model)
+        return Measured(now / then, now, then)
+
+    return read
+
+
 def lead(metric: str, model: str, *rivals: str, **at: Any) -> Reading:
     """Ours less the largest of the rivals'."""
 
@@ -139,6 +149,7 @@ RUNS = {
     ),
     "digits_reduction": Run("digits_reduction"),
     "digits_ernode": Run("digits_ernode", {"ways": ("plain", "ernode", "unbiased", "biased")}),
+    "digits_that_stay_dear": Run("digits_ernode", {"ways": ("plain", "srnode", "initial")}),
     "darcy_mgno": Run("darcy_mgno", only={"operator": ("fno", "multigrid", "source", "one_grid")}),
     "darcy_tfno": Run("darcy_tfno", only={"operator": ("fno", "tucker", "narrow")}),
     "few_darcy_tfno": Run(
@@ -229,6 +240,11 @@ ASKED: dict[str, Sequence[tuple[str, Reading, str, str]]] = {
         ("calls, biased over plain", over("nfe", "biased", "plain"), "<= 0.6", "04"),
         ("accuracy less plain, unbiased", lead("accuracy", "unbiased", "plain"), ">= -0.035", "04"),
         ("accuracy less plain, biased", lead("accuracy", "biased", "plain"), ">= -0.035", "04"),
+    ),
+    "digits_that_stay_dear": (
+        ("calls, stiffness over plain", over("nfe", "srnode", "plain"), ">= 0.85", "03"),
+        ("calls, initial step over plain", over("nfe", "initial", "plain"), ">= 0.85", "04"),
+        ("calls of plain, after training over before", grown("nfe", "nfe_fresh", "plain"), ">= 1", "03"),
     ),
     "darcy_mgno": (
         ("error", value("relative_l2", "multigrid", "fno", resolution=32), "<= 0.075", "09"),

@@ -96,6 +96,7 @@ def test_figures_are_read_beside_the_best_rival(asked):
     assert asked.second_lead("error", ("ours", "good"), "better")(metrics).value == -1.0
     assert asked.off("error", "ours", 1.0)(metrics).value == 1.0
     assert asked.value("error", "ours")(metrics).baseline is None
+    assert asked.grown("error", "before", "ours")(metrics.assign(before=metrics["error"] + 2)).value == 0.5
 
 
 def test_only_what_is_as_fast_counts_within_a_share_of_the_time(asked):

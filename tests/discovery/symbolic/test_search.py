@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import sympy
+import torch
 
 from limitlab.discovery.symbolic import Engine, Expr, ParetoFront, Progress, SearchInterrupted, Units, engines, search
+from limitlab.discovery.symbolic.sparse.library import Library
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.interruption import interruptible
+from limitlab.solvers import solve_ode
 
 X = np.linspace(-1, 1, 30)
 Y = X**2 + X
@@ -37,6 +41,23 @@ def ask(**options):
 
 def texts(front):
     return [str(candidate.expr) for candidate in front]
+
+
+@pytest.mark.parametrize(("side", "law"), [(0, "y/(y + 1)"), (1, "-x/(x + 1)")])
+def test_both_right_sides_of_a_rational_equation_are_recovered(side, law):
+    """x' = y/(1 + y), y' = -x/(1 + x) along its trajectories: with constants to a hundredth the difference is zero."""
+    starts = torch.cartesian_prod(*(torch.linspace(0.5, 2.0, 4).double() for _ in range(2)))
+    field = lambda t, y: torch.stack([y[:, 1] / (1 + y[:, 1]), -y[:, 0] / (1 + y[:, 0])], 1)  # noqa: E731
+    points = solve_ode(field, starts, torch.linspace(0, 1, 9), rtol=1e-9, atol=1e-9).y.flatten(0, 1)
+    points, slopes = points.numpy(), field(0.0, points)[:, side].numpy()
+    front = search(points, slopes, names=("x", "y"), ops=("+", "-", "/"), engine="brute", evaluations=4000)
+    found = sympy.nsimplify(sympy.parse_expr(str(front.select("bic").expr)), rational=True)
+    rounded = found.replace(lambda e: e.is_Rational, lambda e: sympy.Rational(round(100 * e), 100))
+    assert sympy.simplify(rounded - sympy.parse_expr(law)) == 0
+    # no polynomial is the law
+    columns = Library(("x", "y"), 3).columns(points)
+    left = slopes - columns @ np.linalg.lstsq(columns, slopes, rcond=None)[0]
+    assert left.std() > 1e-4 * slopes.std()
 
 
 def test_the_front_is_scored_and_ordered(toy):

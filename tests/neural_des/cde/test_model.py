@@ -8,6 +8,8 @@ from limitlab import data
 from limitlab.errors import InvalidArgument
 from limitlab.neural_des.cde import Control, MatrixField, NeuralCDE
 
+UNSEEN = torch.stack([torch.zeros(3, 2), torch.full((3, 2), torch.nan)])
+
 
 def rows(series):
     return series.times, series.values, series.lengths
@@ -153,7 +155,9 @@ def test_the_same_seed_is_the_same_model_and_the_field_is_not_the_start():
         (lambda model: model(torch.arange(4.0), torch.zeros(3, 4, 5)), r"values must be a tensor \(batch, time, 2\)"),
         (lambda model: model(torch.arange(4.0), torch.zeros(4, 2)), "values must be a tensor"),
         (lambda model: model(torch.tensor([0.0, 2.0, 1.0]), torch.zeros(3, 3, 2)), "sample 0 has 2 then 1"),
+        (lambda model: model(torch.tensor([[0.0, 1, 2], [0, 1, 1]]), torch.zeros(2, 3, 2)), "sample 1 has 1 then 1"),
         (lambda model: model(torch.zeros(1), torch.zeros(3, 1, 2)), "two times"),
+        (lambda model: model(torch.arange(3.0), UNSEEN), "sample 1 has no measurement"),
         (lambda model: model.last, "not called yet"),
     ],
 )

@@ -71,3 +71,22 @@ def test_there_is_no_last_solution_before_the_first_call(data):
         model.last  # noqa: B018
     model(data.times, data.values, data.lengths)
     assert model.last.log.steps.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([[0.0, 1.0, 2.0], [0.0, 1.0, 1.0]], "in sample 1, 1 follows 1 at row 2"),
+        ([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]], "in sample 1, 1 follows 2 at row 1"),
+        ([[0.0], [0.0]], "two times or more; sample 0 has 1"),
+    ],
+)
+def test_times_that_no_series_has_are_refused_naming_the_sample(times, message):
+    times = torch.tensor(times)
+    with pytest.raises(InvalidArgument, match=message):
+        LatentODE(1, 2, 4)(times, torch.zeros(*times.shape, 1))
+
+
+def test_times_of_rows_that_do_not_count_may_lie_anywhere():
+    times = torch.tensor([[0.0, 1.0, 2.0], [0.0, 1.0, 1.0]])
+    assert LatentODE(1, 2, 4)(times, torch.zeros(2, 3, 1), torch.tensor([3, 2])).isfinite().all()

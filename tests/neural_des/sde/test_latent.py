@@ -99,6 +99,10 @@ def test_samples_are_those_of_the_seed_and_have_the_noise_of_the_measurements():
     [
         (TIMES, torch.zeros(3, 6, 1), r"values must be a tensor \(batch, time, 2\)"),
         (torch.stack([TIMES, TIMES + 0.01]), torch.zeros(2, 6, 2), "sample 1 has others"),
+        (TIMES[:1], torch.zeros(3, 1, 2), "two times or more; sample 0 has 1"),
+        (torch.stack([TIMES, TIMES.flip(0)]), torch.zeros(2, 6, 2), "in sample 1, .* at row 1"),
+        (TIMES.clone().index_fill_(0, torch.tensor(3), TIMES[2]), torch.zeros(2, 6, 2), "in sample 0, .* at row 3"),
+        (TIMES, torch.stack([torch.zeros(6, 2), torch.full((6, 2), torch.nan)]), "sample 1 has no measurement"),
     ],
 )
 def test_bad_series_get_one_clear_error(times, values, message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab.neural_des.stable_sde import Diverged, Equation, solve_watched
+from limitlab.neural_des.stable_sde import Architecture, Diverged, Equation, StableSDE, solve_watched
 from limitlab.solvers import BrownianPath
 
 A, S = 0.5, 0.8
@@ -62,6 +62,16 @@ def test_euler_crosses_zero_with_the_probability_of_a_normal_and_log_euler_does_
         ends[method] = solved(model, still(40_000, 0.25), 1.0, step_size=0.25, seed=5, end=0.25).y[:, -1]
     assert float((ends["euler_maruyama"] < 0).double().mean()) == pytest.approx(0.0228, abs=0.003)
     assert ends["log_euler"].min() > 0
+
+
+@pytest.mark.parametrize("method", ["euler_maruyama", "milstein"])
+def test_gsde_that_begins_at_zero_stays_there(method, moving):
+    path, net = moving(), StableSDE("gsde", 3, 2, Architecture(width=6))
+    visited = solve_watched(
+        net.equation(path), torch.zeros(4, 6), [0.0, 1.0], step_size=0.05, noise=1, method=method
+    )  # fmt: skip
+    assert visited.states.shape == (4, 21, 6)
+    assert (visited.states == 0).all()
 
 
 @pytest.mark.parametrize(("method", "order", "margin"), [

@@ -206,7 +206,7 @@ def series(
     inside = torch.arange(rows, device=data.device) < counted[:, None]
     moments = _checked_times(times, data, inside)
     data = torch.where(inside[..., None], data, torch.nan)
-    _require_measured(data)
+    require_measured(data)
     chosen = None if labels is None else _checked_labels(labels, batch).to(data.device)
     if chosen is not None:
         classes = tuple(classes) or tuple(str(number) for number in range(int(chosen.max()) + 1))
@@ -260,26 +260,45 @@ def _checked_times(times: Any, data: Tensor, inside: Bool[Tensor, "sample time"]
     if moments.shape not in ((rows,), (batch, rows)):
         raise InvalidArgument(f"times must be ({rows},) or ({batch}, {rows}); got shape {tuple(moments.shape)}")
     moments = moments.expand(batch, rows).contiguous()
+    require_increasing(moments, inside)
     # rows that don't count go on by one, so that every row of times increases
     last = moments.gather(1, inside.sum(1, keepdim=True) - 1)
     beyond = torch.arange(rows, device=data.device) - (inside.sum(1, keepdim=True) - 1)
-    moments = torch.where(inside, moments, last + beyond)
-    steps = moments.diff(dim=1)
-    bad = ~(moments.isfinite().all(1) & (steps > 0).all(1))
+    return torch.where(inside, moments, last + beyond)
+
+
+def require_increasing(times: Float[Tensor, "sample time"], inside: Bool[Tensor, "sample time"] | None = None) -> None:
+    """Raise InvalidArgument, naming sample and row, for a single time and for times that repeat or run backwards.
+
+    inside: the rows that count, all when left out.
+
+    >>> from limitlab.data.series import require_increasing
+    >>> require_increasing(torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[True, True, False]]))
+    """
+    if times.shape[1] < 2:
+        raise InvalidArgument(f"a series must have two times or more; sample 0 has {times.shape[1]}")
+    beyond = torch.zeros_like(times, dtype=torch.bool) if inside is None else ~inside
+    finite = times.isfinite() | beyond
+    rising = (times.diff(dim=1) > 0) | beyond[:, 1:]
+    bad = ~(finite.all(1) & rising.all(1))
     if bad.any():
         sample = int(bad.int().argmax())
-        row = moments[sample]
-        if not row.isfinite().all():
-            raise InvalidArgument(f"times must be finite; sample {sample} has {float(row[~row.isfinite()][0])}")
-        place = int((steps[sample] <= 0).int().argmax())
+        row = times[sample]
+        if not finite[sample].all():
+            raise InvalidArgument(f"times must be finite; sample {sample} has {float(row[~finite[sample]][0])}")
+        place = int((~rising[sample]).int().argmax())
         before, after = float(row[place]), float(row[place + 1])
         raise InvalidArgument(
             f"times must increase; in sample {sample}, {after:g} follows {before:g} at row {place + 1}"
         )
-    return moments
 
 
-def _require_measured(data: Float[Tensor, "sample time channel"]) -> None:
+def require_measured(data: Float[Tensor, "sample time channel"]) -> None:
+    """Raise InvalidArgument, naming the sample, where all values are missing, or one is infinite.
+
+    >>> from limitlab.data.series import require_measured
+    >>> require_measured(torch.tensor([[[float("nan")], [1.0]]]))
+    """
     infinite = data.isinf().flatten(1).any(1)
     if infinite.any():
         raise InvalidArgument(f"values must be finite or NaN (missing); sample {int(infinite.int().argmax())} is not")

@@ -10,9 +10,9 @@ SYSTEMS: tuple[System, ...] = (
     System(1, "stable-neural-sde", "Stable neural SDEs", "neural_des", Paper(
         "Stable Neural Stochastic Differential Equations in Analyzing Irregular Time Series Data",
         "Oh, Lim, Kim", "ICLR", 2024, "2402.14989"),
-        experiments=("diffusion_menu", "series_classes", "stable_sde_motions"),
+        experiments=("diffusion_menu", "series_classes", "series_interpolation", "stable_sde_motions"),
         notebooks=("neural_des/11-stable-neural-sdes.ipynb",),
-        remark="two of the data sets; interpolation has its bound, not its model"),
+        remark="two of the data sets; interpolation of generated series, without a lesson"),
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
@@ -28,9 +28,9 @@ SYSTEMS: tuple[System, ...] = (
     System(3, "ernode", "ERNODE", "neural_des", Paper(
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918"),
-        experiments=("annuli_ernode", "spiral_ernode", "spiral_sde_ernode"),
+        experiments=("annuli_ernode", "mixture_ernode", "spiral_ernode", "spiral_sde_ernode"),
         notebooks=("neural_des/12-cheap-to-solve.ipynb",),
-        remark="no latent ODE of PhysioNet, no FFJORD"),
+        remark="FFJORD on mixtures of normal laws alone; no latent ODE of PhysioNet"),
     System(4, "local-regularization", "Local ERNODE", "neural_des", Paper(
         "Locally Regularized Neural Differential Equations: Some Black Boxes Were Meant to Remain Closed!",
         "Pal, Edelman, Rackauckas", "ICML", 2023, "2303.02262"),

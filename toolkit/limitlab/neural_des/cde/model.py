@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from limitlab.data.series import require_measured
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.layers.perceptron import perceptron
 from limitlab.neural_des.cde.control import Control
@@ -122,6 +123,7 @@ class NeuralCDE(Solved):
         if not isinstance(values, Tensor) or values.dim() != 3 or values.shape[-1] != self.channels:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise InvalidArgument(f"values must be a tensor (batch, time, {self.channels}); got {got}")
+        require_measured(values)
         return self.control.path(times, values, lengths)
 
     def _solve(self, path: ControlPath, rows: Float[Tensor, " row"]) -> Float[Tensor, "batch row hidden"]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from limitlab.data.series import require_measured
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.ode.fields import MLPField
 from limitlab.saved import Saved
@@ -109,8 +110,5 @@ def read_values(
             f"times and values must be (batch, time) and (batch, time, {channels}); got {tuple(times.shape)} and "
             f"{tuple(values.shape)}"
         )
-    observed = ~values.isnan()
-    measured = observed.flatten(1).any(1)
-    if not bool(measured.all()):
-        raise InvalidArgument(f"sample {int(measured.int().argmin())} has no measurement: all its values are missing")
-    return values.nan_to_num(), observed
+    require_measured(values)
+    return values.nan_to_num(), ~values.isnan()

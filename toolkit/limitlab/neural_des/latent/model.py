@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from limitlab.data.series import require_increasing
 from limitlab.errors import check_number
 from limitlab.neural_des.latent.encoders import GRUEncoder
 from limitlab.neural_des.latent.posterior import Posterior
@@ -35,7 +36,8 @@ class LatentODE(Solved):
     encoder: a module from (times, values) to (batch, hidden), GRUEncoder when left out. field: of (t, y) with y
     (batch, hidden) and t since the first row; a network when left out. times: how times of their own are solved for,
     see `solve_at`. options: of `limitlab.solvers.solve_ode`. `log_std` is that of the measurements, one a channel,
-    learned; `last` the Solution of the last decoding.
+    learned; `last` the Solution of the last decoding. Raises InvalidArgument, naming the sample, for times that repeat
+    or run backwards and for a series without a measurement.
 
     >>> model = ll.neural_des.latent.LatentODE(channels=1, latent=2, hidden=8)
     >>> model(torch.tensor([[0.0, 0.5, 1.0]]), torch.ones(1, 3, 1)).shape
@@ -83,6 +85,8 @@ class LatentODE(Solved):
         lengths: Int64[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time channel"]:
         """What is expected at these times, of which the first is that of z. lengths: rows of each sample that count."""
+        rows = torch.arange(times.shape[1], device=times.device)
+        require_increasing(times, None if lengths is None else rows < lengths[:, None])
         states, self._last = solve_at(
             self.field, self.lift(z), since_first(times, lengths), by=self.times, **self.options
         )

@@ -25,6 +25,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
+from limitlab.data.series import require_increasing, require_measured
 from limitlab.errors import InvalidArgument, check_number
 from limitlab.neural_des.sde.model import blown_up, standard_normals, step_between
 from limitlab.neural_des.sde.networks import ComponentwiseField, TimeField
@@ -172,6 +173,8 @@ class LatentSDE(Saved):
         if not isinstance(values, Tensor) or values.dim() != 3 or values.shape[-1] != self.channels:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise InvalidArgument(f"values must be a tensor (batch, time, {self.channels}); got {got}")
+        require_measured(values)
+        require_increasing(times.expand(len(values), -1))
         if times.dim() == 1:
             return times
         apart = (times - times[:1]).abs().amax(1) > SAME_TIMES * (times[0, -1] - times[0, 0])

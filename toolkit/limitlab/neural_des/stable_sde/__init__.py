@@ -3,6 +3,7 @@
 from limitlab.neural_des.stable_sde.driven import PathBatches, known_until, path_of, path_on, path_through
 from limitlab.neural_des.stable_sde.dynamics import Architecture, Dynamics
 from limitlab.neural_des.stable_sde.heads import NormalisedHead
+from limitlab.neural_des.stable_sde.interpolation import SeriesInterpolation, TimeAttention
 from limitlab.neural_des.stable_sde.learning import (
     Prediction,
     classification,
@@ -29,7 +30,9 @@ __all__ = [
     "NormalisedHead",
     "PathBatches",
     "Prediction",
+    "SeriesInterpolation",
     "StableSDE",
+    "TimeAttention",
     "Visited",
     "classification",
     "forecasting",
