@@ -24,7 +24,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.discovery.pinn.jets import ACTIVATIONS, Jet, JetLinear, Streams, gated
+from limitlab.discovery.pinn.jets.layers import ACTIVATIONS, Jet, JetLinear, Streams, gated
+from limitlab.discovery.pinn.jets.stack import stacked
 from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
 from limitlab.saved import Saved
 
@@ -106,10 +107,11 @@ class JetNetwork(Saved):
         """Output with derivatives along all directions, and second ones along the first `curved` of them."""
         activation = ACTIVATIONS[self.architecture.activation]
         inputs = self.features(points, directions, curved)
-        gates = [encoder(inputs, activation, curved) for encoder in self.encoders]
+        gates = [stacked([encoder], inputs, activation, curved) for encoder in self.encoders]
         streams = inputs
-        for layer in self.hidden:
-            streams = layer(streams, activation, curved)
+        # what stands between gates is a stack of one layer
+        for layers in [[layer] for layer in self.hidden] if gates else [self.hidden]:
+            streams = stacked(layers, streams, activation, curved)
             if gates:
                 streams = gated(streams, gates[0], gates[1], curved)
         return Jet.of(self.last(streams), curved)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.discovery.pinn.conditions import Ansatz
-from limitlab.discovery.pinn.jets import Jet
+from limitlab.discovery.pinn.jets.layers import Jet
 from limitlab.discovery.pinn.networks import JetNetwork
 from limitlab.discovery.pinn.residual import Derivative
 from limitlab.errors import InvalidArgument
