@@ -26,10 +26,10 @@ def streams(units=WIDTHS[0], straight=1, curved=2, points=7, seed=0):
     return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
 
 
-def one_by_one(chain, x, curved):
+def one_by_one(chain, x, curved, last=None):
     for layer in chain:
         x = layer(x, TANH, curved)
-    return x
+    return x if last is None else last(x)
 
 
 def seen(chain, x):
@@ -38,10 +38,12 @@ def seen(chain, x):
 
 @pytest.mark.parametrize("factorised", [False, True])
 @pytest.mark.parametrize(("straight", "curved"), [(0, 0), (2, 0), (0, 1), (1, 2)])
-@pytest.mark.parametrize("points", [1, 7, 400])
-def test_stack_and_its_gradient_are_those_of_torch(straight, curved, points, factorised):
+@pytest.mark.parametrize(("points", "linear"), [(1, False), (7, True), (400, False), (400, True)])
+def test_stack_and_its_gradient_are_those_of_torch(straight, curved, points, linear, factorised):
     chain, x = layers(factorised), streams(3, straight, curved, points)
-    outputs = stacked(chain, x, TANH, curved), one_by_one(chain, x, curved)
+    chain, last = (chain[:-1], chain[-1]) if linear else (chain, None)
+    outputs = stacked(chain, x, TANH, curved, last), one_by_one(chain, x, curved, last)
+    chain = chain + [last] * linear
     assert torch.allclose(*outputs, rtol=0, atol=1e-13)
     direction = streams(WIDTHS[-1], straight, curved, points, seed=2).detach()
     code, by_torch = (torch.autograd.grad(y, seen(chain, x), direction) for y in outputs)

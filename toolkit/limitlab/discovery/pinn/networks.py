@@ -107,13 +107,12 @@ class JetNetwork(Saved):
         """Output with derivatives along all directions, and second ones along the first `curved` of them."""
         activation = ACTIVATIONS[self.architecture.activation]
         inputs = self.features(points, directions, curved)
-        gates = [stacked([encoder], inputs, activation, curved) for encoder in self.encoders]
+        if not self.encoders:
+            return Jet.of(stacked(self.hidden, inputs, activation, curved, self.last), curved)
+        first, second = (stacked([encoder], inputs, activation, curved) for encoder in self.encoders)
         streams = inputs
-        # what stands between gates is a stack of one layer
-        for layers in [[layer] for layer in self.hidden] if gates else [self.hidden]:
-            streams = stacked(layers, streams, activation, curved)
-            if gates:
-                streams = gated(streams, gates[0], gates[1], curved)
+        for layer in self.hidden:
+            streams = gated(stacked([layer], streams, activation, curved), first, second, curved)
         return Jet.of(self.last(streams), curved)
 
     def forward(self, points: Float[Tensor, "point axis"]) -> Float[Tensor, "point output"]:

@@ -78,7 +78,7 @@ class JetLinear(nn.Module):
     def forward(self, streams: Streams, activation: Activation | None = None, curved: int = 0) -> Streams:
         if activation is not None:
             return Dense.apply(streams, self.matrix, self.bias, (activation, curved))
-        return _affine(streams, self.matrix, self.bias)
+        return affine(streams, self.matrix, self.bias)
 
 
 def gated(h: Streams, u: Streams, v: Streams, curved: int) -> Streams:
@@ -97,7 +97,7 @@ class Dense(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, streams: Tensor, weight: Tensor, bias: Tensor, form: tuple[Activation, int]) -> Tensor:
         activation, curved = form
-        preactivation = _affine(streams, weight, bias)
+        preactivation = affine(streams, weight, bias)
         value, slope, curvature = activation.upto_second(preactivation[:, 0])
         result = torch.empty_like(preactivation)
         result[:, 0] = value
@@ -115,7 +115,7 @@ class Dense(torch.autograd.Function):
         activation, curved = ctx.activation, ctx.curved
         if torch.is_grad_enabled():
             # what was saved does not know that it depends on the weights
-            preactivation = _affine(streams, weight, bias)
+            preactivation = affine(streams, weight, bias)
             _, slope, curvature = activation.upto_second(preactivation[:, 0])
         back = slope[:, None] * gradient
         bent = torch.zeros_like(back[:, 0])
@@ -133,7 +133,8 @@ class Dense(torch.autograd.Function):
         return inwards, flat @ streams.flatten(1).T, value.sum(1), None
 
 
-def _affine(streams: Streams, weight: Tensor, bias: Tensor) -> Streams:
+def affine(streams: Streams, weight: Tensor, bias: Tensor) -> Streams:
+    """W z + b: the bias belongs to the value alone."""
     product = (weight @ streams.flatten(1)).unflatten(1, streams.shape[1:])
     product[:, 0] += bias[:, None]
     return product

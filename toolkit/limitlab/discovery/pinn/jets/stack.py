@@ -18,15 +18,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams
+from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
 
-Form = tuple[Activation, int]
+Form = tuple[Activation, int, int]
+"""An activation, how many layers it is behind, and how many of the streams are second derivatives."""
 
 
-def stacked(layers: Iterable[JetLinear], streams: Streams, activation: Activation, curved: int) -> Streams:
-    """What the layers make of the streams, each behind the activation; the last `curved` are second derivatives."""
-    parts = [part for layer in layers for part in (layer.matrix, layer.bias)]
-    form = activation, curved
+def stacked(
+    layers: Iterable[JetLinear],
+    streams: Streams,
+    activation: Activation,
+    curved: int,
+    last: JetLinear | None = None,
+) -> Streams:
+    """What the layers make of the streams, each behind the activation but for the last one.
+
+    curved: how many of the streams, at their end, are second derivatives.
+    """
+    chain = [*layers]
+    form = activation, len(chain), curved
+    parts = [part for layer in [*chain, *([last] if last else [])] for part in (layer.matrix, layer.bias)]
     if code_of(activation.code) is not None and all(map(_is_plain, (streams, *parts))):
         return _Stack.apply(form, streams, *parts)
     return _by_torch(form, streams, parts)
@@ -43,8 +54,12 @@ def code_of(module: str) -> Any:
 
 
 def _by_torch(form: Form, streams: Streams, parts: Sequence[Tensor]) -> Streams:
-    for weight, bias in zip(parts[::2], parts[1::2], strict=True):
-        streams = Dense.apply(streams, weight, bias, form)
+    activation, count, curved = form
+    for index, (weight, bias) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
+        if index < count:
+            streams = Dense.apply(streams, weight, bias, (activation, curved))
+        else:
+            streams = affine(streams, weight, bias)
     return streams
 
 
@@ -61,22 +76,21 @@ class _Stack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, form: Form, streams: Tensor, *parts: Tensor) -> Tensor:
-        activation, curved = form
-        code, weights = code_of(activation.code), parts[::2]
-        width = max(map(len, weights))
+        activation, count, curved = form
+        code, columns, weights = code_of(activation.code), streams[0].numel(), parts[::2]
         # without a gradient nothing is read again behind the next layer
-        kept = len(weights) if any(ctx.needs_input_grad) else min(2, len(weights))
-        room = streams.new_empty(kept, 2, width * streams[0].numel())
+        kept = count if any(ctx.needs_input_grad) else 2
+        room = streams.new_empty(kept, 2, max(map(len, weights)) * columns)
         values, rows = streams, []
-        for index, (weight, bias) in enumerate(zip(weights, parts[1::2], strict=True)):
-            before, after = (
-                part[: len(weight) * streams[0].numel()].view(len(weight), *streams.shape[1:])
-                for part in room[index % kept]
-            )
+        for index, (weight, bias) in enumerate(zip(weights[:count], parts[1::2], strict=False)):
+            shape = len(weight), *streams.shape[1:]
+            before, after = (part[: len(weight) * columns].view(shape) for part in room[index % kept])
             torch.mm(weight, values.flatten(1), out=before.flatten(1))
             code.bent(before.numpy(), bias.numpy(), curved, after.numpy())
             rows += [before, after]
             values = after
+        if count < len(weights):
+            values = affine(values, weights[count], parts[-1])
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(streams, *parts, *rows)
         ctx.form = form
@@ -84,27 +98,27 @@ class _Stack(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        activation, count, curved = ctx.form
         streams, *saved = ctx.saved_tensors
-        parts, rows = saved[: len(saved) // 2], saved[len(saved) // 2 :]
+        parts, rows = saved[: len(saved) - 2 * count], saved[len(saved) - 2 * count :]
         if torch.is_grad_enabled() or not _is_plain(gradient):
             return (None, *_again(ctx.form, ctx.needs_input_grad[1:], gradient, streams, parts))
-        activation, curved = ctx.form
-        code = code_of(activation.code)
+        code, weights = code_of(activation.code), parts[::2]
         gradients: list[Tensor | None] = []
-        room = streams.new_empty(3, max(map(len, parts)) * streams[0].numel())
-        gradient = gradient.contiguous()
-        for index in reversed(range(len(parts) // 2)):
-            before, after = rows[2 * index : 2 * index + 2]
-            inputs = rows[2 * index - 1] if index else streams
-            back = room[2, : before.numel()].view(before.shape)
-            code.unbent(gradient.numpy(), before.numpy(), after.numpy(), curved, back.numpy())
-            flat = back.flatten(1)
+        room = streams.new_empty(3, max(map(len, weights)) * streams[0].numel())
+        back = gradient.contiguous()
+        for index in reversed(range(len(weights))):
+            if index < count:
+                before, after = rows[2 * index : 2 * index + 2]
+                gradient, back = back, room[2, : before.numel()].view(before.shape)
+                code.unbent(gradient.numpy(), before.numpy(), after.numpy(), curved, back.numpy())
+            inputs, flat = rows[2 * index - 1] if index else streams, back.flatten(1)
             gradients = [flat @ inputs.flatten(1).T, back[:, 0].sum(1), *gradients]
             if index or ctx.needs_input_grad[1]:
                 # the one that is read and the one that is written in turn
-                gradient = room[index % 2, : inputs.numel()].view(inputs.shape)
-                torch.mm(parts[2 * index].T, flat, out=gradient.flatten(1))
-        return None, gradient.clone() if ctx.needs_input_grad[1] else None, *gradients
+                back = room[index % 2, : inputs.numel()].view(inputs.shape)
+                torch.mm(weights[index].T, flat, out=back.flatten(1))
+        return None, back.clone() if ctx.needs_input_grad[1] else None, *gradients
 
 
 def _again(
