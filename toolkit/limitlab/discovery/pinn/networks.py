@@ -105,15 +105,21 @@ class JetNetwork(Saved):
 
     def jet(self, points: Float[Tensor, "point axis"], directions: Float[Tensor, "direction axis"], curved: int) -> Jet:
         """Output with derivatives along all directions, and second ones along the first `curved` of them."""
+        return Jet.of(self.streams(points, directions, curved), curved)
+
+    def streams(
+        self, points: Float[Tensor, "point axis"], directions: Float[Tensor, "direction axis"], curved: int
+    ) -> Streams:
+        """The same as one tensor (output, stream, point)."""
         activation = ACTIVATIONS[self.architecture.activation]
         inputs = self.features(points, directions, curved)
         if not self.encoders:
-            return Jet.of(stacked(self.hidden, inputs, activation, curved, self.last), curved)
+            return stacked(self.hidden, inputs, activation, curved, self.last)
         first, second = (stacked([encoder], inputs, activation, curved) for encoder in self.encoders)
         streams = inputs
         for layer in self.hidden:
             streams = gated(stacked([layer], streams, activation, curved), first, second, curved)
-        return Jet.of(self.last(streams), curved)
+        return self.last(streams)
 
     def forward(self, points: Float[Tensor, "point axis"]) -> Float[Tensor, "point output"]:
         """The output alone."""
