@@ -90,11 +90,11 @@ class _Form:
         streams = 1 + len(places) + self._curved
         expressions = []
         for constant, of in linear:
-            row = [sympy.Integer(0)] * streams
+            coefficients = [sympy.Integer(0)] * streams
             for axes, coefficient in of.items():
                 for stream, share in _streams(axes, places).items():
-                    row[stream] += share * coefficient
-            expressions += [constant, *row]
+                    coefficients[stream] += share * coefficient
+            expressions += [constant, *coefficients]
         self._names = [d.name for d in wanted]
         self._members = [[k for k, row in enumerate(rows) if row == unknown] for unknown in range(len(unknowns))]
         self._run = Program(expressions, coordinates, ()).bind({})

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
 
@@ -25,7 +25,7 @@ Form = tuple[Activation, int, int]
 
 
 def stacked(
-    layers: Iterable[JetLinear],
+    layers: Iterable[nn.Module],
     streams: Streams,
     activation: Activation,
     curved: int,
@@ -35,7 +35,8 @@ def stacked(
 
     curved: how many of the streams, at their end, are second derivatives.
     """
-    chain = [*layers]
+    # a ModuleList knows modules alone
+    chain = cast(list[JetLinear], [*layers])
     form = activation, len(chain), curved
     parts = [part for layer in [*chain, *([last] if last else [])] for part in (layer.matrix, layer.bias)]
     if code_of(activation.code) is not None and all(map(_is_plain, (streams, *parts))):

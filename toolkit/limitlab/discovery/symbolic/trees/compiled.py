@@ -211,9 +211,9 @@ def _logarithm(a, out):
         z, half = s * s, 0.5 * f * f
         series = z * (L1 + z * (L2 + z * (L3 + z * (L4 + z * (L5 + z * (L6 + z * L7))))))
         inner = s * (half + series) + exponent * LOG2_LOW
-        value = exponent * LOG2_HIGH + (f - (half - inner))
-        value = a[p] if a[p] == np.inf else value
-        value = -np.inf if a[p] == 0.0 else value
+        positive = exponent * LOG2_HIGH + (f - (half - inner))
+        finite = a[p] if a[p] == np.inf else positive
+        value = -np.inf if a[p] == 0.0 else finite
         out[p] = value if a[p] >= 0.0 else np.nan
 
 
