@@ -12,7 +12,7 @@ import torch
 from interleaved import interleave, row, run
 
 from limitlab.discovery.symbolic.trees.constants import optimised
-from limitlab.discovery.symbolic.trees.evaluation import chunks, fits, plan_of, values_of
+from limitlab.discovery.symbolic.trees.evaluation import fits, roots_of
 from limitlab.discovery.symbolic.trees.mutations import Alphabet, random_trees
 from limitlab.discovery.symbolic.trees.population import OPS, PAD, Population, require_codes
 
@@ -60,16 +60,12 @@ def programs(population: Population) -> list:
     return [_Program(**options, random_state=state, program=prefix(population, i)) for i in range(len(population))]
 
 
-def values(population: Population, X: torch.Tensor) -> torch.Tensor:  # noqa: N803
-    return torch.cat([values_of(part, X, plan_of(part, len(X))).roots for part in chunks(population, X)])
-
-
 def evaluation(rounds: int) -> dict[str, object]:
     population, X = trees(PLAIN), points()  # noqa: N806
     peers, columns = programs(population), X.T.numpy().copy()
     theirs = np.stack([np.broadcast_to(peer.execute(columns), (POINTS,)) for peer in peers])
-    assert np.allclose(values(population, X).numpy(), theirs, rtol=1e-9, atol=1e-9)
-    contestants = {"ours": lambda: values(population, X), "gplearn": lambda: [p.execute(columns) for p in peers]}
+    assert np.allclose(roots_of(population, X).numpy(), theirs, rtol=1e-9, atol=1e-9)
+    contestants = {"ours": lambda: roots_of(population, X), "gplearn": lambda: [p.execute(columns) for p in peers]}
     seconds = interleave(contestants, rounds)
     return row("values", seconds, [("ours", "gplearn")], trees=COUNT, points=POINTS)
 
@@ -78,7 +74,7 @@ def fitting(rounds: int) -> dict[str, object]:
     population, X = trees((*PLAIN, "/", "exp", "log", "sqrt", "square")), points()  # noqa: N806
     y, weights = X[0] * X[1] + X[2].sin(), torch.full((POINTS,), 1 / POINTS, dtype=X.dtype)
     contestants = {
-        "ours, values": lambda: values(population, X),
+        "ours, values": lambda: roots_of(population, X),
         "ours, scaled": lambda: fits(population, X, y, weights),
         "ours, four steps": lambda: optimised(population, X, y, weights, 4),
     }

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from limitlab.discovery.pinn.jets import ACTIVATIONS
+from limitlab.discovery.pinn.jets.layers import ACTIVATIONS
 from limitlab.discovery.pinn.networks import Architecture, JetNetwork
 from limitlab.errors import InvalidArgument, UnknownName
 

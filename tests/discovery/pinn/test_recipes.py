@@ -113,3 +113,30 @@ def test_soft_conditions_and_weighted_points_are_in_the_gram():
             gradient = torch.cat([g.flatten() for g in torch.autograd.grad(row, weights, retain_graph=True)])
             expected = expected + weight * gradient.outer(gradient)
     torch.testing.assert_close(pinn.gram(model, batch), expected, rtol=1e-9, atol=1e-12)
+
+
+def by_natural_gradients(model, points):
+    trained(model, pinn.two_phases(points, steps=(100, 40), optimizers=("adam", "natural_gradient")))
+    return model
+
+
+def test_lotka_and_volterra_are_solved_forwards():
+    problem = ll.problems.get("lotka_volterra", span=3.0)
+    model = pinn.PINN(pinn.equations_of(problem), architecture=pinn.Architecture(width=14, layers=2), seed=0)
+    model = by_natural_gradients(model, pinn.collocation(problem, 100))
+    times = torch.linspace(0, 3, 101, dtype=torch.float64)
+    exact = problem.solve(times=times.tolist(), rtol=1e-10).y[0]
+    assert (model(times[:, None]) - exact).norm() / exact.norm() < 1e-3
+
+
+def test_burgers_equation_is_solved_forwards_as_by_cole_and_hopf():
+    problem = pinn.burgers_from_sine(0.05)
+    form = pinn.evolution(problem, "-sin(pi*x)", "zero")
+    architecture = pinn.Architecture(width=14, layers=2)
+    model = pinn.PINN(pinn.equations_of(problem), form, architecture=architecture, seed=0)
+    model = by_natural_gradients(model, pinn.collocation(problem, 300, seed=0))
+    grid = pinn.collocation(problem, 500, seed=9)
+    exact = pinn.burgers_solution(grid, 0.05)
+    assert (model(grid)[:, 0] - exact).norm() / exact.norm() < 3e-3
+    walls = torch.tensor([[0.3, -1.0], [0.9, 1.0]], dtype=torch.float64)
+    assert model(walls).abs().max() < 1e-14

@@ -41,3 +41,20 @@ def test_values_alone_are_the_same():
 def test_one_form_for_each_unknown():
     with pytest.raises(InvalidArgument, match="u, v"):
         Surrogate(JetNetwork([0], [1], 2), Ansatz(("1",), ("t",)), ("t",), ("u", "v"), ())
+
+
+def test_points_that_change_in_place_are_seen():
+    model, z = surrogate(), torch.rand(5, 2, dtype=torch.float64)
+    model.fields(z)
+    z += 0.25
+    assert torch.equal(model.fields(z)["u"], surrogate().fields(z)["u"])
+
+
+def test_what_was_kept_without_a_gradient_serves_with_one():
+    model, z = surrogate(), torch.rand(5, 2, dtype=torch.float64)
+    with torch.inference_mode():
+        model.fields(z)
+    with torch.no_grad():
+        model.fields(z)
+    model.fields(z)["u_xx"].sum().backward()
+    assert model.network.last.weight.grad.abs().max() > 0

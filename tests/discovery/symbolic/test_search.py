@@ -1,5 +1,7 @@
 """The face of the search: budgets, faults by name, and what was found is kept whatever ends it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy
@@ -81,6 +83,13 @@ def test_a_crash_leaves_the_front_on_disk(toy, tmp_path):
     with pytest.raises(MemoryError):
         ask(run_file=tmp_path / "front.json")
     assert texts(ParetoFront.load(tmp_path / "front.json")) == ["x"]
+
+
+def test_an_engine_is_made_ready_before_its_search(toy, monkeypatch):
+    steps = toy()
+    monkeypatch.setitem(engines(), "toy", replace(engines()["toy"], ready=lambda: steps.append("ready")))
+    ask(budget_s=0)
+    assert steps == ["ready", "x"]
 
 
 def test_a_budget_of_no_time_ends_after_a_step(toy):

@@ -12,6 +12,7 @@ from limitlab.discovery.symbolic.trees.evaluation import (
     fits,
     formulas_of,
     plan_of,
+    roots_of,
     scaled,
     slopes_of,
     values_of,
@@ -39,8 +40,9 @@ def lambdified(tree):
     return lambda points: function(*points, *constants.values())
 
 
-def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens):
-    values, errors = values_of(trees, points, plan_of(trees, 3)).roots.numpy(), []
+@pytest.mark.parametrize("values", [roots_of, lambda t, x: values_of(t, x, plan_of(t, 3)).roots], ids=["code", "rows"])
+def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens, values):
+    values, errors = values(trees, points).numpy(), []
     with np.errstate(all="ignore"):
         for row in range(0, len(trees), 40):
             expected = np.broadcast_to(lambdified(tokens(trees, row))(points.numpy()), values[row].shape)

@@ -24,7 +24,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.discovery.pinn.jets import ACTIVATIONS, Jet, JetLinear, Streams, gated
+from limitlab.discovery.pinn.jets.layers import ACTIVATIONS, Jet, JetLinear, Streams, gated
+from limitlab.discovery.pinn.jets.stack import stacked
 from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
 from limitlab.saved import Saved
 
@@ -104,15 +105,21 @@ class JetNetwork(Saved):
 
     def jet(self, points: Float[Tensor, "point axis"], directions: Float[Tensor, "direction axis"], curved: int) -> Jet:
         """Output with derivatives along all directions, and second ones along the first `curved` of them."""
+        return Jet.of(self.streams(points, directions, curved), curved)
+
+    def streams(
+        self, points: Float[Tensor, "point axis"], directions: Float[Tensor, "direction axis"], curved: int
+    ) -> Streams:
+        """The same as one tensor (output, stream, point)."""
         activation = ACTIVATIONS[self.architecture.activation]
         inputs = self.features(points, directions, curved)
-        gates = [encoder(inputs, activation, curved) for encoder in self.encoders]
+        if not self.encoders:
+            return stacked(self.hidden, inputs, activation, curved, self.last)
+        first, second = (stacked([encoder], inputs, activation, curved) for encoder in self.encoders)
         streams = inputs
         for layer in self.hidden:
-            streams = layer(streams, activation, curved)
-            if gates:
-                streams = gated(streams, gates[0], gates[1], curved)
-        return Jet.of(self.last(streams), curved)
+            streams = gated(stacked([layer], streams, activation, curved), first, second, curved)
+        return self.last(streams)
 
     def forward(self, points: Float[Tensor, "point axis"]) -> Float[Tensor, "point output"]:
         """The output alone."""

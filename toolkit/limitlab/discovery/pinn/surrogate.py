@@ -1,25 +1,31 @@
 """One trajectory or field as a network: u = A + B N with its derivatives by name, at points.
 
-The derivatives of A + B N are taken symbolically, by the product rule, and compiled once with the network's as inputs;
-those of N come out of its one pass along as few directions as are needed.
+The derivatives of A + B N are taken symbolically, by the product rule, and are linear in those of N, which come out of
+its one pass along as few directions as are needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.discovery.pinn.conditions import Ansatz
-from limitlab.discovery.pinn.jets import Jet
 from limitlab.discovery.pinn.networks import JetNetwork
 from limitlab.discovery.pinn.residual import Derivative
 from limitlab.errors import InvalidArgument
 from limitlab.problems.compiled.program import Program
 from limitlab.saved import Saved
+from limitlab.solvers.derivatives import is_watched
 
+if TYPE_CHECKING:
+    import sympy
+
+MOST_KEPT = 2**16
+"""Points of a form whose coefficients are kept from call to call."""
 Axes = tuple[str, ...]
 
 
@@ -59,7 +65,10 @@ class Surrogate(Saved):
 
 
 class _Form:
-    """Derivatives of A + B N as a program of the coordinates and of derivatives of N."""
+    """Derivatives of A + B N, each a + sum_s c_s N_s over the streams s of N, where a and c are of the points alone.
+
+    In a training the points stay, so a and c are kept with the points that they were computed at.
+    """
 
     def __init__(
         self, ansatz: Ansatz, coordinates: Axes, unknowns: tuple[str, ...], wanted: tuple[Derivative, ...]
@@ -67,48 +76,94 @@ class _Form:
         import sympy
 
         symbols = {name: sympy.Symbol(name, real=True) for name in coordinates}
-        self._names = [d.name for d in wanted]
-        inputs: dict[tuple[int, Axes], str] = {}
-        expressions = []
-        for derivative in wanted:
-            row = unknowns.index(derivative.unknown)
+        network = sympy.Function("N", real=True)(*symbols.values())
+        rows = [unknowns.index(derivative.unknown) for derivative in wanted]
+        linear = []
+        for row, derivative in zip(rows, wanted, strict=True):
             base, factor = ansatz.parsed(coordinates)[row]
-            network = sympy.Function("N", real=True)(*symbols.values())
             whole = sympy.expand(base + factor * network)
             for axis in derivative.axes:
                 whole = sympy.diff(whole, symbols[axis])
-            replaced = {}
-            for node in (network, *whole.atoms(sympy.Derivative)):
-                axes = tuple(sorted((v.name for v in getattr(node, "variables", ())), key=coordinates.index))
-                name = inputs.setdefault((row, axes), f"network {row} {' '.join(axes)}")
-                replaced[node] = sympy.Symbol(name, real=True)
-            # derivatives before the function that they hold
-            whole = whole.xreplace({node: s for node, s in replaced.items() if node != network})
-            expressions.append(whole.xreplace({network: replaced[network]}))
-        self._inputs = list(inputs)
-        self._run = Program(expressions, (*coordinates, *inputs.values()), ()).bind({})
-        self._directions, self._curved, self._rows = _directions(coordinates, [axes for _, axes in inputs])
+            linear.append(_split(whole, network, coordinates))
+        asked = sorted({axes for _, of in linear for axes in of})
+        self._directions, self._curved, places = _directions(coordinates, asked)
+        streams = 1 + len(places) + self._curved
+        expressions = []
+        for constant, of in linear:
+            coefficients = [sympy.Integer(0)] * streams
+            for axes, coefficient in of.items():
+                for stream, share in _streams(axes, places).items():
+                    coefficients[stream] += share * coefficient
+            expressions += [constant, *coefficients]
+        self._names = [d.name for d in wanted]
+        self._members = [[k for k, row in enumerate(rows) if row == unknown] for unknown in range(len(unknowns))]
+        self._run = Program(expressions, coordinates, ()).bind({})
+        self._kept: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, network: JetNetwork, points: Tensor) -> dict[str, Tensor]:
         directions = torch.tensor(self._directions, dtype=points.dtype, device=points.device)
-        jet = network.jet(points, directions.reshape(-1, points.shape[-1]), self._curved)
-        inputs = [self._derivative(jet, axes)[:, column] for column, axes in self._inputs]
-        values = self._run(*points.unbind(-1), *inputs)
-        return {
-            name: torch.as_tensor(value, dtype=points.dtype, device=points.device).expand(len(points))
-            for name, value in zip(self._names, values, strict=True)
-        }
+        streams = network.streams(points, directions.reshape(-1, points.shape[-1]), self._curved)
+        table = self._table(points)
+        values: dict[str, Tensor] = {}
+        for unknown, members in enumerate(self._members):
+            if members:
+                of = table[members[0] : members[-1] + 1] if _adjacent(members) else table[members]
+                sums = of[:, 0] + (of[:, 1:] * streams[unknown]).sum(1)
+                values |= zip([self._names[k] for k in members], sums, strict=True)
+        return {name: values[name] for name in self._names}
 
-    def _derivative(self, jet: Jet, axes: Axes) -> Tensor:
-        if not axes:
-            return jet.value
-        if len(axes) == 1:
-            return jet.first[self._rows[axes]]
-        if axes[0] == axes[1]:
-            return jet.second[self._rows[axes[:1]]]
-        # the second derivative along a + b holds the mixed one twice
-        first, second = (jet.second[self._rows[(axis,)]] for axis in axes)
-        return (jet.second[self._rows[axes]] - first - second) / 2
+    def _table(self, points: Tensor) -> Float[Tensor, "wanted stream_and_constant point"]:
+        """a and the c of all streams."""
+        lasting = len(points) <= MOST_KEPT and not is_watched(points) and not torch.is_inference_mode_enabled()
+        if lasting and self._kept is not None and _same(self._kept[0], points):
+            return self._kept[1]
+        columns = [
+            torch.as_tensor(value, dtype=points.dtype, device=points.device).expand(len(points))
+            for value in self._run(*points.unbind(-1))
+        ]
+        table = torch.stack(columns).unflatten(0, (len(self._names), -1))
+        if lasting:
+            self._kept = points.detach().clone(), table
+        return table
+
+
+def _same(kept: Tensor, points: Tensor) -> bool:
+    same_kind = (kept.shape, kept.dtype, kept.device) == (points.shape, points.dtype, points.device)
+    return same_kind and torch.equal(kept, points)
+
+
+def _adjacent(members: Sequence[int]) -> bool:
+    return members[-1] - members[0] == len(members) - 1
+
+
+def _split(whole: sympy.Expr, network: sympy.Expr, coordinates: Axes) -> tuple[sympy.Expr, dict[Axes, sympy.Expr]]:
+    """What is linear in N and its derivatives, as the rest and the coefficient of each of these by its axes."""
+    import sympy
+
+    symbols: dict[sympy.Expr, tuple[Axes, sympy.Symbol]] = {}
+    for node in (*whole.atoms(sympy.Derivative), network):
+        axes = tuple(sorted((v.name for v in getattr(node, "variables", ())), key=coordinates.index))
+        symbols[node] = axes, sympy.Dummy()
+    # derivatives before the function that they hold
+    inner = whole.xreplace({node: s for node, (_, s) in symbols.items() if node != network})
+    inner = inner.xreplace({network: symbols[network][1]})
+    coefficients = {axes: sympy.diff(inner, symbol) for axes, symbol in symbols.values()}
+    return inner.xreplace({s: sympy.Integer(0) for _, s in symbols.values()}), coefficients
+
+
+def _streams(axes: Axes, places: dict[Axes, int]) -> dict[int, sympy.Rational]:
+    """Which streams a derivative of N is made of, and how much of each."""
+    import sympy
+
+    one, half, first = sympy.Integer(1), sympy.Rational(1, 2), 1 + len(places)
+    if not axes:
+        return {0: one}
+    if len(axes) == 1:
+        return {1 + places[axes]: one}
+    if axes[0] == axes[1]:
+        return {first + places[axes[:1]]: one}
+    # the second derivative along a + b holds the mixed one twice
+    return {first + places[axes]: half, **{first + places[(axis,)]: -half for axis in axes}}
 
 
 def _directions(coordinates: Axes, wanted: Sequence[Axes]) -> tuple[list[list[float]], int, dict[Axes, int]]:

@@ -130,7 +130,8 @@ class Progress(NamedTuple):
 class Engine:
     """A row: `search(data, settings, seed)` yields Progress until its budget is spent or nobody asks.
 
-    operators: the names that `settings.ops` may hold.
+    operators: the names that `settings.ops` may hold. ready: loads and compiles what the search needs, before its time
+    counts.
 
     >>> from limitlab.discovery.symbolic import Engine, Expr, Progress
     >>> def guess(data, settings, seed):
@@ -143,6 +144,7 @@ class Engine:
     title: str
     search: Callable[[Data, Settings, int], Iterator[Progress]]
     operators: tuple[str, ...]
+    ready: Callable[[], object] | None = None
 
 
 def _array(argument: str, values: Any) -> np.ndarray:

@@ -259,4 +259,14 @@ def evolve(data: Data, settings: Settings, seed: int, evolution: Evolution | Non
         yield Progress(state.news(data.names), state.evaluations)
 
 
-ROWS = (Engine("evolve", "Regularised evolution", evolve, OPERATOR_NAMES),)
+def ready() -> None:
+    """Compile the code that values are computed by, where that was never done on this machine.
+
+    >>> from limitlab.discovery.symbolic.evolve import ready
+    >>> ready()
+    """
+    X = torch.arange(4, dtype=torch.float64)[None]  # noqa: N806
+    fits(Population.of([[("x", 0)]]), X, X[0], torch.full_like(X[0], 0.25))
+
+
+ROWS = (Engine("evolve", "Regularised evolution", evolve, OPERATOR_NAMES, ready),)

@@ -95,6 +95,8 @@ def _run(
     watch: Callable[[ParetoFront], object] | None,
 ) -> None:
     """Fill the front from the engine until its budget is spent or it has no more."""
+    if row.ready is not None:
+        row.ready()
     start, seen = time.monotonic(), set()
     with closing(row.search(data, settings, seed)) as steps:  # type: ignore[type-var]
         for progress in steps:

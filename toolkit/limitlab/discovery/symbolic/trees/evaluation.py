@@ -3,15 +3,18 @@
 Nodes of one operation and one depth, of all trees, are computed together: their arguments are gathered, their values
 written to neighbouring rows of one buffer (row, point). Variables are rows that all trees share. A node has one parent,
 so the reverse sweep sets each adjoint once, and gives the slope of every point in every constant at about twice the
-cost of the values, however many constants there are. Trees are taken in chunks whose buffers fit the cache.
+cost of the values, however many constants there are. Trees are taken in chunks whose buffers fit the cache. Where only
+values are asked for, on a processor, `compiled` runs one tree after the other instead: six times as fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import import_module
 from itertools import groupby
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -281,9 +284,38 @@ def fits(
     y: Float[Tensor, " point"],
     weights: Float[Tensor, " point"],
 ) -> Fit:
-    """Linear scaling of all trees, chunk by chunk."""
+    """Linear scaling of all trees, as machine code where there is some, else chunk by chunk."""
+    if X.device.type == "cpu" and X.dtype == torch.float64 and (code := machine_code()) is not None:
+        columns = X.new_empty(3, len(trees))
+        code.scaled(*_arrays(trees, X), y.numpy(), weights.numpy(), LARGEST, columns.numpy())
+        return Fit(*columns)
     parts = [scaled(values_of(part, X, plan_of(part, len(X))).roots, y, weights) for part in chunks(trees, X)]
     return Fit(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+
+def roots_of(trees: Population, X: Float[Tensor, "variable point"]) -> Float[Tensor, "tree point"]:  # noqa: N803
+    """Values of the trees alone, by the same means."""
+    if X.device.type == "cpu" and X.dtype == torch.float64 and (code := machine_code()) is not None:
+        values = X.new_empty(len(trees), X.shape[1])
+        code.roots(*_arrays(trees, X), values.numpy())
+        return values
+    return torch.cat([values_of(part, X, plan_of(part, len(X))).roots for part in chunks(trees, X)])
+
+
+@cache
+def machine_code() -> ModuleType | None:
+    """The module of the machine code, None where numba cannot be used."""
+    try:
+        return import_module("limitlab.discovery.symbolic.trees.compiled")
+    except (ImportError, RuntimeError):
+        # numba raises RuntimeError where no folder for its cache can be written
+        return None
+
+
+def _arrays(trees: Population, X: Tensor) -> tuple[np.ndarray, ...]:  # noqa: N803
+    """As the machine code reads them; joined populations may lie in memory in another order."""
+    tensors = (trees.op, trees.var, trees.const.double(), X)
+    return tuple(tensor.contiguous().numpy() for tensor in tensors)
 
 
 def chunks(trees: Population, X: Float[Tensor, "variable point"]) -> Iterator[Population]:  # noqa: N803

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limitlab.discovery.symbolic.trees.evaluation import LARGEST, plan_of, scaled, values_of
+from limitlab.discovery.symbolic.trees.evaluation import LARGEST, roots_of, scaled
 from limitlab.discovery.symbolic.trees.mutations import Alphabet
 from limitlab.discovery.symbolic.trees.population import CODES, Block, Population, assembled, joined
 
@@ -79,7 +79,7 @@ def _usable(
     weights: Float[Tensor, " point"],
 ) -> tuple[Population, Float[Tensor, "tree point"]]:
     """Those whose values are finite and not all the same, and their values."""
-    values = values_of(trees, X, plan_of(trees, len(X))).roots
+    values = roots_of(trees, X)
     spread = (values - (values @ weights)[:, None]).square() @ weights
     # NaN is not less than anything
     good = (values.abs().amax(1) <= LARGEST) & (spread > PARALLEL * (values.square() @ weights))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from limitlab.discovery.pinn.jets import ACTIVATIONS, Jet, JetLinear, gated
+from limitlab.discovery.pinn.jets.layers import ACTIVATIONS, Jet, JetLinear, gated
 
 DIRECTIONS, CURVED = 3, 2
 
