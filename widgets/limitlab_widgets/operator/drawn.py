@@ -207,7 +207,7 @@ def _curve(problem: Any, test: xr.Dataset, inputs: np.ndarray, sample: int) -> G
 
 def _painted(problem: Any, test: xr.Dataset, inputs: np.ndarray, sample: int) -> Ground:
     if isinstance(getattr(problem, "medium", None), TwoPhase):
-        levels = (problem.values["a_low"], problem.values["a_high"])
+        levels: tuple[float, ...] = (problem.values["a_low"], problem.values["a_high"])
     else:
         # short, since the code of a drawing holds them
         levels = tuple(float(f"{level:.3g}") for level in np.linspace(inputs.min(), inputs.max(), LEVELS))
