@@ -105,7 +105,7 @@ def family_of(problem: Any, size: int) -> Family:
 def _periodic_family(problem: PeriodicProblem, size: int) -> Family:
     if problem.warm_up > 0:
         raise InvalidArgument(f"inputs of {problem.name} cannot be searched: they are on its attractor")
-    return Family(problem.initial, partial(_drawn, problem.initial.sample, problem, size))
+    return Family(problem.initial, _draws_of(problem, size))
 
 
 @family_of.register
@@ -114,7 +114,7 @@ def _flow_family(problem: NavierStokesProblem, size: int) -> Family:
     if problem.operator[0] == "f":
         return Family(problem.forcing, partial(problem.sample_forcing, grid))
     assert problem.initial is not None
-    return Family(problem.initial, partial(_drawn, problem.initial.sample, problem, size))
+    return Family(problem.initial, _draws_of(problem, size))
 
 
 @family_of.register
@@ -122,7 +122,8 @@ def _system_family(problem: SpectralSystem, size: int) -> Family:
     law = problem.initial
     if not isinstance(law, Independent) or len(law.laws) > 1:
         raise InvalidArgument(f"inputs of {problem.name} cannot be searched: they are several fields, or no waves")
-    return Family(law.laws[0], lambda *numbers: _drawn(law.sample, problem, size, *numbers)[:, 0])
+    draw = _draws_of(problem, size)
+    return Family(law.laws[0], lambda count, seed, first: draw(count, seed, first)[:, 0])
 
 
 @family_of.register
@@ -144,9 +145,15 @@ def _poisson_family(problem: PoissonProblem, size: int) -> Family:
     return Family(problem, partial(problem.sample_input, solver_grid(problem, size)))
 
 
-def _drawn(sample: Callable[..., Tensor], problem: Any, size: int, count: int, seed: int, first: int) -> Tensor:
-    drawn: Tensor = sample(problem.grid(size), count, seed, first, problem.values)
-    return drawn
+def _draws_of(problem: Any, size: int) -> Draw:
+    """Starts of the problem's law, on the grid of a test."""
+    grid = problem.grid(size)
+
+    def draw(count: int, seed: int, first: int) -> Tensor:
+        starts: Tensor = problem.initial.sample(grid, count, seed, first, problem.values)
+        return starts
+
+    return draw
 
 
 def require_searchable(problem: Any) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import anywidget
 import numpy as np
-from jaxtyping import Float as Array
+from jaxtyping import Float
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Float, List, Unicode
+from traitlets import Bool, List, Unicode
+from traitlets import Float as FloatTrait
 
 from limitlab.errors import InvalidArgument, check_numbers
 
@@ -40,8 +41,8 @@ class CurvePad(anywidget.AnyWidget):
     """
 
     asked = AnyTrait(None, help="what a page drew last").tag(sync=True)
-    values = List(Float(), default_value=[0.0] * POINTS).tag(sync=True)
-    ends = List(Float(), default_value=[0.0, 1.0, -1.0, 1.0]).tag(sync=True)
+    values = List(FloatTrait(), default_value=[0.0] * POINTS).tag(sync=True)
+    ends = List(FloatTrait(), default_value=[0.0, 1.0, -1.0, 1.0]).tag(sync=True)
     names = List(Unicode(), default_value=["x", "u"]).tag(sync=True)
     periodic = Bool(True).tag(sync=True)
     _css = """
@@ -205,8 +206,8 @@ def read_curve(values: Any, count: int, name: str, ends: tuple[float, float]) ->
 
 
 def on_points(
-    values: Array[np.ndarray, " point"], share: Array[np.ndarray, " x"], *, periodic: bool
-) -> Array[np.ndarray, " x"]:
+    values: Float[np.ndarray, " point"], share: Float[np.ndarray, " x"], *, periodic: bool
+) -> Float[np.ndarray, " x"]:
     """A drawn function at points given as shares of the interval, straight between the values.
 
     >>> from limitlab_widgets.shared.drawing.curve_pad import on_points
