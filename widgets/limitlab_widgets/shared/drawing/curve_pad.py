@@ -211,6 +211,7 @@ def on_points(
     """A drawn function at points given as shares of the interval, straight between the values.
 
     >>> from limitlab_widgets.shared.drawing.curve_pad import on_points
+    >>> import numpy as np
     >>> on_points(np.array([0.0, 2.0]), np.array([0.25, 0.75]), periodic=True)
     array([1., 1.])
     """
