@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from limitlab.discovery.symbolic import Candidate, Expr, ParetoFront
 from limitlab_widgets import DiscoveryState
 from limitlab_widgets.discovery.code import discovery_code
 
@@ -27,6 +28,8 @@ def executed(state):
 
 
 def assert_same(state):
+    # what was typed may still be measured
+    assert state.wait(60)
     state.learning.train()
     assert state.learning.wait(300)
     assert state.learning.error == ""
@@ -64,3 +67,61 @@ def test_code_of_a_file_reads_it_and_before_a_training_measures_alone(opened, tm
     assert state.load("mine.csv", text.encode()), state.error
     assert state.wait(60)
     executed(state)
+
+
+def refitted(state, formulas):
+    """A state whose search found these formulas, in variables of the hidden term, refitted to the measurements."""
+    learning = state.learning
+    learning.train()
+    assert learning.wait(300)
+    for equation, (text, constants) in formulas.items():
+        expr = Expr.parse(text, state.inputs, parameters=constants)
+        learning.fronts[equation] = ParetoFront([Candidate(expr, complexity=3, loss=0.1, n=20, engine="sparse")])
+        learning.picked = {**learning.picked, equation: 0}
+    learning.refit_picked()
+    assert learning.wait(300)
+    assert state.forecast.wait(300)
+    assert learning.error == ""
+    assert state.forecast.error == ""
+    return state
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "formulas"),
+    [
+        ("logistic", {"points": 12, "noise": 0.02}, {"u": ("a*u^2", {"a": -0.5})}),
+        (
+            "lotka_volterra",
+            {"points": 20},
+            {"x": ("a*x*y", {"a": -0.5}), "y": ("b*x*y + c*y", {"b": 0.3, "c": 0.01})},
+        ),
+        ("burgers", {"points": 60}, {"u": ("a*u*u_x", {"a": -0.8})}),
+    ],
+    ids=["logistic", "lotka_volterra", "burgers"],
+)
+def test_code_of_formulas_fits_them_again_and_forecasts_what_is_shown(opened, problem, options, formulas):
+    state = refitted(opened(problem, **options), formulas)
+    shown, found = state.learning.completed, executed(state)
+    completed = found["completed"]
+    assert [formula.structure for formula in completed.formulas] == [formula.structure for formula in shown.formulas]
+    for again, formula in zip(completed.formulas, shown.formulas, strict=True):
+        # a fit that begins where another one ended
+        np.testing.assert_allclose(again.values, formula.values, rtol=1e-4)
+    assert completed.loss == pytest.approx(shown.loss, rel=1e-3)
+    forecasts = state.forecast.forecasts
+    assert set(found["forecasts"]) == set(forecasts.states) == {"truth", "formula", "network"}
+    for name, states in forecasts.states.items():
+        size = np.nanmax(np.abs(states))
+        np.testing.assert_allclose(found["forecasts"][name], states, rtol=0, atol=1e-3 * size, err_msg=name)
+
+
+def test_code_of_a_search_writes_what_it_found_with_its_constants(opened):
+    state = opened("logistic", points=12)
+    state.learning.train()
+    assert state.learning.wait(300)
+    expr = Expr.parse("a*u^2 + b*u", ("u",), parameters={"a": -1 / 3, "b": 1e-17})
+    state.learning.fronts["u"] = ParetoFront([Candidate(expr, complexity=5, loss=0.1, n=20, engine="sparse")])
+    state.learning.picked = {"u": 0}
+    found = executed(state)
+    assert found["formulas"] == {"u": expr}
+    assert "completed" not in found

@@ -221,6 +221,7 @@ def test_modes_that_rounding_hides_are_told(opened):
         ({"seeds": 21}, r"seeds must be a whole number >= 1 <= 20; got 21"),
         ({"activation": "rely"}, r"unknown activation 'rely'; did you mean 'relu'\?"),
         ({"target": "line"}, r"unknown target 'line'"),
+        ({"models": {"mine": torch.nn.Linear(2, 1)}}, "WidthStudio takes no models: .*with_rivals"),
         ({"dept": 3}, r"unknown option of WidthStudio 'dept'; did you mean 'depth'\?"),
     ],
 )

@@ -263,6 +263,12 @@ class LearningPanel(widgets.VBox):
             "collocation": described(
                 widgets.IntSlider, "collocation", "points at which the equation is asked", min=16, max=512
             ),
+            "term": described(
+                widgets.Dropdown,
+                "network",
+                "what the hidden terms are learned with",
+                options=[("a perceptron", ""), *((f"{name}, yours", name) for name in learning.models)],
+            ),
             "engine": described(
                 widgets.Dropdown,
                 "engine",
@@ -285,7 +291,8 @@ class LearningPanel(widgets.VBox):
         self.status, self.error, self.warning = widgets.HTML(), widgets.HTML(), widgets.HTML()
         pressed = widgets.HBox(list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap"))
         self.commands = widgets.VBox([pressed, self.bar, self.status, self.error, self.warning])
-        parts = {"training": list(self.controls)[:6], "formulas": list(self.controls)[6:]}
+        display(self.controls["term"], bool(learning.models))
+        parts = {"training": list(self.controls)[:7], "formulas": list(self.controls)[7:]}
         folds = [fold(f"settings of {what}", [self.controls[name] for name in names]) for what, names in parts.items()]
         super().__init__(folds)
         learning.observe(self._follow, ["phase", "activity", "done", "total", "seconds_left", "stage"])

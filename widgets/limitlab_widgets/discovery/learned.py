@@ -30,6 +30,7 @@ from limitlab.discovery.pinn import (
 from limitlab.discovery.pinn.identifiability import condition_number, library
 from limitlab.discovery.terms import Hidden, hidden_terms
 from limitlab.training import fit
+from limitlab_widgets.discovery.own_terms import Term, with_term
 from limitlab_widgets.discovery.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class Settings:
-    """Of the networks and their training: `adam` steps of the optimiser `first`, then of the quasi-Newton method."""
+    """Of the networks and their training: `adam` steps of the optimiser `first`, then of the quasi-Newton method.
+
+    term: the name of a network of the reader's own for the hidden terms; a perceptron where empty.
+    """
 
     first: str = "adam"
     adam: int = 700
@@ -55,16 +59,21 @@ class Settings:
     method: str = "lbfgs"
     width: int = 32
     collocation: int = 128
+    term: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides a training: the measurements, what is hidden, what it depends on, the settings."""
+    """What decides a training: the measurements, what is hidden, what it depends on, the settings.
+
+    own: the network that the settings name, where they name one.
+    """
 
     sampling: Sampling
     hidden: Hidden
     inputs: tuple[str, ...]
     settings: Settings
+    own: Term | None = None
 
     @property
     def known(self) -> bool:
@@ -78,12 +87,13 @@ class Plan:
         return HiddenTerms(hidden_terms(problem, self.hidden), inputs=self.inputs, architecture=term)
 
     def model(self, measured: Any) -> UPINN:
-        """Fresh networks: one a trajectory, and one for the hidden terms."""
+        """Fresh networks: one a trajectory, and one for the hidden terms. Raises InvalidArgument for an own one."""
         problem, seen = self.sampling.problem, measured.seen
         forms, weighting = measured.forms(problem), Weighting(weights={"data": measured.data_weight})
         plain = Architecture(width=self.settings.width)
         options: dict[str, Any] = {"architecture": plain, "weighting": weighting, "seed": self.sampling.seed}
-        return UPINN(equations_of(problem), self.hidden_terms(), seen, forms, **options)
+        model = UPINN(equations_of(problem), self.hidden_terms(), seen, forms, **options)
+        return model if self.own is None else with_term(model, self.settings.term, self.own, self.sampling.seed)
 
     def training(self, model: UPINN, measured: Any) -> Generator[Progress, None, None]:
         """The steps of the training: the first optimiser, then the quasi-Newton method."""

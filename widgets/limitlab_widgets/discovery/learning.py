@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import interruptible
 from limitlab_widgets.discovery.completing import refitted
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings, visited
+from limitlab_widgets.discovery.own_terms import Term, checked_terms
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check, Job
 
@@ -54,7 +55,8 @@ RANGES = {
 class Learning(StudioState):
     """Hidden terms that are learned, the formulas found for them, and the equation that a refit completes.
 
-    plan() gives what is to be trained and its measurements; raises LimitlabError where there is nothing yet.
+    plan() gives what is to be trained and its measurements; raises LimitlabError where there is nothing yet. models:
+    networks of the reader's own for the hidden terms, by name. Raises InvalidArgument for what is none.
     """
 
     stage = Enum(("", "training", "searching", "refitting"), "", help="the step that is under way, or came last")
@@ -64,6 +66,7 @@ class Learning(StudioState):
     method = Enum(METHODS, "lbfgs", help="the quasi-Newton method")
     width = Int(32, help="units of a hidden layer")
     collocation = Int(128, help="points at which the equation is asked")
+    term = Unicode("", help="a network of the reader's own for the hidden terms; a perceptron where empty")
     engine = Unicode("sparse", help="who searches formulas")
     operators = Enum(tuple(OPERATORS), "sums and products", help="what formulas are made of")
     seconds = FloatTrait(5.0, help="budget of a search for one hidden term")
@@ -73,9 +76,9 @@ class Learning(StudioState):
     fronts_revision = Int(0, help="raised when fronts have changed")
     refits_revision = Int(0, help="raised when refits have changed")
 
-    def __init__(self, plan: Callable[[], tuple[Plan, Any]]) -> None:
+    def __init__(self, plan: Callable[[], tuple[Plan, Any]], models: Mapping[str, Term] | None = None) -> None:
         super().__init__()
-        self._plan = plan
+        self._plan, self.models = plan, checked_terms(models)
         self.learned: Learned | None = None
         self.fronts: dict[str, ParetoFront] = {}
         self.refits: Refits | None = None
@@ -263,6 +266,10 @@ class Learning(StudioState):
     def _budget(self, proposal: dict[str, Any]) -> float:
         low, high = RANGES["seconds"]
         return check_number("seconds", proposal["value"], low=low, high=high)
+
+    @validate("term")
+    def _known_term(self, proposal: dict[str, Any]) -> str:
+        return one_of("term", proposal["value"], ("", *self.models))
 
     @validate("engine")
     def _known_engine(self, proposal: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ from limitlab_widgets.discovery.fields.sampling import begun
 from limitlab_widgets.discovery.forecast import Forecast
 from limitlab_widgets.discovery.learned import Plan
 from limitlab_widgets.discovery.learning import FIRST_SETTINGS, Learning
+from limitlab_widgets.discovery.own_terms import Term
 from limitlab_widgets.discovery.sampling import Sampling, fitted_to, reading, suited, suiting
 from limitlab_widgets.shared.budget import PATIENT_SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
@@ -52,9 +53,10 @@ class DiscoveryState(StudioState):
     """An equation with hidden terms and measurements of it; `learning` and `forecast` are states of their own.
 
     problem: an ODEProblem of one to three states, a periodic equation in one space dimension and of the second order,
-    or a name of `limitlab.problems`. points: 30 times, or 100 places of a field, where left out. options: first
-    settings of `learning`, such as adam=100. A field begins as a text in x, two waves where its law is random. Raises
-    UnknownName or InvalidArgument, as does every trait that is given a value which cannot be used.
+    or a name of `limitlab.problems`. points: 30 times, or 100 places of a field, where left out. models: networks of
+    the reader's own for the hidden terms, by name, modules of (point, input) or functions of (inputs, terms) that make
+    one. options: first settings of `learning`, such as adam=100. A field begins as a text in x, two waves where its law
+    is random. Raises UnknownName or InvalidArgument, as does every trait that is given a value which cannot be used.
 
     >>> from limitlab_widgets import DiscoveryState
     >>> state = DiscoveryState("lotka_volterra", points=12)
@@ -81,13 +83,19 @@ class DiscoveryState(StudioState):
     revision = Int(0, help="raised when measurements have changed")
 
     def __init__(
-        self, problem: str | Hideable = FIRST, *, points: int | None = None, noise: float = 0.0, **options: Any
+        self,
+        problem: str | Hideable = FIRST,
+        *,
+        points: int | None = None,
+        noise: float = 0.0,
+        models: Mapping[str, Term] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
         chosen = _named(problem)
         self.measured: Any = None
         self.measured_of: Sampling | None = None
-        self.learning = Learning(self.plan)
+        self.learning = Learning(self.plan, models)
         self.forecast = Forecast()
         self._patience = FIRST_PATIENCE
         for name, value in {**FIRST_SETTINGS[chosen.kind], **options}.items():
@@ -134,7 +142,7 @@ class DiscoveryState(StudioState):
         if learned is None:
             return []
         try:
-            now = Plan(self.sampling, self.hidden, self.inputs, learned.plan.settings)
+            now = dataclasses.replace(learned.plan, sampling=self.sampling, hidden=self.hidden, inputs=self.inputs)
         except InvalidArgument:
             return ["file"]
         names = [f.name for f in dataclasses.fields(Sampling)]
@@ -150,7 +158,8 @@ class DiscoveryState(StudioState):
         with self.lock:
             if self.measured is None or self.stale:
                 raise InvalidArgument("there are no measurements yet")
-            return Plan(self.sampling, self.hidden, self.inputs, self.learning.settings), self.measured
+            own = self.learning.models.get(self.learning.term)
+            return Plan(self.sampling, self.hidden, self.inputs, self.learning.settings, own), self.measured
 
     def choose(self, problem: str | Hideable) -> None:
         """Take another equation with a span that suits it; its nonlinear terms are hidden, and a file is left."""

@@ -43,8 +43,9 @@ class DiscoveryStudio(Studio):
 
     problem: a name of `limitlab.problems`, or a problem such as one from `problems.parse`: an ODEProblem of one to
     three states, or a periodic equation of the second order in one space dimension.
-    options: points and noise of the measurements, and settings of the learning, such as adam=100. Raises UnknownName or
-    InvalidArgument.
+    models: networks of your own for the hidden terms, by name: torch modules of (point, input), or functions of
+    (inputs, terms) that make one. options: points and noise of the measurements, and settings of the learning, such as
+    adam=100 or the name of an own network, term="mine". Raises UnknownName or InvalidArgument.
 
     >>> from limitlab_widgets import DiscoveryStudio
     >>> studio = DiscoveryStudio("logistic", points=12)

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from limitlab.errors import LimitlabError
-from limitlab_widgets.neural_de.sources import CLASSES, PARTS, TITLES, UNWEIGHTED, WAY_TITLES
+from limitlab_widgets.neural_de.sources import CLASSES, TITLES, UNWEIGHTED, WAY_TITLES
 from limitlab_widgets.neural_de.state import NeuralDEState
 from limitlab_widgets.shared.controls import button, described, file_upload, is_echo, offer, show_value
 from limitlab_widgets.shared.layout import display
@@ -163,7 +163,7 @@ class ClassPanel(widgets.VBox):
 
     def _follow(self, _change: dict[str, Any] | None = None) -> None:
         state = self._state
-        parts = PARTS[state.source.family]
+        parts = state.titles
         self._following = True
         try:
             offer(self.chooser, [(title, name) for name, (title, _) in parts.items() if not state.refusal(name)])

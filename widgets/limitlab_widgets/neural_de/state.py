@@ -15,7 +15,9 @@ from traitlets import Dict, Int, Unicode, validate
 
 from limitlab import weights
 from limitlab.errors import InvalidArgument, LimitlabError, one_of
+from limitlab_widgets.neural_de.drawn import DrawnSeries
 from limitlab_widgets.neural_de.moments import Moment, Trained, copied, looked_at, name_of, thinned
+from limitlab_widgets.neural_de.own_fields import PART, Field, checked_fields, with_field
 from limitlab_widgets.neural_de.probe import Probe
 from limitlab_widgets.neural_de.sources import CLASSES, FLOW, PARTS, TITLES, OwnFile, Source
 from limitlab_widgets.shared.state import StudioState
@@ -31,8 +33,9 @@ DATA = ("data", "seed", "dropped", "samples", "rows")
 class NeuralDEState(StudioState):
     """Data, a class and its settings; `training` trains, `probe` asks what was trained with values missing.
 
-    data: a name of the studio's data. kind: a class. options: settings that differ from the experiment's of this size.
-    Raises UnknownName, InvalidArgument.
+    data: a name of the studio's data. kind: a class. models: vector fields of the reader's own by name, modules of
+    (t, y) or functions of the size of the state that make one, which can be picked as classes. options: settings that
+    differ from the experiment's of this size. Raises UnknownName, InvalidArgument.
 
     >>> from limitlab_widgets import NeuralDEState
     >>> state = NeuralDEState("annuli", size="smoke")
@@ -53,22 +56,32 @@ class NeuralDEState(StudioState):
     revision = Int(0, help="raised when there are new moments, or classes were trained or dropped")
     settings_revision = Int(0, help="raised when settings have changed, all together")
 
-    def __init__(self, data: str = "annuli", kind: str = "ode", *, size: str = "course", **options: Any) -> None:
-        source = Source(one_of("data", data, TITLES))
-        if reason := source.refusal(one_of("class", kind, CLASSES)):
+    def __init__(
+        self,
+        data: str = "annuli",
+        kind: str = "ode",
+        *,
+        size: str = "course",
+        models: Mapping[str, Field] | None = None,
+        **options: Any,
+    ) -> None:
+        source, fields = Source(one_of("data", data, TITLES)), checked_fields(models)
+        part = PART if kind in fields else kind
+        if reason := source.refusal(one_of("class", part, (*CLASSES, *fields))):
             raise InvalidArgument(reason)
         # raises for settings that mean nothing, before any thread is made
-        source.settings(size, kind, options)
+        source.settings(size, part, options)
         super().__init__()
-        self.size = size
+        self.size, self._fields = size, fields
         self.moments: list[Moment] = []
         self.trained: dict[str, Trained] = {}
         self.learned_from: Any = None
         self.shipped = ""
-        self.probe = Probe()
+        self.probe, self.drawing = Probe(), DrawnSeries()
         self.training = TrainingState(self._begin, self._take_data, self._take_models, peek=self._peek)
         self._data_of: tuple[Any, ...] = ()
-        self.begun = source
+        self._own: dict[tuple[Source, str], Experiment[Any, Any]] = {}
+        self.begun, self.begun_kind = source, kind
         with self.together():
             self.data, self.kind, self.options = data, kind, options
 
@@ -89,20 +102,41 @@ class NeuralDEState(StudioState):
 
     def plan(self) -> tuple[Experiment[Any, Any], Any]:
         """The experiment and the settings that a training started now would have."""
-        source = self.source
-        return source.experiment, source.settings(self.size, self.kind, self.options)
+        source, kind = self.source, self.kind
+        settings = source.settings(self.size, self._part(kind), self.options)
+        if kind not in self._fields:
+            return source.experiment, settings
+        if (source, kind) not in self._own:
+            # one object for one question: data of an equal one are not made again
+            self._own[source, kind] = with_field(source.experiment, kind, self._fields[kind])
+        return self._own[source, kind], settings
+
+    @property
+    def titles(self) -> dict[str, tuple[str, str]]:
+        """Title and equation of each class that there is for the data, of the reader's own fields last."""
+        parts = PARTS[self.source.family]
+        return {**parts, **{name: (f"{name}, a field of yours", parts[PART][1]) for name in self._fields}}
+
+    @property
+    def begun_name(self) -> str:
+        """What the training that is looked at is of."""
+        return name_of(self.begun_kind, self.training.settings)
 
     def _begin(self) -> tuple[Experiment[Any, Any], Any]:
-        self.begun = self.source
+        self.begun, self.begun_kind = self.source, self.kind
         return self.plan()
+
+    def _part(self, kind: str) -> str:
+        """The class that a field of the reader's own is in the place of."""
+        return PART if kind in self._fields else kind
 
     def refusal(self, kind: str) -> str:
         """Why a class cannot learn from the data; empty where it can."""
-        return self.source.refusal(kind)
+        return self.source.refusal(self._part(kind))
 
     def way_refusal(self, way: str) -> str:
         """Why the class cannot be regularised in this way; empty where it can."""
-        return self.source.refusal(self.kind, way, self.method)
+        return self.source.refusal(self._part(self.kind), way, self.method)
 
     def value(self, name: str) -> Any:
         """A setting as it is now, by the studio's name."""
@@ -131,7 +165,7 @@ class NeuralDEState(StudioState):
     def answer(self) -> None:
         """Let settings that no longer fit go, and say whether the figures are of the data that are chosen."""
         source = self.source
-        if source.refusal(self.kind):
+        if self.refusal(self.kind):
             self.kind = next(kind for kind in PARTS[source.family] if not source.refusal(kind))
         options = dict(self.options)
         known = {option.name: option for option in source.experiment.options()}
@@ -139,7 +173,8 @@ class NeuralDEState(StudioState):
             del options["method"]
         if source.points:
             options.pop("missing", None)
-        if source.refusal(self.kind, options.get("way", "plain"), options.get("method", self._default_method())):
+        way, method = options.get("way", "plain"), options.get("method", self._default_method())
+        if source.refusal(self._part(self.kind), way, method):
             options.pop("way", None)
         gone = [name for name in options if name not in {*known, "way", "weight"}]
         self.options = {name: value for name, value in options.items() if name not in gone}
@@ -151,6 +186,7 @@ class NeuralDEState(StudioState):
         super().close()
         self.training.close()
         self.probe.close()
+        self.drawing.close()
 
     def _default_method(self) -> str:
         return self.source.experiment.sizes[self.size].method
@@ -161,8 +197,8 @@ class NeuralDEState(StudioState):
 
     @validate("kind")
     def _is_class(self, proposal: dict[str, Any]) -> str:
-        kind = one_of("class", proposal["value"], CLASSES)
-        if not self.changing and (reason := self.source.refusal(kind)):
+        kind = one_of("class", proposal["value"], (*CLASSES, *self._fields))
+        if not self.changing and (reason := self.refusal(kind)):
             raise InvalidArgument(reason)
         return kind
 
@@ -170,7 +206,7 @@ class NeuralDEState(StudioState):
     def _are_options(self, proposal: dict[str, Any]) -> dict[str, Any]:
         options: Mapping[str, Any] = proposal["value"]
         if not self.changing:
-            self.source.settings(self.size, self.kind, options)
+            self.source.settings(self.size, self._part(self.kind), options)
         return dict(options)
 
     @validate("file")
@@ -201,15 +237,16 @@ class NeuralDEState(StudioState):
                 self.training.logs.clear()
                 self._data_of = made_of
         self._compare_data()
-        self.probe.take(self.trained, self.probe.shown)
+        self._show_trained(self.probe.shown)
         self.revision += 1
         self._show_shipped(prepared)
 
     def _show_shipped(self, prepared: Prepared) -> None:
         """Show the model that ships of this training, where there is one; `shipped` is its name then."""
-        settings, kind = self.training.settings, self.training.settings.classes[0]
-        name = weights.of(self.begun.experiment.name, settings.as_dict(), **{"class": kind})
-        if name is not None and name_of(kind, settings) not in self.trained:
+        settings = self.training.settings
+        # of a field of the reader's own nothing ships, whatever its name
+        name = weights.of(self.begun.experiment.name, settings.as_dict(), **{"class": self.begun_kind})
+        if name is not None and self.begun_name not in self.trained:
             self._keep(prepared, weights.open(name), settings.steps)
             self.shipped = name
             self.revision += 1
@@ -227,13 +264,17 @@ class NeuralDEState(StudioState):
         settings = self.training.settings
         metrics = prepared.measure(copy, copy)
         self._add(Moment(step, looked_at(settings, prepared.data, copy)))
-        kind = settings.classes[0]
-        name = name_of(kind, settings)
+        name = self.begun_name
         with self.lock:
-            one = Trained(name, kind, settings, prepared.data, copy, metrics, tuple(self.moments))
+            one = Trained(name, self.begun_kind, settings, prepared.data, copy, metrics, tuple(self.moments))
             self.trained = {**self.trained, name: one}
-        self.probe.take(self.trained, name)
+        self._show_trained(name)
         self.revision += 1
+
+    def _show_trained(self, name: str) -> None:
+        """Ask what was trained; name: the one that is looked at."""
+        self.probe.take(self.trained, name)
+        self.drawing.take(self.trained, name)
 
     def _add(self, moment: Moment) -> None:
         with self.lock:

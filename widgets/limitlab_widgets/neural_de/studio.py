@@ -7,6 +7,7 @@ its controls; `studio.state` holds everything, in `state.trained` every class th
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,11 @@ from limitlab import weights
 from limitlab_widgets.neural_de import figures
 from limitlab_widgets.neural_de.code import neural_de_code
 from limitlab_widgets.neural_de.controls import ClassPanel, SettingControls, SourcePanel
-from limitlab_widgets.neural_de.moments import Moment, name_of
+from limitlab_widgets.neural_de.drawn_panel import DrawnPanel
+from limitlab_widgets.neural_de.moments import Moment
+from limitlab_widgets.neural_de.own_fields import Field
 from limitlab_widgets.neural_de.probe import HIGHEST
-from limitlab_widgets.neural_de.sources import PARTS, SERIES
+from limitlab_widgets.neural_de.sources import SERIES
 from limitlab_widgets.neural_de.state import NeuralDEState
 from limitlab_widgets.shared.code.panel import CodePanel
 from limitlab_widgets.shared.controls import described, linked, offer
@@ -37,8 +40,9 @@ class NeuralDEStudio(Studio):
     """Train classes of neural differential equations on data with gaps, interactively, and see which of them holds.
 
     data: a name of the studio's data, such as "annuli", "pendulum", "spirals". kind: a class, such as "augmented" or
-    "lsde". size: "smoke", "course" or "paper". options: settings of the experiment, such as steps=50. Raises
-    UnknownName or InvalidArgument.
+    "lsde". size: "smoke", "course" or "paper". models: vector fields of your own, by name: torch modules of (t, y), or
+    functions of the size of the state that make one; each is trained in the place of the field of the plain ODE.
+    options: settings of the experiment, such as steps=50. Raises UnknownName or InvalidArgument.
 
     >>> from limitlab_widgets import NeuralDEStudio
     >>> studio = NeuralDEStudio("spirals", "lsde", size="smoke")
@@ -47,8 +51,16 @@ class NeuralDEStudio(Studio):
     >>> studio.close()
     """
 
-    def __init__(self, data: str = "annuli", kind: str = "ode", *, size: str = "course", **options: Any) -> None:
-        self.state = NeuralDEState(data, kind, size=size, **options)
+    def __init__(
+        self,
+        data: str = "annuli",
+        kind: str = "ode",
+        *,
+        size: str = "course",
+        models: Mapping[str, Field] | None = None,
+        **options: Any,
+    ) -> None:
+        self.state = NeuralDEState(data, kind, size=size, models=models, **options)
         state = self.state
         self.settings = SettingControls(state)
         self.source, self.kind = SourcePanel(state, self.settings), ClassPanel(state)
@@ -69,7 +81,8 @@ class NeuralDEStudio(Studio):
         self.missing = FigurePanel(height=SIDE, label="accuracy of every class against the share missing at test")
         self.gaps = FigurePanel(height=SIDE, label="a test series with its gaps")
         self.no_path = widgets.HTML(f'<span class="limitlab-note">{NO_PATH}</span>')
-        code = CodePanel(self._code, state, state.probe, self.moment, self.sample)
+        self.drawing = DrawnPanel(state.drawing, self.sample)
+        code = CodePanel(self._code, state, state.probe, state.drawing, self.moment, self.sample)
         super().__init__(self._arranged(), states=[state], main=self.paths, code=code)
         self._connect()
         self._draw()
@@ -81,7 +94,7 @@ class NeuralDEStudio(Studio):
     def summary(self) -> list[str]:
         """The data, the class, and what was trained."""
         state = self.state
-        title = PARTS[state.source.family][state.kind][0]
+        title = state.titles[state.kind][0]
         trained = [f"trained: {'; '.join(state.trained)}"] if state.trained else []
         return [state.source.title, title, *trained]
 
@@ -111,6 +124,7 @@ class NeuralDEStudio(Studio):
                         "5 &nbsp; Which class holds when values are missing at test",
                         [self.no_path, self.asking, self.held],
                     ),
+                    card("6 &nbsp; A signal of your own", [self.drawing]),
                 ],
             )
         ]
@@ -159,11 +173,11 @@ class NeuralDEStudio(Studio):
         state = self.state
         with state.lock:
             moments, trained = list(state.moments), dict(state.trained)
-            data, settings = state.learned_from, state.training.settings
+            data = state.learned_from
         if not moments:
             return
         number = min(self.moment.value, len(moments) - 1)
-        moment, sample, name = moments[number], self.sample.value, name_of(settings.classes[0], settings)
+        moment, sample, name = moments[number], self.sample.value, state.begun_name
         self.paths.show(partial(figures.paths, moment.look, sample, figures.learned_until(data)))
         if "line" in moment.look and "label" in moment.look:
             self.odds.show(partial(figures.odds, moment.look, sample))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from limitlab_widgets.shared.code.written import called, changed_settings, code_
 
 if TYPE_CHECKING:
     from limitlab.experiments import Experiment
+    from limitlab_widgets.operator.drawn import DrawnState
     from limitlab_widgets.operator.state import OperatorState
 
 MAKERS = {"operator": "learning", "rollouts": "stepping"}
@@ -34,8 +36,11 @@ class Origin:
     shipped: str = ""
 
 
-def operator_code(state: OperatorState) -> str:
-    """The code of the prediction that is looked at: `predicted`, and its figure. Raises InvalidArgument."""
+def operator_code(state: OperatorState, drawing: DrawnState | None = None) -> str:
+    """The code of the prediction that is looked at: `predicted`, and its figure. Raises InvalidArgument.
+
+    drawing: where something is drawn, `drawn` holds it, with its truth and the prediction.
+    """
     with state.lock:
         name, shown = state.model, state.predicted
         origin = state.origins.get(name)
@@ -54,7 +59,7 @@ def operator_code(state: OperatorState) -> str:
         lines += trained_until(name, origin.steps, settings.steps)
     else:
         lines += fresh(origin.shipped if trains else "")
-    return code_of([*lines, *_look(state)])
+    return code_of([*lines, *_look(state), *_drawn(state, drawing)])
 
 
 def _experiment(origin: Origin) -> list[str]:
@@ -80,4 +85,25 @@ def _look(state: OperatorState) -> list[str]:
         "    answers = model.eval()(torch.from_numpy(test['input'].values))",
         "predicted = test.assign(prediction=(test['target'].dims, answers.numpy()))",
         f"ll.figures.triptych(predicted.isel({sample}))",
+    ]
+
+
+def _drawn(state: OperatorState, drawing: DrawnState | None) -> list[str]:
+    """The numbers that were drawn, through the solver and the model; nothing where nothing is drawn."""
+    if drawing is None:
+        return []
+    with drawing.lock:
+        answers, ground, drawn = drawing.answers, drawing.ground, drawing.drawn
+    if answers is None or ground is None or drawn is None or state.model not in answers.functions:
+        return []
+    kind = type(drawn).__name__
+    return [
+        f"from limitlab_widgets.operator.drawings import {kind}",
+        "from limitlab_widgets.operator.truths import answers_of, as_sample, pairs, solver_grid",
+        f"problem = {problem_code(ground.problem)}",
+        f"drawing = {called(kind, **dataclasses.asdict(drawn))}",
+        f"inputs, truths = pairs(problem, drawing.on(solver_grid(problem, {ground.size})), {ground.size})",
+        "answers = answers_of(model, inputs)",
+        "drawn = as_sample(test, input=inputs[0], target=truths[0], prediction=answers[0])",
+        "ll.figures.triptych(drawn.isel(sample=0))",
     ]

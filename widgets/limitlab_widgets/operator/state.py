@@ -316,6 +316,7 @@ class OperatorState(SubjectState):
             self._data_of = origin
             self.predictions[goal.baseline], self.measured[goal.baseline] = predictions, measured
             self.settings_of[goal.baseline], self.origins[goal.baseline] = settings, self._begun
+            self.trained[goal.baseline] = baseline
             self.beside = ""
             # the sample before the samples: it must exist among the old functions and among the new ones
             self.sample = min(self.sample, settings.test_samples - 1)

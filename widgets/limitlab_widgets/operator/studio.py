@@ -22,6 +22,8 @@ from limitlab.errors import LimitlabError
 from limitlab.experiments.operators._learning import Build
 from limitlab.operators import OPERATORS
 from limitlab_widgets.operator.code import operator_code
+from limitlab_widgets.operator.drawn import DrawnState
+from limitlab_widgets.operator.drawn_panel import DrawnPanel
 from limitlab_widgets.operator.own_file import FilePanel
 from limitlab_widgets.operator.settings import SettingsPanel
 from limitlab_widgets.operator.state import OperatorState
@@ -95,8 +97,10 @@ class OperatorStudio(Studio):
         self.against_resolution = FigurePanel(height=SIDE, label="error against the resolution of the test")
         self.spectrum = FigurePanel(height=SIDE, label="spectrum of the truth and of the error")
         self.worst = WorstPanel(WorstState(state))
-        code = CodePanel(partial(operator_code, state), state)
-        super().__init__(self._arranged(), states=[self.worst.state, state], main=self.triptych, code=code)
+        drawn = DrawnState(state)
+        self.drawing = DrawnPanel(drawn, state, state.titles)
+        code = CodePanel(partial(operator_code, state, drawn), state, drawn)
+        super().__init__(self._arranged(), states=[drawn, self.worst.state, state], main=self.triptych, code=code)
         display(self.step, False)
         self._connect()
         self._enable_controls()
@@ -136,7 +140,12 @@ class OperatorStudio(Studio):
             self.verdict,
             self.drawn,
         ]
-        return [columns(controls, [card("4 &nbsp; Test functions", look), card("5 &nbsp; Worst input", [self.worst])])]
+        cards = [
+            card("4 &nbsp; Test functions", look),
+            card("5 &nbsp; Your own input", [self.drawing]),
+            card("6 &nbsp; Worst input", [self.worst]),
+        ]
+        return [columns(controls, cards)]
 
     def _connect(self) -> None:
         state = self.state

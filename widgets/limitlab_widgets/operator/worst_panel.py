@@ -11,7 +11,8 @@ from traitlets import Int
 
 from limitlab import figures
 from limitlab.errors import InvalidArgument, LimitlabError
-from limitlab_widgets.operator.worst import ROUNDS, Worst, require_searchable, worst_input
+from limitlab_widgets.operator.truths import source_of
+from limitlab_widgets.operator.worst import EFFORT, Worst, require_searchable, worst_input
 from limitlab_widgets.shared.controls import button
 from limitlab_widgets.shared.figure_panel import FigurePanel
 from limitlab_widgets.shared.layout import display
@@ -20,6 +21,9 @@ from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
 if TYPE_CHECKING:
+    import xarray as xr
+    from torch import nn
+
     from limitlab_widgets.operator.state import OperatorState
 
 NOTE = (
@@ -44,18 +48,19 @@ class WorstState(StudioState):
         state = self._looked_at
         self.forget()
         with state.lock:
-            model, prepared = state.trained.get(state.model), state.training.prepared
-            resolution = state.resolution
+            model, origin = state.trained.get(state.model), state.origins.get(state.model)
+            test = state.predictions.get(state.model, {}).get(state.resolution)
         try:
-            if model is None or prepared is None:
+            if model is None or origin is None or test is None:
                 raise InvalidArgument("there is no trained operator to search with: train, and look at its prediction")
             if state.steps:
                 raise InvalidArgument("inputs of rollouts cannot be searched: learn the map of one function to another")
-            require_searchable(prepared.data.problem)
+            problem = source_of(origin)
+            require_searchable(problem)
         except LimitlabError as error:
             self.refuse(error)
             return
-        self.work(partial(self._find, model, prepared, resolution))
+        self.work(partial(self._find, problem, model, test))
 
     def forget(self, _change: Any = None) -> None:
         """Drop the search under way, and what was found."""
@@ -65,13 +70,13 @@ class WorstState(StudioState):
             self.found = None
             self.revision += 1
 
-    def _find(self, model: Any, prepared: Any, resolution: int, check: Check) -> None:
-        def go_on(done: int) -> None:
-            self.report(check, f"searching: round {done + 1} of {ROUNDS}", done, ROUNDS)
+    def _find(self, problem: Any, model: nn.Module, test: xr.Dataset, check: Check) -> None:
+        rounds, _ = EFFORT[problem.dimension]
 
-        settings = self._looked_at.training.settings
-        test = prepared.data.test[resolution]
-        found = worst_input(prepared.data.problem, model, test, seed=settings.seed, check=go_on)
+        def go_on(done: int) -> None:
+            self.report(check, f"searching: round {done + 1} of {rounds}", done, rounds)
+
+        found = worst_input(problem, model, test, check=go_on)
         with self.lock:
             check()
             self.found = found

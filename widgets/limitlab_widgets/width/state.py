@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 MOST_SEEDS = 20
 DRIFT_WIDTHS, DRIFT_SEEDS = (32, 64, 128, 256, 512), 5
+NO_MODELS = (
+    "WidthStudio takes no models: beside its networks stands their limit in closed form, which a torch module does not "
+    "tell; experiments.with_rivals(experiments.get('ntk_circle'), 'width-64', mine=module) trains one beside them"
+)
 QUESTION = tuple(field.name for field in dataclasses.fields(Regression))
 
 
@@ -63,6 +67,8 @@ class WidthState(RunState):
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
+        if "models" in options:
+            raise InvalidArgument(NO_MODELS)
         for name in options:
             one_of("option of WidthStudio", name, self.decides)
         regression = Regression(**{name: value for name, value in options.items() if name in QUESTION})
