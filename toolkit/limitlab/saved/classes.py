@@ -1,7 +1,8 @@
 """Names of the classes that a file may ask for, and the classes behind them: the library's, and a caller's own models.
 
 A class of the library is named by its package, "operators.FNO"; a model that a caller derives from `Saved` by its own
-name alone, from the moment of its definition, and one of a package that offers operators from its installation.
+name alone, from the moment of its definition, and one of a package that offers operators from its installation; one of
+an experiment by that of the experiment, "experiments.shift_sinenet.Mover".
 Nothing else is ever made of what stands in a file.
 """
 
@@ -16,7 +17,8 @@ from limitlab.errors import InvalidArgument, unknown_name
 from limitlab.extensions import import_offers
 
 PACKAGES = ("discovery", "infinite_width", "layers", "neural_des", "operators", "problems", "spaces")
-MODELS_ALONE = ("experiments", "training")
+EXPERIMENTS = "experiments"
+MODELS_ALONE = (EXPERIMENTS, "training")
 """Packages of which files may ask for models, and for nothing that belongs to them."""
 DERIVED: dict[str, type] = {}
 """Classes derived from `Saved` outside of the library; one that is defined again takes the place of the first."""
@@ -39,9 +41,11 @@ def name_of(cls: type) -> str:
     if cls.__module__.startswith(_LIBRARY):
         parts = cls.__module__.split(".")[1:]
         # the first package that shows it, so that a module may move below it
-        packages = (".".join(parts[: depth + 1]) for depth in range(len(parts)))
+        packages = [".".join(parts[: depth + 1]) for depth in range(len(parts))]
+        if parts[0] == EXPERIMENTS:
+            packages = [f"{EXPERIMENTS}.{parts[-1]}"]
         shown = (package for package in packages if getattr(_module(package), name, None) is cls)
-        name = f"{next(shown, cls.__module__.removeprefix(_LIBRARY))}.{name}"
+        name = f"{next(shown, packages[-1])}.{name}"
     if class_of(name) is not cls:
         raise InvalidArgument(f"another class {name} was defined after that of this object: make the object again")
     return name
@@ -75,6 +79,10 @@ def class_of(name: str) -> type:
 
 
 def _module(path: str) -> ModuleType | None:
+    package, _, name = path.rpartition(".")
+    if package == EXPERIMENTS:
+        places: dict[str, str] = importlib.import_module(_LIBRARY + package).places()
+        path = places.get(name, _LIBRARY + path).removeprefix(_LIBRARY)
     try:
         return importlib.import_module(_LIBRARY + path)
     except ImportError:

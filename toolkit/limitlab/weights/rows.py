@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,7 @@ class Row:
     """The trial `at` of an experiment at its course size with `options`, and the metric that tells how good it is.
 
     where: coordinates at which the metric is read; over all that is left the mean is taken. small: options with which
-    new data are made to measure it again, with the seed `unseen`, which is that of the training where all data that
-    there are were split; factor: how far from the card's figure it may then be, up or down.
+    new data are made to measure it again; factor: how far from the card's figure it may then be, up or down.
 
     >>> ll.weights.ROWS["darcy_fno"].settings().models
     ('fno',)
@@ -28,7 +28,6 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     small: Mapping[str, Any] = field(default_factory=dict)
     factor: float = 1.5
-    unseen: int = 1
 
     def settings(self, **changed: Any) -> Any:
         """The settings of the training, some of them changed."""
@@ -48,51 +47,36 @@ def _operator(experiment: str, name: str, resolution: int, **options: Any) -> Ro
     )
 
 
+def _among(experiment: str, name: str, resolution: int, models: tuple[str, ...] = ("mean",), **options: Any) -> Row:
+    """A model that an experiment puts beside operators of the catalogue."""
+    row = _operator(experiment, name, resolution, **options)
+    return dataclasses.replace(row, options={**row.options, "models": models})
+
+
 def _annuli(kind: str) -> Row:
     """A flow that takes a disc out of a ring."""
     options = {"data": "annuli", "classes": (kind,)}
     return Row("flow_classes", {"class": kind}, "accuracy", options=options, factor=1.05)
 
 
-def _regularized(experiment: str, metric: str, **rest: Any) -> Row:
-    """A flow that was made cheap to solve while it was trained."""
-    return Row(experiment, {"way": "ernode"}, metric, options={"ways": ("ernode",)}, **rest)
+def _series(data: str, kind: str) -> Row:
+    """A class that tells series apart."""
+    options = {"data": data, "classes": (kind,)}
+    return Row("series_classes", {"class": kind}, "accuracy", {"test_rate": 0.0}, options, {}, 1.1)
 
-
-def _hidden(experiment: str, metric: str = "inner_error", **rest: Any) -> Row:
-    """A network for hidden terms, trained in two phases."""
-    return Row(experiment, {"training": "two_phases"}, metric, options={"trainings": ("two_phases",)}, **rest)
-
-
-DIGITS: Mapping[str, Any] = {"factor": 1.02, "unseen": 0}
-"""Of digits there are no more than those that were split."""
 
 ROWS: Mapping[str, Row] = {
     "burgers_fno": _operator("burgers_fno", "fno", 64),
     "darcy_fno": _operator("darcy_fno", "fno", 16),
     "navier_stokes_fno": _operator("navier_stokes_fno", "fno", 32),
+    "darcy_tfno": _among("darcy_tfno", "tucker", 16),
     "annuli_augmented": _annuli("augmented"),
     "annuli_ode": _annuli("ode"),
-    "spirals_cde": Row(
-        "series_classes",
-        {"class": "cde"},
-        "accuracy",
-        {"test_rate": 0.0},
-        {"data": "spirals", "classes": ("cde",)},
-        {},
-        1.1,
-    ),
-    "annuli_ernode": _regularized("annuli_ernode", "accuracy", factor=1.05),
+    "annuli_ernode": Row("annuli_ernode", {"way": "ernode"}, "accuracy", options={"ways": ("ernode",)}, factor=1.05),
+    "spirals_cde": _series("spirals", "cde"),
+    "motions_cde": _series("basic_motions", "cde"),
     "decaying_latent_ode": Row(
         "decaying_latent_ode", {"variant": "gru"}, "error_ahead", {}, {"variants": ("gru",)}, {"samples": 16}, 2.0
     ),
-    "motions_gsde": Row(
-        "stable_sde_motions",
-        {"kind": "gsde", "rate": 0.0},
-        "accuracy",
-        {"test_rate": 0.3},
-        {"models": ("gsde",), "rates": (0.0,)},
-        {"test_rates": (0.3,)},
-        1.15,
-    ),
+    "deep_ritz": Row("deep_ritz", {"dimension": 10, "points": "fresh"}, "l2", {}, {"dimensions": (10,), "compared": 0}),
 }
