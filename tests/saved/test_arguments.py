@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -76,6 +77,7 @@ def test_a_tensor_is_stored_aside(dtype):
         nn.Linear(3, 2, bias=False),
         nn.Conv2d(2, 4, (3, 5), stride=2, padding=1, dilation=2, groups=2, padding_mode="circular"),
         nn.Sequential(nn.Linear(3, 3), nn.LeakyReLU(0.3), nn.LayerNorm(3, elementwise_affine=False)),
+        nn.Sequential(OrderedDict(h1=nn.Linear(3, 4), x1=nn.ReLU(), output=nn.Linear(4, 2))),
         nn.GroupNorm(2, 4, eps=1e-3),
         nn.Softplus(beta=2.0),
         nn.GELU("tanh"),

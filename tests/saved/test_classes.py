@@ -4,6 +4,7 @@ import pytest
 
 import limitlab as ll
 from limitlab.errors import InvalidArgument, UnknownName
+from limitlab.experiments.operators.shift_sinenet import Mover
 from limitlab.saved import Saved, class_of, name_of
 
 
@@ -37,6 +38,10 @@ def test_a_class_that_no_package_shows_is_named_by_its_module():
         "operators.mgno.VCycle.__init__",
         "neural_des.no_such_module.Thing",
         "problems.ode._private.Thing",
+        "experiments.shift_sinenet.ShiftSettings",
+        "experiments.get",
+        "experiments.places",
+        "training.Recipe",
         "",
         None,
         3,
@@ -46,6 +51,11 @@ def test_a_class_that_no_package_shows_is_named_by_its_module():
 def test_other_names_are_refused(name):
     with pytest.raises(UnknownName, match="unknown class"):
         class_of(name)
+
+
+def test_a_model_of_an_experiment_is_named_by_it_whatever_folder_it_lies_in():
+    assert name_of(Mover) == "experiments.shift_sinenet.Mover"
+    assert class_of(name_of(Mover)) is Mover
 
 
 def test_a_mistyped_name_is_answered_with_the_nearest():

@@ -362,6 +362,26 @@ def test_what_no_file_can_hold_is_refused_before_anything_is_written(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_what_a_hook_changes_is_refused_unless_the_class_makes_it(tmp_path):
+    """muP divides what a readout is given: a network brought to it afterwards is not what its file would be."""
+    standard = ll.infinite_width.standard_network
+    plain = ll.infinite_width.mup_init(standard(32), standard(8), standard(16))
+    with pytest.raises(
+        InvalidArgument, match=r"Sequential was changed after it was made: 'output' has a hook, _Divide"
+    ):
+        ll.saved.save(plain, tmp_path)
+    model, x = ll.infinite_width.digit_networks("mup", base_width=8)[0](32, 0), torch.randn(5, 64)
+    assert torch.equal(model(x), plain(x))
+    assert torch.equal(ll.load(ll.saved.save(model, tmp_path))(x), model(x))
+
+
+def test_a_run_keeps_the_weights_alone_of_a_model_with_a_hook(tmp_path):
+    run = runs.create(tmp_path / "run", {}, "")
+    standard = ll.infinite_width.standard_network
+    run.write_model(ll.infinite_width.mup_init(standard(32), standard(8), standard(16)))
+    assert ll.saved.about(tmp_path / "run").name is None
+
+
 def test_weights_alone_go_into_a_model_of_the_same_shape_only(tmp_path):
     flow = ll.neural_des.ode.AugmentedODE(nn.Sequential(nn.Linear(2, 2)), lift=nn.Linear(1, 2))
     path = ll.saved.save(flow, tmp_path / "weights.safetensors", weights_only=True)

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from limitlab import saved
 from limitlab.errors import InvalidArgument
 from limitlab.training import Pooled, descent, fit, pool_batches, pool_loss, runs
 
@@ -26,6 +27,17 @@ def halve(after, before):
 
 def bank(samples=64):
     return 1 + torch.rand(samples, 1, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_stored_pool_has_its_states_once_and_goes_on_from_them(tmp_path):
+    pooled = Pooled(torch.nn.Conv1d(1, 1, 1), bank(6))
+    moved = {"slot": torch.tensor([4, 1]), "restart": torch.tensor([False, True]), "fresh": bank(2)}
+    pool_loss(halve)(pooled, moved)
+    path = pooled.save(tmp_path)
+    again = saved.load(path)
+    assert torch.equal(again.states, pooled.states)
+    assert torch.equal(again.norms, pooled.norms)
+    assert saved.about(path).arguments["fresh"] == {"tuple": [6, 1, 8]}
 
 
 def test_slots_that_were_drawn_are_moved_and_the_others_stay():

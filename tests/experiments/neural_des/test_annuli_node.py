@@ -41,7 +41,7 @@ def test_no_plain_flow_keeps_the_circle_off_the_side_of_its_centre():
     """Whatever its weights; the identity with a line far away keeps all of it there."""
     settings = experiments.get("annuli_node").configure("smoke")
     for seed in range(6):
-        model = Flow("annuli", 0, settings, seed)
+        model = Flow("annuli", 0, width=settings.width, depth=settings.depth, tolerance=settings.tolerance, seed=seed)
         with torch.no_grad():
             for parameter in model.flow.parameters():
                 parameter.mul_(3.0)

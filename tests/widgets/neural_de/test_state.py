@@ -228,6 +228,16 @@ def test_a_class_that_ships_is_looked_at_before_anybody_trains_and_gives_way_to_
         state.close()
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, row in weights.ROWS.items() if row.experiment in ("flow_classes", "series_classes")]
+)
+def test_every_class_that_ships_is_found_from_its_data_and_its_name(name, closed_at_end):
+    row = weights.ROWS[name]
+    state = closed_at_end(NeuralDEState(row.options["data"], row.at["class"]))
+    experiment, settings = state.plan()
+    assert weights.of(experiment.name, settings.as_dict(), **{"class": state.kind}) == name
+
+
 def test_where_none_ships_an_untrained_model_is_all_there_is(opened):
     state = opened()
     state.training.prepare()

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab import experiments, problems
+from limitlab import experiments, problems, weights
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.operators._learning import predict
+from limitlab.experiments.operators._learning import predict, problem_at
+from limitlab.operators import OPERATORS
 from limitlab_widgets import OperatorState
 
 
@@ -23,6 +24,16 @@ def trained(state: OperatorState) -> OperatorState:
 def test_a_problem_with_an_experiment_uses_it(opened):
     assert opened("burgers").experiment is experiments.get("burgers_fno")
     assert opened("darcy").experiment is experiments.get("darcy_fno")
+
+
+@pytest.mark.parametrize("name", [name for name, row in weights.ROWS.items() if row.at.get("operator") in OPERATORS])
+def test_every_operator_that_ships_is_found_from_its_problem_and_its_name(name, opened):
+    row = weights.ROWS[name]
+    # of a problem at the parameters of its course, where they are not its own
+    state = opened(problem_at(experiments.get(row.experiment).problem, row.settings()))
+    state.operator = row.at["operator"]
+    experiment, settings = state.plan()
+    assert weights.of(experiment.name, settings.as_dict(), operator=state.operator) == name
 
 
 @pytest.mark.parametrize("name", problems.names("pde"))

@@ -35,8 +35,12 @@ from limitlab.extensions import Catalogue
 
 
 @cache
-def _modules() -> dict[str, str]:
-    """Where the experiment of each name lies."""
+def places() -> dict[str, str]:
+    """The module of every experiment by its name, which stays when a module moves.
+
+    >>> ll.experiments.places()["burgers_fno"]
+    'limitlab.experiments.operators.burgers_fno'
+    """
     below = pkgutil.walk_packages(__path__, f"{__name__}.")
     paths = (module.name for module in below if not module.ispkg and ".contract." not in module.name)
     return {name: path for path in paths if not (name := path.rpartition(".")[2]).startswith("_")}
@@ -54,7 +58,7 @@ def names() -> tuple[str, ...]:
 @cache
 def _load(name: str) -> Experiment[Any, Any]:
     # imported when asked for: a list of names must not load every family
-    return replace(importlib.import_module(_modules()[name]).EXPERIMENT, name=name)
+    return replace(importlib.import_module(places()[name]).EXPERIMENT, name=name)
 
 
 class _Modules(Mapping[str, Experiment[Any, Any]]):
@@ -64,13 +68,13 @@ class _Modules(Mapping[str, Experiment[Any, Any]]):
         return _load(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in _modules()
+        return name in places()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_modules())
+        return iter(places())
 
     def __len__(self) -> int:
-        return len(_modules())
+        return len(places())
 
 
 EXPERIMENTS: Catalogue[Experiment[Any, Any]] = Catalogue("experiment", Experiment, _Modules())

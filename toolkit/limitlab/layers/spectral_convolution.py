@@ -32,9 +32,10 @@ from torch.nn import functional
 from limitlab.errors import InvalidArgument, check_number, check_numbers
 from limitlab.layers.factorized import FactorizedWeight
 from limitlab.layers.wavenumbers import Wavenumbers, centred, check_modes, existing_wavenumbers, weight_shape
+from limitlab.saved import Saved
 
 
-class SpectralConv(nn.Module):
+class SpectralConv(Saved):
     """Spectral convolution in 1, 2 or 3 dimensions.
 
     u: (batch, in_channels, *grid) -> (batch, out_channels, *grid), or (batch, out_channels, *size) with `size` given.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -141,6 +142,8 @@ class Reader:
         arguments = {name: self.read(value, f"{name} of {place}") for name, value in spelled["arguments"].items()}
         if "layer" in spelled:
             make = getattr(nn, one_of("layer", spelled["layer"], LAYERS))
+            if "named" in arguments:
+                arguments = {"*": (OrderedDict(arguments["named"]),)}
         else:
             cls = class_of(spelled["class"])
             make = getattr(cls, "spelled", cls)
@@ -182,7 +185,8 @@ def _fields(value: Any) -> dict[str, Any]:
 def _of_layer(layer: nn.Module) -> dict[str, Any]:
     """The arguments of a layer of torch: its attributes of their names."""
     if isinstance(layer, nn.Sequential):
-        return {"*": tuple(layer)}
+        named = dict(layer._modules)
+        return {"*": tuple(layer)} if [*named] == [str(n) for n in range(len(layer))] else {"named": named}
     named = [p.name for p in inspect.signature(type(layer)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     arguments = {name: getattr(layer, name) for name in named if name not in ("device", "dtype")}
     if "bias" in arguments:

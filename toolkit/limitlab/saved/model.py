@@ -225,7 +225,25 @@ def _described(model: nn.Module, spelled: nn.Module | None, problem: Any) -> _St
     }
     if taken := sorted(weights.keys() & writer.tensors.keys()):
         raise InvalidArgument(f"the model has a weight {taken[0]!r}, a name that is kept for arguments")
-    return _Stored({**weights, **writer.tensors}, header)
+    stored = _Stored({**weights, **writer.tensors}, header)
+    if spelled is not None and (hooks := _hooks(spelled)):
+        missing = sorted(hooks - _hooks(_made(header, stored.tensors, "the file")))
+        if missing:
+            module, kind = missing[0]
+            raise InvalidArgument(
+                f"{type(spelled).__name__} was changed after it was made: {module or 'it'!r} has a hook, {kind}, which"
+                " no file can hold; weights_only=True stores its weights"
+            )
+    return stored
+
+
+def _hooks(model: nn.Module) -> set[tuple[str, str]]:
+    """What is called around the modules of a model, by their names, and may change what they answer."""
+    return {
+        (name, getattr(hook, "__name__", type(hook).__name__))
+        for name, module in model.named_modules()
+        for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+    }
 
 
 def _file(path: str | os.PathLike[str]) -> Path:

@@ -53,8 +53,7 @@ SYSTEMS: tuple[System, ...] = (
         "Kossaifi, Kovachki, Azizzadenesheli, Anandkumar", "TMLR", 2024, "2310.00120"),
         experiments=("burgers_fno", "darcy_fno", "darcy_tfno", "navier_stokes_fno", "navier_stokes_patches"),
         notebooks=("operators/01-fourier-neural-operator.ipynb", "operators/03-fewer-weights.ipynb",
-                   "operators/04-small-windows.ipynb"),
-        remark="patches are less accurate than the whole square; the runs of the paper's size are to come"),
+                   "operators/04-small-windows.ipynb")),
     System(9, "mgno", "MgNO", "operators", Paper(
         "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
         "He, Liu, Xu", "ICLR", 2024, "2310.19809"),

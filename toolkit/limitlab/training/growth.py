@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.layers.spectral_convolution import SpectralConv
+from limitlab.saved import Saved
 from limitlab.training.batches import Batches
 from limitlab.training.progress import Progress
 
 QUANTITIES = ("weights", "gradients")
 
 
-class GrowingModes(nn.Module):
+class GrowingModes(Saved):
     """A model whose spectral layers begin with `first` modes along every axis; `modes` are those in use.
 
     What it uses and what a criterion remembers are buffers, so that a resumed training grows as an uninterrupted one.

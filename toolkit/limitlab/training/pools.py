@@ -12,23 +12,24 @@ Source: Wandel, Weinmann, Klein, Learning incompressible fluid dynamics from scr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from limitlab.errors import InvalidArgument, check_number
+from limitlab.errors import InvalidArgument, check_number, check_numbers
+from limitlab.saved import Saved
 from limitlab.training.batches import Batches
 
 LARGEST_GROWTH = 10.0
 
 
-class Pooled(nn.Module):
+class Pooled(Saved):
     """A model of one time step with its pool: `states` (slot, channel, *grid), at the start the fresh states given.
 
-    Called, it is the model. Raises InvalidArgument.
+    Called, it is the model. fresh: their shape in place of states gives zeros. Raises InvalidArgument.
 
     >>> step = ll.training.Pooled(torch.nn.Conv1d(1, 1, 1), torch.randn(8, 1, 16))
     >>> step(torch.zeros(2, 1, 16)).shape, step.states.shape
@@ -38,13 +39,21 @@ class Pooled(nn.Module):
     states: Tensor
     norms: Tensor
 
-    def __init__(self, model: nn.Module, fresh: Float[Tensor, "slot channel *grid"]) -> None:
+    def __init__(self, model: nn.Module, fresh: Float[Tensor, "slot channel *grid"] | Sequence[int]) -> None:
         super().__init__()
+        if isinstance(fresh, Sequence):
+            shape = check_numbers("fresh", fresh, low=1, integer=True)
+            fresh = torch.zeros([int(points) for points in shape])
         if not isinstance(fresh, Tensor) or fresh.ndim < 3 or not len(fresh) or not bool(fresh.isfinite().all()):
             raise InvalidArgument("fresh must be finite states (slot, channel, *grid), one or more")
         self.model = model
         self.register_buffer("states", fresh.detach().clone())
         self.register_buffer("norms", _norms(self.states))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The model, and the shape of the pool, whose states are among the weights."""
+        return {"model": self.model, "fresh": tuple(self.states.shape)}
 
     def forward(self, u: Float[Tensor, "batch channel *grid"]) -> Float[Tensor, "batch channel *grid"]:
         return self.model(u)

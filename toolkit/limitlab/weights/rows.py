@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,25 +47,36 @@ def _operator(experiment: str, name: str, resolution: int, **options: Any) -> Ro
     )
 
 
+def _among(experiment: str, name: str, resolution: int, models: tuple[str, ...] = ("mean",), **options: Any) -> Row:
+    """A model that an experiment puts beside operators of the catalogue."""
+    row = _operator(experiment, name, resolution, **options)
+    return dataclasses.replace(row, options={**row.options, "models": models})
+
+
 def _annuli(kind: str) -> Row:
     """A flow that takes a disc out of a ring."""
     options = {"data": "annuli", "classes": (kind,)}
     return Row("flow_classes", {"class": kind}, "accuracy", options=options, factor=1.05)
 
 
+def _series(data: str, kind: str) -> Row:
+    """A class that tells series apart."""
+    options = {"data": data, "classes": (kind,)}
+    return Row("series_classes", {"class": kind}, "accuracy", {"test_rate": 0.0}, options, {}, 1.1)
+
+
 ROWS: Mapping[str, Row] = {
     "burgers_fno": _operator("burgers_fno", "fno", 64),
     "darcy_fno": _operator("darcy_fno", "fno", 16),
     "navier_stokes_fno": _operator("navier_stokes_fno", "fno", 32),
+    "darcy_tfno": _among("darcy_tfno", "tucker", 16),
     "annuli_augmented": _annuli("augmented"),
     "annuli_ode": _annuli("ode"),
-    "spirals_cde": Row(
-        "series_classes",
-        {"class": "cde"},
-        "accuracy",
-        {"test_rate": 0.0},
-        {"data": "spirals", "classes": ("cde",)},
-        {},
-        1.1,
+    "annuli_ernode": Row("annuli_ernode", {"way": "ernode"}, "accuracy", options={"ways": ("ernode",)}, factor=1.05),
+    "spirals_cde": _series("spirals", "cde"),
+    "motions_cde": _series("basic_motions", "cde"),
+    "decaying_latent_ode": Row(
+        "decaying_latent_ode", {"variant": "gru"}, "error_ahead", {}, {"variants": ("gru",)}, {"samples": 16}, 2.0
     ),
+    "deep_ritz": Row("deep_ritz", {"dimension": 10, "points": "fresh"}, "l2", {}, {"dimensions": (10,), "compared": 0}),
 }

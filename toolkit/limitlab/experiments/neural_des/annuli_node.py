@@ -26,6 +26,7 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Ensemble, Trained, option, sizes
 from limitlab.labels import labelled
 from limitlab.neural_des.ode import AugmentedODE, MLPField
+from limitlab.saved import Saved
 from limitlab.training import descent, fixed
 from limitlab.training.streams import seeded
 
@@ -64,17 +65,17 @@ class Points:
     classes: Float[Tensor, " sample"]
 
 
-class Flow(nn.Module):
+class Flow(Saved):
     """An augmented ODE with what its task reads off the state at the end: a logit, or the first component.
 
     The field is tanh without a bound: a bounded one must first grow before it turns a line round.
     """
 
-    def __init__(self, task: str, extra: int, settings: AnnuliSettings, seed: int) -> None:
+    def __init__(self, task: str, extra: int, *, width: int, depth: int, tolerance: float, seed: int) -> None:
         super().__init__()
         self.task, state = task, FEATURES[task] + extra
-        field = MLPField(state, settings.width, settings.depth, activation="tanh", bounded=False, seed=seed)
-        self.flow = AugmentedODE(field, extra, rtol=settings.tolerance, atol=settings.tolerance)
+        field = MLPField(state, width, depth, activation="tanh", bounded=False, seed=seed)
+        self.flow = AugmentedODE(field, extra, rtol=tolerance, atol=tolerance)
         with seeded(seed):
             self.read_out = nn.Linear(state, 1) if task == "annuli" else None
 
@@ -122,7 +123,8 @@ def prepare(settings: AnnuliSettings, progress: ReportProgress = False) -> Prepa
 
 
 def _build(task: str, extra: int, settings: AnnuliSettings, seed: int) -> nn.Module:
-    return Flow(task, extra, settings, seed)
+    sizes = {"width": settings.width, "depth": settings.depth}
+    return Flow(task, extra, **sizes, tolerance=settings.tolerance, seed=seed)
 
 
 @torch.no_grad()

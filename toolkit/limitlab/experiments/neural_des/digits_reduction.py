@@ -39,6 +39,7 @@ from limitlab.neural_des.reduction import (
     operations,
     reduce,
 )
+from limitlab.saved import Saved
 from limitlab.training import Recipe
 from limitlab.training.streams import seeded
 
@@ -67,7 +68,7 @@ class ReductionSettings(Ensemble, Batched):
     calls: int = option(21, "timed calls of each block", low=1, high=1000)
 
 
-class Lift(nn.Module):
+class Lift(Saved):
     """An image (batch, 64) as channels (batch, channel * 64)."""
 
     def __init__(self, channels: int) -> None:
@@ -78,7 +79,7 @@ class Lift(nn.Module):
         return self.convolution(image.unflatten(1, (1, SIDE, SIDE))).flatten(1)
 
 
-class Rest(nn.Module):
+class Rest(Saved):
     """The zero state, whatever the image: all that the block knows comes from its input."""
 
     def __init__(self, units: int) -> None:

@@ -24,6 +24,7 @@ from limitlab.experiments.contract.experiment import Experiment, Prepared, Repor
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
 from limitlab.neural_des.cde import Control, NeuralCDE, accuracy, cross_entropy, dropped_accuracy
+from limitlab.saved import Saved
 from limitlab.spaces import log_signature, log_signature_size
 from limitlab.training import Recipe
 from limitlab.training.recipe import descent
@@ -78,7 +79,7 @@ class SpiralData:
     test: Series
 
 
-class GRUClassifier(nn.Module):
+class GRUClassifier(Saved):
     """The rival that learns as much: a GRU over the rows, whose mean state is read out.
 
     >>> from limitlab.experiments.neural_des.spiral_cde import GRUClassifier
@@ -106,7 +107,7 @@ class GRUClassifier(nn.Module):
         return self.readout((hidden * counts[..., None]).sum(1) / lengths[:, None])
 
 
-class SignatureClassifier(nn.Module):
+class SignatureClassifier(Saved):
     """The rival that learns almost nothing: a linear map of the log-signature of depth two of the whole linear path.
 
     >>> from limitlab.experiments.neural_des.spiral_cde import SignatureClassifier

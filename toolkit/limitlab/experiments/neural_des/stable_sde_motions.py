@@ -24,6 +24,7 @@ from limitlab.experiments.neural_des._sequences import Sequences, SequenceSettin
 from limitlab.labels import labelled
 from limitlab.neural_des.stable_sde import StableSDE, classification, path_on, predict, until_diverged
 from limitlab.neural_des.stable_sde.model import least_gap
+from limitlab.saved import Saved
 from limitlab.solvers import solve_cde
 from limitlab.spaces import ControlPath
 from limitlab.spaces.paths.splines import linear_pieces
@@ -54,7 +55,7 @@ class MotionSettings(SequenceSettings):
     )
 
 
-class ControlledRival(nn.Module):
+class ControlledRival(Saved):
     """A neural CDE dz = F(z) dX, F = tanh(MLP(z)) as a matrix, one step of Euler's method from knot to knot.
 
     linear: X is straight between the knots of the path that it is given, so that a step takes its whole increment;

@@ -18,6 +18,7 @@ from limitlab.data.sources.digit_task import CLASSES
 from limitlab.errors import check_number, unknown_name
 from limitlab.infinite_width.parametrizations.coordinate_check import MakeModel
 from limitlab.infinite_width.parametrizations.mup import mup_groups, mup_init
+from limitlab.saved import Saved
 from limitlab.training.recipe import Groups
 
 
@@ -63,10 +64,22 @@ def digit_networks(
         return standard_network, lambda model: [{**common, "params": list(model.parameters())}]
     if parametrization != "mup":
         raise unknown_name("parametrization of digit_networks", parametrization, ("sp", "mup"))
-    # two networks of other widths: which dimensions differ are those that grow
-    base, delta = standard_network(base_width), standard_network(2 * base_width)
+    base, delta = widened(base_width)
 
     def make_model(width: int, seed: int) -> nn.Module:
-        return mup_init(standard_network(width, seed), base, delta)
+        return MupNetwork(width, base_width, seed)
 
     return make_model, lambda model: mup_groups(model, base, delta, optimizer=optimizer, **common)
+
+
+class MupNetwork(Saved, nn.Sequential):
+    """The network of that width in the maximal update parametrisation, which is SP at the base width."""
+
+    def __init__(self, width: int, base_width: int = 64, seed: int = 0) -> None:
+        super().__init__(OrderedDict(standard_network(width, seed).named_children()))
+        mup_init(self, *widened(base_width))
+
+
+def widened(base_width: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Two networks of other widths: which dimensions differ are those that grow."""
+    return standard_network(base_width), standard_network(2 * base_width)

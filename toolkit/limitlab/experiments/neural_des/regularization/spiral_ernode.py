@@ -25,6 +25,7 @@ from limitlab.labels import labelled
 from limitlab.neural_des.ode import MLPField
 from limitlab.neural_des.regularization import RegularizedODE
 from limitlab.neural_des.regularization.penalties import Regularization
+from limitlab.saved import Saved
 from limitlab.solvers import solve_ode
 from limitlab.training import descent, fixed
 
@@ -52,7 +53,7 @@ class Spiral:
     states: Float[Tensor, "1 time 2"]
 
 
-class CubicField(nn.Module):
+class CubicField(Saved):
     """A network of the cubes of the state."""
 
     def __init__(self, width: int, seed: int) -> None:
@@ -63,7 +64,7 @@ class CubicField(nn.Module):
         return self.network(t, y.pow(3))
 
 
-class SpiralModel(nn.Module):
+class SpiralModel(Saved):
     """The flow from the known start, at the asked times."""
 
     def __init__(self, flow: RegularizedODE) -> None:

@@ -26,6 +26,7 @@ from limitlab.experiments.contract.settings import Ensemble, Trained, option, si
 from limitlab.labels import labelled
 from limitlab.neural_des.ode import MLPField
 from limitlab.neural_des.regularization import drawn, local_sde_error, step_at, step_term
+from limitlab.saved import Saved
 from limitlab.solvers import Solution, solve_sde
 from limitlab.solvers.sde.fields import Calculus
 from limitlab.training import descent
@@ -69,7 +70,7 @@ class Moments:
     variance: Float[Tensor, "time 2"]
 
 
-class NoisySpiral(nn.Module):
+class NoisySpiral(Saved):
     """Drift and noise, and their paths from the known start; `calls` counts those of the drift in training solves."""
 
     calls: Tensor

@@ -29,6 +29,7 @@ from limitlab.experiments.contract.settings import Batched, Ensemble, option, si
 from limitlab.labels import labelled
 from limitlab.operators import FNO, Kernels, LordNet, Persistence, QuadraticLordNet, UNet, count_parameters
 from limitlab.problems.pde.navier_stokes import NavierStokesProblem
+from limitlab.saved import Saved
 from limitlab.solvers.pde.vorticity import crank_nicolson_residual
 from limitlab.spaces import Grid
 from limitlab.spaces.transforms import fourier, inverse_fourier
@@ -42,7 +43,7 @@ Residual = Callable[[Tensor, Tensor], Tensor]
 TEST = 1_000_000  # number of the first test function, beyond those of the pool
 
 
-class Step(nn.Module):
+class Step(Saved):
     """w -> w + scale N(w/scale) less its mean, which a flow keeps; scale: the size of initial vorticities."""
 
     def __init__(self, network: nn.Module, scale: float) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limitlab import operators
 from limitlab.data import Batches
@@ -27,6 +27,7 @@ from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option, sizes
 from limitlab.labels import labelled
 from limitlab.operators import SineNet, Wave, sinenet_with_parameters
+from limitlab.saved import Saved
 from limitlab.spaces import Grid, gaussian_field, relative_l2, spectral_resample
 from limitlab.training import Recipe, operator_loss
 
@@ -72,7 +73,7 @@ class Fields:
     grid: Grid
 
 
-class Mover(nn.Module):
+class Mover(Saved):
     """A chain, with the number of points that it learns to move a field by."""
 
     def __init__(self, chain: SineNet, shift: int) -> None:
