@@ -4,7 +4,7 @@ import pytest
 
 import limitlab as ll
 from limitlab.errors import InvalidArgument, UnknownName
-from limitlab.experiments.operators.shift_sinenet import Mover
+from limitlab.experiments.operators.waves.shift_sinenet import Mover
 from limitlab.saved import Saved, class_of, name_of
 
 

@@ -31,6 +31,7 @@ from limitlab.neural_des.ode import MLPField
 from limitlab.neural_des.ode.flow import divergence_of
 from limitlab.neural_des.regularization import RegularizedODE
 from limitlab.neural_des.regularization.penalties import Regularization
+from limitlab.saved import Saved
 from limitlab.training import descent, fixed
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Mixture:
     test: Float[Tensor, "sample 2"]
 
 
-class DensityField(nn.Module):
+class DensityField(Saved):
     """The slope of the state (y, change of log p): a network's, and the trace of its Jacobian in y."""
 
     def __init__(self, width: int, seed: int) -> None:
@@ -70,7 +71,7 @@ class DensityField(nn.Module):
         return torch.cat([slope, trace[:, None]], -1)
 
 
-class RegularizedDensity(nn.Module):
+class RegularizedDensity(Saved):
     """The log density of points, which the flow carries back to a standard normal law."""
 
     def __init__(self, flow: RegularizedODE) -> None:

@@ -31,6 +31,7 @@ from limitlab.experiments.contract.settings import Batched, Ensemble, option, si
 from limitlab.labels import labelled
 from limitlab.operators import FNO, LordNet, Persistence, QuadraticLordNet, UNet, count_parameters
 from limitlab.problems.pde.flows.cavity import RectangleLaw
+from limitlab.saved import Saved
 from limitlab.solvers.pde.staggered import Enclosure, potential_velocity, solve_step, step_residual
 from limitlab.spaces import Grid
 from limitlab.training import Pooled, Recipe, pool_batches, pool_loss
@@ -90,7 +91,7 @@ class CavityData:
         return torch.cat([weighted, math.sqrt(settings.beta) * box.spacing * divergence[:, None]], 1)
 
 
-class CavityStep(nn.Module):
+class CavityStep(Saved):
     """State to state: velocities and, anew, the pressure, from a network of velocities, solid cells and lid."""
 
     def __init__(self, network: nn.Module, unknown: str) -> None:

@@ -31,6 +31,7 @@ from limitlab.experiments.operators.multigrid._cycles import smoothing_of
 from limitlab.operators import Cycle, MgNO, Operator, Task
 from limitlab.operators.fno import fno
 from limitlab.operators.mgno import Padding
+from limitlab.saved import Saved
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class HelmholtzSettings(OperatorSettings):
     channels: int = option(8, "channels of the multigrid networks on the finest grid", low=1, high=512)
 
 
-class Around(nn.Module):
+class Around(Saved):
     """A model that sees a field beside its input, and makes what is added to that field.
 
     mean: (1, x, y), as the model's outputs are normalised.

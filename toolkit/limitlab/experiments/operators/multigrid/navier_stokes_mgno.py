@@ -25,6 +25,7 @@ from limitlab.experiments.operators.multigrid._cycles import smoothing_of
 from limitlab.operators import Cycle, MgNO, Operator, Task
 from limitlab.operators.fno import fno
 from limitlab.operators.mgno import Padding
+from limitlab.saved import Saved
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class FlowSettings(RolloutSettings):
     channels: int = option(12, "channels of the multigrid networks", low=1, high=512)
 
 
-class Change(nn.Module):
+class Change(Saved):
     """The last frame and what a model adds to it."""
 
     def __init__(self, model: nn.Module) -> None:
