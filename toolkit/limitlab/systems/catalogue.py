@@ -85,7 +85,7 @@ SYSTEMS: tuple[System, ...] = (
         "Huang, Shi, Gao, Wei, Zhang, Bian, Yang, Liu", "preprint", 2022, "2206.09418"),
         experiments=("cavity_lordnet", "poisson_lordnet", "vorticity_lordnet"),
         notebooks=("operators/05-operators-without-data.ipynb",),
-        remark="around bodies a step is better than an FNO's, ten steps are not; in space at small sizes alone"),
+        remark="ten steps of a flow around bodies are off by a third; in space at small sizes alone"),
     System(16, "nns-to-nos", "From networks to operators", "operators", Paper(
         "Principled Approaches for Extending Neural Architectures to Function Spaces",
         "Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli, Anandkumar",
