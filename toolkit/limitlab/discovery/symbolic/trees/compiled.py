@@ -44,25 +44,27 @@ E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13 = (1 / math.factorial(n) for 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def roots(op, var, const, points, out):
-    """Values (tree, point) of trees at points (variable, point)."""
+def roots(trees, points, out):
+    """Values (tree, point) of trees (op, var, const) at points (variable, point)."""
     variables = len(points)
-    rows = _stack(op.shape[1], points)
-    held = np.empty(op.shape[1] + 1, np.int64)
-    for tree in range(len(op)):
-        out[tree] = rows[_run(op[tree], var[tree], const[tree], variables, rows, held)]
+    rows = _stack(trees[0].shape[1], points)
+    held = np.empty(trees[0].shape[1] + 1, np.int64)
+    for tree in range(len(trees[0])):
+        out[tree] = rows[_run(trees, tree, variables, rows, held)]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def scaled(op, var, const, points, y, weights, largest, fit):
-    """Loss, a and b (3, tree) of a + b*tree, fitted to y by weights of sum one; inf where a value passes `largest`."""
+def scaled(trees, points, target, largest, fit):
+    """Loss, a and b (3, tree) of a + b*tree, fitted to the target: y, and weights of
+    sum one; inf where a value passes `largest`."""
+    y, weights = target
     variables = len(points)
-    rows = _stack(op.shape[1], points)
-    held = np.empty(op.shape[1] + 1, np.int64)
-    target = _dot(y, weights)
-    left = y - target
-    for tree in range(len(op)):
-        z = rows[_run(op[tree], var[tree], const[tree], variables, rows, held)]
+    rows = _stack(trees[0].shape[1], points)
+    held = np.empty(trees[0].shape[1] + 1, np.int64)
+    height = _dot(y, weights)
+    left = y - height
+    for tree in range(len(trees[0])):
+        z = rows[_run(trees, tree, variables, rows, held)]
         middle = _dot(z, weights)
         spread, along = _moments(z, middle, left, weights)
         # a tree without spread is a constant, up to rounding of its mean
@@ -70,7 +72,7 @@ def scaled(op, var, const, points, y, weights, largest, fit):
         loss = _misfit(z, middle, left, weights, b)
         usable = _within(z, largest) and np.isfinite(loss)
         fit[0, tree] = loss if usable else np.inf
-        fit[1, tree], fit[2, tree] = target - b * middle, b
+        fit[1, tree], fit[2, tree] = height - b * middle, b
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -83,8 +85,9 @@ def _stack(width, points):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _run(op, var, const, variables, rows, held):
+def _run(trees, tree, variables, rows, held):
     """The row that holds the value of a tree; `held`: the rows on the stack."""
+    op, var, const = trees[0][tree], trees[1][tree], trees[2][tree]
     top = 0
     for column in range(len(op)):
         code = op[column]

@@ -287,7 +287,7 @@ def fits(
     """Linear scaling of all trees, as machine code where there is some, else chunk by chunk."""
     if X.device.type == "cpu" and X.dtype == torch.float64 and (code := machine_code()) is not None:
         columns = X.new_empty(3, len(trees))
-        code.scaled(*_arrays(trees, X), y.numpy(), weights.numpy(), LARGEST, columns.numpy())
+        code.scaled(_arrays(trees), X.contiguous().numpy(), (y.numpy(), weights.numpy()), LARGEST, columns.numpy())
         return Fit(*columns)
     parts = [scaled(values_of(part, X, plan_of(part, len(X))).roots, y, weights) for part in chunks(trees, X)]
     return Fit(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
@@ -297,7 +297,7 @@ def roots_of(trees: Population, X: Float[Tensor, "variable point"]) -> Float[Ten
     """Values of the trees alone, by the same means."""
     if X.device.type == "cpu" and X.dtype == torch.float64 and (code := machine_code()) is not None:
         values = X.new_empty(len(trees), X.shape[1])
-        code.roots(*_arrays(trees, X), values.numpy())
+        code.roots(_arrays(trees), X.contiguous().numpy(), values.numpy())
         return values
     return torch.cat([values_of(part, X, plan_of(part, len(X))).roots for part in chunks(trees, X)])
 
@@ -312,9 +312,9 @@ def machine_code() -> ModuleType | None:
         return None
 
 
-def _arrays(trees: Population, X: Tensor) -> tuple[np.ndarray, ...]:  # noqa: N803
+def _arrays(trees: Population) -> tuple[np.ndarray, ...]:
     """As the machine code reads them; joined populations may lie in memory in another order."""
-    tensors = (trees.op, trees.var, trees.const.double(), X)
+    tensors = (trees.op, trees.var, trees.const.double())
     return tuple(tensor.contiguous().numpy() for tensor in tensors)
 
 
