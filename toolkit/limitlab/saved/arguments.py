@@ -185,8 +185,8 @@ def _fields(value: Any) -> dict[str, Any]:
 def _of_layer(layer: nn.Module) -> dict[str, Any]:
     """The arguments of a layer of torch: its attributes of their names."""
     if isinstance(layer, nn.Sequential):
-        inside = dict(layer._modules)
-        return {"*": tuple(layer)} if [*inside] == [str(n) for n in range(len(layer))] else {"named": inside}
+        layers = dict(layer._modules)
+        return {"*": tuple(layer)} if [*layers] == [str(n) for n in range(len(layer))] else {"named": layers}
     named = [p.name for p in inspect.signature(type(layer)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     arguments = {name: getattr(layer, name) for name in named if name not in ("device", "dtype")}
     if "bias" in arguments:
