@@ -84,8 +84,7 @@ SYSTEMS: tuple[System, ...] = (
         "LordNet: An Efficient Neural Network for Learning to Solve Parametric PDEs without Simulated Data",
         "Huang, Shi, Gao, Wei, Zhang, Bian, Yang, Liu", "preprint", 2022, "2206.09418"),
         experiments=("cavity_lordnet", "poisson_lordnet", "vorticity_lordnet"),
-        notebooks=("operators/05-operators-without-data.ipynb",),
-        remark="ten steps of a flow around bodies are off by a third; in space at small sizes alone"),
+        notebooks=("operators/05-operators-without-data.ipynb",)),
     System(16, "nns-to-nos", "From networks to operators", "operators", Paper(
         "Principled Approaches for Extending Neural Architectures to Function Spaces",
         "Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli, Anandkumar",
@@ -108,8 +107,7 @@ SYSTEMS: tuple[System, ...] = (
         experiments=("apoptosis_upinn", "burgers_upinn", "chemotherapy_upinn", "lotka_volterra_upinn"),
         notebooks=("discovery/02-hidden-terms.ipynb", "discovery/01-pinns-that-converge.ipynb",
                    "discovery/03-symbolic-regression.ipynb", "discovery/04-from-trajectories-to-laws.ipynb",
-                   "discovery/06-closing-the-circle.ipynb"),
-        remark="the runs of the paper's size on a GPU are to come"),
+                   "discovery/06-closing-the-circle.ipynb")),
     System(19, "barron-variational-pde", "Barron spaces and variational PDEs", "discovery", Paper(
         "Neural Network Approximations of PDEs Beyond Linearity: A Representational Perspective",
         "Marwah, Lipton, Lu, Risteski", "ICML", 2023, "2210.12101"),
@@ -119,8 +117,7 @@ SYSTEMS: tuple[System, ...] = (
         "SineNet: Learning Temporal Dynamics in Time-Dependent PDEs",
         "Zhang, Helwig, Lin, Xie, Fu, Wojtowytsch, Ji", "ICLR", 2024, "2403.19507"),
         experiments=("shift_sinenet", "turbulence_sinenet", "smoke_sinenet", "water_sinenet", "gas_sinenet"),
-        notebooks=("operators/06-waves-of-u-nets.ipynb",),
-        remark="on flows two waves pay at one seed in two; the runs of the paper's size on a GPU are to come"),
+        notebooks=("operators/06-waves-of-u-nets.ipynb",)),
     System(21, "gaunt-tensor-products", "Gaunt tensor products", "operators", Paper(
         "The Price of Freedom: Exploring Expressivity and Runtime Tradeoffs in Equivariant Tensor Products",
         "Xie, Daigavane, Kotak, Smidt", "ICML", 2025, "2506.13523")),
