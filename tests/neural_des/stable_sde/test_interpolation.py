@@ -20,8 +20,9 @@ from limitlab.training import descent, fit
 
 
 def model_of(kind="lsde", **options):
-    sizes = {"latent": 3, "references": 6, "width": 8, "step_size": 0.1, **options}
-    return SeriesInterpolation(kind, 3, 2, Architecture(width=6), **sizes)
+    width = options.pop("width", 8)
+    sizes = {"latent": 3, "references": 6, "step_size": 0.1, **options}
+    return SeriesInterpolation(kind, 3, Architecture(width=width), **sizes)
 
 
 @pytest.fixture

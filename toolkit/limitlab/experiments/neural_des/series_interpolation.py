@@ -88,8 +88,8 @@ def prepare(settings: InterpolationSettings, progress: ReportProgress = False) -
 def build(settings: InterpolationSettings, data: Hidden, kind: str, seed: int) -> SeriesInterpolation:
     """The model of the settings' size; the noise of measurements is known to it."""
     return SeriesInterpolation(
-        kind, 3, 2, Architecture(width=settings.width), latent=settings.latent, references=settings.references,
-        width=settings.width, std=data.floor**0.5, step_size=1 / settings.solver_steps, seed=seed,
+        kind, 3, Architecture(width=settings.width), latent=settings.latent, references=settings.references,
+        std=data.floor**0.5, step_size=1 / settings.solver_steps, seed=seed,
     )  # fmt: skip
 
 

@@ -72,14 +72,14 @@ class TimeAttention(Saved):
 
 
 class SeriesInterpolation(Saved):
-    """Values of `values` channels at any times of [0, 1], from a path of `channels` (time among them) through others.
+    """Values at any times of [0, 1], from a path of `channels`, time and those values, through others.
 
-    kind, architecture, step_size: of the encoder, a `StableSDE`. latent: components of u; references: how many times it
-    is at; width: of the recurrent network and the attention; std: deviation of the measurements about x(t), fixed.
+    kind, architecture, step_size: of the encoder, a `StableSDE`, whose width all networks have. latent: components of
+    u; references: how many times it is at; std: deviation of the measurements about x(t), fixed.
 
     >>> series = ll.data.damped_oscillators(6, seed=0)
     >>> path = ll.neural_des.stable_sde.path_through(series.dropped(0.5, seed=0))
-    >>> model = ll.neural_des.stable_sde.SeriesInterpolation("lsde", path.channels, values=2, step_size=0.1)
+    >>> model = ll.neural_des.stable_sde.SeriesInterpolation("lsde", path.channels, step_size=0.1)
     >>> model(path, series.times, noise=0).shape
     torch.Size([6, 40, 2])
     """
@@ -88,12 +88,10 @@ class SeriesInterpolation(Saved):
         self,
         kind: str | Kind,
         channels: int,
-        values: int,
         architecture: Architecture | None = None,
         *,
         latent: int = 8,
         references: int = 32,
-        width: int = 32,
         std: float = 0.1,
         step_size: float | None = None,
         seed: int = 0,
@@ -101,8 +99,8 @@ class SeriesInterpolation(Saved):
         super().__init__()
         self.latent = latent = int(check_number("latent", latent, low=1, integer=True))
         references = int(check_number("references", references, low=2, integer=True))
-        values = int(check_number("values", values, low=1, integer=True))
-        width = int(check_number("width", width, low=2, integer=True))
+        architecture = architecture or Architecture()
+        width, values = architecture.width, int(check_number("channels", channels, low=2, integer=True)) - 1
         self.std = float(check_number("std", std, low=1e-6))
         self.encoder = StableSDE(kind, channels, 2 * latent, architecture, step_size=step_size, seed=seed)
         self.attention = TimeAttention(width, seed=seed + 2)
@@ -138,7 +136,7 @@ def interpolation(model: nn.Module, batch: Mapping[str, Any], draws: int = 5) ->
     >>> series = ll.data.damped_oscillators(6, seed=0)
     >>> path = ll.neural_des.stable_sde.path_through(series.dropped(0.5, seed=0))
     >>> batches = ll.neural_des.stable_sde.PathBatches(path, size=6, target=series.values, at=series.times)
-    >>> model = ll.neural_des.stable_sde.SeriesInterpolation("lsde", path.channels, values=2, step_size=0.1)
+    >>> model = ll.neural_des.stable_sde.SeriesInterpolation("lsde", path.channels, step_size=0.1)
     >>> list(ll.neural_des.stable_sde.interpolation.interpolation(model, batches.batch(0)))
     ['bound']
     """
