@@ -31,6 +31,19 @@ CHAINS: dict[str, tuple[int, dict[str, Any]]] = {
     "four_plain": (4, {"residual": False}),
     "one_deep": (1, {"blocks": 4}),
 }
+COURSE: dict[str, Any] = {
+    "test_samples": 8,
+    "resolution": 32,
+    "test_resolutions": (32,),
+    "models": ("persistence",),
+    "width": 16,
+    "epochs": 6,
+    "batch_size": 8,
+    "learning_rate": 2e-3,
+    "seeds": 1,
+}
+"""What all flows have in common on two cores in a minute or two."""
+TWO: dict[str, Any] = {"chains": ("one_wave", "two_waves")}
 PAPER: dict[str, Any] = {
     "chains": ("one_wave", "two_waves", "four_waves", "eight_waves"),
     "resolution": 64,

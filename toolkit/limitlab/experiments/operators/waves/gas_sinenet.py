@@ -7,30 +7,16 @@ SineNet (2024), arXiv 2403.19507, whose gas is periodic and moves from the begin
 from __future__ import annotations
 
 from limitlab.experiments.contract.settings import sizes
-from limitlab.experiments.operators.waves._chains import PAPER, SMOKE, ChainSettings, chains_learning
+from limitlab.experiments.operators.waves._chains import COURSE, PAPER, SMOKE, TWO, ChainSettings, chains_learning
 
 EXPERIMENT = chains_learning(
     title="A gas between walls: the next frame, and five",
     problem="compressible",
     sizes=sizes(
         ChainSettings(
-            chains=("one_wave", "two_waves"),
-            parameters=("gamma=1.6667",),
-            train_samples=32,
-            test_samples=8,
-            resolution=32,
-            test_resolutions=(32,),
-            models=("persistence",),
-            width=16,
-            epochs=6,
-            batch_size=8,
-            learning_rate=2e-3,
-            interval=0.05,
-            history=10,
-            frames=18,
-            seeds=1,
+            **COURSE, **TWO, parameters=("gamma=1.6667",), train_samples=32, interval=0.05, history=10, frames=18
         ),
-        smoke={**SMOKE, "frames": 5, "history": 3, "rollout": 2, "interval": 0.01, "chains": ("one_wave", "two_waves")},
+        smoke={**SMOKE, **TWO, "frames": 5, "history": 3, "rollout": 2, "interval": 0.01},
         paper={**PAPER, "frames": 21, "rollout": 11},
     ),
 )

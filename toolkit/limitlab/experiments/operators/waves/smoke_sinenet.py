@@ -7,29 +7,14 @@ far; in the course they are 3 apart. Source: Zhang et al., SineNet (2024), arXiv
 from __future__ import annotations
 
 from limitlab.experiments.contract.settings import sizes
-from limitlab.experiments.operators.waves._chains import PAPER, SMOKE, ChainSettings, chains_learning
+from limitlab.experiments.operators.waves._chains import COURSE, PAPER, SMOKE, TWO, ChainSettings, chains_learning
 
 EXPERIMENT = chains_learning(
     title="Smoke and the air that it lifts: the next frame, and five",
     problem="buoyant_smoke",
     sizes=sizes(
-        ChainSettings(
-            chains=("one_wave", "two_waves"),
-            train_samples=64,
-            test_samples=8,
-            resolution=32,
-            test_resolutions=(32,),
-            models=("persistence",),
-            width=16,
-            epochs=6,
-            batch_size=8,
-            learning_rate=2e-3,
-            interval=3.0,
-            history=4,
-            frames=12,
-            seeds=1,
-        ),
-        smoke={**SMOKE, "history": 2, "frames": 5, "rollout": 2, "chains": ("one_wave", "two_waves")},
+        ChainSettings(**COURSE, **TWO, train_samples=64, interval=3.0, history=4, frames=12),
+        smoke={**SMOKE, **TWO, "history": 2, "frames": 5, "rollout": 2},
         paper={**PAPER, "interval": 6.0, "history": 4, "frames": 14, "rollout": 10},
     ),
 )

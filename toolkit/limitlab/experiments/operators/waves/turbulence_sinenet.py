@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from limitlab import problems
 from limitlab.experiments.contract.settings import sizes
-from limitlab.experiments.operators.waves._chains import CHAINS, PAPER, SMOKE, ChainSettings, chains_learning
+from limitlab.experiments.operators.waves._chains import CHAINS, COURSE, PAPER, SMOKE, ChainSettings, chains_learning
 from limitlab.problems import GaussianLaw
 
 # sigma: the law's deviation at a point is 3
@@ -21,19 +21,7 @@ EXPERIMENT = chains_learning(
     title="Decaying turbulence: the vorticity of the next frame, and of five",
     problem=replace(problems.get("navier_stokes", amplitude=0.0), initial=LAW),
     sizes=sizes(
-        ChainSettings(
-            train_samples=64,
-            test_samples=8,
-            resolution=32,
-            test_resolutions=(32,),
-            models=("persistence",),
-            width=16,
-            epochs=6,
-            batch_size=8,
-            learning_rate=2e-3,
-            interval=0.4,
-            seeds=1,
-        ),
+        ChainSettings(**COURSE, train_samples=64, interval=0.4),
         smoke={**SMOKE, "frames": 5, "rollout": 3, "interval": 0.1, "chains": ("one_wave", "four_zeros")},
         paper={**PAPER, "chains": tuple(CHAINS), "frames": 14, "history": 4, "rollout": 10},
     ),
