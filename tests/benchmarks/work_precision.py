@@ -184,6 +184,7 @@ STIFF: dict[str, Callable[[Task], Solve]] = {
     "ours, rodas5": partial(ours, method="rodas5"),
     "ours, rodas5 compiled": partial(ours, method="rodas5", compile=True),
     "ours, rodas5 native": partial(ours_native, method="rodas5"),
+    "ours, kvaerno5 native": partial(ours_native, method="kvaerno5"),
     "diffrax, kvaerno5": partial(by_diffrax, method=diffrax.Kvaerno5()),
     "SciPy, Radau one by one": partial(scipy_one_by_one, method="Radau"),
     "SciPy, LSODA one by one": partial(scipy_one_by_one, method="LSODA"),
