@@ -29,6 +29,14 @@ def _time_stands_still():
 
 
 @pytest.fixture
+def by_torch(monkeypatch):
+    """No machine code: torch makes all solves, and looks at the clock at every attempt."""
+    from limitlab.solvers.native import choice
+
+    monkeypatch.setattr(choice, "_missing", lambda: "numba cannot be used here: no module")
+
+
+@pytest.fixture
 def closed_at_end():
     """`closed_at_end(state)` gives the state back, and closes it when the test is over."""
     held = []

@@ -311,12 +311,14 @@ def ticking(monkeypatch):
     [
         # machine code looks at the clock every 32 768 attempts
         ("van_der_pol", "tolerance", ("tsit5", "dopri8"), "loosen the tolerance", 0.2),
-        # and torch every step, of methods that have no machine code
+        # and torch at every step
         ("lorenz", "steps", ("kvaerno3", "kvaerno5"), "take fewer steps", 0.01),
     ],
 )
-def test_a_hostile_solve_shows_what_it_has_and_says_so(opened, ticking, problem, control, methods, kind, tick):
+def test_a_hostile_solve_shows_what_it_has_and_says_so(opened, ticking, request, problem, control, methods, kind, tick):
     ticking(tick)
+    if control == "steps":
+        request.getfixturevalue("by_torch")
     state = opened(problem)
     with state.together():
         state.control, state.methods, state.tolerance, state.max_steps, state.steps = (
@@ -355,7 +357,7 @@ def test_paths_that_take_too_long_go_as_far_as_they_do(opened, ticking):
         assert "100 of 100 paths" in state.failures[method]
 
 
-def test_more_seconds_solve_to_the_end(opened, ticking):
+def test_more_seconds_solve_to_the_end(opened, ticking, by_torch):
     state = opened("van_der_pol_mild")
     with state.together():
         state.control, state.methods, state.steps, state.seconds = "steps", ("kvaerno3",), 512, 0.2

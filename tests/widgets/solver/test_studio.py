@@ -219,10 +219,9 @@ def test_a_failure_is_shown_and_goes_away(opened):
     assert studio.failures.value == ""
 
 
-def test_a_part_of_a_solution_is_called_one(opened, monkeypatch):
+def test_a_part_of_a_solution_is_called_one(opened, monkeypatch, by_torch):
     monkeypatch.setattr(budget, "CLOCK", partial(next, itertools.count(0.0, 0.01)))
     studio = opened("lorenz")
-    # torch's methods look at the clock at every attempt
     studio.state.methods, studio.state.seconds = ("kvaerno5", "kvaerno3"), 0.4
     until = studio.state.solved.reached["kvaerno5"]
     assert f"kvaerno5: stopped at t = {until:.4g} of 25, as there are 0.4 s" in studio.failures.value
