@@ -123,11 +123,12 @@ def test_a_figure_is_drawn_when_it_is_near_and_follows_the_theme(opened):
     figure = page.locator("#figure-1")
     figure.scroll_into_view_if_needed()
     figure.locator(".main-svg").first.wait_for()
-    ink = "getComputedStyle(document.querySelector('#figure-1 .xtick text')).fill"
+    # there is none while the figure is drawn anew
+    ink = "(text => text && getComputedStyle(text).fill)(document.querySelector('#figure-1 .xtick text'))"
     before = page.evaluate(ink)
     while page.evaluate("document.body.dataset.theme") != "dark":
         page.locator("button.theme-toggle:visible").first.click()
-    page.wait_for_function(f"{ink} !== '{before}'")
+    page.wait_for_function(f"![null, '{before}'].includes({ink})")
     page.locator("#figure-1[data-drawn=dark]").wait_for()
 
 

@@ -130,8 +130,7 @@ def solve_sde(
     structure.require(start, y0)
     if noise == "diagonal" and (scheme.step is milstein or corrected):
         fields = replace(fields, coupled=any(is_coupled(fields.diffusion, start, y) for y in (y0, beside(y0.detach()))))
-    # noise is drawn on the regular grid, so that asking for more times leaves the path as it is; times have no memory
-    # that NumPy could read within torch.func.jvp
+    # of noise, so that asking for more times leaves the path as it is; NumPy cannot read tensors within torch.func.jvp
     grid = step_grid(np.array(times[0].tolist()), settings.step_size) if uniform and settings.step_size else None
     span = float(times[:, 0].min()), float(times[:, -1].max())
     path = _read_path(seed, brownian, y0, channels, span=span, grid=None if grid is None else grid.regular)
