@@ -117,6 +117,8 @@ def run(name: str, description: str | None, benchmarks: dict[str, Callable[[int]
     parser.add_argument("--output", type=Path, default=RESULTS / f"{name}.json")
     parser.add_argument("--report", type=Path, help="a file for all rows of this run, stored or not")
     arguments = parser.parse_args()
+    if arguments.rounds < 2:
+        parser.error(f"--rounds must be 2 or more, for quartiles; got {arguments.rounds}")
     Share.seconds = arguments.seconds
     torch.set_num_threads(1)
     if (warning := warning_before()) is not None:
