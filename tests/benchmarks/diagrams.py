@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH, HEIGHT, LEFT, TOP, COLUMNS = 300, 240, 62, 44, 3  # of a panel, with its margins to the left and above
+NAMES, LINE = 5, 20  # of contestants in a line of the legend, and its height
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
 LOOK = """<style>text{font:11px Inter,'Segoe UI','DejaVu Sans',sans-serif;fill:#24292f}.name{font-weight:600}
 .paper{fill:#fff}.grid{stroke:#d8dee4}.line{fill:none;stroke-width:2}@media(prefers-color-scheme:dark){text{fill:#e6edf3}
@@ -25,7 +26,8 @@ def diagrams(rows: Sequence[Mapping]) -> str:
     names = list(dict.fromkeys(name for _, found in panels for name in found))
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
     columns = min(COLUMNS, len(panels))
-    wide, high = columns * (WIDTH + LEFT) + 20, -(-len(panels) // columns) * (HEIGHT + TOP) + 70
+    below = LINE * -(-len(names) // NAMES)
+    wide, high = columns * (WIDTH + LEFT) + 20, -(-len(panels) // columns) * (HEIGHT + TOP) + 30 + below
     parts = []
     for place, (title, found) in enumerate(panels):
         down, across = divmod(place, columns)
@@ -34,7 +36,7 @@ def diagrams(rows: Sequence[Mapping]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
         f'role="img" aria-label="Time against the error achieved">{LOOK}'
         f'<rect class="paper" width="{wide}" height="{high}"/>'
-        f"{''.join(parts)}{legend(colours, high - 34, wide)}</svg>\n"
+        f"{''.join(parts)}{legend(colours, high + 6 - below, wide)}</svg>\n"
     )
 
 
@@ -87,10 +89,10 @@ def panel(title: str, found: Mapping[str, Points], colours: Mapping[str, str], c
 
 
 def legend(colours: Mapping[str, str], y: int, wide: int) -> str:
-    each = (wide - LEFT) / min(len(colours), 5)
+    each = (wide - LEFT) / min(len(colours), NAMES)
     parts = []
     for place, (name, colour) in enumerate(colours.items()):
-        x, down = LEFT + (place % 5) * each, y + 20 * (place // 5)
+        x, down = LEFT + (place % NAMES) * each, y + LINE * (place // NAMES)
         dash = "" if name.startswith("ours") else ' stroke-dasharray="5 3"'
         parts.append(f'<path class="line" stroke="{colour}"{dash} d="M{x:.0f} {down}h26"/>')
         parts.append(f'<text x="{x + 32:.0f}" y="{down + 4}">{escape(name)}</text>')
