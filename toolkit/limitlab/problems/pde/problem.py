@@ -315,6 +315,29 @@ class EvolvingFields(PDEProblem):
         """The residual of the target's own equation, of fields (batch, time, x[, y]); `residuals_of` has them all."""
         return self.residuals_of(grid, time=time, **fields)[self.operator[1]]
 
+    def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
+        """The operator to learn, all fields at the first frame to all at the last, (sample, channel, x[, y])."""
+        return self.stacked_view(dataset)
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """Functions of space and time in the text: the fields, and what a subclass adds."""
+        return self.names
+
+    def expression(self) -> sympy.Eq:
+        """The equation of the target; `expressions` has all."""
+        return self.expressions()[self.names.index(self.operator[1])]
+
+    def expressions(self) -> tuple[sympy.Eq, ...]:
+        """The equations as sympy equalities, in the order of the fields."""
+        from limitlab.problems.compiled.system_terms import parsed
+
+        return parsed(self.equation, self.unknowns, tuple(self.values), self.dimension)
+
+    def latex(self) -> str:
+        """The equations as LaTeX, one a row."""
+        return self.rows_latex(self.expressions())
+
 
 def _space_coordinates(grid: Grid) -> dict[str, Any]:
     return {name: (name, values, f"position {name}") for name, values in grid.coordinates().items()}

@@ -29,7 +29,6 @@ from limitlab.solvers.pde.spectral import integrate_spectral
 from limitlab.spaces.grid import Grid
 
 if TYPE_CHECKING:
-    import sympy
     import xarray
 
     from limitlab.problems.compiled.system_terms import SystemTerms
@@ -119,10 +118,6 @@ class SpectralSystem(EvolvingFields):
         right = basis.inverse(right.to(spectrum.dtype), grid).reshape(state.shape)
         return dict(zip(self.names, (time_derivative(state, time) - right).unbind(2), strict=True))
 
-    def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
-        """The operator to learn, all fields at the first frame to all at the last, (sample, channel, x[, y])."""
-        return self.stacked_view(dataset)
-
     def reduced(self, values: Tensor, grid: Grid, resolution: int) -> Tensor:
         """Values on a coarser grid, by truncation of their series."""
         return basis_of(grid).resample(values, grid, resolution)
@@ -130,20 +125,6 @@ class SpectralSystem(EvolvingFields):
     def solver_resolution(self, resolution: int) -> int:
         """Points of the solver's grid along an axis."""
         return max(2 * resolution, self.minimum_resolution)
-
-    def expression(self) -> sympy.Eq:
-        """The equation of the target; `expressions` has all."""
-        return self.expressions()[self.names.index(self.operator[1])]
-
-    def expressions(self) -> tuple[sympy.Eq, ...]:
-        """The equations as sympy equalities, in the order of the fields."""
-        from limitlab.problems.compiled.system_terms import parsed
-
-        return parsed(self.equation, self.names, tuple(self.values), self.dimension)
-
-    def latex(self) -> str:
-        """The equations as LaTeX, one a row."""
-        return self.rows_latex(self.expressions())
 
     def terms(self) -> SystemTerms:
         """The equations taken apart."""

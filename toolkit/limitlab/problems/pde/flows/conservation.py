@@ -24,17 +24,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limitlab.errors import InvalidArgument
-from limitlab.problems.pde.periodic import time_derivative
+from limitlab.problems.pde.flows._differences import residuals_by_differences
 from limitlab.problems.pde.problem import EvolvingFields, Field, Parameter
 from limitlab.problems.pde.system_laws import GaussianFields, Independent, WaveLaw
 from limitlab.solvers.pde.finite_volume import COURANT_NUMBER, ConservationLaw, Walls, integrate_finite_volumes
-from limitlab.spaces.differences import finite_difference
 from limitlab.spaces.grid import Grid
 
 if TYPE_CHECKING:
-    import sympy
-    import xarray
+    pass
 
 COARSEST_SOLVER = 64
 
@@ -76,38 +73,7 @@ class ConservationProblem(EvolvingFields):
 
         Of second order in space, of fourth in time.
         """
-        from limitlab.problems.compiled.periodic_terms import torch_function
-
-        if time is None:
-            raise InvalidArgument(f"the residual of {self.name} needs the times of the frames")
-        numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in self.values.items()}
-        values = {**numbers, **fields}
-
-        def differentiate(quantity: Tensor, axis: str, order: int) -> Tensor:
-            return finite_difference(quantity, grid, grid.names.index(axis), order)
-
-        return {
-            name: time_derivative(fields[name], time) - torch_function(equation.rhs)(values, differentiate)
-            for name, equation in zip(self.names, self.expressions(), strict=True)
-        }
-
-    def operator_view(self, dataset: xarray.Dataset) -> xarray.Dataset:
-        """The operator to learn, all fields at the first frame to all at the last, (sample, channel, x, y)."""
-        return self.stacked_view(dataset)
-
-    def expression(self) -> sympy.Eq:
-        """The equation of the target; `expressions` has all."""
-        return self.expressions()[self.names.index(self.operator[1])]
-
-    def expressions(self) -> tuple[sympy.Eq, ...]:
-        """The equations as sympy equalities, in the order of the fields."""
-        from limitlab.problems.compiled.system_terms import parsed
-
-        return parsed(self.equation, self.names, tuple(self.values), self.dimension)
-
-    def latex(self) -> str:
-        """The equations as LaTeX, one a row."""
-        return self.rows_latex(self.expressions())
+        return residuals_by_differences(self, grid, time, fields)
 
 
 @dataclass(frozen=True)
