@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from limitlab.discovery.pinn import UPINN
 from limitlab.errors import InvalidArgument
-from limitlab.experiments.contract.rivals import copied_or_made
+from limitlab.experiments.contract.rivals import copied_or_made, require_answer, require_trainable
 from limitlab.training.streams import seeded
 
 Term = nn.Module | Callable[[tuple[int, int]], nn.Module]
@@ -56,16 +56,9 @@ def with_term(model: UPINN, name: str, term: Term, seed: int) -> UPINN:
     sizes = len(model.inputs), len(model.hidden.equations)
     with seeded(seed):
         own = OwnTerm(model.term.features, copied_or_made(name, term, sizes).double())
-    if not any(parameter.requires_grad for parameter in own.parameters()):
-        raise InvalidArgument(f"{name} has no parameters that could be trained")
+    require_trainable(name, own)
     mapping = f"{name} must map (point, {sizes[0]}) to (point, {sizes[1]})"
-    try:
-        answer = own(torch.zeros(3, sizes[0], dtype=torch.float64))
-    # whatever a module does with inputs that it does not know
-    except Exception as error:
-        raise InvalidArgument(f"{mapping}: {type(error).__name__}: {error}") from error
-    if not isinstance(answer, Tensor) or answer.shape != (3, sizes[1]):
-        got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-        raise InvalidArgument(f"{mapping}; got {got} of three points")
+    points = torch.zeros(3, sizes[0], dtype=torch.float64)
+    require_answer(lambda: own(points), (3, sizes[1]), takes=mapping, gives=mapping)
     model.add_module("term", own)
     return model

@@ -6,7 +6,6 @@ The signal is drawn in the units of the training, standardised, over the window 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from limitlab.errors import InvalidArgument, check_number
 from limitlab.experiments.neural_des.classes import series_classes
 from limitlab_widgets.neural_de.moments import Trained
 from limitlab_widgets.neural_de.sources import SERIES
-from limitlab_widgets.shared.drawing.curve_pad import POINTS, on_points
+from limitlab_widgets.shared.drawing.curve_pad import POINTS, height_around, on_points
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from limitlab.experiments.neural_des._sequences import Sequences
 
 PATIENCE = 0.1
-ROOM = 1.5
-"""How much higher a drawing may be than the channel is in the test set."""
 
 
 def with_drawn(data: Sequences, sample: int, channel: int, values: Sequence[float]) -> Sequences:
@@ -85,10 +82,7 @@ class DrawnSeries(StudioState):
         assert self.data is not None
         seen = self.data.test.values[..., self.channel]
         seen = seen[~seen.isnan()]
-        low, high = float(seen.min()), float(seen.max())
-        middle, half = (low + high) / 2, (high - low) / 2 or 1.0
-        digits = 1 - math.floor(math.log10(half))
-        return round(middle - ROOM * half, digits), round(middle + ROOM * half, digits)
+        return height_around(float(seen.min()), float(seen.max()))
 
     @property
     def start(self) -> list[float]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from limitlab.errors import InvalidArgument
 from limitlab.experiments import Experiment, Prepared, with_rivals
-from limitlab.experiments.contract.rivals import copied_or_made
+from limitlab.experiments.contract.rivals import copied_or_made, require_answer, require_trainable
 from limitlab.training.streams import seeded
 from limitlab_widgets.neural_de.moments import family_of
 from limitlab_widgets.neural_de.sources import CLASSES, FLOW
@@ -65,19 +65,11 @@ def _built(build: Callable[[int], Any], name: str, field: Field, size: int, seed
     model: Any = build(seed)
     with seeded(seed):
         own = copied_or_made(name, field, size).double()
-    if not any(parameter.requires_grad for parameter in own.parameters()):
-        raise InvalidArgument(f"{name} has no parameters that could be trained")
-    probe = torch.zeros(3, size, dtype=torch.float64)
-    try:
-        slope = own(torch.zeros(3, 1, dtype=torch.float64), probe)
-    # whatever a module does with a state that it does not know
-    except Exception as error:
-        raise InvalidArgument(
-            f"{name} must take t (batch, 1) and y (batch, {size}): {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(slope, torch.Tensor) or slope.shape != probe.shape:
-        got = tuple(slope.shape) if isinstance(slope, torch.Tensor) else type(slope).__name__
-        raise InvalidArgument(f"{name} must give a slope of shape (batch, {size}) for y of that shape; got {got}")
+    require_trainable(name, own)
+    t, y = (torch.zeros(3, count, dtype=torch.float64) for count in (1, size))
+    takes = f"{name} must take t (batch, 1) and y (batch, {size})"
+    gives = f"{name} must give a slope of shape (batch, {size}) for y of that shape"
+    require_answer(lambda: own(t, y), (3, size), takes=takes, gives=gives)
     model.flow.ode.field = own
     built: nn.Module = model
     return built

@@ -5,7 +5,6 @@ The drawing is a question like any other: each stroke replaces the one before, i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,7 @@ from limitlab.problems.pde.elliptic import TwoPhase
 from limitlab.spaces import relative_l2
 from limitlab_widgets.operator.drawings import Curve, Painting
 from limitlab_widgets.operator.truths import answers_of, as_sample, pairs, solver_grid, source_of
-from limitlab_widgets.shared.drawing.curve_pad import POINTS
+from limitlab_widgets.shared.drawing.curve_pad import POINTS, height_around
 from limitlab_widgets.shared.drawing.plane_pad import CELLS
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from limitlab_widgets.operator.state import OperatorState
 
 PATIENCE = 0.1
-ROOM = 1.5
-"""How much higher a drawing may be than the inputs of the test set."""
 LEVELS = 5
 """Of a painted plane, from the least to the greatest value of the test set; a medium of two phases has two."""
 
@@ -194,10 +191,7 @@ class DrawnState(StudioState):
 
 
 def _curve(problem: Any, test: xr.Dataset, inputs: np.ndarray, sample: int) -> Ground:
-    low, high = float(inputs.min()), float(inputs.max())
-    middle, half = (low + high) / 2, (high - low) / 2 or max(abs(high), 1.0)
-    digits = 1 - math.floor(math.log10(half))
-    ends = round(middle - ROOM * half, digits), round(middle + ROOM * half, digits)
+    ends = height_around(float(inputs.min()), float(inputs.max()))
     (axis,) = problem.grid(inputs.shape[-1]).axes
     periodic = axis.kind == "periodic"
     points = axis.start + axis.length * np.arange(POINTS) / (POINTS if periodic else POINTS - 1)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from limitlab.errors import InvalidArgument, one_of
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
@@ -78,6 +78,29 @@ def copied_or_made(name: str, model: nn.Module | Callable[[Any], nn.Module], of:
     if not isinstance(built, nn.Module):
         raise InvalidArgument(f"{name} must make a torch.nn.Module; got {type(built).__name__}")
     return built
+
+
+def require_trainable(name: str, model: nn.Module) -> None:
+    """Raise InvalidArgument for a module without parameters that could be trained."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InvalidArgument(f"{name} has no parameters that could be trained")
+
+
+def require_answer(ask: Callable[[], object], shape: tuple[int, ...], *, takes: str, gives: str) -> None:
+    """Ask once. Raises InvalidArgument, with the words `takes`, where that fails, and `gives` for another shape.
+
+    >>> from limitlab.experiments.contract.rivals import require_answer
+    >>> line = torch.nn.Linear(2, 1)
+    >>> require_answer(lambda: line(torch.zeros(3, 2)), (3, 1), takes="line must take pairs", gives="numbers")
+    """
+    try:
+        answer = ask()
+    # whatever a module does with what it does not know
+    except Exception as error:
+        raise InvalidArgument(f"{takes}: {type(error).__name__}: {error}") from error
+    if not isinstance(answer, Tensor) or answer.shape != shape:
+        got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise InvalidArgument(f"{gives}; got {got}")
 
 
 def _try_on(name: str, part: str, rival: Trial, prepared: Prepared[Any]) -> None:

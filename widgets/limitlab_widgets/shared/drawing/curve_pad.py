@@ -23,6 +23,8 @@ POINTS = 64
 """Values of a drawn function."""
 DIGITS = 4
 """Of the height, that a value has: the code of a drawing is short."""
+ROOM = 1.5
+"""How much higher a drawing may be than what it is drawn over."""
 
 
 class CurvePad(anywidget.AnyWidget):
@@ -187,6 +189,18 @@ class CurvePad(anywidget.AnyWidget):
     def _follow_page(self, change: dict[str, Any]) -> None:
         if change["new"] is not None:
             self.put(change["new"])
+
+
+def height_around(low: float, high: float) -> tuple[float, float]:
+    """The least and the greatest value that can be drawn over values between these, in two digits of their height.
+
+    >>> from limitlab_widgets.shared.drawing.curve_pad import height_around
+    >>> height_around(-1.0, 3.0)
+    (-2.0, 4.0)
+    """
+    middle, half = (low + high) / 2, (high - low) / 2 or max(abs(high), 1.0)
+    digits = 1 - math.floor(math.log10(half))
+    return round(middle - ROOM * half, digits), round(middle + ROOM * half, digits)
 
 
 def read_curve(values: Any, count: int, name: str, ends: tuple[float, float]) -> tuple[float, ...]:
