@@ -4,20 +4,7 @@ import numpy as np
 import pytest
 
 from limitlab.discovery.symbolic import Candidate, Expr, ParetoFront
-from limitlab_widgets import DiscoveryState
 from limitlab_widgets.discovery.code import discovery_code
-
-TINY = {"adam": 15, "quasi_newton": 3, "width": 6, "collocation": 20}
-
-
-@pytest.fixture
-def opened(closed_at_end):
-    def make(*arguments, **options):
-        state = closed_at_end(DiscoveryState(*arguments, **{**TINY, **options}))
-        assert state.wait(60)
-        return state
-
-    return make
 
 
 def executed(state):

@@ -14,16 +14,6 @@ from limitlab_widgets.discovery.code import discovery_code
 TINY = {"adam": 15, "quasi_newton": 3, "width": 6, "collocation": 20, "points": 12}
 
 
-@pytest.fixture
-def opened(closed_at_end):
-    def make(*arguments, **options):
-        state = closed_at_end(DiscoveryState(*arguments, **{**TINY, **options}))
-        assert state.wait(60)
-        return state
-
-    return make
-
-
 def trained(state):
     state.learning.train()
     assert state.learning.wait(300)
@@ -37,7 +27,7 @@ def bilinear(sizes):
 
 @pytest.mark.parametrize("problem", ["logistic", "lotka_volterra", "burgers"])
 def test_an_own_network_is_trained_searched_and_written(opened, problem):
-    state = opened(problem, models={"mine": bilinear}, term="mine", seconds=0.5)
+    state = opened(problem, models={"mine": bilinear}, term="mine", seconds=0.5, points=12)
     learning = trained(state)
     assert learning.error == ""
     assert isinstance(learning.learned.model.term.network, nn.Sequential)
@@ -81,7 +71,7 @@ def test_a_network_that_is_right_in_its_form_learns_the_term(opened):
     ids=["terms", "inputs", "no_module", "no_parameters"],
 )
 def test_what_is_no_network_of_the_term_is_refused_before_it_is_trained(opened, term, reason):
-    learning = trained(opened("logistic", models={"mine": term}, term="mine"))
+    learning = trained(opened("logistic", models={"mine": term}, term="mine", points=12))
     assert learning.learned is None
     assert re.search(reason, learning.error), learning.error
 

@@ -27,45 +27,36 @@ from torch import Tensor, nn
 from limitlab.errors import one_of
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
-from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
+from limitlab.experiments.contract.settings import option, sizes
+from limitlab.experiments.operators.lordnet._pools import TEST, PoolSettings, pool_trial
 from limitlab.labels import labelled
 from limitlab.operators import FNO, LordNet, Persistence, QuadraticLordNet, UNet, count_parameters
 from limitlab.problems.pde.flows.cavity import RectangleLaw
 from limitlab.saved import Saved
 from limitlab.solvers.pde.staggered import Enclosure, potential_velocity, solve_step, step_residual
 from limitlab.spaces import Grid
-from limitlab.training import Pooled, Recipe, pool_batches, pool_loss
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
-TEST = 1_000_000  # number of the first test box, beyond those of the pool
 POTENTIAL = 0.1  # size of a potential of velocities of size one
 SLOWEST, FASTEST = 0.5, 1.5
 
 
 @dataclass(frozen=True)
-class CavitySettings(Ensemble, Batched):
+class CavitySettings(PoolSettings):
     """Settings of a time step in a box, learned without data."""
 
     points: int = option(32, "cells per axis", low=8, high=256)
     dimension: int = option(2, "axes: 2 for the plane, 3 for space", low=2, high=3)
-    viscosity: float = option(1e-2, "viscosity", low=1e-5, high=1.0)
-    dt: float = option(0.1, "time step", low=1e-3, high=10.0)
     bodies: float = option(0.5, "share of the boxes with a body", low=0.0, high=1.0)
     unknown: str = option("potential", "what a network gives", choices=("potential", "velocity"))
     alpha: float = option(1.0, "weight of the momentum", low=1e-6, high=1e6)
     beta: float = option(1.0, "weight of the divergence", low=1e-6, high=1e6)
-    networks: tuple[str, ...] = option(("lordnet",), "networks to compare", distinct=True)
-    width: int = option(16, "channels of a Lord network", low=1, high=256)
-    layers: int = option(2, "its layers", low=1, high=12)
-    slots: int = option(200, "states in the pool", low=1, high=100_000)
+    layers: int = option(2, "layers of a Lord network", low=1, high=12)
     bank: int = option(400, "boxes", low=1, high=1_000_000)
     lifetime: float = option(8.0, "mean steps of a state before it begins anew", low=1.0, high=1e6)
-    rollout: int = option(10, "steps of a test", low=1, high=1000)
-    learning_rate: float = option(4e-3, "peak of the one-cycle schedule", low=1e-6, high=1.0)
-    optimizer: str = option("adam", "optimiser", choices=("adam", "soap"))
     test_samples: int = option(16, "test flows", low=1, high=10_000)
 
     def __post_init__(self) -> None:
@@ -140,58 +131,31 @@ def prepare(settings: CavitySettings, progress: ReportProgress = False) -> Prepa
     return Prepared((*trials, still), lambda model, fresh: measure(model, data), data)
 
 
-@dataclass(frozen=True)
-class Network:
-    """How a network is built from channels in and out, its steps for one of a Lord network, and its own rate."""
-
-    build: Callable[[CavitySettings, int, int], nn.Module]
-    share: float = 1.0
-    rate: float = 1.0
-
-
-NETWORKS: Mapping[str, Network] = {
-    "lordnet": Network(
-        lambda settings, into, out: QuadraticLordNet(
-            (settings.points,) * settings.dimension, width=settings.width, in_channels=into, out_channels=out
-        )
+NETWORKS: Mapping[str, Callable[[CavitySettings, int, int], nn.Module]] = {
+    "lordnet": lambda settings, into, out: QuadraticLordNet(
+        (settings.points,) * settings.dimension, width=settings.width, in_channels=into, out_channels=out
     ),
-    "gelu": Network(
-        lambda settings, into, out: LordNet(
-            into, out, (settings.points,) * settings.dimension, width=settings.width, layers=settings.layers
-        )
+    "gelu": lambda settings, into, out: LordNet(
+        into, out, (settings.points,) * settings.dimension, width=settings.width, layers=settings.layers
     ),
-    "fno": Network(
-        lambda settings, into, out: FNO(
-            into, out, settings.points // 2, 16, 2, dimension=settings.dimension, padding=0.25
-        )
+    "fno": lambda settings, into, out: FNO(
+        into, out, settings.points // 2, 16, 2, dimension=settings.dimension, padding=0.25
     ),
-    "unet": Network(lambda settings, into, out: UNet(into, out, width=8, dimension=settings.dimension)),
+    "unet": lambda settings, into, out: UNet(into, out, width=8, dimension=settings.dimension),
 }
 """lordnet is a linear and a quadratic map, for what the flow carries and a body holds; the others add layers."""
 
 
 def trial(settings: CavitySettings, data: CavityData, network: str) -> Trial:
     """One network on a pool of its own."""
-    row = NETWORKS[network]
     axes = settings.dimension
     # a stream function has one component, a vector potential three
     components = {"potential": 2 * axes - 3, "velocity": axes}[settings.unknown]
 
-    def build(seed: int) -> nn.Module:
-        torch.manual_seed(seed)
-        network = row.build(settings, axes + 2, components + 1)
-        return Pooled(CavityStep(network, settings.unknown), data.bank[: settings.slots])
+    def step() -> CavityStep:
+        return CavityStep(NETWORKS[network](settings, axes + 2, components + 1), settings.unknown)
 
-    slots = min(settings.slots, len(data.bank))
-    recipe = Recipe(
-        pool_loss(data.residual),
-        pool_batches(data.bank, slots, size=settings.batch_size, lifetime=settings.lifetime, seed=settings.seed),
-        max(1, round(row.share * settings.steps)),
-        row.rate * settings.learning_rate,
-        optimizer=settings.optimizer,
-        weight_decay=0.0,
-    )
-    return Trial({"network": network}, build, recipe)
+    return pool_trial(settings, network, step, data.bank, data.residual)
 
 
 @torch.no_grad()

@@ -25,7 +25,8 @@ from limitlab import problems
 from limitlab.errors import one_of
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
-from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
+from limitlab.experiments.contract.settings import option, sizes
+from limitlab.experiments.operators.lordnet._pools import TEST, PoolSettings, pool_trial
 from limitlab.labels import labelled
 from limitlab.operators import FNO, Kernels, LordNet, Persistence, QuadraticLordNet, UNet, count_parameters
 from limitlab.problems.pde.navier_stokes import NavierStokesProblem
@@ -33,14 +34,12 @@ from limitlab.saved import Saved
 from limitlab.solvers.pde.vorticity import crank_nicolson_residual
 from limitlab.spaces import Grid
 from limitlab.spaces.transforms import fourier, inverse_fourier
-from limitlab.training import Pooled, Recipe, pool_batches, pool_loss
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import xarray as xr
 
 Residual = Callable[[Tensor, Tensor], Tensor]
-TEST = 1_000_000  # number of the first test function, beyond those of the pool
 
 
 class Step(Saved):
@@ -56,23 +55,11 @@ class Step(Saved):
 
 
 @dataclass(frozen=True)
-class VorticitySettings(Ensemble, Batched):
+class VorticitySettings(PoolSettings):
     """Settings of a time step learned without data."""
 
-    points: int = option(32, "points per axis", low=8, high=512)
-    viscosity: float = option(1e-2, "viscosity", low=1e-5, high=1.0)
-    dt: float = option(0.1, "time step", low=1e-3, high=10.0)
     scheme: str = option("spectral", "derivatives of the residual", choices=("spectral", "arakawa"))
-    networks: tuple[str, ...] = option(("lordnet",), "networks to compare", distinct=True)
-    width: int = option(16, "channels of a Lord network", low=1, high=256)
-    slots: int = option(200, "states in the pool", low=1, high=100_000)
-    bank: int = option(400, "initial states", low=1, high=1_000_000)
-    lifetime: float = option(4.0, "mean steps of a state before it begins anew", low=1.0, high=1e6)
     unroll: int = option(1, "steps through which gradients go", low=1, high=16)
-    rollout: int = option(10, "steps of a test", low=1, high=1000)
-    learning_rate: float = option(4e-3, "peak of the one-cycle schedule", low=1e-6, high=1.0)
-    optimizer: str = option("adam", "optimiser", choices=("adam", "soap"))
-    test_samples: int = option(32, "test flows", low=1, high=10_000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,21 +135,10 @@ def trial(settings: VorticitySettings, data: VorticityData, network: str) -> Tri
     """One network on a pool of its own."""
     scale = float(data.bank.square().mean().sqrt())
 
-    def build(seed: int) -> nn.Module:
-        torch.manual_seed(seed)
-        return Pooled(Step(NETWORKS[network](settings), scale), data.bank[: settings.slots])
+    def step() -> Step:
+        return Step(NETWORKS[network](settings), scale)
 
-    slots = min(settings.slots, len(data.bank))
-    batches = pool_batches(data.bank, slots, size=settings.batch_size, lifetime=settings.lifetime, seed=settings.seed)
-    recipe = Recipe(
-        pool_loss(data.residual, unroll=settings.unroll),
-        batches,
-        settings.steps,
-        settings.learning_rate,
-        optimizer=settings.optimizer,
-        weight_decay=0.0,
-    )
-    return Trial({"network": network}, build, recipe)
+    return pool_trial(settings, network, step, data.bank, data.residual, unroll=settings.unroll)
 
 
 @torch.no_grad()
