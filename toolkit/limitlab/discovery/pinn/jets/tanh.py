@@ -2,23 +2,17 @@
 
 In torch each product of the chain rule is an array that is written and read again, and on a thousand points that is
 most of the time of a network. Here the rows of a unit stay in the cache from the first product to the last. The tangent
-itself is e/(e + 2) with e = exp(2a) - 1 by x = n log 2 + r and the series in r, to four units in the last place: loops
-of it become vector instructions, as calls of a library would not.
+itself is e/(e + 2) with e = exp(2a) - 1, to four units in the last place.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
-LOG2_HIGH, LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-PER_LOG2 = 1 / math.log(2)
-ROUNDING = 1.5 * 2.0**52  # added, it leaves the nearest whole number in the last bits
-BIAS = 1023
+from limitlab.discovery.exponential import BIAS, reduced
+
 LIMIT = 40.0  # exp of it is so large that the quotient is one
-A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13 = (1 / math.factorial(n) for n in range(3, 14))
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -73,23 +67,7 @@ def tangents(a, shift, y):
     for p in range(len(a)):
         x = 2.0 * (a[p] + shift)
         limited = min(max(x, -LIMIT), LIMIT)
-        shifted = limited * PER_LOG2 + ROUNDING
-        whole = shifted - ROUNDING
-        r = (limited - whole * LOG2_HIGH) - whole * LOG2_LOW
-        series = A13
-        series = series * r + A12
-        series = series * r + A11
-        series = series * r + A10
-        series = series * r + A9
-        series = series * r + A8
-        series = series * r + A7
-        series = series * r + A6
-        series = series * r + A5
-        series = series * r + A4
-        series = series * r + A3
-        series = (series * r + 0.5) * r * r + r
-        # the whole number stands in the last bits
-        bits = (np.float64(shifted).view(np.int64) - np.float64(ROUNDING).view(np.int64) + BIAS) << 52
-        power = np.int64(bits).view(np.float64)
+        series, exponent = reduced(limited)
+        power = np.int64((exponent + BIAS) << 52).view(np.float64)
         e = power * series + (power - 1.0)
         y[p] = e / (e + 2.0) if x == x else x

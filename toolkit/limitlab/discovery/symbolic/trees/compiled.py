@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
+from limitlab.discovery.exponential import BIAS, LOG2_HIGH, LOG2_LOW, ROUNDING, reduced
 from limitlab.discovery.symbolic.trees.population import ARITY, CODES, CONSTANT, PAD, VARIABLE
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE = (CODES[name] for name in ("+", "-", "*", "/"))
@@ -20,12 +21,10 @@ SINE, COSINE, TANGENT, EXP = (CODES[name] for name in ("sin", "cos", "tan", "exp
 LOG, ROOT, SQUARE, TANH, ABS = (CODES[name] for name in ("log", "sqrt", "square", "tanh", "abs"))
 ARITIES = ARITY.numpy()
 
-ROUNDING = 1.5 * 2.0**52  # added, it leaves the nearest whole number in the last bits
-PER_QUARTER, PER_LOG2 = 2 / math.pi, 1 / math.log(2)
+PER_QUARTER = 2 / math.pi
 QUARTER_1, QUARTER_2, QUARTER_3 = 1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624879595063154e-21
 FARTHEST = 1e6  # where products of the first two with the number of quarters are exact
-LOG2_HIGH, LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-BIAS, EXP_LIMIT = 1023, 800.0
+EXP_LIMIT = 800.0
 LEAST_NORMAL, ONE_BITS, HALF_ROOT_BITS = 2.0**-1022, 0x3FF0000000000000, 0x3FE6A09E667F3BCD
 WHOLE_BITS, MANTISSA, WHOLE_BIAS, TINY_BIAS = 0x4330000000000000, 2**52 - 1, 2.0**52 + 1023, 2.0**52 + 1077
 S3, S5, S7, S9, S11, S13 = (
@@ -40,7 +39,6 @@ L1, L2, L3, L4, L5, L6, L7 = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
-E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13 = (1 / math.factorial(n) for n in range(2, 14))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -173,27 +171,12 @@ def _sine(a, quarters, out):
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def _exponential(a, out):
-    """e^a by a = n log 2 + r, and the series in r."""
+    """e^a, 0 and infinity where no double is."""
     for p in range(len(a)):
         x = min(max(a[p], -EXP_LIMIT), EXP_LIMIT)
-        shifted = x * PER_LOG2 + ROUNDING
-        whole = shifted - ROUNDING
-        r = (x - whole * LOG2_HIGH) - whole * LOG2_LOW
-        value = E13
-        value = value * r + E12
-        value = value * r + E11
-        value = value * r + E10
-        value = value * r + E9
-        value = value * r + E8
-        value = value * r + E7
-        value = value * r + E6
-        value = value * r + E5
-        value = value * r + E4
-        value = value * r + E3
-        value = value * r + E2
-        value = value * r * r + r + 1.0
+        rest, exponent = reduced(x)
+        value = rest + 1.0
         # two powers of two, each of them a normal number
-        exponent = np.float64(shifted).view(np.int64) - np.float64(ROUNDING).view(np.int64)
         half = exponent >> 1
         value *= np.int64((half + BIAS) << 52).view(np.float64)
         value *= np.int64((exponent - half + BIAS) << 52).view(np.float64)
