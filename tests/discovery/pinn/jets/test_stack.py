@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from limitlab.discovery.pinn.jets import stack
+from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import ACTIVATIONS, JetLinear
 from limitlab.discovery.pinn.jets.stack import stacked
 
@@ -128,10 +128,10 @@ def test_torch_takes_the_place_of_code_that_cannot_be_made(monkeypatch):
     chain, x = layers(), streams()
     expected = stacked(chain, x, TANH, 2)
     monkeypatch.setitem(__import__("sys").modules, "limitlab.discovery.pinn.jets.tanh", None)
-    stack.code_of.cache_clear()
+    code_of.cache_clear()
     try:
         instead = stacked(chain, x, TANH, 2)
     finally:
-        stack.code_of.cache_clear()
+        code_of.cache_clear()
     assert "_Stack" not in type(instead.grad_fn).__name__
     assert torch.allclose(instead, expected, rtol=0, atol=1e-13)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab.discovery.symbolic.trees import evaluation
+from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.symbolic.trees.evaluation import fits, plan_of, roots_of, scaled, values_of
 from limitlab.discovery.symbolic.trees.population import CODES, OPERATOR_NAMES, OPS, Population
 
@@ -64,11 +64,11 @@ def test_a_tree_may_be_as_deep_as_it_is_wide(points):
 def test_all_trees_at_once_take_its_place_without_numba(trees, points, monkeypatch):
     y, weights = points[0] * points[1], torch.full((50,), 1 / 50, dtype=torch.float64)
     monkeypatch.setitem(sys.modules, "limitlab.discovery.symbolic.trees.compiled", None)
-    evaluation.machine_code.cache_clear()
+    code_of.cache_clear()
     try:
         instead, values = fits(trees[:50], points, y, weights), roots_of(trees[:50], points)
     finally:
-        evaluation.machine_code.cache_clear()
+        code_of.cache_clear()
     at_once = values_of(trees[:50], points, plan_of(trees[:50], 3)).roots
     assert torch.equal(values.nan_to_num(), at_once.nan_to_num())
     assert torch.equal(instead.loss, scaled(at_once, y, weights).loss)

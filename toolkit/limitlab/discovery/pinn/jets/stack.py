@@ -11,13 +11,12 @@ is differentiated again, or many are made at once, the layers are computed anew 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib import import_module
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
 
 Form = tuple[Activation, int, int]
@@ -39,19 +38,9 @@ def stacked(
     chain = cast(list[JetLinear], [*layers])
     form = activation, len(chain), curved
     parts = [part for layer in [*chain, *([last] if last else [])] for part in (layer.matrix, layer.bias)]
-    if code_of(activation.code) is not None and all(map(_is_plain, (streams, *parts))):
+    if _code(activation) is not None and all(map(_is_plain, (streams, *parts))):
         return _Stack.apply(form, streams, *parts)
     return _by_torch(form, streams, parts)
-
-
-@cache
-def code_of(module: str) -> Any:
-    """The machine code of an activation; None where it has none, or where numba cannot be used."""
-    try:
-        return import_module(f"limitlab.discovery.pinn.jets.{module}") if module else None
-    except (ImportError, RuntimeError):
-        # numba raises RuntimeError where no folder for its cache can be written
-        return None
 
 
 def _by_torch(form: Form, streams: Streams, parts: Sequence[Tensor]) -> Streams:
@@ -62,6 +51,11 @@ def _by_torch(form: Form, streams: Streams, parts: Sequence[Tensor]) -> Streams:
         else:
             streams = affine(streams, weight, bias)
     return streams
+
+
+def _code(activation: Activation) -> Any:
+    """The machine code of an activation; None where it has none, or where numba cannot be used."""
+    return code_of(f"pinn.jets.{activation.code}") if activation.code else None
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -78,7 +72,7 @@ class _Stack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, form: Form, streams: Tensor, *parts: Tensor) -> Tensor:
         activation, count, curved = form
-        code, columns, weights = code_of(activation.code), streams[0].numel(), parts[::2]
+        code, columns, weights = _code(activation), streams[0].numel(), parts[::2]
         # without a gradient nothing is read again behind the next layer
         kept = count if any(ctx.needs_input_grad) else 2
         room = streams.new_empty(kept, 2, max(map(len, weights)) * columns)
@@ -104,7 +98,7 @@ class _Stack(torch.autograd.Function):
         parts, rows = saved[: len(saved) - 2 * count], saved[len(saved) - 2 * count :]
         if torch.is_grad_enabled() or not _is_plain(gradient):
             return (None, *_again(ctx.form, ctx.needs_input_grad[1:], gradient, streams, parts))
-        code, weights = code_of(activation.code), parts[::2]
+        code, weights = _code(activation), parts[::2]
         gradients: list[Tensor | None] = []
         room = streams.new_empty(3, max(map(len, weights)) * streams[0].numel())
         back = gradient.contiguous()

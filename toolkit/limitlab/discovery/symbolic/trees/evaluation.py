@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib import import_module
+from functools import cached_property
 from itertools import groupby
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.symbolic.expression import Expr
 from limitlab.discovery.symbolic.trees.population import (
     ARITY,
@@ -37,6 +36,7 @@ from limitlab.discovery.symbolic.trees.population import (
 )
 from limitlab.errors import InvalidArgument
 
+COMPILED = "symbolic.trees.compiled"
 CHUNK = {"cpu": 2**22, "cuda": 2**30}
 """Numbers in the buffer of a chunk."""
 
@@ -285,7 +285,7 @@ def fits(
     weights: Float[Tensor, " point"],
 ) -> Fit:
     """Linear scaling of all trees, as machine code where there is some, else chunk by chunk."""
-    if X.device.type == "cpu" and X.dtype == torch.float64 and (code := machine_code()) is not None:
+    if X.device.type == "cpu" and X.dtype == torch.float64 and (code := code_of(COMPILED)) is not None:
         columns = X.new_empty(3, len(trees))
         code.scaled(_arrays(trees), X.contiguous().numpy(), (y.numpy(), weights.numpy()), LARGEST, columns.numpy())
         return Fit(*columns)
@@ -295,21 +295,11 @@ def fits(
 
 def roots_of(trees: Population, X: Float[Tensor, "variable point"]) -> Float[Tensor, "tree point"]:  # noqa: N803
     """Values of the trees alone, by the same means."""
-    if X.device.type == "cpu" and X.dtype == torch.float64 and (code := machine_code()) is not None:
+    if X.device.type == "cpu" and X.dtype == torch.float64 and (code := code_of(COMPILED)) is not None:
         values = X.new_empty(len(trees), X.shape[1])
         code.roots(_arrays(trees), X.contiguous().numpy(), values.numpy())
         return values
     return torch.cat([values_of(part, X, plan_of(part, len(X))).roots for part in chunks(trees, X)])
-
-
-@cache
-def machine_code() -> ModuleType | None:
-    """The module of the machine code, None where numba cannot be used."""
-    try:
-        return import_module("limitlab.discovery.symbolic.trees.compiled")
-    except (ImportError, RuntimeError):
-        # numba raises RuntimeError where no folder for its cache can be written
-        return None
 
 
 def _arrays(trees: Population) -> tuple[np.ndarray, ...]:

@@ -29,6 +29,7 @@ from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Batched, Ensemble, option, sizes
 from limitlab.labels import labelled
 from limitlab.operators import FNO, Kernels, LordNet, Normalized, UNet, count_parameters
+from limitlab.saved import Saved
 from limitlab.solvers.linear import Stencil, box_eigenvalues, diffusion
 from limitlab.training import Batches, Recipe, residual_loss
 from limitlab.training.losses.residuals import KINDS
@@ -156,7 +157,7 @@ class BoxEquation:
         return f
 
 
-class Held(nn.Module):
+class Held(Saved):
     """A network's answer, nought on the body."""
 
     fluid: Tensor
