@@ -27,6 +27,12 @@ def test_an_equation_takes_the_input_of_its_data_to_their_target(name):
     assert float((truth - target).norm() / target.norm()) < 2e-2
 
 
+def test_a_flow_takes_what_has_a_mean_without_it():
+    problem, start, _ = in_data("navier_stokes", frames=2, span=0.05)
+    for part, shifted in zip(pairs(problem, start, SIZE), pairs(problem, start + 3.0, SIZE), strict=True):
+        torch.testing.assert_close(part, shifted)
+
+
 @pytest.mark.parametrize("name", ["darcy", "darcy_lognormal", "poisson"])
 def test_a_steady_problem_is_solved_where_its_data_are_and_averaged(name):
     problem, start, target = in_data(name)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.spaces.grid import Grid
+from limitlab.spaces.transforms import fourier, inverse_fourier, spectral_resample, wavenumbers
 from limitlab_widgets.shared.drawing.curve_pad import on_points
 
 
@@ -43,7 +44,10 @@ class Painting:
     levels: tuple[float, ...]
 
     def on(self, grid: Grid) -> Float[Tensor, "1 x y"]:
-        """The painting in the cells of a grid, float64: each has the value of the painted cell that holds its centre.
+        """The painting on a grid, float64.
+
+        In cells: the value of the painted cell that holds the centre. On a periodic plane, where a solver needs a
+        smooth start: the average around a point, with a Gaussian weight whose deviation is a painted cell.
 
         >>> from limitlab_widgets.operator.drawings import Painting
         >>> grid = ll.spaces.Grid.uniform((2, 2), dimension=2, kind="cells")
@@ -51,5 +55,17 @@ class Painting:
         [[[3.0, 12.0], [12.0, 12.0]]]
         """
         digits = np.array([[int(digit) for digit in row] for row in self.rows])
+        values = np.array(self.levels)[digits]
+        if grid.is_periodic:
+            return _smooth(torch.from_numpy(values), grid)[None]
         places = [(np.arange(size) * 2 + 1) * len(digits) // (2 * size) for size in grid.shape]
-        return torch.from_numpy(np.array(self.levels)[digits[np.ix_(*places)]])[None]
+        return torch.from_numpy(values[np.ix_(*places)])[None]
+
+
+def _smooth(painted: Float[Tensor, "cell cell"], grid: Grid) -> Float[Tensor, "x y"]:
+    """On the grid, what is painted around its points."""
+    coarse = grid.at(painted.shape)
+    # a wave of m periods fades by exp(-(2 pi m/cells)^2/2)
+    fading = sum((k * axis.length / axis.size) ** 2 for k, axis in zip(wavenumbers(coarse), coarse.axes, strict=True))
+    smooth = inverse_fourier(fourier(painted, coarse) * torch.exp(-fading / 2), coarse)
+    return spectral_resample(smooth, coarse, grid.shape)

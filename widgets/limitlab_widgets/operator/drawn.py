@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from limitlab_widgets.operator.state import OperatorState
 
 PATIENCE = 0.1
-LEVELS = 5
+LEVELS = {"cells": 5, "periodic": 9}
 """Of a painted plane, from the least to the greatest value of the test set; a medium of two phases has two."""
 
 
@@ -184,8 +184,6 @@ class DrawnState(StudioState):
         problem = source_of(origin)
         # raises for a problem without a solver for it
         solver_grid(problem, int(test.sizes["x"]))
-        if problem.dimension == 2 and problem.axis_kind != "cells":
-            raise InvalidArgument(f"a start of {problem.name} cannot be painted: planes are painted in cells")
         ground = _curve if problem.dimension == 1 else _painted
         return ground(problem, test, test["input"].values[:, 0].astype(float), sample)
 
@@ -203,8 +201,9 @@ def _painted(problem: Any, test: xr.Dataset, inputs: np.ndarray, sample: int) ->
     if isinstance(getattr(problem, "medium", None), TwoPhase):
         levels: tuple[float, ...] = (problem.values["a_low"], problem.values["a_high"])
     else:
+        between = np.linspace(inputs.min(), inputs.max(), LEVELS[problem.axis_kind])
         # short, since the code of a drawing holds them
-        levels = tuple(float(f"{level:.3g}") for level in np.linspace(inputs.min(), inputs.max(), LEVELS))
+        levels = tuple(float(f"{level:.3g}") for level in between)
     places = ((2 * np.arange(CELLS) + 1) * inputs.shape[-1]) // (2 * CELLS)
     shown = inputs[sample][np.ix_(places, places)]
     digits = np.abs(shown[..., None] - np.array(levels)).argmin(-1)

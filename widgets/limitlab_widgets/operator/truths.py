@@ -90,6 +90,8 @@ def _elliptic_pairs(problem: EllipticProblem, inputs: Tensor, size: int) -> tupl
 @pairs.register
 def _flow_pairs(problem: NavierStokesProblem, inputs: Tensor, size: int) -> tuple[Tensor, Tensor]:
     times = np.array([0.0, problem.span])
+    # by Stokes' theorem neither a vorticity nor the curl of a force has a mean on a torus
+    inputs = inputs - inputs.mean((-2, -1), keepdim=True)
     if problem.operator[0] == "f":
         return inputs, problem.solve(torch.zeros_like(inputs), inputs, times)[:, -1]
     return inputs, problem.solve(inputs, times=times)[:, -1]
