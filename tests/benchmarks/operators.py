@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from limitlab.operators.fno import FNO
 
-QUICK = ("--rounds", "5", "--only", "64_12_1", "64_16_1", "64_16_2")
+QUICK = ("--rounds", "5", "--only", "64_16_1", "64_16_2")
 BATCH, WIDTH = 16, 32
 CONFIGURATIONS = ((64, 12), (64, 16), (128, 12), (128, 16))
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from limitlab.operators import FNO, TFNO, Compression, count_parameters
 
-QUICK = ("--rounds", "3")
+QUICK = ("--rounds", "3", "--only", "tucker")
 POINTS, MODES, RANK = 64, 16, 0.1
 WAYS = ("factorized", "reconstructed")
 
