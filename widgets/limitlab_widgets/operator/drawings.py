@@ -66,6 +66,8 @@ def _smooth(painted: Float[Tensor, "cell cell"], grid: Grid) -> Float[Tensor, "x
     """On the grid, what is painted around its points."""
     coarse = grid.at(painted.shape)
     # a wave of m periods fades by exp(-(2 pi m/cells)^2/2)
-    fading = sum((k * axis.length / axis.size) ** 2 for k, axis in zip(wavenumbers(coarse), coarse.axes, strict=True))
+    fading = torch.zeros(())
+    for k, axis in zip(wavenumbers(coarse), coarse.axes, strict=True):
+        fading = fading + (k * axis.length / axis.size) ** 2
     smooth = inverse_fourier(fourier(painted, coarse) * torch.exp(-fading / 2), coarse)
     return spectral_resample(smooth, coarse, grid.shape)

@@ -7,17 +7,16 @@ read as a typed list of numbers would be, and refused by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import anywidget
 import numpy as np
 from jaxtyping import Float
-from traitlets import Any as AnyTrait
 from traitlets import Bool, List, Unicode
 from traitlets import Float as FloatTrait
 
 from limitlab.errors import InvalidArgument, check_numbers
+from limitlab_widgets.shared.drawing.pad import ON_PAGE, Pad
 
 POINTS = 64
 """Values of a drawn function."""
@@ -27,7 +26,7 @@ ROOM = 1.5
 """How much higher a drawing may be than what it is drawn over."""
 
 
-class CurvePad(anywidget.AnyWidget):
+class CurvePad(Pad):
     """An interval over which a function is drawn; take(values) is called after each stroke, within the height.
 
     Values that mean no function there go to refuse(error). Points lie from the left end on, the right end is the first
@@ -42,7 +41,6 @@ class CurvePad(anywidget.AnyWidget):
     u[2] must be a number >= -1 <= 1; got 7.0
     """
 
-    asked = AnyTrait(None, help="what a page drew last").tag(sync=True)
     values = List(FloatTrait(), default_value=[0.0] * POINTS).tag(sync=True)
     ends = List(FloatTrait(), default_value=[0.0, 1.0, -1.0, 1.0]).tag(sync=True)
     names = List(Unicode(), default_value=["x", "u"]).tag(sync=True)
@@ -56,26 +54,18 @@ class CurvePad(anywidget.AnyWidget):
     .limitlab-curve line { stroke: var(--jp-border-color2, #d0d7de); vector-effect: non-scaling-stroke; }
     .limitlab-curve line.limitlab-cursor { stroke: var(--jp-ui-font-color2, #57606a); stroke-dasharray: 3 3; }
     """
-    _esm = """
-    const SVG = "http://www.w3.org/2000/svg", ARROWS = {
-      ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
-    };
+    _esm = (
+        ON_PAGE
+        + """
     const PRESSES = 40, REACH = 1 / 12;
-    const clip = (value, low, high) => Math.min(Math.max(value, low), high);
     export default {
       render({ model, el }) {
-        const made = (name) => document.createElementNS(SVG, name);
         const plane = made("svg"), curve = made("path"), zero = made("line"), mark = made("line");
-        plane.classList.add("limitlab-curve");
+        const told = said(plane, "limitlab-curve");
         mark.classList.add("limitlab-cursor");
         plane.setAttribute("viewBox", "0 0 100 100");
         plane.setAttribute("preserveAspectRatio", "none");
-        plane.setAttribute("tabindex", "0");
-        plane.setAttribute("role", "application");
         plane.append(zero, mark, curve);
-        const told = document.createElement("span");
-        told.className = "limitlab-note";
-        told.setAttribute("role", "status");
         let shape = [], cursor = 0, last = null;
         const intervals = () => Math.max(shape.length - (model.get("periodic") ? 0 : 1), 1);
         const height = (value) => {
@@ -102,11 +92,9 @@ class CurvePad(anywidget.AnyWidget):
           cursor = Math.min(cursor, shape.length - 1);
           look();
         };
-        const send = () => {
+        const changed = () => {
           look();
-          // as a trait: a page sends the newest only, when the kernel has answered the one before
-          model.set("asked", [...shape]);
-          model.save_changes();
+          send(model, [...shape]);
         };
         const put = (k, value) => {
           const [, , low, high] = model.get("ends");
@@ -117,26 +105,17 @@ class CurvePad(anywidget.AnyWidget):
           const at = Math.round(clip((event.clientX - box.left) / box.width, 0, 1) * intervals());
           return [at, high - clip((event.clientY - box.top) / box.height, 0, 1) * (high - low)];
         };
-        const stroke = (event) => {
-          const [to, value] = under(event), [from, before] = last ?? [to, value];
+        const stroke = (event, begins) => {
+          const [to, value] = under(event), [from, before] = (begins ? null : last) ?? [to, value];
           const count = Math.abs(to - from), way = Math.sign(to - from);
           for (let k = 0; k <= count; k++)
             put((from + way * k) % shape.length, count ? before + (value - before) * k / count : value);
           last = [to, value];
           cursor = to % shape.length;
-          send();
+          changed();
         };
-        plane.addEventListener("pointerdown", (event) => {
-          plane.setPointerCapture(event.pointerId);
-          last = null;
-          stroke(event);
-        });
-        plane.addEventListener("pointermove", (event) => { if (event.buttons) stroke(event); });
-        plane.addEventListener("keydown", (event) => {
-          const arrow = ARROWS[event.key];
-          if (!arrow) return;
-          event.preventDefault();
-          event.stopPropagation();
+        const press = (arrow) => {
+          if (!arrow) return false;
           const count = shape.length, [, , low, high] = model.get("ends");
           if (arrow[0]) {
             const to = cursor + arrow[0];
@@ -150,20 +129,15 @@ class CurvePad(anywidget.AnyWidget):
             if (away < reach)
               put(k, shape[k] + arrow[1] * (high - low) / PRESSES * (1 + Math.cos(Math.PI * away / reach)) / 2);
           }
-          send();
-        });
-        follow();
-        model.on("change:values change:asked change:ends change:names change:periodic", follow);
+          changed();
+        };
+        heard(plane, stroke, press);
         el.append(plane, told);
-        return () => model.off("change:values change:asked change:ends change:names change:periodic", follow);
+        return following(model, ["values", "asked", "ends", "names", "periodic"], follow);
       },
     };
     """
-
-    def __init__(self, take: Callable[[tuple[float, ...]], object], refuse: Callable[[Exception], object]) -> None:
-        super().__init__()
-        self._take, self._refuse = take, refuse
-        self.observe(self._follow_page, "asked")
+    )
 
     def offer(
         self,
@@ -177,18 +151,8 @@ class CurvePad(anywidget.AnyWidget):
             self.names, self.ends = list(names), [*map(float, across), *map(float, up)]
             self.values, self.asked = [min(max(float(value), up[0]), up[1]) for value in values], None
 
-    def put(self, values: Any) -> None:
-        """Do what a stroke does: take the values, or refuse them."""
-        try:
-            read = read_curve(values, len(self.values), self.names[1], (self.ends[2], self.ends[3]))
-        except InvalidArgument as error:
-            self._refuse(error)
-            return
-        self._take(read)
-
-    def _follow_page(self, change: dict[str, Any]) -> None:
-        if change["new"] is not None:
-            self.put(change["new"])
+    def read(self, sent: Any) -> tuple[tuple[float, ...]]:
+        return (read_curve(sent, len(self.values), self.names[1], (self.ends[2], self.ends[3])),)
 
 
 def height_around(low: float, high: float) -> tuple[float, float]:

@@ -6,21 +6,20 @@ be, and refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import anywidget
-from traitlets import Any as AnyTrait
 from traitlets import Int, List, Unicode
 
 from limitlab.errors import InvalidArgument
+from limitlab_widgets.shared.drawing.pad import ON_PAGE, Pad
 
 CELLS = 32
 """Along a side of what is painted."""
 MOST_LEVELS = 9
 
 
-class PlanePad(anywidget.AnyWidget):
+class PlanePad(Pad):
     """A plane that is painted; take(rows) is called after each stroke, a text of digits for each place across.
 
     A row goes up: its first digit is the lowest cell. What means no painting goes to refuse(error).
@@ -34,7 +33,6 @@ class PlanePad(anywidget.AnyWidget):
     a must be 4 digits from 0 to 1; got '0120'
     """
 
-    asked = AnyTrait(None, help="what a page painted last").tag(sync=True)
     painted = Unicode("0").tag(sync=True)
     cells = Int(1).tag(sync=True)
     levels = List(Unicode(), default_value=["0", "1"]).tag(sync=True)
@@ -43,18 +41,15 @@ class PlanePad(anywidget.AnyWidget):
     .limitlab-plane { width: 224px; height: 224px; touch-action: none; cursor: crosshair; display: block; margin: 2px 0;
       border: 1px solid var(--jp-border-color1, #8c959f); image-rendering: pixelated; }
     """
-    _esm = """
-    const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    const REACH = 1.6, clip = (value, low, high) => Math.min(Math.max(value, low), high);
+    _esm = (
+        ON_PAGE
+        + """
+    const REACH = 1.6;
     export default {
       render({ model, el }) {
         const plane = document.createElement("canvas"), brush = document.createElement("select");
-        const told = document.createElement("span"), label = document.createElement("label");
-        plane.className = "limitlab-plane";
-        plane.tabIndex = 0;
-        plane.setAttribute("role", "application");
-        label.className = told.className = "limitlab-note";
-        told.setAttribute("role", "status");
+        const told = said(plane, "limitlab-plane"), label = document.createElement("label");
+        label.className = "limitlab-note";
         let cells = [], at = [0, 0], last = null;
         const size = () => model.get("cells");
         const look = () => {
@@ -93,54 +88,37 @@ class PlanePad(anywidget.AnyWidget):
             if (Math.hypot(i - x, j - y) <= REACH) cells[i * n + j] = +brush.value;
           at = [x, y].map((place) => clip(Math.round(place), 0, n - 1));
         };
-        const send = () => {
+        const changed = () => {
           look();
-          // as a trait: a page sends the newest only, when the kernel has answered the one before
-          model.set("asked", cells.join(""));
-          model.save_changes();
+          send(model, cells.join(""));
         };
-        const stroke = (event) => {
+        const stroke = (event, begins) => {
           const box = plane.getBoundingClientRect(), n = size();
           const to = [(event.clientX - box.left) / box.width, (box.bottom - event.clientY) / box.height]
             .map((share) => share * n - 0.5);
-          const from = last ?? to, count = Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1]));
+          const from = (begins ? null : last) ?? to, count = Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1]));
           for (let k = 0; k <= count; k++)
             dab(...[0, 1].map((axis) => count ? from[axis] + (to[axis] - from[axis]) * k / count : to[axis]));
           last = to;
-          send();
+          changed();
         };
-        plane.addEventListener("pointerdown", (event) => {
-          plane.setPointerCapture(event.pointerId);
-          last = null;
-          stroke(event);
-        });
-        plane.addEventListener("pointermove", (event) => { if (event.buttons) stroke(event); });
-        plane.addEventListener("keydown", (event) => {
-          const arrow = ARROWS[event.key];
-          if (!arrow && event.key !== " ") return;
-          event.preventDefault();
-          event.stopPropagation();
+        const press = (arrow, key) => {
+          if (!arrow && key !== " ") return false;
           if (arrow) {
             at = at.map((place, axis) => clip(place + arrow[axis], 0, size() - 1));
             look();
           } else {
             dab(...at);
-            send();
+            changed();
           }
-        });
-        follow();
-        const heard = "change:painted change:asked change:cells change:levels change:name";
-        model.on(heard, follow);
+        };
+        heard(plane, stroke, press);
         el.append(plane, label, brush, told);
-        return () => model.off(heard, follow);
+        return following(model, ["painted", "asked", "cells", "levels", "name"], follow);
       },
     };
     """
-
-    def __init__(self, take: Callable[[tuple[str, ...]], object], refuse: Callable[[Exception], object]) -> None:
-        super().__init__()
-        self._take, self._refuse = take, refuse
-        self.observe(self._follow_page, "asked")
+    )
 
     def offer(self, name: str, levels: Sequence[str], rows: Sequence[str]) -> None:
         """Show a plane of these rows, to be painted over in these levels, each in words."""
@@ -148,18 +126,8 @@ class PlanePad(anywidget.AnyWidget):
             self.name, self.levels, self.cells = name, list(levels), len(rows)
             self.painted, self.asked = "".join(rows), None
 
-    def put(self, digits: Any) -> None:
-        """Do what a stroke does: take the cells, or refuse them."""
-        try:
-            rows = read_plane(digits, self.cells, len(self.levels), self.name)
-        except InvalidArgument as error:
-            self._refuse(error)
-            return
-        self._take(rows)
-
-    def _follow_page(self, change: dict[str, Any]) -> None:
-        if change["new"] is not None:
-            self.put(change["new"])
+    def read(self, sent: Any) -> tuple[tuple[str, ...]]:
+        return (read_plane(sent, self.cells, len(self.levels), self.name),)
 
 
 def read_plane(digits: Any, cells: int, levels: int, name: str) -> tuple[str, ...]:

@@ -5,20 +5,19 @@ The page sends where the point was put. It is read as a typed pair of numbers wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import anywidget
-from traitlets import Any as AnyTrait
 from traitlets import Float, Int, List, Unicode
 
 from limitlab.errors import InvalidArgument, check_number
+from limitlab_widgets.shared.drawing.pad import ON_PAGE, Pad
 
 PRESSES = 40
 """How many presses of an arrow key lead from one edge to the other."""
 
 
-class PointPad(anywidget.AnyWidget):
+class PointPad(Pad):
     """A square plane with one point; take(across, up) is called when a reader has put it elsewhere.
 
     A value that means no point of the plane goes to refuse(error), and the point stays where it is.
@@ -32,7 +31,6 @@ class PointPad(anywidget.AnyWidget):
     v must be a number >= 0 <= 4; got 7.0
     """
 
-    asked = AnyTrait(None, help="where a page put the point last").tag(sync=True)
     point = List(Float(), default_value=[0.0, 0.0]).tag(sync=True)
     ends = List(Float(), default_value=[0.0, 1.0, 0.0, 1.0]).tag(sync=True)
     names = List(Unicode(), default_value=["x", "y"]).tag(sync=True)
@@ -43,24 +41,16 @@ class PointPad(anywidget.AnyWidget):
     .limitlab-pad circle { fill: var(--jp-brand-color1, #1976d2); }
     .limitlab-pad line { stroke: var(--jp-border-color2, #d0d7de); stroke-width: 1; }
     """
-    _esm = """
-    const SVG = "http://www.w3.org/2000/svg", ARROWS = {
-      ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
-    };
-    const clip = (value, low, high) => Math.min(Math.max(value, low), high);
+    _esm = (
+        ON_PAGE
+        + """
     export default {
       render({ model, el }) {
-        const plane = document.createElementNS(SVG, "svg"), dot = document.createElementNS(SVG, "circle");
-        const lines = [0, 1].map(() => plane.appendChild(document.createElementNS(SVG, "line")));
-        plane.classList.add("limitlab-pad");
+        const plane = made("svg"), dot = made("circle"), told = said(plane, "limitlab-pad");
+        const lines = [0, 1].map(() => plane.appendChild(made("line")));
         plane.setAttribute("viewBox", "0 0 100 100");
-        plane.setAttribute("tabindex", "0");
-        plane.setAttribute("role", "application");
         dot.setAttribute("r", "3.5");
         plane.append(dot);
-        const told = document.createElement("span");
-        told.className = "limitlab-note";
-        told.setAttribute("role", "status");
         let at = [...model.get("point")];
         const digits = (number) => Number(number.toPrecision(4));
         const look = () => {
@@ -80,50 +70,32 @@ class PointPad(anywidget.AnyWidget):
           const [left, right, low, high] = model.get("ends");
           at = [clip(x, left, right), clip(y, low, high)];
           look();
-          // as a trait: a page sends the newest only, when the kernel has answered the one before
-          model.set("asked", at);
-          model.save_changes();
+          send(model, at);
         };
-        const under = (event) => {
+        const stroke = (event) => {
           const box = plane.getBoundingClientRect(), [left, right, low, high] = model.get("ends");
           put(left + (event.clientX - box.left) / box.width * (right - left),
             high - (event.clientY - box.top) / box.height * (high - low));
         };
-        plane.addEventListener("pointerdown", (event) => { plane.setPointerCapture(event.pointerId); under(event); });
-        plane.addEventListener("pointermove", (event) => { if (event.buttons) under(event); });
-        plane.addEventListener("keydown", (event) => {
-          const arrow = ARROWS[event.key];
-          if (!arrow) return;
-          event.preventDefault();
-          event.stopPropagation();
+        const press = (arrow) => {
+          if (!arrow) return false;
           const [left, right, low, high] = model.get("ends"), presses = model.get("presses");
           put(at[0] + arrow[0] * (right - left) / presses, at[1] + arrow[1] * (high - low) / presses);
-        });
-        follow();
-        model.on("change:point change:ends change:names", follow);
+        };
+        heard(plane, stroke, press);
         el.append(plane, told);
-        return () => model.off("change:point change:ends change:names", follow);
+        return following(model, ["point", "ends", "names"], follow);
       },
     };
     """
-
-    def __init__(self, take: Callable[[float, float], object], refuse: Callable[[Exception], object]) -> None:
-        super().__init__()
-        self._take, self._refuse = take, refuse
-        self.observe(lambda change: self.put(change["new"]), "asked")
+    )
 
     def offer(self, names: Sequence[str], across: tuple[float, float], up: tuple[float, float]) -> None:
         """Let the plane be that of two names over these ranges."""
         self.names, self.ends = list(names), [*across, *up]
 
-    def put(self, point: Any) -> None:
-        """Do what a click does: take the point, or refuse it."""
-        try:
-            across, up = read_point(point, tuple(self.names), tuple(self.ends))
-        except InvalidArgument as error:
-            self._refuse(error)
-            return
-        self._take(across, up)
+    def read(self, sent: Any) -> tuple[float, float]:
+        return read_point(sent, tuple(self.names), tuple(self.ends))
 
 
 def read_point(point: Any, names: Sequence[str], ends: Sequence[float]) -> tuple[float, float]:
