@@ -24,6 +24,12 @@ for table in ("problems", "operators", "experiments", "systems"):
 print("TABLE picker")
 studio = OperatorStudio("absorption", "smoke")
 print(*(name for _, name in studio.operator.options), studio.state.name)
+print("TABLE run")
+main(["run", "absorption_quadratic", "--size", "smoke", "--folder", "run"])
+"""
+READ = """
+import limitlab as ll
+print(type(ll.load("run/quadratic/seed-0").model).__module__)
 """
 LAZY = """
 import sys
@@ -35,7 +41,37 @@ assert systems.get("ntk").number == 30
 assert not [name for name in sys.modules if name.startswith("limitlab_sample")]
 assert "quadratic" in operators.names()
 assert "limitlab_sample.quadratic" in sys.modules and "limitlab_sample.absorption" not in sys.modules
+print("lazy")
 """
+FIRST = """
+import warnings
+warnings.simplefilter("error")
+import limitlab_sample.{module}, limitlab as ll
+print("quadratic" in ll.operators.names(), "absorption_quadratic" in ll.experiments.names())
+"""
+MODULES = ("quadratic", "absorption", "absorption_quadratic", "system")
+CODES = {"read": READ, "lazy": LAZY} | {module: FIRST.format(module=module) for module in MODULES}
+FORKED = f"""
+import os
+import sys
+import traceback
+
+import numpy, sympy, torch, xarray
+
+assert not [name for name in sys.modules if name.startswith("limitlab")]
+for name, code in {CODES!r}.items():
+    print("TABLE", name, flush=True)
+    child = os.fork()
+    if child == 0:
+        try:
+            exec(code, {{}})
+        except BaseException:
+            traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Each code in a process where nothing of ours was imported before it, and torch once for all of them."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +189,25 @@ def test_a_package_that_asks_while_it_is_read_sees_what_is_there(site, rows_of_c
     assert list(catalogue) == ["yellow", "second yellow"]
 
 
+@pytest.fixture(scope="module")
+def shown(folder):
+    """What the lists, the studio and a run print, by name."""
+    return tables(python(folder, "-c", WHOLE))
+
+
+@pytest.fixture(scope="module")
+def forked(folder, shown):
+    """What each code prints that finds no module of ours imported, and a run of the sample in the folder."""
+    return tables(python(folder, "-c", FORKED))
+
+
+def tables(text):
+    return {part.split("\n")[0]: part.splitlines()[1:] for part in text.split("TABLE ")[1:]}
+
+
 @pytest.mark.slow
-def test_the_sample_shows_in_every_list_and_in_the_studio(folder):
-    parts = python(folder, "-c", WHOLE).split("TABLE ")[1:]
-    shown = {part.split("\n")[0]: [line.split() for line in part.splitlines()[1:]] for part in parts}
+def test_the_sample_shows_in_every_list_and_in_the_studio(shown):
+    shown = {name: [line.split() for line in lines] for name, lines in shown.items()}
     assert ["absorption", "pde"] in [line[:2] for line in shown["problems"]]
     assert ["quadratic"] in [line[:1] for line in shown["operators"]]
     assert ["absorption_quadratic"] in [line[:1] for line in shown["experiments"]]
@@ -168,27 +219,20 @@ def test_the_sample_shows_in_every_list_and_in_the_studio(folder):
 
 
 @pytest.mark.slow
-def test_its_experiment_runs_and_its_models_are_read_by_who_has_it_installed(folder):
-    command = ("run", "absorption_quadratic", "--size", "smoke", "--folder", "run")
-    assert "quadratic" in python(folder, "-m", "limitlab.cli", *command)
-    trained = "run/quadratic/seed-0"
-    read = f"import limitlab as ll; print(type(ll.load({trained!r}).model).__module__)"
-    assert python(folder, "-c", read).split() == ["limitlab_sample.quadratic"]
+def test_its_experiment_runs_and_its_models_are_read_by_who_has_it_installed(shown, forked):
+    assert "quadratic" in "\n".join(shown["run"])
+    assert forked["read"] == ["limitlab_sample.quadratic"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["quadratic", "absorption", "absorption_quadratic", "system"])
-def test_its_modules_can_be_imported_first(module, folder):
-    asked = "print('quadratic' in ll.operators.names(), 'absorption_quadratic' in ll.experiments.names())"
-    assert python(folder, "-W", "error", "-c", f"import limitlab_sample.{module}, limitlab as ll; {asked}").split() == [
-        "True",
-        "True",
-    ]
+@pytest.mark.parametrize("module", MODULES)
+def test_its_modules_can_be_imported_first(module, forked):
+    assert forked[module] == ["True True"]
 
 
 @pytest.mark.slow
-def test_no_package_is_imported_before_a_catalogue_is_asked_for_more_than_its_own(folder):
-    python(folder, "-c", LAZY)
+def test_no_package_is_imported_before_a_catalogue_is_asked_for_more_than_its_own(forked):
+    assert forked["lazy"] == ["lazy"]
 
 
 @pytest.mark.slow

@@ -80,6 +80,40 @@ def test_derivatives_may_be_inputs_of_a_field(small):
     assert model.samples(points)["feature"].values.tolist() == ["u", "u_x"]
 
 
+@pytest.fixture
+def whole_loss(small):
+    """Scattered values, walls, and the residual of Burgers' equation with a hidden term and an unknown nu."""
+    problem = pinn.burgers_from_sine(0.05)
+    points = pinn.collocation(problem, 24, seed=0)
+    seen = pinn.Measurements(points[None, ::2], pinn.burgers_solution(points[::2], 0.05)[None, :, None])
+    hidden = pinn.HiddenTerms({"u": "-u*u_x"}, inputs=("u", "u_x"), architecture=small, scales=(0.5, 3.0))
+    walls = pinn.Soft(torch.tensor([[0.3, -1.0], [0.6, 1.0]], dtype=torch.float64), torch.zeros(2, 1))
+    model = pinn.UPINN(
+        pinn.equations_of(problem), hidden, seen, pinn.free([1.0], [0.0]), architecture=small, unknown={"nu": 0.08},
+        soft=(walls,), seed=0,
+    )  # fmt: skip
+    batch = pinn.batches(points, seen).batch(0)
+    return model, lambda: sum(pinn.loss(model, batch).values())
+
+
+@pytest.mark.parametrize("part", ["surrogates", "term", "raw"])
+def test_gradient_of_the_whole_loss_in_each_network_and_in_the_unknown_is_that_of_central_differences(whole_loss, part):
+    """In phi, in psi and in theta alone, each along a direction of its own: to 1e-6."""
+    model, loss = whole_loss
+    trained = list(getattr(model, part).parameters())
+    gradients = torch.autograd.grad(loss(), trained)
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in trained]
+    ends = []
+    with torch.no_grad():
+        for step in (1e-5, -2e-5):
+            for parameter, d in zip(trained, direction, strict=True):
+                parameter.add_(step * d)
+            ends.append(loss())
+    slope = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True))
+    assert ((ends[0] - ends[1]) / 2e-5).item() == pytest.approx(slope.item(), rel=1e-6)
+
+
 def test_unknown_term_has_no_error_but_samples(predators, seen, small):
     hidden = pinn.HiddenTerms({"x": None}, inputs=("x", "y"), architecture=small)
     forms = pinn.initial_value(predators, 1.0)

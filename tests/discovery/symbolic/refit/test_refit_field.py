@@ -16,7 +16,8 @@ from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.problems.pde.periodic import cole_hopf
 
 NU = 0.05
-BURGERS = problems.get("burgers", nu=NU, span=0.4)
+# steps twice as long as those of generated data: their error is far below what is asked here
+BURGERS = dataclasses.replace(problems.get("burgers", nu=NU, span=0.25), dt=5e-3)
 KNOWN = known_part(BURGERS, (("u", "-u*u_x"),))
 INPUTS = ("u", "u_x", "u_xx")
 
@@ -42,14 +43,16 @@ def start(points=256):
 def seen():
     """Points (t, x) on the grid of the exact solution of Cole and Hopf, which is another method, and its values."""
     random = np.random.default_rng(3)
-    times = np.linspace(0, 0.4, 9)
+    times = np.linspace(0, BURGERS.span, 9)
     u = cole_hopf(start()[None], BURGERS.grid(256), torch.from_numpy(times), NU)[0].numpy()
     moments, places = random.integers(1, 9, 100), random.integers(0, 256, 100)
     return np.stack([times[moments], places / 256], 1), u[moments, places]
 
 
-def test_the_hidden_term_from_clean_values(seen):
-    refits = refit_field(CANDIDATES[1:], KNOWN, *seen, initial=start())
+def test_the_hidden_term_from_clean_values_and_in_silence_where_the_field_is_resolved(seen):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refits = refit_field(CANDIDATES[1:], KNOWN, *seen, initial=start())
     best = refits.best
     assert str(best.formulas[0].sympy) == "a*u*u_x"
     assert best.formulas[0].values == pytest.approx((-1.0,), abs=1e-5)
@@ -89,9 +92,9 @@ def test_a_formula_that_cannot_be_solved_begins_nearer_to_what_is_known(seen):
 def test_a_problem_of_higher_order_is_fitted_too():
     wave = problems.get("korteweg_de_vries", span=0.5, frames=6, length=32.0)
     x = wave.grid(256).points()[:, 0]
-    soliton = [2 / torch.cosh(x - 4 * t - 12) ** 2 for t in (0.0, 0.25, 0.5)]
+    soliton = [2 / torch.cosh(x - 4 * t - 12) ** 2 for t in (0.0, 0.1, 0.2)]
     known = dataclasses.replace(wave, equation="u_t = -u_xxx")
-    points = [(t, place) for t in (0.25, 0.5) for place in x[::8].tolist()]
+    points = [(t, place) for t in (0.1, 0.2) for place in x[::8].tolist()]
     values = torch.cat([soliton[k][::8] for k in (1, 2)])
     best = refit_field([candidate("a*u*u_x", a=-5.0)], known, points, values, initial=soliton[0]).best
     assert best.formulas[0].values == pytest.approx((-6.0,), rel=1e-3)
@@ -104,12 +107,6 @@ def test_a_field_that_no_grid_resolves_is_said(monkeypatch):
     values = torch.sin(torch.from_numpy(2 * math.pi * points[:, 1]))
     with pytest.warns(UnsettledField, match="changes on a grid of more than 64"):
         refit_field([candidate("-u*u_x + a", a=0.0)], steep, points, values, initial=start(), most=1)
-
-
-def test_a_field_that_is_resolved_is_fitted_in_silence(seen):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        refit_field(CANDIDATES[1:2], KNOWN, *seen, initial=start())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Values and slopes of many trees at once are those of each by itself."""
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
@@ -17,14 +18,13 @@ from limitlab.discovery.symbolic.trees.evaluation import (
     slopes_of,
     values_of,
 )
-from limitlab.discovery.symbolic.trees.mutations import random_trees
 from limitlab.discovery.symbolic.trees.population import CODES, OPS, Population
 
 SYMBOLS = sympy.symbols("x0 x1 x2", real=True)
 
 
 def lambdified(tree):
-    """The tree by sympy, with symbols for its constants, so that nothing is evaluated by sympy itself."""
+    """The tree by sympy and mpmath, with symbols for its constants, so that nothing is evaluated by sympy itself."""
     constants = {}
 
     def node(part):
@@ -36,30 +36,26 @@ def lambdified(tree):
         return OPS[CODES[part[0]]].node(*map(node, part[1:]))
 
     expression = node(tree)
-    function = sympy.lambdify((*SYMBOLS, *constants), expression, "numpy")
-    return lambda points: function(*points, *constants.values())
+    function = sympy.lambdify((*SYMBOLS, *constants), expression, "mpmath")
+    return lambda point: float(function(*map(mpmath.mpf, (*point, *constants.values()))))
 
 
 @pytest.mark.parametrize("values", [roots_of, lambda t, x: values_of(t, x, plan_of(t, 3)).roots], ids=["code", "rows"])
-def test_values_equal_those_of_sympy_in_double_precision(trees, points, tokens, values):
-    values, errors = values(trees, points).numpy(), []
-    with np.errstate(all="ignore"):
-        for row in range(0, len(trees), 40):
-            expected = np.broadcast_to(lambdified(tokens(trees, row))(points.numpy()), values[row].shape)
-            both = np.isfinite(expected) & np.isfinite(values[row])
-            apart = np.abs(values[row] - expected) / np.maximum(np.abs(expected), 1e-300)
-            # sympy writes sums in another order: some points of some trees cancel
-            errors += [np.quantile(apart[both], 0.9)] if both.any() else []
-    assert len(errors) > 30
-    # the tangent of exp(exp(exp(1.2))), which is one of these trees, makes a value of the last bit
-    assert np.sort(errors)[-3] < 1e-12
+def test_values_are_those_of_sympy_with_forty_digits(trees, points, tokens, bounded, values):
+    """Off by no more than rounding makes of each tree: to twelve digits where it is well conditioned."""
+    some, points = trees[::40], points[:, :3].contiguous()
+    values, (near, error) = values(some, points), bounded(some, points)
+    with mpmath.workdps(40):
+        for row, point in error.isfinite().nonzero().tolist():
+            truth = lambdified(tokens(some, row))(points[:, point].tolist())
+            assert abs(values[row, point] - truth) <= error[row, point], tokens(some, row)
+    tame = error.isfinite() & (error <= 1e-12 * near.abs())
+    assert tame.sum() > 0.9 * near.isfinite().sum() > 80
 
 
-# the first is the arithmetic of a CPU
-@pytest.mark.parametrize(("arithmetic", "count"), [(NUMPY, 10_000), (TORCH, 1000)], ids=["numpy", "torch"])
-def test_values_of_many_trees_equal_those_of_a_loop(alphabet, points, tokens, arithmetic, count):
-    generator, points = torch.Generator().manual_seed(9), points[:, :6].contiguous()
-    trees = random_trees(generator, torch.randint(1, 22, (count,), generator=generator), 30, alphabet)
+@pytest.mark.parametrize("arithmetic", [NUMPY, TORCH], ids=["numpy", "torch"])
+def test_values_of_many_trees_equal_those_of_a_loop(trees, points, tokens, arithmetic):
+    trees, points = trees[:1000], points[:, :6].contiguous()
     values = values_of(trees, points, plan_of(trees, 3), arithmetic).roots
     columns = arithmetic.view(points)
 
@@ -69,7 +65,7 @@ def test_values_of_many_trees_equal_those_of_a_loop(alphabet, points, tokens, ar
         return columns[tree[1]] if tree[0] == "x" else arithmetic.value(OPS[CODES[tree[0]]])(*map(value, tree[1:]))
 
     with np.errstate(all="ignore"):
-        expected = np.stack([value(tokens(trees, row)) for row in range(count)])
+        expected = np.stack([value(tokens(trees, row)) for row in range(len(trees))])
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=0, equal_nan=True)
 
 

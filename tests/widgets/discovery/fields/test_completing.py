@@ -1,5 +1,8 @@
 """The path of a field from measurements to a forecast: Burgers' equation without its transport, small."""
 
+from functools import partial
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,9 @@ import torch
 from limitlab.discovery.symbolic import Expr
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab_widgets import DiscoveryState
+from limitlab_widgets.discovery.fields import figures
 from limitlab_widgets.discovery.fields.completing import field_of, network_part
+from limitlab_widgets.shared import budget
 
 SMALL = {"adam": 30, "quasi_newton": 20, "width": 8, "collocation": 48, "seconds": 1.0}
 
@@ -35,13 +40,20 @@ def test_a_training_looks_at_the_field_and_at_the_visited_set(searched):
     np.testing.assert_allclose(field_of(learned)[0], start, atol=1e-12)
 
 
-def test_a_formula_is_refitted_to_the_measurements_and_forecast(searched):
+@pytest.fixture
+def forecast_of_all(searched):
     learning = searched.learning
-    product = Expr.parse("a*u*u_x", ("u", "u_x"), parameters={"a": -0.5})
-    learning._refit_of({"u": [product]}, 1)
-    assert learning.wait(120)
-    assert learning.error == ""
-    assert searched.forecast.wait(120)
+    if learning.completed is None:
+        product = Expr.parse("a*u*u_x", ("u", "u_x"), parameters={"a": -0.5})
+        learning._refit_of({"u": [product]}, 1)
+        assert learning.wait(120)
+        assert learning.error == ""
+        assert searched.forecast.wait(120)
+    return searched.forecast
+
+
+def test_a_formula_is_refitted_to_the_measurements_and_forecast(searched, forecast_of_all):
+    learning = searched.learning
     # whatever the network says: the refit sees the measurements
     assert learning.completed.formulas[0].values == pytest.approx((-1.0,), abs=1e-4)
     forecasts = searched.forecast.forecasts
@@ -54,6 +66,27 @@ def test_a_formula_is_refitted_to_the_measurements_and_forecast(searched):
     x = np.arange(64) / 64
     for name in ("truth", "formula", "network"):
         np.testing.assert_allclose(searched.forecast.forecasts.states[name][0], 0.5 * np.cos(2 * np.pi * x), atol=1e-12)
+
+
+def test_a_forecast_that_takes_too_long_shows_what_it_has_and_says_so(searched, forecast_of_all, monkeypatch):
+    forecast = forecast_of_all
+    whole = {name: u.copy() for name, u in forecast.forecasts.states.items()}
+    # a look takes a fortieth of a second, and there is one a step
+    monkeypatch.setattr(budget, "CLOCK", partial(next, count(0.0, 0.025)))
+    forecast.answer()
+    assert forecast.wait(120)
+    assert forecast.error.startswith("stopped, as there are 10 s for all of them: ")
+    assert forecast.error.endswith(f" of {forecast.span:.4g}; shorten the span")
+    assert set(forecast.forecasts.states) == set(whole)
+    for name in ("formula", "network"):
+        u, times = forecast.forecasts.states[name], forecast.forecasts.times
+        reached = int(np.isfinite(u).all(1).sum())
+        assert 1 < reached < len(times)
+        assert np.isnan(u[reached:]).all()
+        np.testing.assert_allclose(u[:reached], whole[name][:reached], atol=1e-12)
+        assert f"{name} at t = {times[reached - 1]:.4g}" in forecast.error
+        assert forecast.forecasts.error(name) == np.inf
+    assert figures.forecast(searched.learning.learned.plan.sampling.problem, forecast.forecasts, 1.0).data
 
 
 def test_a_start_that_is_no_text_or_not_periodic_is_refused(searched):

@@ -5,7 +5,7 @@ The field with a formula, and with the network, is solved by the equation's own 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from limitlab.discovery.symbolic.refit.field import HoledField, completion_of
 from limitlab.discovery.symbolic.refit.forward import Fills
 from limitlab.discovery.terms import known_part
 from limitlab.errors import InvalidArgument
+from limitlab.interruption import TimeIsUp
 from limitlab.problems.pde.periodic import PeriodicProblem
+from limitlab.spaces.grid import Grid
 from limitlab.spaces.transforms import spectral_resample
 from limitlab_widgets.discovery.completing import FARTHER, Solutions, checked_start, first_start, refitted, solutions
 from limitlab_widgets.discovery.fields.sampling import POSITIONS, begun, text_of
@@ -32,8 +34,12 @@ if TYPE_CHECKING:
 RESOLUTION = 128
 REACH = 1e3
 """Sizes of what was measured at which a forecast has left for good."""
+PIECE = 10
+"""Times of a forecast that are solved at once: what a clock interrupts is lost."""
 MOST_WAVES, POINTS_PER_WAVE = 6, 12
 """Waves of a start that nobody knows: at most, and measurements that each of them needs."""
+Field = Float[Tensor, "one x"]
+Frames = Float[Tensor, "one time x"]
 
 
 @refitted.register(PeriodicProblem)
@@ -113,11 +119,38 @@ def _at_start(problem: PeriodicProblem, resolution: int = RESOLUTION) -> Float[T
 
 def _true(problem: PeriodicProblem, times: Tensor) -> Float[np.ndarray, "time x"]:
     grid = problem.grid(problem.solver_resolution(POSITIONS))
-    u = problem.integrate(_at_start(problem, grid.shape[0]), grid, times.numpy())
-    return spectral_resample(u[0], grid, POSITIONS).numpy()
+
+    def solve(start: Field, moments: np.ndarray) -> Frames:
+        return problem.integrate(start, grid, moments)
+
+    return _as_far_as_it_goes(solve, _at_start(problem, grid.shape[0]), times, grid)
 
 
 def _evolved(known: PeriodicProblem, completion: Completion, times: Tensor) -> Float[np.ndarray, "time x"]:
-    start = _at_start(known)
-    u = evolve(known, completion, start, times.numpy(), reach=REACH * max(float(start.abs().max()), 1e-300))
-    return spectral_resample(u[0], known.grid(RESOLUTION), POSITIONS).numpy()
+    begin = _at_start(known)
+    reach = REACH * max(float(begin.abs().max()), 1e-300)
+
+    def solve(start: Field, moments: np.ndarray) -> Frames:
+        return evolve(known, completion, start, moments, reach=reach)
+
+    return _as_far_as_it_goes(solve, begin, times, known.grid(RESOLUTION))
+
+
+def _as_far_as_it_goes(
+    solve: Callable[[Field, np.ndarray], Frames], start: Field, times: Tensor, grid: Grid
+) -> Float[np.ndarray, "time x"]:
+    """A field piece by piece of its times, each from where the last one ended; NaN where there was no time for it.
+
+    No periodic equation holds the time, so each piece may begin at zero.
+    """
+    moments, reached = times.numpy(), [start[:, None]]
+    try:
+        for begin in range(0, len(moments) - 1, PIECE):
+            piece = moments[begin : begin + PIECE + 1] - moments[begin]
+            reached.append(solve(reached[-1][:, -1], piece)[:, 1:])
+    except TimeIsUp:
+        # the budget of the forecast says so
+        pass
+    u = torch.cat(reached, 1)
+    u = torch.cat([u, u.new_full((len(u), len(moments) - u.shape[1], u.shape[2]), torch.nan)], 1)
+    return spectral_resample(u[0], grid, POSITIONS).numpy()
