@@ -122,6 +122,14 @@ def test_the_page_needs_no_network_runs_no_script_and_closes_what_it_opens(hosti
         assert tags.seen.count("tr") == len(lines) + len({entry.suite for entry in lines})
 
 
+def test_the_picture_is_of_the_stored_results_and_stands_in_the_readme_and_in_a_lesson():
+    root = Path(__file__).parents[2]
+    assert (root / "notebooks/images/work-precision.svg").read_text(encoding="utf-8") == stored_diagrams()
+    lesson = root / "notebooks/neural_des/01-steps-and-their-control.ipynb"
+    assert "(../images/work-precision.svg)" in lesson.read_text(encoding="utf-8")
+    assert "(notebooks/images/work-precision.svg)" in (root / "README.md").read_text(encoding="utf-8")
+
+
 def test_bars_are_as_long_as_the_logarithm_of_the_ratio():
     text = page([Entry("suite", "work", ratio=ratio) for ratio in (10.0, 0.1, 1e9, 0.0)])
     assert text.count("bar better' style='width:4.00rem") == text.count("bar worse' style='width:4.00rem") == 1

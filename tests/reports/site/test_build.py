@@ -1,6 +1,7 @@
 """A small checkout becomes a site; what Sphinx complains about is an error; answers to questions run as they stand."""
 
 import doctest
+import json
 import re
 from pathlib import Path
 
@@ -32,6 +33,20 @@ def test_formulas_are_mathml_tables_and_figures_are_stored_answers_are_folded(pa
     assert len(details) == 2
     assert "<math " in details[0]
     assert "step" in details[1]
+
+
+def test_pictures_that_a_lesson_shows_come_along(checkout):
+    folder, path = checkout / "notebooks" / "images", checkout / "notebooks" / "00-start.ipynb"
+    folder.mkdir()
+    for name in ("line", "unseen"):
+        (folder / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    lesson = json.loads(path.read_text())
+    lesson["cells"][0]["source"].append("\n\n![a line](images/line.svg)")
+    path.write_text(json.dumps(lesson))
+    site = build(checkout, checkout / "out").parent
+    (shown,) = re.findall(r'<img alt="a line" src="([^"]+)"', (site / "lessons/00-start.html").read_text())
+    assert (site / "lessons" / shown).is_file()
+    assert not list(site.rglob("unseen.svg"))
 
 
 def test_names_are_described_with_their_shapes_and_lead_to_their_line(pages):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from limitlab.errors import InvalidArgument
 from limitlab.reports import notebooks
 
 _FOLD = re.compile(r"<details[^>]*>\s*<summary[^>]*>(.*?)</summary>(.*?)</details>[ \t]*\n?", re.DOTALL | re.IGNORECASE)
-_LINK = re.compile(r"\]\(\s*<?([^)\s>#]+)|\bsrc=[\"']([^\"'#]+)")
 _HINT = "hint"
 
 
@@ -42,7 +41,7 @@ def write_course(folder: str | Path) -> dict[str, Path]:
     # all are made before the first is written
     student = {name: _as_text(student_copy(notebooks.read(path), name)) for name, path in lessons.items()}
     teacher = {name: path.read_text(encoding="utf-8") for name, path in lessons.items()}
-    shown = {file for path in lessons.values() for file in _files_of(path, root)}
+    shown = {file for path in lessons.values() for file in notebooks.files_of(path, root)}
     copies = {"student": student, "teacher": teacher}
     return {kind: _write(target / kind, texts, shown, root) for kind, texts in copies.items()}
 
@@ -78,21 +77,6 @@ def _without_answers(text: str, name: str) -> str:
     if len(re.findall("<details", without, re.IGNORECASE)) != len(_FOLD.findall(without)):
         raise InvalidArgument(f"{name}: a fold is not closed, or has no summary")
     return without
-
-
-def _files_of(path: Path, root: Path) -> Iterator[Path]:
-    """The files of the course, notebooks apart, that a notebook's text shows or links to."""
-    for cell in notebooks.read(path)["cells"]:
-        if cell.get("cell_type") != "markdown":
-            continue
-        for link, source in _LINK.findall(notebooks.source(cell)):
-            address = link or source
-            # an address of the network, or a figure of the notebook itself
-            if ":" in address:
-                continue
-            file = (path.parent / address).resolve()
-            if file.is_relative_to(root) and file.suffix != ".ipynb" and file.is_file():
-                yield file
 
 
 def _write(target: Path, texts: Mapping[str, str], shown: set[Path], root: Path) -> Path:

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ LARGEST_NOTEBOOK = 100_000_000
 NOT_ANSWERED = "not answered yet"
 INSTALLED = Path(__file__).resolve().parents[1] / "notebooks"
 """Where a wheel has the course; a checkout has it elsewhere."""
+_LINK = re.compile(r"\]\(\s*<?([^)\s>#]+)|\bsrc=[\"']([^\"'#]+)")
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -162,6 +163,21 @@ def printed(cell: Mapping[str, Any]) -> str:
 def own_metadata(part: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a notebook or a cell says under `limitlab`."""
     return part.get("metadata", {}).get("limitlab", {})
+
+
+def files_of(path: Path, root: Path) -> Iterator[Path]:
+    """The files below `root`, notebooks apart, that a notebook's text shows or links to."""
+    for cell in read(path)["cells"]:
+        if cell.get("cell_type") != "markdown":
+            continue
+        for link, image in _LINK.findall(source(cell)):
+            address = link or image
+            # an address of the network, or a figure of the notebook itself
+            if ":" in address:
+                continue
+            file = (path.parent / address).resolve()
+            if file.is_relative_to(root) and file.suffix != ".ipynb" and file.is_file():
+                yield file
 
 
 def _folders() -> tuple[Path, ...]:

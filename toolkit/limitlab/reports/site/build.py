@@ -12,6 +12,7 @@ from typing import Any
 from limitlab import systems
 from limitlab.atomic import write_atomically
 from limitlab.errors import InvalidArgument, LimitlabError
+from limitlab.reports import notebooks
 from limitlab.reports.site import reference
 from limitlab.reports.site.lessons import stage_lesson
 from limitlab.reports.site.marks import Stored
@@ -73,14 +74,20 @@ def stage(root: Path, source: Path) -> Path:
         shutil.rmtree(source)
     shutil.copytree(pages / "static", source / "_static")
     _write_plotly(source / "_static")
+    course = (root / "notebooks").resolve()
     order = [systems.DOOR, *(lesson for family in systems.FAMILIES for lesson in systems.lessons(family))]
-    found = {path.relative_to(root / "notebooks").as_posix(): path for path in (root / "notebooks").rglob("*.ipynb")}
+    found = {path.relative_to(course).as_posix(): path for path in course.rglob("*.ipynb")}
+    lessons = sorted(
+        (lesson for lesson in found if ".ipynb_checkpoints" not in lesson),
+        key=lambda lesson: (order.index(lesson) if lesson in order else len(order), lesson),
+    )
     pictures = [
-        picture
-        for lesson in sorted(found, key=lambda lesson: (order.index(lesson) if lesson in order else len(order), lesson))
-        if ".ipynb_checkpoints" not in lesson
-        for picture in stage_lesson(found[lesson], lesson.removesuffix(".ipynb"), source)
+        picture for lesson in lessons for picture in stage_lesson(found[lesson], lesson.removesuffix(".ipynb"), source)
     ]
+    for file in {file for lesson in lessons for file in notebooks.files_of(found[lesson], course)}:
+        copy = source / "lessons" / file.relative_to(course)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
     stored = Stored(root, pictures)
     for page in sorted(pages.glob("*.md")):
         write_atomically(source / page.name, stored.fill(page.read_text(encoding="utf-8")))
