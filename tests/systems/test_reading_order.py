@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_lesson_of_two_systems_stands_once_in_the_course_under_both_names():
-    shared = "neural_des/12-cheap-to-solve.ipynb"
-    assert systems.get("ernode").notebooks == systems.get("local-regularization").notebooks == (shared,)
+    shared, again = "neural_des/12-cheap-to-solve.ipynb", "neural_des/14-cheap-digits-and-densities.ipynb"
+    assert systems.get("ernode").notebooks == systems.get("local-regularization").notebooks == (shared, again)
     assert [row for row in systems.course().rows if shared in row[1]] == [
         [
             "Neural differential equations (depth)",

@@ -11,8 +11,8 @@ SYSTEMS: tuple[System, ...] = (
         "Stable Neural Stochastic Differential Equations in Analyzing Irregular Time Series Data",
         "Oh, Lim, Kim", "ICLR", 2024, "2402.14989"),
         experiments=("diffusion_menu", "series_classes", "series_interpolation", "stable_sde_motions"),
-        notebooks=("neural_des/11-stable-neural-sdes.ipynb",),
-        remark="two of the data sets; interpolation of generated series, without a lesson"),
+        notebooks=("neural_des/11-stable-neural-sdes.ipynb", "neural_des/15-what-was-not-measured.ipynb"),
+        remark="two of the data sets; interpolation of generated series, on which a linear map is better"),
     System(2, "neural-differential-equations", "Neural ODEs, CDEs and SDEs", "neural_des", Paper(
         "On Neural Differential Equations",
         "Kidger", "DPhil thesis, University of Oxford", 2022, "2202.02435"),
@@ -29,14 +29,14 @@ SYSTEMS: tuple[System, ...] = (
         "Opening the Blackbox: Accelerating Neural Differential Equations by Regularizing Internal Solver Heuristics",
         "Pal, Ma, Shah, Rackauckas", "ICML", 2021, "2105.03918"),
         experiments=("annuli_ernode", "mixture_ernode", "spiral_ernode", "spiral_sde_ernode"),
-        notebooks=("neural_des/12-cheap-to-solve.ipynb",),
+        notebooks=("neural_des/12-cheap-to-solve.ipynb", "neural_des/14-cheap-digits-and-densities.ipynb"),
         remark="FFJORD on mixtures of normal laws alone; no latent ODE of PhysioNet"),
     System(4, "local-regularization", "Local ERNODE", "neural_des", Paper(
         "Locally Regularized Neural Differential Equations: Some Black Boxes Were Meant to Remain Closed!",
         "Pal, Edelman, Rackauckas", "ICML", 2023, "2303.02262"),
         experiments=("digits_ernode",),
-        notebooks=("neural_des/12-cheap-to-solve.ipynb",),
-        remark="shares its lesson with ERNODE; no CIFAR10, no multiscale models"),
+        notebooks=("neural_des/12-cheap-to-solve.ipynb", "neural_des/14-cheap-digits-and-densities.ipynb"),
+        remark="shares its lessons with ERNODE; no CIFAR10, no multiscale models"),
     System(5, "mor-neural-ode", "Reduced-order neural ODE", "neural_des", Paper(
         "Accelerating Neural ODEs Using Model Order Reduction",
         "Lehtimäki, Paunonen, Linne", "IEEE TNNLS 35", 2024, "2105.14070"),
