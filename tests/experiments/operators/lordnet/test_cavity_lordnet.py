@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from limitlab import experiments
-from limitlab.errors import UnknownName
+from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.experiments.operators.lordnet.cavity_lordnet import NETWORKS, box_of, boxes
 
 EXPERIMENT = experiments.get("cavity_lordnet")
@@ -87,3 +87,12 @@ def test_training_on_the_pool_beats_standing_still():
 def test_unknown_networks_are_named():
     with pytest.raises(UnknownName, match="did you mean 'lordnet'"):
         EXPERIMENT.configure("smoke", networks=("lordnett",))
+
+
+def test_rates_of_single_networks_are_a_setting():
+    settings = EXPERIMENT.configure("smoke", networks=("lordnet", "fno"), rates="fno=1e-3")
+    rates = {t.name: t.recipe.learning_rate for t in EXPERIMENT.prepare(settings).trials if t.recipe}
+    assert rates == {"lordnet": settings.learning_rate, "fno": 1e-3}
+    for text, error in [("fno", InvalidArgument), ("fnoo=1e-3", UnknownName), ("fno=2", InvalidArgument)]:
+        with pytest.raises(error):
+            EXPERIMENT.configure("smoke", rates=text)

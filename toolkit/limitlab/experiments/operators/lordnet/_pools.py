@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from limitlab.errors import check_number, one_of
 from limitlab.experiments.contract.experiment import Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option
+from limitlab.experiments.operators._learning import assignments
 from limitlab.training import Pooled, Recipe, pool_batches, pool_loss
 
 TEST = 1_000_000  # number of the first test state, beyond those of the pool
@@ -29,8 +31,17 @@ class PoolSettings(Ensemble, Batched):
     lifetime: float = option(4.0, "mean steps of a state before it begins anew", low=1.0, high=1e6)
     rollout: int = option(10, "steps of a test", low=1, high=1000)
     learning_rate: float = option(4e-3, "peak of the one-cycle schedule", low=1e-6, high=1.0)
+    rates: tuple[str, ...] = option((), "the same for single networks, such as fno=2e-3")
     optimizer: str = option("adam", "optimiser", choices=("adam", "soap"))
     test_samples: int = option(32, "test flows", low=1, high=10_000)
+
+    def check_networks(self, known: Iterable[str]) -> None:
+        """Raises UnknownName for networks that are not known, InvalidArgument for rates that are none."""
+        rates = assignments("rates", self.rates, "fno=2e-3")
+        for name in (*self.networks, *rates):
+            one_of("network", name, known)
+        for name, rate in rates.items():
+            check_number(f"rate of {name}", rate, low=1e-6, high=1.0)
 
 
 def pool_trial(
@@ -53,7 +64,7 @@ def pool_trial(
         pool_loss(residual, unroll=unroll),
         pool_batches(bank, slots, size=settings.batch_size, lifetime=settings.lifetime, seed=settings.seed),
         settings.steps,
-        settings.learning_rate,
+        assignments("rates", settings.rates, "fno=2e-3").get(network, settings.learning_rate),
         optimizer=settings.optimizer,
         weight_decay=0.0,
     )

@@ -24,7 +24,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from limitlab.errors import one_of
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import option, sizes
@@ -61,8 +60,7 @@ class CavitySettings(PoolSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in self.networks:
-            one_of("network", name, NETWORKS)
+        self.check_networks(NETWORKS)
 
 
 @dataclass(frozen=True)
