@@ -9,7 +9,9 @@ MEASURED = {
     *("samples", "test_samples", "train_samples", "tested", "held_out", "test_tasks", "test_rates", "steps"),
     *("methods", "modes", "calls"),
 }
-"""Settings of what a model learns from, for how long, and how it is measured; of its making `modes` of a reduction only.
+"""Settings of what a model learns from, for how long, and how it is measured, none of which it is made of.
+
+`modes` are those of a reduction alone.
 """
 
 

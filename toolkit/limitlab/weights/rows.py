@@ -124,11 +124,11 @@ ROWS: Mapping[str, Row] = {
     "spiral_sde_ernode": Row(
         "spiral_sde_ernode", {"way": "error"}, "misfit", {}, {"ways": ("error",)}, {"tested": 300}, 2.0
     ),
-    "pendulum_hamiltonian": Row(
+    "oscillator_hamiltonian": Row(
         "flow_classes",
         {"class": "hamiltonian"},
         "error",
-        options={"data": "pendulum", "classes": ("hamiltonian",)},
+        options={"data": "oscillator", "classes": ("hamiltonian",)},
         factor=2.0,
     ),
     "annuli_node": Row(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -17,9 +17,6 @@ from limitlab.discovery.pinn import UPINN
 from limitlab.discovery.terms import Hideable, hidden_terms
 from limitlab_widgets.discovery.learned import Learned, Plan, Settings
 from limitlab_widgets.discovery.sampling import suiting
-
-if TYPE_CHECKING:
-    from limitlab_widgets.discovery.sampling import Sampling
 
 FAMILY = ".discovery."
 """Of the experiments that may hold hidden terms: the others need not be loaded to be asked."""
@@ -45,7 +42,7 @@ def shipped_of(plan: Plan, measured: Any) -> Learned | None:
         return None
     for name in _names(plan.sampling.problem.name):
         model = _opened(name)
-        if _question(model) == _asked(plan) and _same(model, plan.sampling, measured):
+        if _asks(model, plan) and _seen(model, measured):
             settings = weights.card(name).settings
             chosen = {f.name: settings[f.name] for f in dataclasses.fields(Settings) if f.name in settings}
             trained = dataclasses.replace(plan, settings=Settings(**chosen), own=None)
@@ -53,16 +50,20 @@ def shipped_of(plan: Plan, measured: Any) -> Learned | None:
     return None
 
 
-def _asked(plan: Plan) -> tuple[Any, ...]:
-    problem = plan.sampling.problem
-    return problem, hidden_terms(problem, plan.hidden), plan.inputs
+def _asks(model: UPINN, plan: Plan) -> bool:
+    """Whether a model is of this equation with these terms hidden."""
+    problem, hidden = plan.sampling.problem, hidden_terms(plan.sampling.problem, plan.hidden)
+    if (model.whole.problem, tuple(model.hidden.inputs)) != (problem, plan.inputs):
+        return False
+    # a text may have brackets that another lacks
+    asked, learned = (
+        {name: model.whole.term(text) for name, text in terms.items() if text is not None}
+        for terms in (hidden, model.hidden.terms)
+    )
+    return asked == learned and set(hidden) == set(model.hidden.equations)
 
 
-def _question(model: UPINN) -> tuple[Any, ...]:
-    return model.whole.problem, dict(model.hidden.terms), tuple(model.hidden.inputs)
-
-
-def _same(model: UPINN, sampling: Sampling, measured: Any) -> bool:
+def _seen(model: UPINN, measured: Any) -> bool:
     """Whether a model has learned from these measurements."""
     learned, seen = model.arguments["measurements"], measured.seen
     pairs = ((learned.points, seen.points), (learned.values, seen.values))
