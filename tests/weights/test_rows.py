@@ -3,10 +3,24 @@
 import pytest
 
 from limitlab import experiments
-from limitlab.weights import ROWS
+from limitlab.weights import ABSENT, ROWS, names
 
-MEASURED = {"samples", "test_samples", "train_samples"}
-"""Settings of what a model learns from and how it is measured, none of which it is made of."""
+MEASURED = {
+    *("samples", "test_samples", "train_samples", "tested", "held_out", "test_tasks", "test_rates", "steps"),
+    *("methods", "modes", "calls"),
+}
+"""Settings of what a model learns from, for how long, and how it is measured, none of which it is made of.
+
+`modes` are those of a reduction alone.
+"""
+
+
+def test_every_experiment_has_a_model_that_ships_or_a_reason_why_not():
+    # a new experiment must decide
+    shown = {row.experiment for row in ROWS.values()}
+    assert shown | set(ABSENT) == set(experiments.places())
+    assert not shown & set(ABSENT)
+    assert set(names()) == set(ROWS)
 
 
 @pytest.mark.parametrize("name", ROWS)

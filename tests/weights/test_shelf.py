@@ -90,6 +90,18 @@ def test_a_model_is_found_by_what_it_was_trained_with():
     assert weights.of("annuli_node", settings) is None
 
 
+def test_what_ships_with_other_settings_is_refused_by_name():
+    settings = weights.ROWS["navier_stokes_fno"].settings().as_dict()
+    assert weights.refusal("navier_stokes_fno", settings, operator="fno") == ""
+    asked = {**settings, "parameters": ("amplitude=0.5",), "seed": 3}
+    assert weights.of("navier_stokes_fno", asked, operator="fno") is None
+    assert weights.refusal("navier_stokes_fno", asked, operator="fno") == (
+        "navier_stokes_fno ships with parameters=['amplitude=0.1']; asked for was parameters=['amplitude=0.5']"
+    )
+    # of what does not ship there is nothing to refuse
+    assert weights.refusal("navier_stokes_fno", asked, operator="unet") == ""
+
+
 def test_a_card_is_json_that_others_can_read(shelf):
     held = json.loads(paths("annuli_augmented", shelf)[1].read_text())
     assert held["settings"]["data"] == "annuli"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from limitlab.discovery.symbolic import Candidate, Expr, ParetoFront
+from limitlab_widgets import DiscoveryState
 from limitlab_widgets.discovery.code import discovery_code
 
 
@@ -112,3 +113,11 @@ def test_code_of_a_search_writes_what_it_found_with_its_constants(opened):
     found = executed(state)
     assert found["formulas"] == {"u": expr}
     assert "completed" not in found
+
+
+def test_code_of_a_model_that_ships_opens_it(closed_at_end):
+    state = closed_at_end(DiscoveryState())
+    assert state.wait(60)
+    assert "model = ll.weights.open('lotka_volterra_upinn')  # trained before it shipped" in discovery_code(state)
+    samples, shown = executed(state)["samples"], state.learning.learned.samples
+    np.testing.assert_array_equal(samples["values"], shown["values"])

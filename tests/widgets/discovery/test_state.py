@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from limitlab import problems
+from limitlab import problems, weights
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.solvers.native import choice
 from limitlab_widgets import DiscoveryState
@@ -31,6 +31,42 @@ def searched(opened):
         assert state.learning.wait(60)
         assert state.learning.error == ""
     return state
+
+
+def test_a_model_that_ships_is_looked_at_before_anybody_trains_and_gives_way_to_a_training(closed_at_end):
+    state = closed_at_end(DiscoveryState(**{**SMALL, "width": 32}))
+    assert state.wait(60)
+    card, learned = weights.card("lotka_volterra_upinn"), state.learning.learned
+    assert (learned.shipped, state.learning.activity) == ("lotka_volterra_upinn", card.label)
+    # its measurements are those of its training, over the span of which the studio measures
+    assert state.span == card.settings["span"]
+    assert (state.outdated, learned.steps, learned.losses) == ([], 0, {})
+    assert learned.plan.settings.adam == card.settings["adam"]
+    # as good as its card says, at the ends too
+    assert learned.error < 3 * card.value
+    assert learned.map.truth is not None
+    state.learning.search()
+    assert state.learning.wait(60)
+    assert set(state.learning.fronts) == {"x", "y"}
+    state.learning.train()
+    assert state.learning.wait(60)
+    assert (state.learning.learned.shipped, state.learning.learned.steps) == ("", 50)
+
+
+def test_a_model_that_ships_is_shown_beside_its_own_measurements_alone(closed_at_end):
+    for changed in ({"points": 29}, {"noise": 0.01}):
+        state = closed_at_end(DiscoveryState(**{**SMALL, **changed}))
+        assert state.wait(60)
+        assert state.learning.learned is None
+    state.noise = 0.0
+    assert state.wait(60)
+    assert state.learning.learned.shipped == "lotka_volterra_upinn"
+    state.points = 20
+    assert state.wait(60)
+    assert state.outdated == ["points"]
+    state.choose("logistic")
+    assert state.wait(60)
+    assert "problem" in state.outdated
 
 
 def test_the_measurements_follow_every_move(opened):

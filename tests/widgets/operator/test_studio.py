@@ -384,7 +384,8 @@ def test_a_model_that_ships_is_looked_at_before_anybody_trains_and_gives_way_to_
     assert "shipped weights" not in studio.verdict.value
 
 
-def test_where_none_ships_the_studio_is_empty(opened):
-    studio = opened("darcy", width=12)
+def test_where_none_ships_the_studio_is_empty_and_says_what_ships_instead(opened):
+    studio = opened("darcy", width=12, epochs=12)
     assert studio.state.shipped == {}
+    assert studio.verdict.value.endswith("darcy_fno ships with width=24; asked for was width=12.")
     assert studio.triptych.figure is None

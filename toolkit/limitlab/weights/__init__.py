@@ -6,7 +6,7 @@
 """
 
 from limitlab.weights.making import again, make, outdated
-from limitlab.weights.rows import ROWS, Row
-from limitlab.weights.shelf import ShippedCard, card, names, of, open
+from limitlab.weights.rows import ABSENT, ROWS, Row
+from limitlab.weights.shelf import ShippedCard, card, names, of, open, refusal
 
-__all__ = ["ROWS", "Row", "ShippedCard", "again", "card", "names", "of", "open", "outdated"]
+__all__ = ["ABSENT", "ROWS", "Row", "ShippedCard", "again", "card", "names", "of", "open", "outdated", "refusal"]

@@ -41,7 +41,8 @@ def make(name: str, place: Path | None = None, report: Callable[[Stage], object]
         seconds = time.process_time() - begun
         if report is not None:
             report(stage)
-    (((trial, seed), model),) = training.finish().models.items()
+    (((trial, seed), whole),) = training.finish().models.items()
+    model = whole.get_submodule(row.part)
     at = next(dict(each.at) for each in prepared.trials if each.name == trial)
     file, beside = paths(name, place)
     with replacing(file) as temporary, tempfile.TemporaryDirectory() as aside:
@@ -49,25 +50,26 @@ def make(name: str, place: Path | None = None, report: Callable[[Stage], object]
         value = _value(row, prepared, stored)
         if not 1 / HALF_COSTS <= value / _value(row, prepared, model) <= HALF_COSTS:
             raise InvalidArgument(f"{name} is spoiled by half precision, and too large without it")
-        whole = Path(aside) / saved.model.FILE
-        temporary.write_bytes(whole.read_bytes())
-        about = saved.about(whole)
+        written = Path(aside) / saved.model.FILE
+        temporary.write_bytes(written.read_bytes())
+        about = saved.about(written)
         made = ShippedCard(
             name, row.experiment, at, plain(settings.as_dict()), seed, __version__, row.metric, dict(row.where), value,
-            seconds, about.parameters, _kind(model), kind, checksum(whole), LICENCE,
+            seconds, about.parameters, _kind(model), kind, checksum(written), LICENCE,
         )  # fmt: skip
     write_atomically(beside, json.dumps(dataclasses.asdict(made), indent=1) + "\n")
     return made
 
 
-def again(name: str, *, seed: int = 1, place: Path | None = None) -> float:
-    """The figure of a model that ships on a few new data, which are drawn with another seed than its own.
+def again(name: str, *, seed: int | None = None, place: Path | None = None) -> float:
+    """The figure of a model that ships on a few new data, drawn with a seed, that of its row where left out.
 
     >>> ll.weights.again("annuli_augmented") > 0.9
     True
     """
     row = ROWS[one_of("weights", name, ROWS)]
-    prepared = experiments.get(row.experiment).prepare(row.settings(seed=seed, **row.small), False)
+    settings = row.settings(seed=row.unseen if seed is None else seed, **row.small)
+    prepared = experiments.get(row.experiment).prepare(settings, False)
     return _value(row, prepared, shelf.open(name, place=place))
 
 
@@ -84,7 +86,7 @@ def outdated(name: str, place: Path | None = None) -> str:
         return f"{', '.join(sorted(changed)) or 'the experiment'} changed since: {shelf.command(name)}"
     small = row.settings(**row.small)
     model = experiments.get(row.experiment).prepare(small, False).trial(**shipped.at).build(shipped.seed)
-    today, about = plain(Writer().write(model, name)), saved.about(paths(name, place)[0])
+    today, about = plain(Writer().write(model.get_submodule(row.part), name)), saved.about(paths(name, place)[0])
     if (today["class"], today["arguments"]) != (about.name, about.arguments):
         return f"the arguments of {about.name} changed since: {shelf.command(name)}"
     return ""

@@ -129,14 +129,41 @@ def of(experiment: str, settings: Mapping[str, Any], **at: str | float) -> str |
     >>> ll.weights.of("darcy_fno", ll.weights.ROWS["darcy_fno"].settings().as_dict(), operator="fno")
     'darcy_fno'
     """
+    name, other = _closest(experiment, plain(settings), at)
+    return name if name and not other else None
+
+
+def refusal(experiment: str, settings: Mapping[str, Any], **at: str | float) -> str:
+    """Why `of` finds nothing though a model of this trial ships, setting by setting; empty where one is found.
+
+    >>> settings = ll.experiments.get("darcy_fno").configure("course", width=12).as_dict()
+    >>> ll.weights.refusal("darcy_fno", settings, operator="fno")
+    "darcy_fno ships with models=['fno'], width=24; asked for was models=['fno', 'unet', 'mean'], width=12"
+    """
     asked = plain(settings)
-    for name in names():
-        row = ROWS[name]
-        if row.experiment == experiment and all(row.at.get(axis) == value for axis, value in at.items()):
-            trained = card(name).settings
-            if all(asked.get(key) == value for key, value in trained.items() if key not in COMPUTING):
-                return name
-    return None
+    name, other = _closest(experiment, asked, at)
+    if not other:
+        return ""
+    trained = card(name).settings
+    held, wanted = (", ".join(f"{key}={values.get(key)!r}" for key in other) for values in (trained, asked))
+    return f"{name} ships with {held}; asked for was {wanted}"
+
+
+def _closest(experiment: str, asked: Mapping[str, Any], at: Mapping[str, str | float]) -> tuple[str, tuple[str, ...]]:
+    """The model of this trial with the fewest other settings, and which those are; no name where none ships."""
+    rows = {name: ROWS[name] for name in names()}
+    alike = (
+        name
+        for name, row in rows.items()
+        if row.experiment == experiment and all(row.at.get(axis) == value for axis, value in at.items())
+    )
+    pairs = [(name, _other(card(name).settings, asked)) for name in alike]
+    return min(pairs, key=lambda pair: len(pair[1]), default=("", ()))
+
+
+def _other(trained: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings of what is learned from what that are not those of a training."""
+    return tuple(key for key, value in trained.items() if key not in COMPUTING and asked.get(key) != value)
 
 
 COMPUTING = ("device", "precision", "workers", "seed", "seeds", "test_samples", "test_resolutions")

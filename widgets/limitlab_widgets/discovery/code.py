@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from limitlab.errors import InvalidArgument
 from limitlab_widgets.discovery.learned import Settings
-from limitlab_widgets.shared.code.written import called, code_of, literal, problem_code
+from limitlab_widgets.shared.code.written import called, code_of, literal, opened_as, problem_code
 
 if TYPE_CHECKING:
     from limitlab.discovery.symbolic import Expr
@@ -58,17 +58,23 @@ def _learned(learned: Learned) -> list[str]:
     values = dataclasses.asdict(plan.settings)
     changed = {name: value for name, value in values.items() if value != getattr(first, name)}
     own = f", {plan.settings.term}" if plan.settings.term else ""
-    whole = learned.steps >= plan.settings.adam + plan.settings.quasi_newton
-    halted = ["    pass"] if whole else [f"    if progress.step == {learned.steps}:", "        break"]
     return [
         "from limitlab_widgets.discovery.learned import Plan, Settings",
         f"settings = {called('Settings', **changed)}",
         f"plan = Plan(sampling, {literal(plan.hidden)}, {literal(plan.inputs)}, settings{own})",
-        "model = plan.model(measured)",
-        "for progress in plan.training(model, measured):",
-        *halted,
+        *_model(learned),
         f"samples = model.samples(ll.discovery.pinn.collocation(problem, {learned.measured.samples}))",
     ]
+
+
+def _model(learned: Learned) -> list[str]:
+    """The networks, trained as far, or opened."""
+    if learned.shipped:
+        return [f"model = {opened_as(learned.shipped)}"]
+    settings = learned.plan.settings
+    whole = learned.steps >= settings.adam + settings.quasi_newton
+    halted = ["    pass"] if whole else [f"    if progress.step == {learned.steps}:", "        break"]
+    return ["model = plan.model(measured)", "for progress in plan.training(model, measured):", *halted]
 
 
 def _found(state: DiscoveryState, learned: Learned) -> list[str]:

@@ -129,7 +129,7 @@ class Learned:
     states: where they are shown. residuals: left minus right side of each equation, in the units of its unknown's
     deviation over the span. error: relative L2 error of the hidden terms on the visited set, None where nobody knows
     them. condition: condition number of the monomials up to degree 2 there, which says how well data of this set tell
-    formulas apart.
+    formulas apart. shipped: the name of a model that was trained before it shipped, of which there are no losses.
     """
 
     plan: Plan
@@ -143,6 +143,7 @@ class Learned:
     error: float | None
     condition: float
     map: TermMap | None
+    shipped: str = ""
 
     @property
     def equations(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Dict, Enum, Int, Unicode, validate
 from traitlets import Float as FloatTrait
 
+from limitlab import weights
 from limitlab.discovery.symbolic import Expr, ParetoFront, engines, search
 from limitlab.errors import InvalidArgument, check_number, one_of
 from limitlab.interruption import interruptible
@@ -105,6 +106,13 @@ class Learning(StudioState):
             return
         self.clear()
         self._begin("training", partial(self._train, plan, measured))
+
+    def show(self, learned: Learned) -> None:
+        """Let a model that ships be looked at: `activity` says that it is one."""
+        self._drop_fronts()
+        with self.lock:
+            self.learned, self.activity = learned, weights.card(learned.shipped).label
+        self.learned_revision += 1
 
     def search(self) -> None:
         """Search formulas for every hidden term on the visited set; refits are dropped."""

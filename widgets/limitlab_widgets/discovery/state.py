@@ -34,10 +34,11 @@ from limitlab.problems import TextLaw
 from limitlab.problems.pde.periodic import PeriodicProblem
 from limitlab_widgets.discovery.fields.sampling import begun
 from limitlab_widgets.discovery.forecast import Forecast
-from limitlab_widgets.discovery.learned import Plan
+from limitlab_widgets.discovery.learned import Plan, Settings
 from limitlab_widgets.discovery.learning import FIRST_SETTINGS, Learning
 from limitlab_widgets.discovery.own_terms import Term
-from limitlab_widgets.discovery.sampling import Sampling, fitted_to, reading, suited, suiting
+from limitlab_widgets.discovery.sampling import Sampling, fitted_to, reading, suited
+from limitlab_widgets.discovery.shipped import first_span, shipped_of
 from limitlab_widgets.shared.budget import PATIENT_SECONDS, Budget
 from limitlab_widgets.shared.state import StudioState
 from limitlab_widgets.shared.worker import Check
@@ -235,7 +236,8 @@ class DiscoveryState(StudioState):
         if sampling == self.measured_of:
             self.settle()
         else:
-            self.work(partial(self._measure, sampling), patience=self._patience)
+            plan = Plan(sampling, self.hidden, self.inputs, Settings())
+            self.work(partial(self._measure, plan), patience=self._patience)
 
     def close(self) -> None:
         """Stop what is under way and release the threads."""
@@ -245,7 +247,7 @@ class DiscoveryState(StudioState):
 
     def _take(self, problem: Hideable, span: float | None = None) -> None:
         # before any trait is set: each may raise
-        span, hidden = span or suiting(problem), first_hidden(problem)
+        span, hidden = span or first_span(problem), first_hidden(problem)
         if self.problem is not None and self.problem.kind != problem.kind:
             self.trajectories, self.points = 1, FIRST_POINTS[problem.kind]
             for name, value in FIRST_SETTINGS[problem.kind].items():
@@ -253,7 +255,8 @@ class DiscoveryState(StudioState):
         self.problem, self.file, self.span, self.hidden = problem, None, span, hidden
         self.inputs = inputs_of(problem)
 
-    def _measure(self, sampling: Sampling, check: Check) -> None:
+    def _measure(self, plan: Plan, check: Check) -> None:
+        sampling = plan.sampling
         self.report(check, "measuring")
         try:
             with interruptible(Budget(check, PATIENT_SECONDS)):
@@ -263,7 +266,18 @@ class DiscoveryState(StudioState):
         with self.lock:
             check()
             self.measured, self.measured_of = measured, sampling
+        self._show_shipped(plan, measured)
         self.revision += 1
+
+    def _show_shipped(self, plan: Plan, measured: Any) -> None:
+        """Show the model that ships of these measurements, where there is one, until the reader has trained another."""
+        learned = self.learning.learned
+        trained = learned is not None and not learned.shipped
+        if trained or self.learning.phase == "working" or not plan.hidden:
+            return
+        shipped = shipped_of(plan, measured)
+        if shipped is not None:
+            self.learning.show(shipped)
 
     def _take_learned(self, _change: dict[str, Any]) -> None:
         if self.learning.learned is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from limitlab import problems
+from limitlab import problems, weights
 from limitlab.discovery.terms import MOST_STATES, Hideable, require_suitable, terms_of
 from limitlab.errors import InvalidArgument
 from limitlab.problems import ODEProblem
@@ -171,8 +171,8 @@ class DiscoveryStudio(Studio):
         learned = self.state.learning.learned
         self._draw_measured()
         self._show_changed()
-        for part in (self.losses, self.residuals):
-            display(part, learned is not None)
+        display(self.losses, learned is not None and not learned.shipped)
+        display(self.residuals, learned is not None)
         if learned is not None:
             self.losses.show(losses(learned.losses))
             self.residuals.show(_figures(learned).residuals(learned, self.trajectory.value - 1))
@@ -193,8 +193,9 @@ class DiscoveryStudio(Studio):
             return
         self.hidden.show(_figures(learned).hidden_term(learned, learned.equations.index(name)))
         what = "A field" if learned.measured.kind == "pde" else "A trajectory"
+        trained = weights.card(learned.shipped).label if learned.shipped else f"after {learned.steps} steps"
         told = (
-            f"after {learned.steps} steps. {what} that fits proves nothing; off the visited set it extrapolates. "
+            f"{trained}. {what} that fits proves nothing; off the visited set it extrapolates. "
             f"Condition number of quadratic formulas on the visited set: {learned.condition:.1e}"
         )
         if learned.error is None:

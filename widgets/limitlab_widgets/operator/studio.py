@@ -17,7 +17,7 @@ from typing import Any
 import ipywidgets as widgets
 from torch import nn
 
-from limitlab import figures, problems
+from limitlab import figures, problems, weights
 from limitlab.errors import LimitlabError
 from limitlab.experiments.operators._learning import Build
 from limitlab.operators import OPERATORS
@@ -106,6 +106,8 @@ class OperatorStudio(Studio):
         self._enable_controls()
         # so that there is something to look at, in a picture too
         state.preview()
+        if refused := _refused(state):
+            self.verdict.value += f" {html.escape(refused)}."
         state.training.wait(FIRST_PATIENCE)
 
     @property
@@ -261,6 +263,12 @@ class OperatorStudio(Studio):
 
 def _goals(state: OperatorState) -> list[tuple[str, str]]:
     return [(goal.title, name) for name, goal in state.goals.items()]
+
+
+def _refused(state: OperatorState) -> str:
+    """Why a model that ships of the problem and the operator is not shown; empty where it is, or none ships."""
+    experiment, settings = state.plan()
+    return weights.refusal(experiment.name, settings.as_dict(), operator=state.operator)
 
 
 def _drift(state: OperatorState) -> str:

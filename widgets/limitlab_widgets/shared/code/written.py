@@ -113,9 +113,18 @@ def fresh(opened: str = "") -> list[str]:
     >>> fresh("darcy_fno")[1]
     "model = ll.weights.open('darcy_fno')  # trained before it shipped"
     """
-    shipped = f"{called('ll.weights.open', opened)}  # trained before it shipped"
-    model = shipped if opened else "prepared.trials[0].build(settings.seed_range[0])"
+    model = opened_as(opened) if opened else "prepared.trials[0].build(settings.seed_range[0])"
     return ["prepared = experiment.prepare(settings)", f"model = {model}"]
+
+
+def opened_as(name: str) -> str:
+    """The call that opens a model that ships.
+
+    >>> from limitlab_widgets.shared.code.written import opened_as
+    >>> opened_as("darcy_fno")
+    "ll.weights.open('darcy_fno')  # trained before it shipped"
+    """
+    return f"{called('ll.weights.open', name)}  # trained before it shipped"
 
 
 def problem_code(problem: Problem) -> str:
