@@ -124,6 +124,9 @@ for table in ("operators", "experiments", "notebooks", "systems"):
     main(["list", table])
 print("TABLE picker")
 print(*(name for _, name in OperatorStudio("darcy", "smoke").operator.options))
+print("TABLE derived")
+main(["list", "systems", "--into", "README.md"])
+main(["list", "lessons", "--into", "notebooks"])
 """
 
 
@@ -182,6 +185,12 @@ def checkout(tmp_path_factory, system):
     return folder
 
 
+@pytest.fixture(scope="module")
+def shown(checkout):
+    """What the lists and the studio of the copy show, by name; README and lessons take up the new one behind them."""
+    return {part.split("\n")[0]: part for part in run(checkout, sys.executable, "-c", LOOK).split("TABLE ")[1:]}
+
+
 @pytest.mark.slow
 def test_the_commit_of_a_system_is_five_new_files_and_a_row(checkout):
     changed = git(checkout, "show", "--numstat", "--format=").splitlines()
@@ -192,9 +201,7 @@ def test_the_commit_of_a_system_is_five_new_files_and_a_row(checkout):
 
 
 @pytest.mark.slow
-def test_the_system_shows_in_every_list_and_in_the_picker_of_the_studio(checkout, system):
-    parts = run(checkout, sys.executable, "-c", LOOK).split("TABLE ")[1:]
-    shown = {part.split("\n")[0]: part for part in parts}
+def test_the_system_shows_in_every_list_and_in_the_picker_of_the_studio(shown, system):
     assert "toy_blend" in shown["operators"]
     assert "darcy_toy" in shown["experiments"]
     (row,) = (line.split() for line in shown["notebooks"].splitlines() if "99-toy-blend" in line)
@@ -205,18 +212,19 @@ def test_the_system_shows_in_every_list_and_in_the_picker_of_the_studio(checkout
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shown")
 def test_the_table_of_the_readme_takes_it_up(checkout, system):
-    run(checkout, sys.executable, "-m", "limitlab.cli", "list", "systems", "--into", "README.md")
-    (line,) = (line for line in git(checkout, "diff", "--unified=0").splitlines() if line.startswith("+|"))
+    (line,) = (line for line in git(checkout, "diff", "--unified=0", "README.md").splitlines() if line.startswith("+|"))
     assert f"[{system.title}](notebooks/operators/99-toy-blend.ipynb)" in line
     assert line.endswith("| **works**: `darcy_toy` |")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shown")
 def test_its_tests_those_of_all_operators_and_the_smoke_tests_of_notebooks_hold(checkout):
-    for derived in (("systems", "--into", "README.md"), ("lessons", "--into", "notebooks")):
-        run(checkout, sys.executable, "-m", "limitlab.cli", "list", *derived)
-    tests = ("tests/operators", "tests/experiments/operators", "tests/notebooks", "tests/systems")
+    # no other file there asks for every operator, and to collect them costs as much as to run these
+    operators = ("tests/operators/test_catalogue.py", "tests/operators/deployment", "tests/operators/test_toy_blend.py")
+    tests = (*operators, "tests/experiments/operators/darcy/test_darcy_toy.py", "tests/notebooks", "tests/systems")
     command = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *tests, "-k", "toy or systems")
     held = run(checkout, *command)
     for part in ("test_catalogue.py", "test_toy_blend.py", "test_darcy_toy.py", "test_report_at_smoke_size"):
