@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
 
+from limitlab import weights
 from limitlab_widgets import DiscoveryStudio
 
 SMALL = {"points": 10, "adam": 30, "quasi_newton": 20, "width": 6, "collocation": 16, "seconds": 1.0, "combinations": 2}
@@ -46,6 +47,23 @@ def test_a_new_studio_shows_measurements_and_can_train(opened):
     for position, name in enumerate(("x", "y")):
         np.testing.assert_allclose(trace(studio.curves, name).y, seen[:, position])
     assert [pair for pair, box in studio.terms.boxes.items() if box.value] == list(studio.state.hidden)
+
+
+def test_a_new_studio_shows_the_hidden_term_that_ships_beside_the_truth_until_somebody_trains(opened):
+    studio = opened("lotka_volterra", points=30)
+    label = weights.card("lotka_volterra_upinn").label
+    assert label in studio.verdict.value
+    assert label in studio.learning.status.value
+    learned = studio.state.learning.learned
+    np.testing.assert_allclose(trace(studio.hidden, "network").z, learned.map.values[0].T)
+    np.testing.assert_allclose(trace(studio.hidden, "truth").z, learned.map.truth[0].T)
+    assert len(trace(studio.hidden, "visited").x) == learned.samples.sizes["sample"]
+    # of its training there are no losses to be drawn
+    assert studio.losses.layout.display == "none"
+    assert enabled(studio) == ["train", "search"]
+    press(studio, "train")
+    assert label not in studio.verdict.value + studio.learning.status.value
+    assert studio.losses.layout.display != "none"
 
 
 def test_a_box_hides_a_term(opened):
