@@ -164,7 +164,6 @@ RUNS = {
     "shift_sinenet": Run("shift_sinenet"),
     "turbulence_sinenet": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves")}),
     "turbulence_far": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves"), "interval": 0.8}),
-    "turbulence_unrolled": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves"), "unrolled": 2}),
 }
 
 
@@ -286,7 +285,5 @@ ASKED: dict[str, Sequence[tuple[str, Reading, str, str]]] = {
     "turbulence_sinenet": TWO_WAVES,
     # twice as far apart, frames move by more points than one wave reaches
     "turbulence_far": TWO_WAVES,
-    # after one step it is best to leave out what cannot be placed; after two that costs, as the next step needs it
-    "turbulence_unrolled": TWO_WAVES,
 }
 FIGURES = tuple(Figure(run, *row) for run, rows in ASKED.items() for row in rows)
