@@ -8,6 +8,7 @@ import torch
 from limitlab import problems
 from limitlab.errors import InvalidArgument, UnknownName
 from limitlab.solvers.ode.solve import solve_ode
+from limitlab.solvers.sde.native.solve import made
 from limitlab_widgets import SolverState
 from limitlab_widgets.shared import budget
 from limitlab_widgets.solver.controls import initial_ranges
@@ -172,6 +173,18 @@ def test_stochastic_paths_are_those_of_the_problem_on_the_same_noise(opened):
     options = {"brownian": state.question.noise, "step_size": 1.0 / state.steps, "method": "sri2w1"}
     expected = state.problem.solve(state.start.expand(10, -1), times, **options).y
     np.testing.assert_array_equal(state.solutions["sri2w1"]["y"].values, expected.numpy())
+
+
+def test_machine_code_of_noise_is_made_before_the_clock_runs(opened):
+    """After a warm-up the solve that is timed finds its code."""
+    state = opened("ornstein_uhlenbeck")
+    state.control, state.steps = "steps", 64
+    made.cache_clear()
+    state.question.warm_up("sri2w1")
+    compiled = made.cache_info().misses
+    state.question.solve("sri2w1", lambda: None)
+    assert (compiled, made.cache_info().misses) == (1, 1)
+    assert made.cache_info().hits == 1
 
 
 def test_the_strong_error_falls_by_the_order_of_the_scheme(opened):

@@ -6,6 +6,7 @@ Settings that a problem or its steps do not use are left out, so that moving the
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -85,12 +86,16 @@ class Question:
         assert self.paths is not None
         return brownian_path(self.problem, self.seed, self.paths, self.span)
 
-    def warm_up(self) -> None:
-        """Do what is done once for a problem, which is no cost of its first method."""
+    def warm_up(self, method: str) -> None:
+        """Do what is done once for a problem and a method, which is no cost of its first solve."""
         t = torch.zeros(1, 1, dtype=torch.float64)
         self.problem.field()(t, self.start)
         other = self.problem.diffusion() if isinstance(self.problem, SDEProblem) else self.problem.jacobian()
         other(t, self.start)
+        if self.stochastic and self.steps is not None:
+            # machine code is the same for any number of steps and paths; what this one says of itself is not asked
+            with suppress(LimitlabError):
+                replace(self, steps=1, paths=1).solve(method, lambda: None)
 
     def solve(self, method: str, check: Check) -> tuple[Solution, xr.Dataset]:
         """Solve by one method, asking `check` at every step, which may end it where it is. Raises LimitlabError."""

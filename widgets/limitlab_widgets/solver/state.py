@@ -197,7 +197,6 @@ class SolverState(StudioState):
 
     def _solve(self, question: Question, methods: tuple[str, ...], refine: bool, check: Check) -> None:
         solved, earlier = Solved(question, methods), self.solved
-        question.warm_up()
         together = Budget(check, question.seconds)
         for count, method in enumerate(methods, start=1):
             check()
@@ -205,6 +204,7 @@ class SolverState(StudioState):
                 solved.adopt(method, earlier)
                 continue
             self.report(check, f"solving by {method}, {count} of {len(methods)}")
+            question.warm_up(method)
             # what one leaves is shared by those after it
             solved.add(method, check, together.left / (len(methods) + 1 - count))
         if refine and solved.solutions:
