@@ -16,7 +16,6 @@ class Row:
 
     where: coordinates at which the metric is read; over all that is left the mean is taken. small: options with which
     new data are made to measure it again, with the seed `unseen`, which is that of the training where there are no data
-    new data are made to measure it again, with the seed `unseen`, which is that of the training where there are no data
     but those; factor: how far from the card's figure it may then be, up or down. part: what of the trained model ships.
 
     >>> ll.weights.ROWS["darcy_fno"].settings().models
@@ -96,30 +95,18 @@ SAME: Mapping[str, Any] = {"factor": 1.02, "unseen": 0}
 """Where there are no data but those of the training and of its test."""
 
 SMALL = "each of its networks trains in under 20 s"
-LONG = "one of its trainings takes longer than 20 s, and none has been made to ship"
 ABSENT: Mapping[str, str] = {
     "abc_regimes": f"a study of widths, of which no network is the one to show; {SMALL}",
-    "antiderivative_deeponet": f"{LONG} (48 s)",
     "barron_descent": "nothing is trained: iterates are computed",
     "burgers_operators": f"all operators of the catalogue, of which the best ship trained for longer; {SMALL}",
     "coordinate_check": f"a study of widths, of which no network is the one to show; {SMALL}",
-    "darcy_mgno": f"{LONG} (34 s)",
     "darcy_operators": f"all operators of the catalogue, of which the best ship trained for longer; {SMALL}",
-    "gas_sinenet": f"{LONG} (28 s)",
     "learning_rate_transfer": f"a study of widths and rates, of which no network is the one to show; {SMALL}",
-    "navier_stokes_mgno": f"{LONG} (34 s)",
     "ntk_circle": f"a study of widths beside kernels, of which no network is the one to show; {SMALL}",
     "ntk_digits": "kernels, which are solved for and not trained",
     "operator_learning": "it learns from a reader's own file",
-    "oscillator_node": f"{LONG} (45 s)",
-    "ou_sde_gan": f"{LONG} (79 s)",
-    "series_interpolation": f"{LONG} (45 s)",
-    "shift_sinenet": f"{LONG} (62 s)",
-    "smoke_sinenet": f"{LONG} (64 s)",
     "spiral_ernode": "its course takes under 20 s",
     "trajectory_learning": "it learns from a reader's own file",
-    "turbulence_sinenet": f"{LONG} (45 s)",
-    "vorticity_lordnet": f"{LONG} (42 s)",
 }
 """Why nothing ships of an experiment that has no row: every experiment of the library is here or there."""
 
@@ -154,6 +141,9 @@ ROWS: Mapping[str, Row] = {
     "diffusion_menu": Row(
         "diffusion_menu", {"diffusion": "net_time"}, "accuracy", {}, {"diffusions": ("net_time",)}, {}, 1.1
     ),
+    "series_interpolation": Row(
+        "series_interpolation", {"kind": "gsde"}, "error", {"test_seen": 0.5}, {"kinds": ("gsde",)}, {"samples": 40}
+    ),
     "digits_reduction": Row(
         "digits_reduction",
         {"block": "convolutional"},
@@ -164,6 +154,16 @@ ROWS: Mapping[str, Row] = {
         **SAME,
     ),
     "ou_latent_sde": Row("ou_latent_sde", {"law": "latent SDE"}, "mean_distance", factor=2.0),
+    "ou_sde_gan": Row("ou_sde_gan", {"law": "SDE-GAN"}, "mean_distance", factor=2.0),
+    "oscillator_node": Row(
+        "oscillator_node",
+        {"training": "Hamiltonian"},
+        "mse_unseen",
+        {},
+        {"trainings": ("Hamiltonian",)},
+        {"samples": 16},
+        3.0,
+    ),
     "spiral_cde": Row(
         "spiral_cde", {"network": "linear"}, "accuracy", {"missing": 0.0}, {"models": ("linear",)}, {}, 1.1
     ),
@@ -175,13 +175,38 @@ ROWS: Mapping[str, Row] = {
     "chemotherapy_upinn": _hidden("chemotherapy_upinn"),
     "lotka_volterra_upinn": _hidden("lotka_volterra_upinn"),
     "burgers_upinn": _hidden("burgers_upinn"),
+    "darcy_mgno": _among("darcy_mgno", "multigrid", 32),
     "navier_stokes_patches": _among("navier_stokes_patches", "both_2", 64, models=("mean",), twins=("both_2",)),
     "helmholtz_mgno": _among("helmholtz_mgno", "even", 32),
+    "navier_stokes_mgno": dataclasses.replace(
+        _among("navier_stokes_mgno", "multigrid", 32, models=("persistence",)),
+        small={"train_samples": 10, "test_samples": 4},
+    ),
+    "turbulence_sinenet": _chain("turbulence_sinenet"),
+    "gas_sinenet": _chain("gas_sinenet"),
+    "smoke_sinenet": _chain("smoke_sinenet"),
     "water_sinenet": _chain("water_sinenet"),
+    "shift_sinenet": Row(
+        "shift_sinenet",
+        {"waves": 4, "shift": 6},
+        "relative_l2",
+        {},
+        {"waves": (4,), "shifts": (6,), "weights": 255_000},
+        {"steps": 2},
+    ),
     "poisson_lordnet": Row(
         "poisson_lordnet", {"network": "lordnet", "loss": "msr"}, "error", {}, {"networks": ("lordnet",)}
     ),
+    "vorticity_lordnet": _step("vorticity_lordnet", "error"),
     "cavity_lordnet": _step("cavity_lordnet", "step_error"),
+    "antiderivative_deeponet": Row(
+        "antiderivative_deeponet",
+        {"model": "deeponet"},
+        "relative_l2",
+        {"resolution": 100},
+        {"models": ("deeponet",)},
+        {"test_samples": 50},
+    ),
     "ntk_pinn": Row(
         "ntk_pinn", {"frequency": 4, "weighting": "weighted"}, "relative_l2", {}, {"frequencies": (4,)}, {}, 1.02, 0
     ),
