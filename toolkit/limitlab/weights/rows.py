@@ -142,7 +142,7 @@ ROWS: Mapping[str, Row] = {
         "diffusion_menu", {"diffusion": "net_time"}, "accuracy", {}, {"diffusions": ("net_time",)}, {}, 1.1
     ),
     "series_interpolation": Row(
-        "series_interpolation", {"kind": "gsde"}, "error", {"test_seen": 0.5}, {"kinds": ("gsde",)}, {"samples": 40}
+        "series_interpolation", {"kind": "gsde"}, "error", {"test_seen": 0.5}, {"kinds": ("gsde",)}
     ),
     "digits_reduction": Row(
         "digits_reduction",
