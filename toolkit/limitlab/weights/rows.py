@@ -161,7 +161,7 @@ ROWS: Mapping[str, Row] = {
         "mse_unseen",
         {},
         {"trainings": ("Hamiltonian",)},
-        {"samples": 16},
+        {"samples": 64},
         3.0,
     ),
     "spiral_cde": Row(
