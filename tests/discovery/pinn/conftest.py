@@ -39,3 +39,24 @@ def hidden():
 def upinn(predators, seen, hidden):
     forms = pinn.initial_value(predators, seen.scale.tolist())
     return pinn.UPINN(pinn.equations_of(predators), hidden, seen, forms, architecture=SMALL, seed=0)
+
+
+@pytest.fixture
+def slopes():
+    """Function of a loss and its parameters to its slope along a random direction: by its gradient, by differences."""
+    return _slopes
+
+
+def _slopes(loss, parameters, step=1e-5):
+    trained = list(parameters)
+    gradients = torch.autograd.grad(loss(), trained)
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in trained]
+    ends = []
+    with torch.no_grad():
+        for move in (step, -2 * step, step):
+            for parameter, d in zip(trained, direction, strict=True):
+                parameter.add_(move * d)
+            ends.append(loss().item())
+    by_gradient = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True)).item()
+    return by_gradient, (ends[0] - ends[1]) / (2 * step)

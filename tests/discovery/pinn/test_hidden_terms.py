@@ -97,21 +97,13 @@ def whole_loss(small):
 
 
 @pytest.mark.parametrize("part", ["surrogates", "term", "raw"])
-def test_gradient_of_the_whole_loss_in_each_network_and_in_the_unknown_is_that_of_central_differences(whole_loss, part):
+def test_gradient_of_the_whole_loss_in_each_network_and_in_the_unknown_is_that_of_central_differences(
+    whole_loss, part, slopes
+):
     """In phi, in psi and in theta alone, each along a direction of its own: to 1e-6."""
     model, loss = whole_loss
-    trained = list(getattr(model, part).parameters())
-    gradients = torch.autograd.grad(loss(), trained)
-    generator = torch.Generator().manual_seed(0)
-    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in trained]
-    ends = []
-    with torch.no_grad():
-        for step in (1e-5, -2e-5):
-            for parameter, d in zip(trained, direction, strict=True):
-                parameter.add_(step * d)
-            ends.append(loss())
-    slope = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True))
-    assert ((ends[0] - ends[1]) / 2e-5).item() == pytest.approx(slope.item(), rel=1e-6)
+    by_gradient, by_differences = slopes(loss, getattr(model, part).parameters())
+    assert by_differences == pytest.approx(by_gradient, rel=1e-6)
 
 
 def test_unknown_term_has_no_error_but_samples(predators, seen, small):
