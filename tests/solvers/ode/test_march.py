@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from solvers.toys import DOUBLE, rotation
 
@@ -10,6 +10,8 @@ from limitlab.solvers import solve_ode
 
 
 @given(step=st.floats(0.05, 0.9), stop=st.floats(0.1, 1.9))
+# five steps but for the last of ten digits: the fifth takes what is left
+@example(step=0.3999999999940942, stop=1.0)
 @settings(max_examples=30, deadline=None)
 def test_uniform_steps_cover_the_span_and_hit_stops(step, stop):
     log = solve_ode(
@@ -17,7 +19,7 @@ def test_uniform_steps_cover_the_span_and_hit_stops(step, stop):
     ).log
     size = log.size[log.attempted]
     assert float(size.sum()) == pytest.approx(2.0, abs=1e-12)
-    assert float(size.max()) <= step * (1 + 1e-12)
+    assert float(size.max()) <= step * (1 + 1e-9)
     assert float(size.min()) > 1e-10 * step
     assert float((log.time + log.size - stop).nan_to_num(9.0).abs().min()) < 1e-8 * step
 

@@ -103,6 +103,8 @@ class SettingsPanel:
         return state.options.get(name, getattr(state.defaults, name))
 
     def _follow_options(self, _change: dict[str, Any]) -> None:
+        # a new goal may clear the options before it is heard of here, and have none of the controls of the old one
+        self._follow_problem()
         for name, control in self.controls.items():
             value = self._value(name)
             if control.value != value and not is_echo(control, control.value, value):
