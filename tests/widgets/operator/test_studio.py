@@ -389,3 +389,13 @@ def test_where_none_ships_the_studio_is_empty_and_says_what_ships_instead(opened
     assert studio.state.shipped == {}
     assert studio.verdict.value.endswith("darcy_fno ships with width=24; asked for was width=12.")
     assert studio.triptych.figure is None
+
+
+def test_another_goal_forgets_the_settings_that_only_the_former_has(opened):
+    studio = opened("burgers", size="smoke")
+    studio.state.goal = "rollouts"
+    studio.settings.controls["interval"].value = 2
+    assert studio.state.options == {"interval": 2.0}
+    studio.state.goal = "operator"
+    assert studio.state.options == {}
+    assert "interval" not in studio.settings.controls
