@@ -13,6 +13,7 @@ from limitlab_widgets import SolverState
 from limitlab_widgets.shared import budget
 from limitlab_widgets.solver.controls import initial_ranges
 from limitlab_widgets.solver.methods import GROUPS, refusal, usable
+from limitlab_widgets.solver.question import Question
 
 
 @pytest.fixture
@@ -176,15 +177,27 @@ def test_stochastic_paths_are_those_of_the_problem_on_the_same_noise(opened):
 
 
 def test_machine_code_of_noise_is_made_before_the_clock_runs(opened):
-    """After a warm-up the solve that is timed finds its code."""
+    """The solve that is timed finds its code."""
     state = opened("ornstein_uhlenbeck")
     state.control, state.steps = "steps", 64
     made.cache_clear()
-    state.question.warm_up("sri2w1")
+    state.question.make_code("sri2w1")
     compiled = made.cache_info().misses
     state.question.solve("sri2w1", lambda: None)
     assert (compiled, made.cache_info().misses) == (1, 1)
     assert made.cache_info().hits == 1
+
+
+def test_a_slider_does_not_make_again_what_was_made(opened, monkeypatch):
+    state, made_for = opened("ornstein_uhlenbeck"), []
+    monkeypatch.setattr(Question, "make_code", lambda question, method: made_for.append(method))
+    state.control = "steps"
+    methods = list(state.methods)
+    made_for.clear()
+    state.steps, state.paths = 64, 3
+    assert made_for == []
+    state.methods = (*methods, "sri2w1")
+    assert made_for == ["sri2w1"]
 
 
 def test_the_strong_error_falls_by_the_order_of_the_scheme(opened):

@@ -86,14 +86,17 @@ class Question:
         assert self.paths is not None
         return brownian_path(self.problem, self.seed, self.paths, self.span)
 
-    def warm_up(self, method: str) -> None:
-        """Do what is done once for a problem and a method, which is no cost of its first solve."""
+    def warm_up(self) -> None:
+        """Do what is done once for a problem, which is no cost of its first method."""
         t = torch.zeros(1, 1, dtype=torch.float64)
         self.problem.field()(t, self.start)
         other = self.problem.diffusion() if isinstance(self.problem, SDEProblem) else self.problem.jacobian()
         other(t, self.start)
+
+    def make_code(self, method: str) -> None:
+        """Make the machine code of a stochastic method of fixed steps, which is no cost of its first solve."""
         if self.stochastic and self.steps is not None:
-            # machine code is the same for any number of steps and paths; what this one says of itself is not asked
+            # the same for any number of steps and paths; what this solve says of itself is not asked
             with suppress(LimitlabError):
                 replace(self, steps=1, paths=1).solve(method, lambda: None)
 

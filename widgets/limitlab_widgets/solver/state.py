@@ -197,6 +197,7 @@ class SolverState(StudioState):
 
     def _solve(self, question: Question, methods: tuple[str, ...], refine: bool, check: Check) -> None:
         solved, earlier = Solved(question, methods), self.solved
+        question.warm_up()
         together = Budget(check, question.seconds)
         for count, method in enumerate(methods, start=1):
             check()
@@ -204,7 +205,8 @@ class SolverState(StudioState):
                 solved.adopt(method, earlier)
                 continue
             self.report(check, f"solving by {method}, {count} of {len(methods)}")
-            question.warm_up(method)
+            if not _is_made(earlier, question, method):
+                question.make_code(method)
             # what one leaves is shared by those after it
             solved.add(method, check, together.left / (len(methods) + 1 - count))
         if refine and solved.solutions:
@@ -314,3 +316,11 @@ def _suiting(problem: System) -> tuple[float, int]:
     span = min(problem.span, 4 * STEPS[-2] * problem.step_size)
     fine = span / (4 * problem.step_size)
     return span, next(steps for steps in STEPS[2:] if steps >= min(fine, STEPS[-2]))
+
+
+def _is_made(earlier: Solved | None, question: Question, method: str) -> bool:
+    """Whether an earlier answer needed the machine code of this method: a slider asks for what was made before."""
+    if earlier is None or method not in earlier.methods:
+        return False
+    before = earlier.question
+    return (before.problem.name, before.steps is None) == (question.problem.name, question.steps is None)
