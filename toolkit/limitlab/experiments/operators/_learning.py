@@ -7,9 +7,9 @@ Source: Li et al., Fourier Neural Operator (2021); Kossaifi et al., MG-TFNO (202
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
@@ -198,14 +198,33 @@ def problem_at(problem: str | PDEProblem, settings: OperatorSettings) -> PDEProb
     return base.with_parameters(**values) if values else base
 
 
-def rates_of(settings: OperatorSettings, known: Mapping[str, Operator]) -> dict[str, float]:
+class Rated(Protocol):
+    """Settings with a learning rate for all models, and others for single ones."""
+
+    @property
+    def rates(self) -> tuple[str, ...]: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+
+def rate_of(settings: Rated, name: str) -> float:
+    """The learning rate of a model."""
+    return _rates(settings).get(name, settings.learning_rate)
+
+
+def rates_of(settings: Rated, known: Collection[str]) -> dict[str, float]:
     """The learning rates of single models. Raises UnknownName or InvalidArgument for bad ones."""
-    rates = assignments("rates", settings.rates, "unet=1e-3")
+    rates = _rates(settings)
     for name, rate in rates.items():
         if name not in known:
             raise unknown_name("model in rates", name, known)
         rates[name] = check_number(f"rate of {name}", rate, low=0.0, high=1.0)
     return rates
+
+
+def _rates(settings: Rated) -> dict[str, float]:
+    return assignments("rates", settings.rates, "unet=1e-3")
 
 
 def assignments(argument: str, entries: tuple[str, ...], example: str) -> dict[str, float]:
@@ -270,7 +289,7 @@ def trial_of(operator: Operator, settings: OperatorSettings, data: OperatorData)
         data.loss or operator_loss(settings.loss, data.task.grid),
         data.batches,
         settings.steps,
-        assignments("rates", settings.rates, "unet=1e-3").get(operator.name, settings.learning_rate),
+        rate_of(settings, operator.name),
         weight_decay=settings.weight_decay,
     )
     return Trial({"operator": operator.name}, build, recipe if operator.trains else None)

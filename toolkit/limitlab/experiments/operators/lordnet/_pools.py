@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from limitlab.errors import check_number, one_of
 from limitlab.experiments.contract.experiment import Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option
-from limitlab.experiments.operators._learning import assignments
+from limitlab.experiments.operators._learning import rate_of, rates_of
 from limitlab.training import Pooled, Recipe, pool_batches, pool_loss
 
 TEST = 1_000_000  # number of the first test state, beyond those of the pool
@@ -35,13 +35,12 @@ class PoolSettings(Ensemble, Batched):
     optimizer: str = option("adam", "optimiser", choices=("adam", "soap"))
     test_samples: int = option(32, "test flows", low=1, high=10_000)
 
-    def check_networks(self, known: Iterable[str]) -> None:
+    def check_networks(self, known: Collection[str]) -> None:
         """Raises UnknownName for networks that are not known, InvalidArgument for rates that are none."""
-        rates = assignments("rates", self.rates, "fno=2e-3")
-        for name in (*self.networks, *rates):
+        for name in self.networks:
             one_of("network", name, known)
-        for name, rate in rates.items():
-            check_number(f"rate of {name}", rate, low=1e-6, high=1.0)
+        for name, rate in rates_of(self, known).items():
+            check_number(f"rate of {name}", rate, low=1e-6)
 
 
 def pool_trial(
@@ -64,7 +63,7 @@ def pool_trial(
         pool_loss(residual, unroll=unroll),
         pool_batches(bank, slots, size=settings.batch_size, lifetime=settings.lifetime, seed=settings.seed),
         settings.steps,
-        assignments("rates", settings.rates, "fno=2e-3").get(network, settings.learning_rate),
+        rate_of(settings, network),
         optimizer=settings.optimizer,
         weight_decay=0.0,
     )
