@@ -68,10 +68,10 @@ def _series(data: str, kind: str) -> Row:
     return Row("series_classes", {"class": kind}, "accuracy", {"test_rate": 0.0}, options, {}, 1.1)
 
 
-def _chain(experiment: str, test: int = 2) -> Row:
+def _chain(experiment: str) -> Row:
     """Two waves of half the course's size, which is half a megabyte in half precision."""
     row = _among(experiment, "two_waves", 32, models=("persistence",), chains=("two_waves",), weights=255_000)
-    return dataclasses.replace(row, small={"train_samples": 8, "test_samples": test})
+    return dataclasses.replace(row, small={"train_samples": 8, "test_samples": 2})
 
 
 def _step(experiment: str, metric: str) -> Row:
@@ -100,7 +100,7 @@ ABSENT: Mapping[str, str] = {
     "barron_descent": "nothing is trained: iterates are computed",
     "burgers_operators": f"all operators of the catalogue, of which the best ship trained for longer; {SMALL}",
     "coordinate_check": f"a study of widths, of which no network is the one to show; {SMALL}",
-    "darcy_operators": f"all operators of the catalogue, of which the best ship trained for longer; {SMALL}",
+    "darcy_operators": "all operators of the catalogue, of which the best ship trained for longer",
     "learning_rate_transfer": f"a study of widths and rates, of which no network is the one to show; {SMALL}",
     "ntk_circle": f"a study of widths beside kernels, of which no network is the one to show; {SMALL}",
     "ntk_digits": "kernels, which are solved for and not trained",

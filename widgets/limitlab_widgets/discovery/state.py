@@ -266,16 +266,18 @@ class DiscoveryState(StudioState):
         with self.lock:
             check()
             self.measured, self.measured_of = measured, sampling
-        self._show_shipped(plan, measured)
+        self._show_shipped(plan, measured, check)
         self.revision += 1
 
-    def _show_shipped(self, plan: Plan, measured: Any) -> None:
+    def _show_shipped(self, plan: Plan, measured: Any, check: Check) -> None:
         """Show the model that ships of these measurements, where there is one, until the reader has trained another."""
         learned = self.learning.learned
         trained = learned is not None and not learned.shipped
         if trained or self.learning.phase == "working" or not plan.hidden:
             return
         shipped = shipped_of(plan, measured)
+        # what is asked now may hide other terms
+        check()
         if shipped is not None:
             self.learning.show(shipped)
 

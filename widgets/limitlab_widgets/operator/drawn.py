@@ -184,6 +184,8 @@ class DrawnState(StudioState):
         problem = source_of(origin)
         # raises for a problem without a solver for it
         solver_grid(problem, int(test.sizes["x"]))
+        if problem.dimension == 2 and problem.axis_kind not in LEVELS:
+            raise InvalidArgument(f"a start of {problem.name} cannot be painted: planes are in cells, or periodic")
         ground = _curve if problem.dimension == 1 else _painted
         return ground(problem, test, test["input"].values[:, 0].astype(float), sample)
 
