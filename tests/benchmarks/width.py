@@ -21,7 +21,7 @@ from torch.func import functional_call, jacrev, vmap
 
 from limitlab.infinite_width import Network, empirical_ntk, kernels, mlp
 
-QUICK = ("--rounds", "7")
+QUICK = ("--rounds", "3")
 HIDDEN, POINTS, FEATURES, WIDTH = 3, 512, 32, 512
 WEIGHT, BIAS = 2.0, 0.01
 
