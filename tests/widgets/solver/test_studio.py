@@ -148,7 +148,7 @@ def test_figures_without_a_solution_are_not_shown(opened):
     assert cursor_times(views.time) == {studio.state.cursor}
 
 
-def test_old_figures_are_dimmed_and_a_stop_button_ends_the_solve(opened, monkeypatch, until):
+def test_old_figures_are_dimmed_and_a_stop_button_ends_the_solve(opened, monkeypatch, until, by_torch):
     studio = opened("lorenz")
     state, note = studio.state, studio.note
     monkeypatch.setattr(state, "_patience", 0.0)

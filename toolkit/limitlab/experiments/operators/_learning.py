@@ -7,20 +7,21 @@ Source: Li et al., Fourier Neural Operator (2021); Kossaifi et al., MG-TFNO (202
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from limitlab import operators, problems
 from limitlab.data import ChannelStatistics, batches
-from limitlab.errors import InvalidArgument, check_number, unknown_name
+from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress, Trial
 from limitlab.experiments.contract.result import Result
 from limitlab.experiments.contract.settings import Ensemble, MixedPrecision, option
 from limitlab.experiments.operators._drift import drift
+from limitlab.experiments.operators._rates import assignments, rate_of, rates_of
 from limitlab.experiments.operators._source import Source
 from limitlab.experiments.operators.own._modules import Build, row_of, try_on
 from limitlab.labels import labelled
@@ -196,49 +197,6 @@ def problem_at(problem: str | PDEProblem, settings: OperatorSettings) -> PDEProb
     base = problems.get(problem) if isinstance(problem, str) else problem
     values = assignments("parameters", settings.parameters, "viscosity=0.05")
     return base.with_parameters(**values) if values else base
-
-
-class Rated(Protocol):
-    """Settings with a learning rate for all models, and others for single ones."""
-
-    @property
-    def rates(self) -> tuple[str, ...]: ...
-
-    @property
-    def learning_rate(self) -> float: ...
-
-
-def rate_of(settings: Rated, name: str) -> float:
-    """The learning rate of a model."""
-    return _rates(settings).get(name, settings.learning_rate)
-
-
-def rates_of(settings: Rated, known: Collection[str]) -> dict[str, float]:
-    """The learning rates of single models. Raises UnknownName or InvalidArgument for bad ones."""
-    rates = _rates(settings)
-    for name, rate in rates.items():
-        if name not in known:
-            raise unknown_name("model in rates", name, known)
-        rates[name] = check_number(f"rate of {name}", rate, low=0.0, high=1.0)
-    return rates
-
-
-def _rates(settings: Rated) -> dict[str, float]:
-    return assignments("rates", settings.rates, "unet=1e-3")
-
-
-def assignments(argument: str, entries: tuple[str, ...], example: str) -> dict[str, float]:
-    """`("nu=0.1",)` as {"nu": 0.1}. Raises InvalidArgument."""
-    values = {}
-    for entry in entries:
-        key, equals, number = entry.partition("=")
-        try:
-            values[key.strip()] = float(number)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise InvalidArgument(f"{argument} must be entries such as {example}; got {entry!r:.80}")
-    return values
 
 
 def prepare_operator(

@@ -30,9 +30,9 @@ from limitlab.experiments.operators._learning import (
     OperatorData,
     OperatorSettings,
     problem_at,
-    rates_of,
     trial_of,
 )
+from limitlab.experiments.operators._rates import rates_of
 from limitlab.labels import labelled
 from limitlab.operators import OPERATORS, Operator, Task
 from limitlab.spaces import Grid

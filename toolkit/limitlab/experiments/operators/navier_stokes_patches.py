@@ -27,10 +27,10 @@ from limitlab.experiments.operators._learning import (
     predict,
     prepare_operator,
     problem_at,
-    rates_of,
     trial_of,
 )
 from limitlab.experiments.operators._navier_stokes import PROBLEM
+from limitlab.experiments.operators._rates import rates_of
 from limitlab.operators import FNO, OPERATORS, MultigridPatched, Operator, Patching, Task, patch_loss, seam_error
 
 if TYPE_CHECKING:

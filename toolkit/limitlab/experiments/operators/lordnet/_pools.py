@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from limitlab.errors import check_number, one_of
 from limitlab.experiments.contract.experiment import Trial
 from limitlab.experiments.contract.settings import Batched, Ensemble, option
-from limitlab.experiments.operators._learning import rate_of, rates_of
+from limitlab.experiments.operators._rates import rate_of, rates_of
 from limitlab.training import Pooled, Recipe, pool_batches, pool_loss
 
 TEST = 1_000_000  # number of the first test state, beyond those of the pool

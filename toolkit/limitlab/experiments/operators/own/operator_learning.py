@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress
 from limitlab.experiments.contract.settings import option, sizes
-from limitlab.experiments.operators._learning import OperatorData, draw_operator, prepare_operator, rates_of
+from limitlab.experiments.operators._learning import OperatorData, draw_operator, prepare_operator
+from limitlab.experiments.operators._rates import rates_of
 from limitlab.experiments.operators.own._functions import OwnFunctions, functions_in, functions_of
 from limitlab.experiments.operators.own._settings import FileSettings
 from limitlab.operators import OPERATORS

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 from limitlab.errors import InvalidArgument
 from limitlab.experiments.contract.experiment import Experiment, Prepared, ReportProgress
 from limitlab.experiments.contract.settings import option, sizes
-from limitlab.experiments.operators._learning import OperatorData, rates_of
+from limitlab.experiments.operators._learning import OperatorData
+from limitlab.experiments.operators._rates import rates_of
 from limitlab.experiments.operators._rollouts import RolloutSettings, draw_rollouts, prepare_rollouts
 from limitlab.experiments.operators.own._settings import FileSettings
 from limitlab.experiments.operators.own._trajectories import OwnTrajectories, trajectories_of
