@@ -140,6 +140,8 @@ def read_times(
 ) -> tuple[Tensor, Float[Tensor, "batch time"], float]:
     """The times as a tensor, as (batch, time) increasing in double precision, and the sign that makes them so.
 
+    Times that all samples share are one row of memory, seen once for each of them.
+
     Raises InvalidArgument unless they are finite, at least two, and strictly monotone, all samples the same way, and
     where they ask for a gradient, which no solve gives.
     """
@@ -156,14 +158,16 @@ def read_times(
         raise InvalidArgument(f"{name} must be {accepted}; got shape {tuple(moments.shape)}")
     # double whatever the state is: in float32 a long span would swallow its small steps
     times = moments.detach().double().view(-1, moments.shape[-1])
-    steps = times.diff(dim=1)
-    sign = 1.0 if bool(steps[0, 0] > 0) else -1.0
-    if not _are_finite(times) or not bool((sign * steps > 0).all()):
+    # NaN is the least and the largest of all that holds it, and the way to infinity is infinite
+    least, largest = (float(end) for end in times.diff(dim=1).aminmax())
+    sign = 1.0 if largest > 0.0 else -1.0
+    finite = (math.isfinite(least) and math.isfinite(largest)) or _are_finite(times)
+    if not (finite and sign * least > 0.0 and sign * largest > 0.0):
         first = ", ".join(digits(*times[0, : 2 * MOST_SHOWN].tolist()))
         raise InvalidArgument(
             f"{name} must be finite and strictly increasing, or strictly decreasing; got {first} of {moments.dtype}"
         )
-    return moments, (sign * times).expand(batch, -1).contiguous(), sign
+    return moments, (times if sign == 1.0 else -times).expand(batch, -1), sign
 
 
 def read_control(

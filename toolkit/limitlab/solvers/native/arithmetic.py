@@ -160,7 +160,7 @@ class Lanes:
         shifted = self.add(self.scaled(limited, 1.0 / math.log(2.0)), self.number(ROUNDING))
         whole = self.builder.fsub(shifted, self.number(ROUNDING))
         rest = self.add(self.add(limited, self.scaled(whole, -LOG2_HIGH)), self.scaled(whole, -LOG2_LOW))
-        value = self.horner([1.0 / math.factorial(n) for n in range(EXP_TERMS + 1)], rest)
+        value = self.polynomial([1.0 / math.factorial(n) for n in range(EXP_TERMS + 1)], rest)
         # two powers of two, each of them a normal number
         exponent = self.builder.sub(self._bits(shifted), self._bits(self.number(ROUNDING)))
         half = self.builder.ashr(exponent, self._words(1))
@@ -183,19 +183,22 @@ class Lanes:
         f = builder.fsub(builder.bitcast(mantissa, VECTOR), one)
         s = self.divide(f, self.add(f, self.number(2.0)))
         z, half = self.square(s), self.scaled(self.square(f), 0.5)
-        series = self.multiply(z, self.horner(LOG_SERIES, z))
+        series = self.multiply(z, self.polynomial(LOG_SERIES, z))
         inner = self.add(self.multiply(s, self.add(half, series)), self.scaled(exponent, LOG2_LOW))
         value = self.add(self.scaled(exponent, LOG2_HIGH), self.subtract(f, self.subtract(half, inner)))
         value = self.select(builder.fcmp_ordered("==", x, self.number(math.inf)), x, value)
         value = self.select(builder.fcmp_ordered("==", x, self.number(0.0)), self.number(-math.inf), value)
         return self.select(builder.fcmp_unordered("<", x, self.number(0.0)), self.number(math.nan), value)
 
-    def horner(self, coefficients: Sequence[float], x: ir.Value) -> ir.Value:
-        """sum_k coefficients_k x^k."""
-        value = self.number(coefficients[-1])
-        for coefficient in reversed(coefficients[:-1]):
-            value = self.add(self.multiply(value, x), self.number(coefficient))
-        return value
+    def polynomial(self, coefficients: Sequence[float], x: ir.Value) -> ir.Value:
+        """sum_k coefficients_k x^k by pairs (Estrin): what waits for each other is the logarithm of Horner's chain."""
+        parts = [self.number(coefficient) for coefficient in coefficients]
+        while len(parts) > 1:
+            odd = [self.multiply(part, x) for part in parts[1::2]]
+            alone = parts[-1:] * (len(parts) % 2)
+            parts = [self.add(*pair) for pair in zip(parts[::2], odd, strict=False)] + alone
+            x = self.square(x)
+        return parts[0]
 
     def _row(self, base: ir.Value, row: int) -> ir.Value:
         return self.builder.gep(base, [ir.Constant(WORD, row)], source_etype=VECTOR)

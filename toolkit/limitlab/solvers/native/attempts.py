@@ -28,8 +28,8 @@ from limitlab.solvers.native.frame import (
     ITERATION,
     LOGGED_ERROR,
     LOGGED_SIZE,
-    LOGGED_STIFFNESS,
     LOGGED_TIME,
+    LOGGED_TOP,
     MAX_STEP,
     MEMORY,
     MOST,
@@ -138,7 +138,9 @@ def _advance(recipe: Recipe, rows: Rows, log: Rows) -> ir.Value:
     for index, increment in enumerate(attempt.increments):
         rows.write(frame.first_increment + index * frame.components, increment)
     log[LOGGED_TIME], log[LOGGED_SIZE] = t, lanes.select(accepted, h, lanes.negate(h))
-    log[LOGGED_ERROR], log[LOGGED_STIFFNESS] = lanes.scaled(error, 1.0 / recipe.limit), _stiffness(lanes, attempt)
+    log[LOGGED_ERROR] = lanes.scaled(error, 1.0 / recipe.limit)
+    pair = attempt.stiff_pair
+    log.write(LOGGED_TOP, [lanes.number(math.nan)] * 2 if pair is None else map(lanes.sum_of_squares, pair))
     return _masks(rows)
 
 
@@ -217,15 +219,8 @@ def _next_factor(recipe: Recipe, rows: Rows, error: ir.Value, accepted: ir.Value
     return factor, [lanes.select(accepted, new, old) for new, old in shifted]
 
 
-def _stiffness(lanes: Lanes, attempt: Attempted) -> ir.Value:
-    if attempt.stiff_pair is None:
-        return lanes.number(math.nan)
-    top, bottom = (lanes.norm(differences) for differences in attempt.stiff_pair)
-    return lanes.divide(top, lanes.add(bottom, lanes.number(TINY)))
-
-
 def _extend(recipe: Recipe, rows: Rows, log: Rows) -> None:
-    """The coefficients of the continuous extension, by the stages that it alone needs."""
+    """The stages that the continuous extension alone needs."""
     lanes, frame = rows.lanes, recipe.frame
     slope_at, count = slope_of(recipe, rows), frame.components
     t, h, y = rows[START], rows[SIZE], rows.several(frame.before, count)
@@ -237,22 +232,20 @@ def _extend(recipe: Recipe, rows: Rows, log: Rows) -> None:
     for node, row in extra:
         slope = slope_at(lanes.add(t, lanes.scaled(h, node)), moved(lanes, y, row, increments))
         increments.append(times(lanes, h, slope))
-    for power, column in enumerate(recipe.method.polynomials.T.tolist()):
-        coefficients = moved(lanes, [None] * count, column, increments)
-        rows.write(frame.first_coefficient + power * count, coefficients)
+        rows.write(frame.first_increment + (len(increments) - 1) * count, increments[-1])
 
 
 def _look(recipe: Recipe, rows: Rows, log: Rows) -> None:
-    """The continuous extension at the next output."""
+    """The continuous extension at the next output: weights of the increments, since few outputs share a step."""
     lanes, frame = rows.lanes, recipe.frame
     count = frame.components
     theta = lanes.divide(lanes.builder.fsub(rows[NEXT], rows[START]), rows[SIZE])
-    value = [lanes.number(0.0)] * count
-    for power in reversed(range(frame.degree)):
-        parts = rows.several(frame.first_coefficient + power * count, count)
-        value = [lanes.multiply(theta, lanes.add(sum_, part)) for sum_, part in zip(value, parts, strict=True)]
     within = lanes.is_less(theta, lanes.number(1.0))
-    before, end = rows.several(frame.before, count), rows.several(STATE, count)
-    inside = [lanes.add(start, part) for start, part in zip(before, value, strict=True)]
+    inside, end = rows.several(frame.before, count), rows.several(STATE, count)
+    for index, row in enumerate(recipe.method.polynomials.tolist()):
+        if any(row):
+            weight = lanes.multiply(theta, lanes.polynomial(row, theta))
+            increment = rows.several(frame.first_increment + index * count, count)
+            inside = [lanes.add(sum_, term) for sum_, term in zip(inside, times(lanes, weight, increment), strict=True)]
     # at its end the polynomial would differ from the step's own state by rounding
     rows.write(frame.first_inside, [lanes.select(within, *pair) for pair in zip(inside, end, strict=True)])

@@ -84,9 +84,8 @@ class Recipe:
 
     @property
     def frame(self) -> Frame:
-        increments, degree = self.method.polynomials.shape
         given = len(self.field.given) + (0 if self.linear is None else len(self.linear.given))
-        return Frame(len(self.field.outputs), increments, degree, given)
+        return Frame(len(self.field.outputs), len(self.method.polynomials), given)
 
     @property
     def extra_stages(self) -> list[tuple[float, tuple[float, ...]]]:

@@ -56,12 +56,12 @@ class Code(NamedTuple):
 class Work(NamedTuple):
     """All samples: what is given, and what becomes of them; (batch, ...) each.
 
-    times: that are asked for. ends: the start, and the times that steps have to end at. first: their first steps; those
-    to be estimated are NaN. given: (numbers, batch). round, lane: of their first attempts, which those to come follow
-    in the log. failure: its kind, 0 for none.
+    looks: the times that are asked for, of all samples or of each, infinity in the place of the last. ends: the start,
+    and the times that steps have to end at. first: their first steps; those to be estimated are NaN. given: (numbers,
+    batch). round, lane: of their first attempts, which those to come follow in the log. failure: its kind, 0 for none.
     """
 
-    times: Any
+    looks: Any
     ends: Any
     y0: Any
     given: Any
@@ -130,6 +130,16 @@ def _data(typing_context: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), generate
 
 
+@intrinsic
+def _lowest(typing_context: Any, mask: Any) -> Any:
+    """The lowest lane of a mask that is not empty."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
 @njit(inline="always")
 def _unowned(array: Any) -> Any:
     """The same array without its reference count, which would be moved up and down at every use."""
@@ -139,7 +149,7 @@ def _unowned(array: Any) -> Any:
 @njit(inline="always")
 def _unowned_work(work: Work) -> Work:
     return Work(
-        _unowned(work.times), _unowned(work.ends), _unowned(work.y0), _unowned(work.given), _unowned(work.slopes),
+        _unowned(work.looks), _unowned(work.ends), _unowned(work.y0), _unowned(work.given), _unowned(work.slopes),
         _unowned(work.first), _unowned(work.states), _unowned(work.attempts), _unowned(work.round), _unowned(work.lane),
         _unowned(work.extra_calls), _unowned(work.failure), _unowned(work.failed_at), _unowned(work.failed_step),
     )  # fmt: skip
@@ -253,28 +263,45 @@ def _head_on(plan: Plan, work: Work, flight: Flight, lane: int, sample: int) -> 
 def _aim(work: Work, flight: Flight, lane: int, sample: int, place: int) -> None:
     """Let an output be the next one; the last one of all is the end of a step."""
     flight.output[lane] = place
-    flight.frame[NEXT, lane] = work.times[sample, place] if place < work.times.shape[1] - 1 else np.inf
+    flight.frame[NEXT, lane] = work.looks[sample if len(work.looks) > 1 else 0, place]
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
 def _write(code: Code, work: Work, flight: Flight, passed: int) -> None:
-    """The outputs inside the steps just accepted, by their continuous extensions."""
-    frame, size = flight.frame, work.y0.shape[1]
-    _call(code.extend, frame.ctypes.data, 0)
+    """The outputs inside the steps just accepted, by their continuous extensions.
+
+    Which lanes passed one is as good as random, and a processor that guesses wrong waits for the whole attempt: all
+    lanes write, those that passed none into a place that they will write to again.
+    """
+    frame = flight.frame
+    if code.extra:
+        _call(code.extend, frame.ctypes.data, 0)
+        rest = passed
+        while rest:
+            work.extra_calls[flight.sample[_lowest(rest)]] += code.extra
+            rest &= rest - 1
+    _call(code.look, frame.ctypes.data, 0)
+    again = 0
     for lane in range(WIDTH):
-        if passed >> lane & 1:
-            work.extra_calls[flight.sample[lane]] += code.extra
-    while passed:
+        if flight.sample[lane] != IDLE:
+            again |= _record(code, work, flight, lane, passed >> lane & 1) << lane
+    while again:
         _call(code.look, frame.ctypes.data, 0)
-        for lane in range(WIDTH):
-            if not passed >> lane & 1:
-                continue
-            sample, place = flight.sample[lane], flight.output[lane]
-            for index in range(size):
-                work.states[sample, place, index] = frame[code.inside + index, lane]
-            _aim(work, flight, lane, sample, place + 1)
-            if frame[NEXT, lane] > frame[TIME, lane]:
-                passed &= ~(1 << lane)
+        rest, again = again, 0
+        while rest:
+            lane = _lowest(rest)
+            rest &= rest - 1
+            again |= _record(code, work, flight, lane, 1) << lane
+
+
+@njit(inline="always", nogil=True, error_model="numpy")
+def _record(code: Code, work: Work, flight: Flight, lane: int, passed: int) -> int:
+    """Write the state at the next output, and aim at the one after it where this one is passed; whether that is too."""
+    sample, place = flight.sample[lane], flight.output[lane]
+    for index in range(work.y0.shape[1]):
+        work.states[sample, place, index] = flight.frame[code.inside + index, lane]
+    _aim(work, flight, lane, sample, place + passed)
+    return passed & (flight.frame[NEXT, lane] <= flight.frame[TIME, lane])
 
 
 @njit(inline="always", nogil=True, error_model="numpy")
@@ -334,6 +361,6 @@ def give_up(work: Work, flight: Flight) -> None:
         work.states[sample, flight.output[lane] :] = np.nan
     waiting = slice(*flight.queue)
     work.failure[waiting] = OUT_OF_TIME
-    work.failed_at[waiting], work.failed_step[waiting] = work.times[waiting, 0], work.first[waiting]
+    work.failed_at[waiting], work.failed_step[waiting] = work.ends[waiting, 0], work.first[waiting]
     work.states[waiting, 1:] = np.nan
     flight.sample[:], flight.queue[0] = IDLE, flight.queue[1]

@@ -13,21 +13,21 @@ CALLS = 13  # of the field in iterations
 ITERATION = 14  # atol and rtol of what iterations leave, two rows
 MEMORY = 16  # of the controller, two rows
 STATE = 18
-# the rows that an attempt leaves in the log; the size is negative where it was rejected
-LOGGED_TIME, LOGGED_SIZE, LOGGED_ERROR, LOGGED_STIFFNESS, LOGGED = range(5)
+# the rows that an attempt leaves in the log; the size is negative where it was rejected; the squares of the two norms
+# whose quotient is the stiffness, since few ask for it, and roots and quotients are what costs most
+LOGGED_TIME, LOGGED_SIZE, LOGGED_ERROR, LOGGED_TOP, LOGGED_BOTTOM, LOGGED = range(6)
 
 
 @dataclass(frozen=True)
 class Frame:
     """The rows of states of so many components under a method with so many increments, and of what is given.
 
-    slope: at the state, where the next attempt starts. before: where the last one did, with its increments and the
-    coefficients of its continuous extension, of so many powers of theta, and its state at the next output.
+    slope: at the state, where the next attempt starts. before: where the last one did, with its increments and its
+    state at the next output.
     """
 
     components: int
     increments: int
-    degree: int
     given: int
 
     @property
@@ -43,12 +43,8 @@ class Frame:
         return self.before + self.components
 
     @property
-    def first_coefficient(self) -> int:
-        return self.first_increment + self.increments * self.components
-
-    @property
     def first_inside(self) -> int:
-        return self.first_coefficient + self.degree * self.components
+        return self.first_increment + self.increments * self.components
 
     @property
     def first_given(self) -> int:

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numba import njit
 
-from limitlab.solvers.native.frame import LOGGED_ERROR, LOGGED_SIZE, LOGGED_STIFFNESS, LOGGED_TIME
+from limitlab.solvers.native.frame import LOGGED_BOTTOM, LOGGED_ERROR, LOGGED_SIZE, LOGGED_TIME, LOGGED_TOP
 from limitlab.solvers.solution import StepLog
 
+TINY = 2.0**-1022
 COLUMNS = ("time", "size", "error", "stiffness", "accepted")
 
 
@@ -91,5 +92,5 @@ def _spread(log: Any, begun: Any, attempts: Any, columns: Any, accepted: Any) ->
             columns[0, sample, step] = entry[LOGGED_TIME, lane]
             columns[1, sample, step] = abs(size)
             columns[2, sample, step] = entry[LOGGED_ERROR, lane]
-            columns[3, sample, step] = entry[LOGGED_STIFFNESS, lane]
+            columns[3, sample, step] = np.sqrt(entry[LOGGED_TOP, lane]) / (np.sqrt(entry[LOGGED_BOTTOM, lane]) + TINY)
             accepted[sample, step] = size > 0.0

@@ -62,13 +62,13 @@ def _raised(lanes: Lanes, c: ir.Value, x: ir.Value) -> ir.Value:
 
 def _exprel(lanes: Lanes, x: ir.Value) -> ir.Value:
     near = lanes.is_less(lanes.absolute(x), lanes.number(EXPREL_SERIES_BELOW))
-    series = lanes.horner([1.0, 1 / 2, 1 / 6], x)
+    series = lanes.polynomial([1.0, 1 / 2, 1 / 6], x)
     return lanes.select(near, series, lanes.divide(lanes.each("expm1", x), x))
 
 
 def _exprel2(lanes: Lanes, x: ir.Value) -> ir.Value:
     near = lanes.is_less(lanes.absolute(x), lanes.number(EXPREL2_SERIES_BELOW))
-    series = lanes.horner([1 / math.factorial(n + 2) for n in range(EXPREL2_TERMS)], x)
+    series = lanes.polynomial([1 / math.factorial(n + 2) for n in range(EXPREL2_TERMS)], x)
     return lanes.select(near, series, lanes.divide(lanes.subtract(lanes.each("expm1", x), x), lanes.square(x)))
 
 

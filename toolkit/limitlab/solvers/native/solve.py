@@ -45,6 +45,7 @@ from limitlab.solvers.solution import Evaluations, Failure
 
 ROUNDS_A_SAMPLE = 8  # at first
 FEWEST_ROUNDS, MOST_ROUNDS = 2**6, 2**12  # between two looks at whether to go on
+ROOM = 2**16  # rounds: of large blocks the system makes large pages, and few of them
 KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow", OUT_OF_TIME: "out of time"}
 
 
@@ -84,7 +85,7 @@ def solve_natively(
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     bounds = [batch * part // threads for part in range(threads + 1)]
     flights = [_flight(order, part, control) for part in pairwise(bounds)]
-    logs: list[list[np.ndarray]] = [[] for _ in flights]
+    logs = [_Log() for _ in flights]
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         on_all = map if pool is None else pool.map
         for _ in on_all(lambda flight: prepare(plan, work, flight), flights):
@@ -97,9 +98,9 @@ def solve_natively(
                 for flight in flights:
                     give_up(work, flight)
                 break
-            for log, block in zip(logs, on_all(lambda flight: _rounds(plan, work, flight), flights), strict=True):
-                log.append(block)
-    parts = [Part(*part, log) for part, log in zip(pairwise(bounds), logs, strict=True)]
+            for _ in on_all(lambda pair: _rounds(plan, work, *pair), zip(flights, logs, strict=True)):
+                pass
+    parts = [Part(*part, log.blocks()) for part, log in zip(pairwise(bounds), logs, strict=True)]
     attempts, method = work.attempts, recipe.method
     calls = (1 if control.first_step or recipe.uniform else 2) + recipe.calls * attempts + work.extra_calls
     costs = (calls, method.jacobians * attempts, method.factorizations * attempts)
@@ -107,18 +108,38 @@ def solve_natively(
         torch.from_numpy(work.states),
         LaneLog.of(Unordered(parts, work.round, work.lane, attempts)),
         Evaluations(*map(torch.from_numpy, costs)),
-        _failures(work, control.step_size),
+        _failures(work, times, control.step_size),
     )
 
 
-def _rounds(plan: Plan, work: Work, flight: Flight) -> np.ndarray:
-    """Some attempts of the samples of a flight: as many rounds as there were so far, with bounds; what they log."""
+class _Log:
+    """What a flight leaves of its rounds: full blocks, and one that is filled up to a count."""
+
+    def __init__(self) -> None:
+        self.full: list[np.ndarray] = []
+        self.block, self.count = np.empty((0, LOGGED, WIDTH)), 0
+
+    def room(self, rounds: int) -> np.ndarray:
+        """What is left of a block that is not full; a new one has room for so many rounds."""
+        if self.count == len(self.block):
+            self.full += [self.block] if self.count else []
+            self.block, self.count = np.empty((rounds, LOGGED, WIDTH)), 0
+        return self.block[self.count :][:MOST_ROUNDS]
+
+    def blocks(self) -> list[np.ndarray]:
+        """All rounds that there were."""
+        filled = self.block[: self.count]
+        # what was not written to is no memory yet, but for what small arrays are made of
+        last = filled if 2 * self.count > len(self.block) else filled.copy()
+        return [*self.full, last] if self.count else self.full
+
+
+def _rounds(plan: Plan, work: Work, flight: Flight, log: _Log) -> None:
+    """Some attempts of the samples of a flight: as many rounds as there were so far, with bounds."""
     waiting = int(flight.queue[1] - flight.queue[0])
-    most = min(MOST_ROUNDS, max(FEWEST_ROUNDS, waiting * ROUNDS_A_SAMPLE, int(flight.round[0])))
-    log = np.empty((most, LOGGED, WIDTH))
-    count = march(plan, work, flight, log)
-    # what was not written to is no memory yet, but for what small arrays are made of
-    return log[:count] if 2 * count > most else log[:count].copy()
+    most = min(ROOM, max(FEWEST_ROUNDS, waiting * ROUNDS_A_SAMPLE, int(flight.round[0])))
+    room = log.room(most)
+    log.count += march(plan, work, flight, room)
 
 
 def _ends(times: Tensor, control: Control, stops: Tensor | None) -> Tensor:
@@ -136,10 +157,13 @@ def _work(order: Order, y0: Tensor, times: Tensor, ends: Tensor, control: Contro
         numbers[index] = value.detach().numpy() if isinstance(value, Tensor) else value
     first = np.full(batch, math.nan if control.first_step is None else control.first_step)
     states = np.empty((batch, times.shape[1], size))
+    # times that all samples share are one row of memory
+    looks = (times if times.stride(0) else times[:1]).numpy().copy()
+    looks[:, -1] = math.inf
     states[:, 0] = y0.detach().numpy()
     attempts, begun_round, begun_lane, extra_calls = np.zeros((4, batch), dtype=np.int64)
     return Work(
-        times.numpy(),
+        looks,
         ends.numpy(),
         y0.detach().numpy(),
         numbers,
@@ -178,7 +202,7 @@ def _flight(order: Order, part: tuple[int, int], control: Control) -> Flight:
     return Flight(frame, idle, output, end, np.array(part, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-def _failures(work: Work, step_size: float | None) -> tuple[Failure, ...]:
+def _failures(work: Work, times: Tensor, step_size: float | None) -> tuple[Failure, ...]:
     failures = [
         Failure(
             sample, float(work.failed_at[sample]), float(work.failed_step[sample]), KINDS[int(work.failure[sample])]
@@ -186,6 +210,6 @@ def _failures(work: Work, step_size: float | None) -> tuple[Failure, ...]:
         for sample in np.flatnonzero(work.failure).tolist()
     ]
     if step_size is not None:
-        others = blown_up(torch.from_numpy(work.times), torch.from_numpy(work.states), step_size, KINDS[BLOWN_UP])
+        others = blown_up(times, torch.from_numpy(work.states), step_size, KINDS[BLOWN_UP])
         failures += [failure for failure in others if not work.failure[failure.sample]]
     return tuple(sorted(failures, key=lambda failure: failure.sample))

@@ -104,7 +104,7 @@ def solve_ode(
     flat, layout = read_state("y0", y0)
     t, times, sign = read_times("t", t, flat)
     clock = clock_of(times, sign, flat.dtype)
-    times = clock.counted(sign * times)
+    times = times if clock.origin is None else times - clock.origin
     require_known(gradient=gradient, on_failure=on_failure, backend=backend)
     events = read_events(events)
     settings = read_control(
@@ -136,7 +136,7 @@ def solve_ode(
         march = March(
             flat_field,
             chosen if moments is None else one_sided(chosen),
-            times,
+            times.contiguous(),
             settings,
             stops=moments,
             events=tuple(replace(event, function=_flat_event(event, layout, clock)) for event in events),

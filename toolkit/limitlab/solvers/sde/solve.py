@@ -113,6 +113,7 @@ def solve_sde(
     _check_state(y0, scheme, method)
     y0 = y0.contiguous()  # forward mode refuses an expanded one
     t, times, sign = read_times("t", t, y0)
+    times = times.contiguous()
     if sign < 0:
         raise InvalidArgument("t must increase for a stochastic equation, whose noise has a direction of time")
     _check_steps(scheme, method, calculus, noise, uniform=step_size is not None, log_states=log_states)

@@ -48,8 +48,10 @@ def turned(lanes: Lanes, angle: ir.Value) -> tuple[ir.Value, ir.Value]:
     rest = builder.sub(angle, builder.shl(quadrant, _halves(30)))
     x = lanes.scaled(builder.sitofp(rest, VECTOR), math.pi * UNIT)
     square = lanes.square(x)
-    sine = lanes.multiply(x, lanes.horner([(-1) ** n / math.factorial(2 * n + 1) for n in range(SINE_TERMS)], square))
-    cosine = lanes.horner([(-1) ** n / math.factorial(2 * n) for n in range(COSINE_TERMS)], square)
+    sine = lanes.multiply(
+        x, lanes.polynomial([(-1) ** n / math.factorial(2 * n + 1) for n in range(SINE_TERMS)], square)
+    )
+    cosine = lanes.polynomial([(-1) ** n / math.factorial(2 * n) for n in range(COSINE_TERMS)], square)
     exchanged = _has_bit(builder, quadrant, 1)
     first, second = lanes.select(exchanged, sine, cosine), lanes.select(exchanged, cosine, sine)
     left = _has_bit(builder, builder.add(quadrant, _halves(1)), 2)
