@@ -140,7 +140,9 @@ def _advance(recipe: Recipe, rows: Rows, log: Rows) -> ir.Value:
     log[LOGGED_TIME], log[LOGGED_SIZE] = t, lanes.select(accepted, h, lanes.negate(h))
     log[LOGGED_ERROR] = lanes.scaled(error, 1.0 / recipe.limit)
     pair = attempt.stiff_pair
-    log.write(LOGGED_TOP, [lanes.number(math.nan)] * 2 if pair is None else map(lanes.sum_of_squares, pair))
+    log.write(
+        LOGGED_TOP, [lanes.number(math.nan)] * 2 if pair is None else [lanes.sum_of_squares(each) for each in pair]
+    )
     return _masks(rows)
 
 
