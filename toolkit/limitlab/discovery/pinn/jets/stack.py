@@ -10,7 +10,9 @@ is differentiated again, or many are made at once, the layers are computed anew 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -19,6 +21,8 @@ from torch import Tensor, nn
 from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
 
+TOGETHER = 128
+PART, PARTS = 32, 16
 Form = tuple[Activation, int, int]
 """An activation, how many layers it is behind, and how many of the streams are second derivatives."""
 
@@ -72,48 +76,90 @@ class _Stack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, form: Form, streams: Tensor, *parts: Tensor) -> Tensor:
         activation, count, curved = form
-        code, columns, weights = _code(activation), streams[0].numel(), parts[::2]
-        # without a gradient nothing is read again behind the next layer
-        kept = count if any(ctx.needs_input_grad) else 2
-        room = streams.new_empty(kept, 2, max(map(len, weights)) * columns)
-        values, rows = streams, []
-        for index, (weight, bias) in enumerate(zip(weights[:count], parts[1::2], strict=False)):
-            shape = len(weight), *streams.shape[1:]
-            before, after = (part[: len(weight) * columns].view(shape) for part in room[index % kept])
-            torch.mm(weight, values.flatten(1), out=before.flatten(1))
-            code.bent(before.numpy(), bias.numpy(), curved, after.numpy())
-            rows += [before, after]
-            values = after
-        if count < len(weights):
-            values = affine(values, weights[count], parts[-1])
-        if any(ctx.needs_input_grad):
-            ctx.save_for_backward(streams, *parts, *rows)
+        code, numbers, keeps = _code(activation), streams.shape[1], any(ctx.needs_input_grad)
+        widths = (len(streams), *map(len, parts[::2]))
+        plan, (_, length, _) = _planned(code, widths, numbers)
+        flat = _flat(part.t() for part in parts)
+        spans = _spans(code, streams.shape[2])
+        kept = streams.new_empty(sum(code.panels_of(b - a) for a, b in spans) if keeps else len(spans), length)
+        out = streams.new_empty(widths[-1], *streams.shape[1:])
+        room = streams.new_empty(len(spans), 2 * numbers * code.PANEL * (max(widths) + 8))
+
+        def run(index: int) -> None:
+            a, b = spans[index]
+            first = a // code.PANEL
+            own = kept[first : first + code.panels_of(b - a)] if keeps else kept[index : index + 1]
+            code.forward(
+                streams[:, :, a:b].numpy(), flat.numpy(), plan, count, curved, own.numpy(), room[index].numpy(),
+                out[:, :, a:b].numpy(),
+            )  # fmt: skip
+
+        _each(run, len(spans))
+        if keeps:
+            ctx.save_for_backward(streams, *parts, kept)
         ctx.form = form
-        return values
+        return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         activation, count, curved = ctx.form
-        streams, *saved = ctx.saved_tensors
-        parts, rows = saved[: len(saved) - 2 * count], saved[len(saved) - 2 * count :]
+        streams, *parts, kept = ctx.saved_tensors
         if torch.is_grad_enabled() or not _is_plain(gradient):
             return (None, *_again(ctx.form, ctx.needs_input_grad[1:], gradient, streams, parts))
-        code, weights = _code(activation), parts[::2]
-        gradients: list[Tensor | None] = []
-        room = streams.new_empty(3, max(map(len, weights)) * streams[0].numel())
-        back = gradient.contiguous()
-        for index in reversed(range(len(weights))):
-            if index < count:
-                before, after = rows[2 * index : 2 * index + 2]
-                gradient, back = back, room[2, : before.numel()].view(before.shape)
-                code.unbent(gradient.numpy(), before.numpy(), after.numpy(), curved, back.numpy())
-            inputs, flat = rows[2 * index - 1] if index else streams, back.flatten(1)
-            gradients = [flat @ inputs.flatten(1).T, back[:, 0].sum(1), *gradients]
-            if index or ctx.needs_input_grad[1]:
-                # the one that is read and the one that is written in turn
-                back = room[index % 2, : inputs.numel()].view(inputs.shape)
-                torch.mm(weights[index].T, flat, out=back.flatten(1))
-        return None, back.clone() if ctx.needs_input_grad[1] else None, *gradients
+        code, numbers = _code(activation), streams.shape[1]
+        widths = (len(streams), *map(len, parts[::2]))
+        flat = _flat(parts)
+        plan, (begin, _, length) = _planned(code, widths, numbers)
+        spans = _spans(code, streams.shape[2])
+        shared = len(gradient) == 1 and count < len(plan) and numbers > 2 + curved
+        together = max(1, TOGETHER // max(widths))
+        size = 3 * numbers * code.PANEL * (max(widths) + 8) + numbers * code.ROWS * code.PANEL
+        room, sums = streams.new_empty(len(spans), together * size), streams.new_zeros(len(spans), length)
+        inwards = torch.empty_like(streams) if ctx.needs_input_grad[1] else streams[:0]
+
+        def run(index: int) -> None:
+            a, b = spans[index]
+            first = a // code.PANEL
+            code.backward(
+                gradient[:, :, a:b].numpy(), streams[:, :, a:b].numpy(), flat.numpy(), plan, count, curved,
+                kept[first : first + code.panels_of(b - a)].numpy(), shared, together, room[index].numpy(),
+                sums[index].numpy(), inwards[:, :, a:b].numpy(),
+            )  # fmt: skip
+
+        _each(run, len(spans))
+        found = streams.new_empty(begin)
+        code.collect(sums.numpy(), plan, found.numpy())
+        gradients = [part.view(old.shape) for part, old in zip(found.split([p.numel() for p in parts]), parts)]
+        return None, inwards if ctx.needs_input_grad[1] else None, *gradients
+
+
+@lru_cache(maxsize=64)
+def _planned(code: Any, widths: tuple[int, ...], streams: int) -> Any:
+    return code.planned(widths, streams)
+
+
+def _flat(parts: Iterable[Tensor]) -> Tensor:
+    """Numbers one after the other, and those that are read past the last of them where rows come in fours."""
+    every = [part.reshape(-1) for part in parts]
+    return torch.cat([*every, every[0].new_zeros(4)])
+
+
+def _spans(code: Any, points: int) -> list[tuple[int, int]]:
+    """Parts of the points that may run at once: the same ones whatever the number of threads."""
+    panels = code.panels_of(points)
+    each = max(PART, -(-panels // PARTS)) * code.PANEL
+    return [(a, min(a + each, points)) for a in range(0, points, each)]
+
+
+def _each(run: Callable[[int], None], count: int) -> None:
+    threads = min(torch.get_num_threads(), count)
+    if threads == 1:
+        for index in range(count):
+            run(index)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        # a list: exceptions of the threads are raised here
+        list(pool.map(run, range(count)))
 
 
 def _again(

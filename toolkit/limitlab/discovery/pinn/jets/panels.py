@@ -1,0 +1,269 @@
+"""Layers of the tangent on panels of points, forward and backward, as machine code.
+
+A panel goes through all layers before the next one does, so what a layer makes is in the nearest cache when the next
+one reads it. Only y and the derivatives before the activation are kept for the way back; what a layer made of them is
+cheaper made again than read.
+
+Where the network has one output N, the gradient at any stream that is linear to the end (first derivatives along
+directions without a second one, and all second derivatives) is one and the same array L, times the gradient a_s(p) at
+that stream of N, since the layers multiply all of them alike: with Z the streams at a layer,
+
+    G_s = a_s L,    sum_s G_s X_s^T = L (sum_s a_s X_s)^T.
+
+So the way back has 1 + C + 1 streams in the place of 1 + D + C, for D directions, C of them with a second derivative:
+three for four on Burgers' equation. With several outputs, or one such stream, each has its own, and a_s = 1.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+
+from limitlab.discovery.pinn.jets.products import COLUMNS, GROUPS, PANEL, ROWS, correlate, multiply
+from limitlab.discovery.pinn.jets.tanh import bend, tangents, unbend
+from limitlab.solvers.pde.native.lanes import load, store
+
+ZEROS = np.zeros(8)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def rows_of(units):
+    """Rows of memory of a stream."""
+    return (units + ROWS - 1) // ROWS * ROWS
+
+
+@njit(nogil=True, cache=True, inline="always")
+def columns_of(units):
+    """Rows of memory of the sums of a layer with so many inputs."""
+    return (units + COLUMNS - 1) // COLUMNS * COLUMNS
+
+
+@njit(nogil=True, cache=True, inline="always")
+def panels_of(points):
+    """Panels of so many points."""
+    return (points + PANEL - 1) // PANEL
+
+
+def planned(widths, streams):
+    """Of each layer its inputs and units, and where its weights, what is kept of it, and its sums begin; the lengths."""
+    rows, begin, at, into = [], 0, 0, 0
+    for inputs, units in pairwise(widths):
+        rows.append((inputs, units, begin, at, into))
+        begin += units * (inputs + 1)
+        at += streams * rows_of(units) * PANEL
+        into += (columns_of(inputs) + 4) * rows_of(units)
+    return np.array(rows), (begin, at, into)
+
+
+@njit(nogil=True, cache=True)
+def put(streams, begin, x, at):
+    """A panel of the input (unit, stream, point) as rows (stream, unit), zero where there are no points."""
+    units, count, points = streams.shape
+    here = min(PANEL, points - begin)
+    for s in range(count):
+        for u in range(units):
+            row = at + PANEL * (s * rows_of(units) + u)
+            for p in range(here):
+                x[row + p] = streams[u, s, begin + p]
+            x[row + here : row + PANEL] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def take(x, at, begin, streams):
+    """The way back of `put`."""
+    units, count, points = streams.shape
+    here = min(PANEL, points - begin)
+    for s in range(count):
+        for u in range(units):
+            row = at + PANEL * (s * rows_of(units) + u)
+            for p in range(here):
+                streams[u, s, begin + p] = x[row + p]
+
+
+@njit(nogil=True, cache=True)
+def affine(weights, begin, inputs, units, x, streams, out, at):
+    """W x + b on a panel of rows: W^T and b lie at `begin`, out's rows at the group `at`."""
+    height, depth, bias = GROUPS * rows_of(units), GROUPS * rows_of(inputs), begin + units * inputs
+    for row in range(0, units, ROWS):
+        multiply(weights, begin + row, units, weights, bias + row, x, 0, inputs, out, at + GROUPS * row)
+    for s in range(1, streams):
+        for row in range(0, units, ROWS):
+            to = at + s * height + GROUPS * row
+            multiply(weights, begin + row, units, ZEROS, 0, x, s * depth, inputs, out, to)
+
+
+@njit(nogil=True, cache=True)
+def forward(streams, weights, plan, hidden, curved, kept, room, out):
+    """Streams (unit, stream, point) of the last of the layers, of which so many are hidden.
+
+    weights: of all layers with their biases, flat. kept: a row for each panel, or one for all of them. room: two
+    buffers for the streams of a panel.
+    """
+    count, points = streams.shape[1:]
+    half = len(room) // 8 * 4
+    x, z = room[:half], room[half:]
+    for panel in range(panels_of(points)):
+        row = kept[panel if len(kept) > 1 else 0]
+        put(streams, panel * PANEL, x, 0)
+        for layer in range(len(plan)):
+            inputs, units, begin, at, _ = plan[layer]
+            if layer == hidden:
+                affine(weights, begin, inputs, units, x, count, z, 0)
+                take(z, 0, panel * PANEL, out)
+                break
+            affine(weights, begin, inputs, units, x, count, row, at // 4)
+            end = PANEL * units
+            z[:end] = row[at : at + end]
+            tangents(z[:end], row[at : at + end])
+            bend(row, at // 4, GROUPS * rows_of(units), count, curved, GROUPS * units, x)
+        if hidden == len(plan):
+            take(x, 0, panel * PANEL, out)
+
+
+@njit(nogil=True, cache=True)
+def scaled(gradient, begin, single, shared, g, at, scales):
+    """The gradient at the output of a panel as rows, with the weights of the streams that share one."""
+    if not shared:
+        put(gradient, begin, g, at)
+        return
+    put(gradient[:, :single], begin, g, at)
+    put(gradient[:, single:], begin, scales, 0)
+    top = at + single * ROWS * PANEL
+    g[top : top + PANEL] = 1.0
+
+
+@njit(nogil=True, cache=True)
+def gathered(streams, begin, single, shared, scales, room, x, at):
+    """The input of a panel as rows, with the weighted sum of the streams that share a gradient in their place."""
+    if not shared:
+        put(streams, begin, x, at)
+        return
+    units, count = streams.shape[:2]
+    length = rows_of(units) * PANEL
+    put(streams[:, :single], begin, x, at)
+    put(streams[:, single:], begin, room, 0)
+    for u in range(units):
+        for p in range(PANEL):
+            total = 0.0
+            for t in range(count - single):
+                total += scales[t * ROWS * PANEL + p] * room[t * length + u * PANEL + p]
+            x[at + single * length + u * PANEL + p] = total
+
+
+@njit(nogil=True, cache=True)
+def handed_on(g, at, begin, single, shared, scales, inwards):
+    """The gradient at the input of a panel from its rows."""
+    if not shared:
+        take(g, at, begin, inwards)
+        return
+    units, count, points = inwards.shape
+    take(g, at, begin, inwards[:, :single])
+    top = at + single * rows_of(units) * PANEL
+    for u in range(units):
+        for t in range(count - single):
+            for p in range(min(PANEL, points - begin)):
+                inwards[u, single + t, begin + p] = scales[t * ROWS * PANEL + p] * g[top + u * PANEL + p]
+
+
+@njit(nogil=True, cache=True)
+def gather_sums(g, units, x, inputs, streams, panels, sums, at):
+    """Add the sums of a layer's weights and biases over some panels, and where those of the next layer lie."""
+    height, depth = rows_of(units), rows_of(inputs)
+    for column in range(0, inputs, COLUMNS):
+        for row in range(0, units, ROWS):
+            correlate(
+                g, GROUPS * row, GROUPS * height, x, GROUPS * column, GROUPS * depth, streams * panels,
+                ZEROS, sums, (at + column * height + row) // 4, height // 4,
+            )  # fmt: skip
+    at += columns_of(inputs) * height
+    for u in range(units):
+        of = at // 4 + u
+        total = load(sums, of)
+        for panel in range(panels):
+            q = GROUPS * (panel * streams * height + u)
+            total = total + (load(g, q) + load(g, q + 1) + load(g, q + 2))
+        store(sums, of, total)
+
+
+@njit(nogil=True, cache=True)
+def backward(gradient, streams, weights, plan, hidden, curved, kept, shared, together, room, sums, inwards):
+    """Add the gradients of weights and biases to `sums`, and write that at the input, where `inwards` has units.
+
+    together: panels that go back through a layer one after the other, so that sums over points are added up seldom.
+    room: three buffers for the streams of so many panels, and the weights of these streams behind them.
+    """
+    count, points = streams.shape[1:]
+    single = 1 + curved
+    own = single + (1 if shared else count - single)
+    block = ROWS * PANEL * (count - single)
+    scales = room[len(room) - together * block :]
+    third = (len(room) - together * block) // 12 * 4
+    upper, lower, x = room[:third], room[third : 2 * third], room[2 * third : 3 * third]
+    if not shared:
+        scales[:] = 1.0
+    for first in range(0, panels_of(points), together):
+        panels = min(together, panels_of(points) - first)
+        some, units = kept[first : first + panels], plan[-1][1]
+        for q in range(panels):
+            at = q * own * rows_of(units) * PANEL
+            scaled(gradient, (first + q) * PANEL, single, shared, upper, at, scales[q * block :])
+        if hidden == len(plan):
+            unbent(some, plan[-1][3], units, scales, count, curved, shared, upper, x)
+        for layer in range(len(plan) - 1, -1, -1):
+            inputs, units, begin, _, into = plan[layer]
+            if layer > 0 or len(inwards) > 0:
+                transposed(weights, begin, inputs, units, upper, own * panels, lower)
+            if layer > 0:
+                unbent(some, plan[layer - 1][3], inputs, scales, count, curved, shared, lower, x)
+            else:
+                for q in range(panels):
+                    at, where, mine = q * own * rows_of(inputs) * PANEL, (first + q) * PANEL, scales[q * block :]
+                    if len(inwards) > 0:
+                        handed_on(lower, at, where, single, shared, mine, inwards)
+                for q in range(panels):
+                    at, where, mine = q * own * rows_of(inputs) * PANEL, (first + q) * PANEL, scales[q * block :]
+                    gathered(streams, where, single, shared, mine, lower, x, at)
+            gather_sums(upper, units, x, inputs, own, panels, sums, into)
+            upper, lower = lower, upper
+
+
+@njit(nogil=True, cache=True)
+def transposed(weights, begin, inputs, units, g, streams, out):
+    """W^T g on so many streams of rows."""
+    height, depth = GROUPS * rows_of(inputs), GROUPS * rows_of(units)
+    for s in range(streams):
+        for row in range(0, inputs, ROWS):
+            to = s * height + GROUPS * row
+            multiply(weights, begin + row, inputs, ZEROS, 0, g, s * depth, units, out, to)
+
+
+@njit(nogil=True, cache=True)
+def unbent(kept, at, units, scales, count, curved, shared, g, x):
+    """`unbend` of some panels."""
+    stride, several = GROUPS * rows_of(units), count - 1 - curved
+    own = stride * (1 + curved + (1 if shared else several))
+    for q in range(len(kept)):
+        mine = scales[q * ROWS * PANEL * several :]
+        unbend(kept[q], at // 4, stride, mine, several, curved, shared, GROUPS * units, g, x, q * own)
+
+
+@njit(nogil=True, cache=True)
+def collect(sums, plan, weights):
+    """The gradients of weights and biases, flat as these are, from those of several parts of the points."""
+    for layer in range(len(plan)):
+        inputs, units, begin, _, into = plan[layer]
+        height = rows_of(units)
+        bias = into + columns_of(inputs) * height
+        for u in range(units):
+            for i in range(inputs):
+                total = 0.0
+                for part in range(len(sums)):
+                    total += sums[part, into + i * height + u]
+                weights[begin + u * inputs + i] = total
+            total = 0.0
+            for part in range(len(sums)):
+                for lane in range(4):
+                    total += sums[part, bias + 4 * u + lane]
+            weights[begin + units * inputs + u] = total
