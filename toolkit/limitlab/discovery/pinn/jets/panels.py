@@ -83,6 +83,17 @@ def take(x, at, begin, streams):
 
 
 @njit(nogil=True, cache=True)
+def turn(weights, plan, turned):
+    """The same weights with each matrix transposed."""
+    turned[:] = weights
+    for layer in range(len(plan)):
+        inputs, units, begin = plan[layer][:3]
+        for u in range(units):
+            for i in range(inputs):
+                turned[begin + i * units + u] = weights[begin + u * inputs + i]
+
+
+@njit(nogil=True, cache=True)
 def affine(weights, begin, inputs, units, x, streams, out, at):
     """W x + b on a panel of rows: W^T and b lie at `begin`, out's rows at the group `at`."""
     height, depth, bias = GROUPS * rows_of(units), GROUPS * rows_of(inputs), begin + units * inputs
@@ -95,17 +106,17 @@ def affine(weights, begin, inputs, units, x, streams, out, at):
 
 
 @njit(nogil=True, cache=True)
-def forward(streams, weights, plan, hidden, curved, kept, room, out):
-    """Streams (unit, stream, point) of the last of the layers, of which so many are hidden.
+def forward(part, first, last, streams, weights, plan, hidden, curved, kept, rooms, out):
+    """Streams (unit, stream, point) of the last of the layers, of which so many are hidden, at some of the panels.
 
-    weights: of all layers with their biases, flat. kept: a row for each panel, or one for all of them. room: two
-    buffers for the streams of a panel.
+    weights: of all layers with their biases, flat, matrices transposed. kept: a row for each panel, or for each part.
+    rooms: of each part, two buffers for the streams of a panel.
     """
     count, points = streams.shape[1:]
-    half = len(room) // 8 * 4
-    x, z = room[:half], room[half:]
-    for panel in range(panels_of(points)):
-        row = kept[panel if len(kept) > 1 else 0]
+    half = rooms.shape[1] // 8 * 4
+    x, z = rooms[part, :half], rooms[part, half:]
+    for panel in range(first, last):
+        row = kept[panel if len(kept) == panels_of(points) else part]
         put(streams, panel * PANEL, x, 0)
         for layer in range(len(plan)):
             inputs, units, begin, at, _ = plan[layer]
@@ -188,23 +199,26 @@ def gather_sums(g, units, x, inputs, streams, panels, sums, at):
 
 
 @njit(nogil=True, cache=True)
-def backward(gradient, streams, weights, plan, hidden, curved, kept, shared, together, room, sums, inwards):
-    """Add the gradients of weights and biases to `sums`, and write that at the input, where `inwards` has units.
+def backward(
+    part, begun, ended, gradient, streams, weights, plan, hidden, curved, kept, shared, together, rooms, sums, inwards
+):
+    """Add the gradients of weights and biases to row `part` of `sums`, and write that at the input, where it has units.
 
     together: panels that go back through a layer one after the other, so that sums over points are added up seldom.
-    room: three buffers for the streams of so many panels, and the weights of these streams behind them.
+    rooms: of each part, three buffers for the streams of so many panels, and the weights of these streams behind them.
     """
-    count, points = streams.shape[1:]
+    count = streams.shape[1]
     single = 1 + curved
     own = single + (1 if shared else count - single)
     block = ROWS * PANEL * (count - single)
-    scales = room[len(room) - together * block :]
-    third = (len(room) - together * block) // 12 * 4
-    upper, lower, x = room[:third], room[third : 2 * third], room[2 * third : 3 * third]
+    length = rooms.shape[1] - together * block
+    third = length // 12 * 4
+    upper, lower, x = rooms[part, :third], rooms[part, third : 2 * third], rooms[part, 2 * third : 3 * third]
+    scales = rooms[part, length:]
     if not shared:
         scales[:] = 1.0
-    for first in range(0, panels_of(points), together):
-        panels = min(together, panels_of(points) - first)
+    for first in range(begun, ended, together):
+        panels = min(together, ended - first)
         some, units = kept[first : first + panels], plan[-1][1]
         for q in range(panels):
             at = q * own * rows_of(units) * PANEL
@@ -225,7 +239,7 @@ def backward(gradient, streams, weights, plan, hidden, curved, kept, shared, tog
                 for q in range(panels):
                     at, where, mine = q * own * rows_of(inputs) * PANEL, (first + q) * PANEL, scales[q * block :]
                     gathered(streams, where, single, shared, mine, lower, x, at)
-            gather_sums(upper, units, x, inputs, own, panels, sums, into)
+            gather_sums(upper, units, x, inputs, own, panels, sums[part], into)
             upper, lower = lower, upper
 
 
@@ -252,18 +266,14 @@ def unbent(kept, at, units, scales, count, curved, shared, g, x):
 @njit(nogil=True, cache=True)
 def collect(sums, plan, weights):
     """The gradients of weights and biases, flat as these are, from those of several parts of the points."""
-    for layer in range(len(plan)):
-        inputs, units, begin, _, into = plan[layer]
-        height = rows_of(units)
-        bias = into + columns_of(inputs) * height
-        for u in range(units):
+    weights[:] = 0.0
+    for part in range(len(sums)):
+        for layer in range(len(plan)):
+            inputs, units, begin, _, into = plan[layer]
+            height = rows_of(units)
             for i in range(inputs):
-                total = 0.0
-                for part in range(len(sums)):
-                    total += sums[part, into + i * height + u]
-                weights[begin + u * inputs + i] = total
-            total = 0.0
-            for part in range(len(sums)):
-                for lane in range(4):
-                    total += sums[part, bias + 4 * u + lane]
-            weights[begin + units * inputs + u] = total
+                for u in range(units):
+                    weights[begin + u * inputs + i] += sums[part, into + i * height + u]
+            bias = into + columns_of(inputs) * height
+            for u in range(units):
+                weights[begin + units * inputs + u] += sums[part, bias + 4 * u : bias + 4 * u + 4].sum()

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -79,54 +80,40 @@ class _Stack(torch.autograd.Function):
         code, numbers, keeps = _code(activation), streams.shape[1], any(ctx.needs_input_grad)
         widths = (len(streams), *map(len, parts[::2]))
         plan, (_, length, _) = _planned(code, widths, numbers)
-        flat = _flat(part.t() for part in parts)
-        spans = _spans(code, streams.shape[2])
-        kept = streams.new_empty(sum(code.panels_of(b - a) for a, b in spans) if keeps else len(spans), length)
+        flat = _flat(parts)
+        turned = np.empty(len(flat))
+        code.turn(flat.numpy(), plan, turned)
+        spans = _spans(code.panels_of(streams.shape[2]))
+        kept = streams.new_empty(spans[-1][1] if keeps else len(spans), length)
         out = streams.new_empty(widths[-1], *streams.shape[1:])
-        room = streams.new_empty(len(spans), 2 * numbers * code.PANEL * (max(widths) + 8))
-
-        def run(index: int) -> None:
-            a, b = spans[index]
-            first = a // code.PANEL
-            own = kept[first : first + code.panels_of(b - a)] if keeps else kept[index : index + 1]
-            code.forward(
-                streams[:, :, a:b].numpy(), flat.numpy(), plan, count, curved, own.numpy(), room[index].numpy(),
-                out[:, :, a:b].numpy(),
-            )  # fmt: skip
-
-        _each(run, len(spans))
+        rooms = streams.new_empty(len(spans), 2 * numbers * code.PANEL * (max(widths) + 8))
+        _each(
+            code.forward, spans, streams.numpy(), turned, plan, count, curved, kept.numpy(), rooms.numpy(), out.numpy()
+        )
         if keeps:
-            ctx.save_for_backward(streams, *parts, kept)
+            ctx.save_for_backward(streams, *parts, flat, kept)
         ctx.form = form
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         activation, count, curved = ctx.form
-        streams, *parts, kept = ctx.saved_tensors
+        streams, *parts, flat, kept = ctx.saved_tensors
         if torch.is_grad_enabled() or not _is_plain(gradient):
             return (None, *_again(ctx.form, ctx.needs_input_grad[1:], gradient, streams, parts))
         code, numbers = _code(activation), streams.shape[1]
         widths = (len(streams), *map(len, parts[::2]))
-        flat = _flat(parts)
         plan, (begin, _, length) = _planned(code, widths, numbers)
-        spans = _spans(code, streams.shape[2])
+        spans = _spans(code.panels_of(streams.shape[2]))
         shared = len(gradient) == 1 and count < len(plan) and numbers > 2 + curved
         together = max(1, TOGETHER // max(widths))
         size = 3 * numbers * code.PANEL * (max(widths) + 8) + numbers * code.ROWS * code.PANEL
-        room, sums = streams.new_empty(len(spans), together * size), streams.new_zeros(len(spans), length)
+        rooms, sums = streams.new_empty(len(spans), together * size), streams.new_zeros(len(spans), length)
         inwards = torch.empty_like(streams) if ctx.needs_input_grad[1] else streams[:0]
-
-        def run(index: int) -> None:
-            a, b = spans[index]
-            first = a // code.PANEL
-            code.backward(
-                gradient[:, :, a:b].numpy(), streams[:, :, a:b].numpy(), flat.numpy(), plan, count, curved,
-                kept[first : first + code.panels_of(b - a)].numpy(), shared, together, room[index].numpy(),
-                sums[index].numpy(), inwards[:, :, a:b].numpy(),
-            )  # fmt: skip
-
-        _each(run, len(spans))
+        _each(
+            code.backward, spans, gradient.numpy(), streams.numpy(), flat.numpy(), plan, count, curved, kept.numpy(),
+            shared, together, rooms.numpy(), sums.numpy(), inwards.numpy(),
+        )  # fmt: skip
         found = streams.new_empty(begin)
         code.collect(sums.numpy(), plan, found.numpy())
         gradients = [part.view(old.shape) for part, old in zip(found.split([p.numel() for p in parts]), parts)]
@@ -144,22 +131,22 @@ def _flat(parts: Iterable[Tensor]) -> Tensor:
     return torch.cat([*every, every[0].new_zeros(4)])
 
 
-def _spans(code: Any, points: int) -> list[tuple[int, int]]:
-    """Parts of the points that may run at once: the same ones whatever the number of threads."""
-    panels = code.panels_of(points)
-    each = max(PART, -(-panels // PARTS)) * code.PANEL
-    return [(a, min(a + each, points)) for a in range(0, points, each)]
+def _spans(panels: int) -> list[tuple[int, int]]:
+    """Parts of the panels that may run at once: the same ones whatever the number of threads."""
+    each = max(PART, -(-panels // PARTS))
+    return [(first, min(first + each, panels)) for first in range(0, panels, each)]
 
 
-def _each(run: Callable[[int], None], count: int) -> None:
-    threads = min(torch.get_num_threads(), count)
+def _each(run: Callable[..., None], spans: Sequence[tuple[int, int]], *arguments: Any) -> None:
+    """Call run(number of the part, its first panel, the one behind its last, ...), as many at once as torch may."""
+    threads = min(torch.get_num_threads(), len(spans))
     if threads == 1:
-        for index in range(count):
-            run(index)
+        for part, (first, last) in enumerate(spans):
+            run(part, first, last, *arguments)
         return
     with ThreadPoolExecutor(threads) as pool:
         # a list: exceptions of the threads are raised here
-        list(pool.map(run, range(count)))
+        list(pool.map(lambda part: run(part, *spans[part], *arguments), range(len(spans))))
 
 
 def _again(
