@@ -58,28 +58,41 @@ def planned(widths, streams):
 
 
 @njit(nogil=True, cache=True)
-def put(streams, begin, x, at):
-    """A panel of the input (unit, stream, point) as rows (stream, unit), zero where there are no points."""
-    units, count, points = streams.shape
-    here = min(PANEL, points - begin)
-    for s in range(count):
+def put(streams, low, high, begin, panels, x, at, stride):
+    """Panels of some streams of (unit, stream, point) as rows (stream, unit), zero where there are no points.
+
+    stride: numbers from a panel to the next. Several at once, since each row of a panel lies on a page of its own.
+    """
+    units, _, points = streams.shape
+    for s in range(low, high):
         for u in range(units):
-            row = at + PANEL * (s * rows_of(units) + u)
-            for p in range(here):
-                x[row + p] = streams[u, s, begin + p]
-            x[row + here : row + PANEL] = 0.0
+            source = streams[u, s]
+            for q in range(panels):
+                row, first = at + q * stride + PANEL * ((s - low) * rows_of(units) + u), begin + q * PANEL
+                if points - first >= PANEL:
+                    # a number of points that is known is copied by vectors
+                    for p in range(PANEL):
+                        x[row + p] = source[first + p]
+                else:
+                    for p in range(PANEL):
+                        x[row + p] = source[first + p] if first + p < points else 0.0
 
 
 @njit(nogil=True, cache=True)
-def take(x, at, begin, streams):
+def take(x, at, stride, begin, panels, streams, low, high):
     """The way back of `put`."""
-    units, count, points = streams.shape
-    here = min(PANEL, points - begin)
-    for s in range(count):
+    units, _, points = streams.shape
+    for s in range(low, high):
         for u in range(units):
-            row = at + PANEL * (s * rows_of(units) + u)
-            for p in range(here):
-                streams[u, s, begin + p] = x[row + p]
+            target = streams[u, s]
+            for q in range(panels):
+                row, first = at + q * stride + PANEL * ((s - low) * rows_of(units) + u), begin + q * PANEL
+                if points - first >= PANEL:
+                    for p in range(PANEL):
+                        target[first + p] = x[row + p]
+                else:
+                    for p in range(points - first):
+                        target[first + p] = x[row + p]
 
 
 @njit(nogil=True, cache=True)
@@ -106,81 +119,96 @@ def affine(weights, begin, inputs, units, x, streams, out, at):
 
 
 @njit(nogil=True, cache=True)
-def forward(part, first, last, streams, weights, plan, hidden, curved, kept, rooms, out):
+def forward(part, begun, ended, streams, weights, plan, hidden, curved, kept, together, rooms, out):
     """Streams (unit, stream, point) of the last of the layers, of which so many are hidden, at some of the panels.
 
     weights: of all layers with their biases, flat, matrices transposed. kept: a row for each panel, or for each part.
-    rooms: of each part, two buffers for the streams of a panel.
+    rooms: of each part, buffers for the streams of a panel: two, and as many as are copied together.
     """
     count, points = streams.shape[1:]
-    half = rooms.shape[1] // 8 * 4
-    x, z = rooms[part, :half], rooms[part, half:]
-    for panel in range(first, last):
-        row = kept[panel if len(kept) == panels_of(points) else part]
-        put(streams, panel * PANEL, x, 0)
-        for layer in range(len(plan)):
-            inputs, units, begin, at, _ = plan[layer]
-            if layer == hidden:
-                affine(weights, begin, inputs, units, x, count, z, 0)
-                take(z, 0, panel * PANEL, out)
-                break
-            affine(weights, begin, inputs, units, x, count, row, at // 4)
-            end = PANEL * units
-            z[:end] = row[at : at + end]
-            tangents(z[:end], row[at : at + end])
-            bend(row, at // 4, GROUPS * rows_of(units), count, curved, GROUPS * units, x)
-        if hidden == len(plan):
-            take(x, 0, panel * PANEL, out)
+    length = rooms.shape[1] // (2 + together) // 4 * 4
+    x, z, several = rooms[part, :length], rooms[part, length : 2 * length], rooms[part, 2 * length :]
+    for first in range(begun, ended, together):
+        panels = min(together, ended - first)
+        put(streams, 0, count, first * PANEL, panels, several, 0, length)
+        for q in range(panels):
+            row = kept[first + q if len(kept) == panels_of(points) else part]
+            mine = several[q * length : (q + 1) * length]
+            for layer in range(len(plan)):
+                inputs, units, begin, at, _ = plan[layer]
+                values = x if layer else mine
+                if layer == hidden:
+                    affine(weights, begin, inputs, units, values, count, mine, 0)
+                    break
+                affine(weights, begin, inputs, units, values, count, row, at // 4)
+                end = PANEL * units
+                z[:end] = row[at : at + end]
+                tangents(z[:end], row[at : at + end])
+                last = layer == len(plan) - 1
+                bend(row, at // 4, GROUPS * rows_of(units), count, curved, GROUPS * units, mine if last else x)
+        take(several, 0, length, first * PANEL, panels, out, 0, count)
 
 
 @njit(nogil=True, cache=True)
-def scaled(gradient, begin, single, shared, g, at, scales):
-    """The gradient at the output of a panel as rows, with the weights of the streams that share one."""
+def scaled(gradient, begin, panels, single, shared, g, scales, block):
+    """The gradient at the output of some panels as rows, with the weights of the streams that share one."""
+    units, count = gradient.shape[:2]
+    own = (single + (1 if shared else count - single)) * rows_of(units) * PANEL
     if not shared:
-        put(gradient, begin, g, at)
+        put(gradient, 0, count, begin, panels, g, 0, own)
         return
-    put(gradient[:, :single], begin, g, at)
-    put(gradient[:, single:], begin, scales, 0)
-    top = at + single * ROWS * PANEL
-    g[top : top + PANEL] = 1.0
+    put(gradient, 0, single, begin, panels, g, 0, own)
+    put(gradient, single, count, begin, panels, scales, 0, block)
+    for q in range(panels):
+        top = q * own + single * ROWS * PANEL
+        g[top : top + PANEL] = 1.0
 
 
 @njit(nogil=True, cache=True)
-def gathered(streams, begin, single, shared, scales, room, x, at):
-    """The input of a panel as rows, with the weighted sum of the streams that share a gradient in their place."""
-    if not shared:
-        put(streams, begin, x, at)
-        return
+def gathered(streams, begin, panels, single, shared, scales, block, room, x):
+    """The input of some panels as rows, with the weighted sum of the streams that share a gradient in their place."""
     units, count = streams.shape[:2]
     length = rows_of(units) * PANEL
-    put(streams[:, :single], begin, x, at)
-    put(streams[:, single:], begin, room, 0)
-    for u in range(units):
-        for p in range(PANEL):
-            total = 0.0
+    own = (single + (1 if shared else count - single)) * length
+    if not shared:
+        put(streams, 0, count, begin, panels, x, 0, own)
+        return
+    stride = (count - single) * length
+    put(streams, 0, single, begin, panels, x, 0, own)
+    put(streams, single, count, begin, panels, room, 0, stride)
+    for q in range(panels):
+        for u in range(units):
+            row = x[q * own + single * length + u * PANEL :]
+            for p in range(PANEL):
+                row[p] = 0.0
             for t in range(count - single):
-                total += scales[t * ROWS * PANEL + p] * room[t * length + u * PANEL + p]
-            x[at + single * length + u * PANEL + p] = total
+                part, weights = room[q * stride + t * length + u * PANEL :], scales[q * block + t * ROWS * PANEL :]
+                for p in range(PANEL):
+                    row[p] += weights[p] * part[p]
 
 
 @njit(nogil=True, cache=True)
-def handed_on(g, at, begin, single, shared, scales, inwards):
-    """The gradient at the input of a panel from its rows."""
-    if not shared:
-        take(g, at, begin, inwards)
-        return
+def handed_on(g, begin, panels, single, shared, scales, block, inwards):
+    """The gradient at the input of some panels from its rows."""
     units, count, points = inwards.shape
-    take(g, at, begin, inwards[:, :single])
-    top = at + single * rows_of(units) * PANEL
-    for u in range(units):
-        for t in range(count - single):
-            for p in range(min(PANEL, points - begin)):
-                inwards[u, single + t, begin + p] = scales[t * ROWS * PANEL + p] * g[top + u * PANEL + p]
+    length = rows_of(units) * PANEL
+    own = (single + (1 if shared else count - single)) * length
+    if not shared:
+        take(g, 0, own, begin, panels, inwards, 0, count)
+        return
+    take(g, 0, own, begin, panels, inwards, 0, single)
+    for q in range(panels):
+        first, top = begin + q * PANEL, q * own + single * length
+        for u in range(units):
+            for t in range(count - single):
+                for p in range(min(PANEL, points - first)):
+                    weight = scales[q * block + t * ROWS * PANEL + p]
+                    inwards[u, single + t, first + p] = weight * g[top + u * PANEL + p]
 
 
 @njit(nogil=True, cache=True)
 def gather_sums(g, units, x, inputs, streams, panels, sums, at):
-    """Add the sums of a layer's weights and biases over some panels, and where those of the next layer lie."""
+    """Add the sums of a layer's weights over some panels, and those of its bias behind them."""
     height, depth = rows_of(units), rows_of(inputs)
     for column in range(0, inputs, COLUMNS):
         for row in range(0, units, ROWS):
@@ -220,9 +248,7 @@ def backward(
     for first in range(begun, ended, together):
         panels = min(together, ended - first)
         some, units = kept[first : first + panels], plan[-1][1]
-        for q in range(panels):
-            at = q * own * rows_of(units) * PANEL
-            scaled(gradient, (first + q) * PANEL, single, shared, upper, at, scales[q * block :])
+        scaled(gradient, first * PANEL, panels, single, shared, upper, scales, block)
         if hidden == len(plan):
             unbent(some, plan[-1][3], units, scales, count, curved, shared, upper, x)
         for layer in range(len(plan) - 1, -1, -1):
@@ -232,13 +258,9 @@ def backward(
             if layer > 0:
                 unbent(some, plan[layer - 1][3], inputs, scales, count, curved, shared, lower, x)
             else:
-                for q in range(panels):
-                    at, where, mine = q * own * rows_of(inputs) * PANEL, (first + q) * PANEL, scales[q * block :]
-                    if len(inwards) > 0:
-                        handed_on(lower, at, where, single, shared, mine, inwards)
-                for q in range(panels):
-                    at, where, mine = q * own * rows_of(inputs) * PANEL, (first + q) * PANEL, scales[q * block :]
-                    gathered(streams, where, single, shared, mine, lower, x, at)
+                if len(inwards) > 0:
+                    handed_on(lower, first * PANEL, panels, single, shared, scales, block, inwards)
+                gathered(streams, first * PANEL, panels, single, shared, scales, block, lower, x)
             gather_sums(upper, units, x, inputs, own, panels, sums[part], into)
             upper, lower = lower, upper
 

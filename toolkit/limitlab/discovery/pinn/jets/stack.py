@@ -10,6 +10,7 @@ is differentiated again, or many are made at once, the layers are computed anew 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -24,6 +25,8 @@ from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, St
 
 TOGETHER = 128
 PART, PARTS = 32, 16
+MOST_ROOM, MOST_BLOCKS = 2**22, 2
+_free: list[np.ndarray] = []
 Form = tuple[Activation, int, int]
 """An activation, how many layers it is behind, and how many of the streams are second derivatives."""
 
@@ -77,19 +80,22 @@ class _Stack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, form: Form, streams: Tensor, *parts: Tensor) -> Tensor:
         activation, count, curved = form
+        streams = streams.contiguous()
         code, numbers, keeps = _code(activation), streams.shape[1], any(ctx.needs_input_grad)
         widths = (len(streams), *map(len, parts[::2]))
         plan, (_, length, _) = _planned(code, widths, numbers)
         flat = _flat(parts)
         turned = np.empty(len(flat))
         code.turn(flat.numpy(), plan, turned)
-        spans = _spans(code.panels_of(streams.shape[2]))
-        kept = streams.new_empty(spans[-1][1] if keeps else len(spans), length)
+        spans, together = _spans(code.panels_of(streams.shape[2])), max(1, TOGETHER // max(widths))
+        rows = spans[-1][1] if keeps else len(spans)
+        kept = block_of(rows * length).view(rows, length)
         out = streams.new_empty(widths[-1], *streams.shape[1:])
-        rooms = streams.new_empty(len(spans), 2 * numbers * code.PANEL * (max(widths) + 8))
+        rooms = streams.new_empty(len(spans), (2 + together) * numbers * code.PANEL * (max(widths) + 8))
         _each(
-            code.forward, spans, streams.numpy(), turned, plan, count, curved, kept.numpy(), rooms.numpy(), out.numpy()
-        )
+            code.forward, spans, streams.numpy(), turned, plan, count, curved, kept.numpy(), together,
+            rooms.numpy(), out.numpy(),
+        )  # fmt: skip
         if keeps:
             ctx.save_for_backward(streams, *parts, flat, kept)
         ctx.form = form
@@ -101,6 +107,7 @@ class _Stack(torch.autograd.Function):
         streams, *parts, flat, kept = ctx.saved_tensors
         if torch.is_grad_enabled() or not _is_plain(gradient):
             return (None, *_again(ctx.form, ctx.needs_input_grad[1:], gradient, streams, parts))
+        gradient = gradient.contiguous()
         code, numbers = _code(activation), streams.shape[1]
         widths = (len(streams), *map(len, parts[::2]))
         plan, (begin, _, length) = _planned(code, widths, numbers)
@@ -123,6 +130,26 @@ class _Stack(torch.autograd.Function):
 @lru_cache(maxsize=64)
 def _planned(code: Any, widths: tuple[int, ...], streams: int) -> Any:
     return code.planned(widths, streams)
+
+
+def block_of(count: int) -> Tensor:
+    """Numbers without values, in memory that is used again when the tensor, and what was saved of it, is gone."""
+    try:
+        whole = _free.pop()
+    except IndexError:
+        whole = np.empty(0)
+    if not count <= len(whole) <= MOST_ROOM:
+        whole = torch.empty(count, dtype=torch.float64).numpy()
+    seen = whole[:count]
+    if count <= MOST_ROOM:
+        # torch holds this array as long as anything holds the tensor
+        weakref.finalize(seen, _give_back, whole).atexit = False
+    return torch.from_numpy(seen)
+
+
+def _give_back(whole: np.ndarray) -> None:
+    if len(_free) < MOST_BLOCKS:
+        _free.append(whole)
 
 
 def _flat(parts: Iterable[Tensor]) -> Tensor:
