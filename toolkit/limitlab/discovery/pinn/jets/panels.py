@@ -17,6 +17,7 @@ three for four on Burgers' equation. With several outputs, or one such stream, e
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -26,6 +27,29 @@ from limitlab.discovery.pinn.jets.tanh import bend, tangents, unbend
 from limitlab.solvers.pde.native.lanes import load, store
 
 ZEROS = np.zeros(8)
+
+
+class Network(NamedTuple):
+    """Weights of all layers with their biases, flat; the rows of `planned`; hidden layers, and curved directions."""
+
+    weights: Any
+    plan: Any
+    hidden: int
+    curved: int
+
+
+class Way(NamedTuple):
+    """What goes back: the gradient at the output, the input, what was kept, and where sums and the result are put.
+
+    shared: whether streams share a gradient. inwards: without units where that at the input is not wanted.
+    """
+
+    gradient: Any
+    streams: Any
+    kept: Any
+    shared: bool
+    sums: Any
+    inwards: Any
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -47,7 +71,7 @@ def panels_of(points):
 
 
 def planned(widths, streams):
-    """Of each layer its inputs and units, and where its weights, what is kept of it, and its sums begin; the lengths."""
+    """Of each layer inputs and units, and where its weights, what is kept of it, and its sums begin; the lengths."""
     rows, begin, at, into = [], 0, 0, 0
     for inputs, units in pairwise(widths):
         rows.append((inputs, units, begin, at, into))
@@ -57,42 +81,54 @@ def planned(widths, streams):
     return np.array(rows), (begin, at, into)
 
 
+@njit(nogil=True, cache=True, inline="always")
+def put_row(source, first, x, row):
+    """A panel of one stream of one unit."""
+    if len(source) - first >= PANEL:
+        # a number of points that is known is copied by vectors
+        for p in range(PANEL):
+            x[row + p] = source[first + p]
+    else:
+        for p in range(PANEL):
+            x[row + p] = source[first + p] if first + p < len(source) else 0.0
+
+
+@njit(nogil=True, cache=True, inline="always")
+def take_row(x, row, target, first):
+    """The way back of `put_row`."""
+    if len(target) - first >= PANEL:
+        for p in range(PANEL):
+            target[first + p] = x[row + p]
+    else:
+        for p in range(len(target) - first):
+            target[first + p] = x[row + p]
+
+
 @njit(nogil=True, cache=True)
 def put(streams, low, high, begin, panels, x, at, stride):
     """Panels of some streams of (unit, stream, point) as rows (stream, unit), zero where there are no points.
 
     stride: numbers from a panel to the next. Several at once, since each row of a panel lies on a page of its own.
     """
-    units, _, points = streams.shape
+    units = len(streams)
     for s in range(low, high):
         for u in range(units):
             source = streams[u, s]
             for q in range(panels):
-                row, first = at + q * stride + PANEL * ((s - low) * rows_of(units) + u), begin + q * PANEL
-                if points - first >= PANEL:
-                    # a number of points that is known is copied by vectors
-                    for p in range(PANEL):
-                        x[row + p] = source[first + p]
-                else:
-                    for p in range(PANEL):
-                        x[row + p] = source[first + p] if first + p < points else 0.0
+                row = at + q * stride + PANEL * ((s - low) * rows_of(units) + u)
+                put_row(source, begin + q * PANEL, x, row)
 
 
 @njit(nogil=True, cache=True)
 def take(x, at, stride, begin, panels, streams, low, high):
     """The way back of `put`."""
-    units, _, points = streams.shape
+    units = len(streams)
     for s in range(low, high):
         for u in range(units):
             target = streams[u, s]
             for q in range(panels):
-                row, first = at + q * stride + PANEL * ((s - low) * rows_of(units) + u), begin + q * PANEL
-                if points - first >= PANEL:
-                    for p in range(PANEL):
-                        target[first + p] = x[row + p]
-                else:
-                    for p in range(points - first):
-                        target[first + p] = x[row + p]
+                row = at + q * stride + PANEL * ((s - low) * rows_of(units) + u)
+                take_row(x, row, target, begin + q * PANEL)
 
 
 @njit(nogil=True, cache=True)
@@ -111,20 +147,23 @@ def affine(weights, begin, inputs, units, x, streams, out, at):
     """W x + b on a panel of rows: W^T and b lie at `begin`, out's rows at the group `at`."""
     height, depth, bias = GROUPS * rows_of(units), GROUPS * rows_of(inputs), begin + units * inputs
     for row in range(0, units, ROWS):
-        multiply(weights, begin + row, units, weights, bias + row, x, 0, inputs, out, at + GROUPS * row)
+        multiply((weights, begin + row, units), (weights, bias + row), (x, 0), inputs, (out, at + GROUPS * row))
     for s in range(1, streams):
         for row in range(0, units, ROWS):
             to = at + s * height + GROUPS * row
-            multiply(weights, begin + row, units, ZEROS, 0, x, s * depth, inputs, out, to)
+            multiply((weights, begin + row, units), (ZEROS, 0), (x, s * depth), inputs, (out, to))
 
 
 @njit(nogil=True, cache=True)
-def forward(part, begun, ended, streams, weights, plan, hidden, curved, kept, together, rooms, out):
-    """Streams (unit, stream, point) of the last of the layers, of which so many are hidden, at some of the panels.
+def forward(span, network, streams, kept, together, rooms, out):
+    """Streams (unit, stream, point) of the last of the layers, at some of the panels.
 
-    weights: of all layers with their biases, flat, matrices transposed. kept: a row for each panel, or for each part.
-    rooms: of each part, buffers for the streams of a panel: two, and as many as are copied together.
+    span: the number of the part, its first panel, and the one behind its last. network: with its matrices transposed.
+    kept: a row for each panel, or for each part. rooms: of each part, buffers for the streams of a panel: two, and as
+    many as are copied together.
     """
+    part, begun, ended = span
+    weights, plan, hidden, curved = network
     count, points = streams.shape[1:]
     length = rooms.shape[1] // (2 + together) // 4 * 4
     x, z, several = rooms[part, :length], rooms[part, length : 2 * length], rooms[part, 2 * length :]
@@ -165,8 +204,9 @@ def scaled(gradient, begin, panels, single, shared, g, scales, block):
 
 
 @njit(nogil=True, cache=True)
-def gathered(streams, begin, panels, single, shared, scales, block, room, x):
+def gathered(streams, some, single, shared, scales, block, room, x):
     """The input of some panels as rows, with the weighted sum of the streams that share a gradient in their place."""
+    begin, panels = some
     units, count = streams.shape[:2]
     length = rows_of(units) * PANEL
     own = (single + (1 if shared else count - single)) * length
@@ -188,8 +228,9 @@ def gathered(streams, begin, panels, single, shared, scales, block, room, x):
 
 
 @njit(nogil=True, cache=True)
-def handed_on(g, begin, panels, single, shared, scales, block, inwards):
+def handed_on(g, some, single, shared, scales, block, inwards):
     """The gradient at the input of some panels from its rows."""
+    begin, panels = some
     units, count, points = inwards.shape
     length = rows_of(units) * PANEL
     own = (single + (1 if shared else count - single)) * length
@@ -212,10 +253,9 @@ def gather_sums(g, units, x, inputs, streams, panels, sums, at):
     height, depth = rows_of(units), rows_of(inputs)
     for column in range(0, inputs, COLUMNS):
         for row in range(0, units, ROWS):
-            correlate(
-                g, GROUPS * row, GROUPS * height, x, GROUPS * column, GROUPS * depth, streams * panels,
-                ZEROS, sums, (at + column * height + row) // 4, height // 4,
-            )  # fmt: skip
+            rows, columns = (g, GROUPS * row, GROUPS * height), (x, GROUPS * column, GROUPS * depth)
+            target = sums, (at + column * height + row) // 4, height // 4
+            correlate(rows, columns, streams * panels, ZEROS, target)
     at += columns_of(inputs) * height
     for u in range(units):
         of = at // 4 + u
@@ -227,16 +267,18 @@ def gather_sums(g, units, x, inputs, streams, panels, sums, at):
 
 
 @njit(nogil=True, cache=True)
-def backward(
-    part, begun, ended, gradient, streams, weights, plan, hidden, curved, kept, shared, together, rooms, sums, inwards
-):
-    """Add the gradients of weights and biases to row `part` of `sums`, and write that at the input, where it has units.
+def backward(span, network, way, together, rooms):
+    """Add the gradients of weights and biases to the part's row of the sums, and write that at the input.
 
-    together: panels that go back through a layer one after the other, so that sums over points are added up seldom.
-    rooms: of each part, three buffers for the streams of so many panels, and the weights of these streams behind them.
+    span: the number of the part, its first panel, and the one behind its last. together: panels that go back through a
+    layer one after the other, so that sums over points are added up seldom. rooms: of each part, three buffers for the
+    streams of so many panels, and the weights of these streams behind them.
     """
+    part, begun, ended = span
+    weights, plan, hidden, curved = network
+    gradient, streams, kept, shared, sums, inwards = way
     count = streams.shape[1]
-    single = 1 + curved
+    single, kind = 1 + curved, (count, curved, shared)
     own = single + (1 if shared else count - single)
     block = ROWS * PANEL * (count - single)
     length = rooms.shape[1] - together * block
@@ -250,17 +292,17 @@ def backward(
         some, units = kept[first : first + panels], plan[-1][1]
         scaled(gradient, first * PANEL, panels, single, shared, upper, scales, block)
         if hidden == len(plan):
-            unbent(some, plan[-1][3], units, scales, count, curved, shared, upper, x)
+            unbent(some, plan[-1][3], units, scales, kind, upper, x)
         for layer in range(len(plan) - 1, -1, -1):
             inputs, units, begin, _, into = plan[layer]
             if layer > 0 or len(inwards) > 0:
                 transposed(weights, begin, inputs, units, upper, own * panels, lower)
             if layer > 0:
-                unbent(some, plan[layer - 1][3], inputs, scales, count, curved, shared, lower, x)
+                unbent(some, plan[layer - 1][3], inputs, scales, kind, lower, x)
             else:
                 if len(inwards) > 0:
-                    handed_on(lower, first * PANEL, panels, single, shared, scales, block, inwards)
-                gathered(streams, first * PANEL, panels, single, shared, scales, block, lower, x)
+                    handed_on(lower, (first * PANEL, panels), single, shared, scales, block, inwards)
+                gathered(streams, (first * PANEL, panels), single, shared, scales, block, lower, x)
             gather_sums(upper, units, x, inputs, own, panels, sums[part], into)
             upper, lower = lower, upper
 
@@ -272,17 +314,18 @@ def transposed(weights, begin, inputs, units, g, streams, out):
     for s in range(streams):
         for row in range(0, inputs, ROWS):
             to = s * height + GROUPS * row
-            multiply(weights, begin + row, inputs, ZEROS, 0, g, s * depth, units, out, to)
+            multiply((weights, begin + row, inputs), (ZEROS, 0), (g, s * depth), units, (out, to))
 
 
 @njit(nogil=True, cache=True)
-def unbent(kept, at, units, scales, count, curved, shared, g, x):
-    """`unbend` of some panels."""
+def unbent(kept, at, units, scales, kind, g, x):
+    """`unbend` of some panels; kind: streams, curved directions, and whether streams share a gradient."""
+    count, curved, shared = kind
     stride, several = GROUPS * rows_of(units), count - 1 - curved
     own = stride * (1 + curved + (1 if shared else several))
     for q in range(len(kept)):
         mine = scales[q * ROWS * PANEL * several :]
-        unbend(kept[q], at // 4, stride, mine, several, curved, shared, GROUPS * units, g, x, q * own)
+        unbend((kept[q], at // 4, stride), (several, curved, shared), mine, GROUPS * units, (g, x, q * own))
 
 
 @njit(nogil=True, cache=True)

@@ -45,8 +45,16 @@ def totals(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def multiply(weights, begin, step, shifts, shift, x, of, depth, out, to):
-    """Four rows: weights at begin + r + step k, shifts from `shift` on, panels of x and out at these groups."""
+def multiply(matrix, bias, inputs, depth, outputs):
+    """Four rows of a panel.
+
+    matrix: its numbers, where the first is, and how far it is to those of the next input. bias: numbers, and where the
+    first is. inputs, outputs: numbers, and the group where the panel begins. depth: how many inputs there are.
+    """
+    weights, begin, step = matrix
+    shifts, shift = bias
+    x, of = inputs
+    out, to = outputs
     a0 = a1 = a2 = spread(shifts, shift)
     b0 = b1 = b2 = spread(shifts, shift + 1)
     c0 = c1 = c2 = spread(shifts, shift + 2)
@@ -78,8 +86,15 @@ def multiply(weights, begin, step, shifts, shift, x, of, depth, out, to):
 
 
 @njit(nogil=True, cache=True)
-def correlate(g, first, stride, x, second, jump, count, zeros, sums, to, column):
-    """Four rows of g with three of x, over `count` panels that lie `stride` and `jump` groups apart."""
+def correlate(rows, columns, count, zeros, target):
+    """Add to the target four rows with three, over `count` panels.
+
+    rows, columns: numbers, the group where they begin, and how many groups it is to those of the next panel. target:
+    numbers, the group where the first column is, and how many groups it is to the next one.
+    """
+    g, first, stride = rows
+    x, second, jump = columns
+    sums, to, column = target
     a0 = a1 = a2 = b0 = b1 = b2 = c0 = c1 = c2 = d0 = d1 = d2 = spread(zeros, 0)
     for _ in range(count):
         for k in range(GROUPS):

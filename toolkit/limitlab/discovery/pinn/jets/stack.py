@@ -1,8 +1,8 @@
-"""Several layers of one activation as one node of the tape: matrix products of torch, and machine code between them.
+"""Several layers of one activation as one node of the tape, forward and backward by machine code (`panels`).
 
-Forward each layer is Z = W X and one pass over the memory that makes Y of Z; backward it is one pass that makes the
-gradient at Z of that at Y, and two products. All arrays of a pass are one block of memory: the system takes what is
-freed in small pieces back, and the next step would wait for every page anew.
+What is kept for the way back lies in memory that the next step uses again: the system takes back what is freed in
+large pieces, and every page of it would be waited for anew. Points are cut into the same parts whatever the number of
+threads, so that the sums are the same to the last bit.
 
 Only float64 on the processor has such code, and only for activations that name it. The gradient is made once: where it
 is differentiated again, or many are made at once, the layers are computed anew by torch, which records them.
@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
 
-TOGETHER = 128
-PART, PARTS = 32, 16
-MOST_ROOM, MOST_BLOCKS = 2**22, 2
+TOGETHER = 128  # units of the panels that go back at once
+PART, PARTS = 32, 16  # panels of a part at least, and parts where panels are many
+MOST_ROOM, MOST_BLOCKS = 2**22, 2  # numbers of a block that is kept, and such blocks
 _free: list[np.ndarray] = []
 Form = tuple[Activation, int, int]
 """An activation, how many layers it is behind, and how many of the streams are second derivatives."""
@@ -92,10 +92,8 @@ class _Stack(torch.autograd.Function):
         kept = block_of(rows * length).view(rows, length)
         out = streams.new_empty(widths[-1], *streams.shape[1:])
         rooms = streams.new_empty(len(spans), (2 + together) * numbers * code.PANEL * (max(widths) + 8))
-        _each(
-            code.forward, spans, streams.numpy(), turned, plan, count, curved, kept.numpy(), together,
-            rooms.numpy(), out.numpy(),
-        )  # fmt: skip
+        network = code.Network(turned, plan, count, curved)
+        _each(code.forward, spans, network, streams.numpy(), kept.numpy(), together, rooms.numpy(), out.numpy())
         if keeps:
             ctx.save_for_backward(streams, *parts, flat, kept)
         ctx.form = form
@@ -117,13 +115,14 @@ class _Stack(torch.autograd.Function):
         size = 3 * numbers * code.PANEL * (max(widths) + 8) + numbers * code.ROWS * code.PANEL
         rooms, sums = streams.new_empty(len(spans), together * size), streams.new_zeros(len(spans), length)
         inwards = torch.empty_like(streams) if ctx.needs_input_grad[1] else streams[:0]
-        _each(
-            code.backward, spans, gradient.numpy(), streams.numpy(), flat.numpy(), plan, count, curved, kept.numpy(),
-            shared, together, rooms.numpy(), sums.numpy(), inwards.numpy(),
-        )  # fmt: skip
+        network = code.Network(flat.numpy(), plan, count, curved)
+        arrays = (each.numpy() for each in (sums, inwards))
+        way = code.Way(gradient.numpy(), streams.numpy(), kept.numpy(), shared, *arrays)
+        _each(code.backward, spans, network, way, together, rooms.numpy())
         found = streams.new_empty(begin)
         code.collect(sums.numpy(), plan, found.numpy())
-        gradients = [part.view(old.shape) for part, old in zip(found.split([p.numel() for p in parts]), parts)]
+        pieces = found.split([part.numel() for part in parts])
+        gradients = [piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True)]
         return None, inwards if ctx.needs_input_grad[1] else None, *gradients
 
 
@@ -165,15 +164,15 @@ def _spans(panels: int) -> list[tuple[int, int]]:
 
 
 def _each(run: Callable[..., None], spans: Sequence[tuple[int, int]], *arguments: Any) -> None:
-    """Call run(number of the part, its first panel, the one behind its last, ...), as many at once as torch may."""
+    """Call run((number of the part, its first panel, the one behind its last), ...), as many at once as torch may."""
     threads = min(torch.get_num_threads(), len(spans))
     if threads == 1:
         for part, (first, last) in enumerate(spans):
-            run(part, first, last, *arguments)
+            run((part, first, last), *arguments)
         return
     with ThreadPoolExecutor(threads) as pool:
         # a list: exceptions of the threads are raised here
-        list(pool.map(lambda part: run(part, *spans[part], *arguments), range(len(spans))))
+        list(pool.map(lambda part: run((part, *spans[part]), *arguments), range(len(spans))))
 
 
 def _again(

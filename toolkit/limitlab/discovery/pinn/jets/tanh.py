@@ -38,12 +38,17 @@ def bend(z, at, stride, streams, curved, groups, out):
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def unbend(z, at, stride, weights, count, curved, shared, groups, g, x, to):
+def unbend(kept, kind, weights, groups, target):
     """The gradient at z in place of that at what `bend` made of it, and in x what it is to be multiplied with.
 
-    weights: of each of `count` last streams, a block of rows each. shared: whether these have one gradient in common but
-    for their weights; x then holds one stream in their place, the weighted sum.
+    kept: what `bend` was given: numbers, the group where the panel begins, and the groups of a stream. kind: how many
+    streams come after the first derivatives along curved directions, how many directions are curved, and whether these
+    last streams have one gradient in common but for their weights; x then holds one stream in their place, the weighted
+    sum. weights: of each of them, a block of rows each. target: the gradient, x, and the group where both begin.
     """
+    z, at, stride = kept
+    count, curved, shared = kind
+    g, x, to = target
     zero, one, two = spread(NUMBERS, 0), spread(NUMBERS, 1), spread(NUMBERS, 2)
     four, six = spread(NUMBERS, 3), spread(NUMBERS, 4)
     single = 1 + curved
