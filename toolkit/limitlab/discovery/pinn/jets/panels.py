@@ -38,7 +38,15 @@ class Network(NamedTuple):
     curved: int
 
 
-class Way(NamedTuple):
+class Ahead(NamedTuple):
+    """What goes forward: the input, memory for what is kept, a row for each panel or for each part, and the output."""
+
+    streams: Any
+    kept: Any
+    out: Any
+
+
+class Back(NamedTuple):
     """What goes back: the gradient at the output, the input, what was kept, and where sums and the result are put.
 
     shared: whether streams share a gradient. inwards: without units where that at the input is not wanted.
@@ -105,11 +113,15 @@ def take_row(x, row, target, first):
 
 
 @njit(nogil=True, cache=True)
-def put(streams, low, high, begin, panels, x, at, stride):
+def put(streams, part, some, room):
     """Panels of some streams of (unit, stream, point) as rows (stream, unit), zero where there are no points.
 
-    stride: numbers from a panel to the next. Several at once, since each row of a panel lies on a page of its own.
+    part: the first stream, and the one behind the last. some: the first point, and how many panels, several since each
+    row of a panel lies on a page of its own. room: numbers, where the first panel is, and how far it is to the next.
     """
+    low, high = part
+    begin, panels = some
+    x, at, stride = room
     units = len(streams)
     for s in range(low, high):
         for u in range(units):
@@ -120,8 +132,11 @@ def put(streams, low, high, begin, panels, x, at, stride):
 
 
 @njit(nogil=True, cache=True)
-def take(x, at, stride, begin, panels, streams, low, high):
+def take(streams, part, some, room):
     """The way back of `put`."""
+    low, high = part
+    begin, panels = some
+    x, at, stride = room
     units = len(streams)
     for s in range(low, high):
         for u in range(units):
@@ -143,8 +158,13 @@ def turn(weights, plan, turned):
 
 
 @njit(nogil=True, cache=True)
-def affine(weights, begin, inputs, units, x, streams, out, at):
-    """W x + b on a panel of rows: W^T and b lie at `begin`, out's rows at the group `at`."""
+def affine(layer, x, streams, target):
+    """W x + b on a panel of rows.
+
+    layer: weights, where W^T and b lie, inputs and units. target: numbers, and the group where the rows begin.
+    """
+    weights, begin, inputs, units = layer
+    out, at = target
     height, depth, bias = GROUPS * rows_of(units), GROUPS * rows_of(inputs), begin + units * inputs
     for row in range(0, units, ROWS):
         multiply((weights, begin + row, units), (weights, bias + row), (x, 0), inputs, (out, at + GROUPS * row))
@@ -155,21 +175,21 @@ def affine(weights, begin, inputs, units, x, streams, out, at):
 
 
 @njit(nogil=True, cache=True)
-def forward(span, network, streams, kept, together, rooms, out):
+def forward(span, network, way, together, rooms):
     """Streams (unit, stream, point) of the last of the layers, at some of the panels.
 
     span: the number of the part, its first panel, and the one behind its last. network: with its matrices transposed.
-    kept: a row for each panel, or for each part. rooms: of each part, buffers for the streams of a panel: two, and as
-    many as are copied together.
+    rooms: of each part, buffers for the streams of a panel: two, and as many as are copied together.
     """
     part, begun, ended = span
+    streams, kept, out = way
     weights, plan, hidden, curved = network
     count, points = streams.shape[1:]
     length = rooms.shape[1] // (2 + together) // 4 * 4
     x, z, several = rooms[part, :length], rooms[part, length : 2 * length], rooms[part, 2 * length :]
     for first in range(begun, ended, together):
         panels = min(together, ended - first)
-        put(streams, 0, count, first * PANEL, panels, several, 0, length)
+        put(streams, (0, count), (first * PANEL, panels), (several, 0, length))
         for q in range(panels):
             row = kept[first + q if len(kept) == panels_of(points) else part]
             mine = several[q * length : (q + 1) * length]
@@ -177,67 +197,78 @@ def forward(span, network, streams, kept, together, rooms, out):
                 inputs, units, begin, at, _ = plan[layer]
                 values = x if layer else mine
                 if layer == hidden:
-                    affine(weights, begin, inputs, units, values, count, mine, 0)
+                    affine((weights, begin, inputs, units), values, count, (mine, 0))
                     break
-                affine(weights, begin, inputs, units, values, count, row, at // 4)
+                affine((weights, begin, inputs, units), values, count, (row, at // 4))
                 end = PANEL * units
                 z[:end] = row[at : at + end]
                 tangents(z[:end], row[at : at + end])
                 last = layer == len(plan) - 1
-                bend(row, at // 4, GROUPS * rows_of(units), count, curved, GROUPS * units, mine if last else x)
-        take(several, 0, length, first * PANEL, panels, out, 0, count)
+                kind = count, curved, GROUPS * units
+                bend((row, at // 4, GROUPS * rows_of(units)), kind, mine if last else x)
+        take(out, (0, count), (first * PANEL, panels), (several, 0, length))
 
 
 @njit(nogil=True, cache=True)
-def scaled(gradient, begin, panels, single, shared, g, scales, block):
-    """The gradient at the output of some panels as rows, with the weights of the streams that share one."""
+def scaled(gradient, some, kind, g, weights):
+    """The gradient at the output of some panels as rows, with the weights of the streams that share one.
+
+    kind: streams that have a gradient of their own, and whether the others share one. weights: numbers, and how many
+    there are of a panel.
+    """
+    single, shared = kind
+    scales, block = weights
     units, count = gradient.shape[:2]
     own = (single + (1 if shared else count - single)) * rows_of(units) * PANEL
     if not shared:
-        put(gradient, 0, count, begin, panels, g, 0, own)
+        put(gradient, (0, count), some, (g, 0, own))
         return
-    put(gradient, 0, single, begin, panels, g, 0, own)
-    put(gradient, single, count, begin, panels, scales, 0, block)
-    for q in range(panels):
+    put(gradient, (0, single), some, (g, 0, own))
+    put(gradient, (single, count), some, (scales, 0, block))
+    for q in range(some[1]):
         top = q * own + single * ROWS * PANEL
         g[top : top + PANEL] = 1.0
 
 
 @njit(nogil=True, cache=True)
-def gathered(streams, some, single, shared, scales, block, room, x):
+def gathered(streams, some, kind, weights, rooms):
     """The input of some panels as rows, with the weighted sum of the streams that share a gradient in their place."""
-    begin, panels = some
+    single, shared = kind
+    scales, block = weights
+    room, x = rooms
     units, count = streams.shape[:2]
     length = rows_of(units) * PANEL
     own = (single + (1 if shared else count - single)) * length
     if not shared:
-        put(streams, 0, count, begin, panels, x, 0, own)
+        put(streams, (0, count), some, (x, 0, own))
         return
     stride = (count - single) * length
-    put(streams, 0, single, begin, panels, x, 0, own)
-    put(streams, single, count, begin, panels, room, 0, stride)
-    for q in range(panels):
+    put(streams, (0, single), some, (x, 0, own))
+    put(streams, (single, count), some, (room, 0, stride))
+    for q in range(some[1]):
         for u in range(units):
             row = x[q * own + single * length + u * PANEL :]
             for p in range(PANEL):
                 row[p] = 0.0
             for t in range(count - single):
-                part, weights = room[q * stride + t * length + u * PANEL :], scales[q * block + t * ROWS * PANEL :]
+                part, factors = room[q * stride + t * length + u * PANEL :], scales[q * block + t * ROWS * PANEL :]
                 for p in range(PANEL):
-                    row[p] += weights[p] * part[p]
+                    row[p] += factors[p] * part[p]
 
 
 @njit(nogil=True, cache=True)
-def handed_on(g, some, single, shared, scales, block, inwards):
+def handed_on(g, some, kind, weights, inwards):
     """The gradient at the input of some panels from its rows."""
     begin, panels = some
+    single, shared = kind
+    scales, block = weights
     units, count, points = inwards.shape
     length = rows_of(units) * PANEL
     own = (single + (1 if shared else count - single)) * length
     if not shared:
-        take(g, 0, own, begin, panels, inwards, 0, count)
+        take(inwards, (0, count), some, (g, 0, own))
         return
-    take(g, 0, own, begin, panels, inwards, 0, single)
+    take(inwards, (0, single), some, (g, 0, own))
     for q in range(panels):
         first, top = begin + q * PANEL, q * own + single * length
         for u in range(units):
@@ -248,14 +279,21 @@ def handed_on(g, some, single, shared, scales, block, inwards):
 
 
 @njit(nogil=True, cache=True)
-def gather_sums(g, units, x, inputs, streams, panels, sums, at):
-    """Add the sums of a layer's weights over some panels, and those of its bias behind them."""
+def gather_sums(back, ahead, streams, panels, target):
+    """Add the sums of a layer's weights over some panels, and those of its bias behind them.
+
+    back, ahead: rows of its gradient with its units, and of what went into it with its inputs. target: numbers, and
+    where those of the layer begin.
+    """
+    g, units = back
+    x, inputs = ahead
+    sums, at = target
     height, depth = rows_of(units), rows_of(inputs)
     for column in range(0, inputs, COLUMNS):
         for row in range(0, units, ROWS):
             rows, columns = (g, GROUPS * row, GROUPS * height), (x, GROUPS * column, GROUPS * depth)
-            target = sums, (at + column * height + row) // 4, height // 4
-            correlate(rows, columns, streams * panels, ZEROS, target)
+            place = sums, (at + column * height + row) // 4, height // 4
+            correlate(rows, columns, streams * panels, ZEROS, place)
     at += columns_of(inputs) * height
     for u in range(units):
         of = at // 4 + u
@@ -278,7 +316,8 @@ def backward(span, network, way, together, rooms):
     weights, plan, hidden, curved = network
     gradient, streams, kept, shared, sums, inwards = way
     count = streams.shape[1]
-    single, kind = 1 + curved, (count, curved, shared)
+    single = 1 + curved
+    kind = single, shared
     own = single + (1 if shared else count - single)
     block = ROWS * PANEL * (count - single)
     length = rooms.shape[1] - together * block
@@ -290,26 +329,28 @@ def backward(span, network, way, together, rooms):
     for first in range(begun, ended, together):
         panels = min(together, ended - first)
         some, units = kept[first : first + panels], plan[-1][1]
-        scaled(gradient, first * PANEL, panels, single, shared, upper, scales, block)
+        at = first * PANEL, panels
+        scaled(gradient, at, kind, upper, (scales, block))
         if hidden == len(plan):
-            unbent(some, plan[-1][3], units, scales, kind, upper, x)
+            unbent((some, plan[-1][3], units), (count, curved, shared), scales, (upper, x))
         for layer in range(len(plan) - 1, -1, -1):
             inputs, units, begin, _, into = plan[layer]
             if layer > 0 or len(inwards) > 0:
-                transposed(weights, begin, inputs, units, upper, own * panels, lower)
+                transposed((weights, begin, inputs, units), upper, own * panels, lower)
             if layer > 0:
-                unbent(some, plan[layer - 1][3], inputs, scales, kind, lower, x)
+                unbent((some, plan[layer - 1][3], inputs), (count, curved, shared), scales, (lower, x))
             else:
                 if len(inwards) > 0:
-                    handed_on(lower, (first * PANEL, panels), single, shared, scales, block, inwards)
-                gathered(streams, (first * PANEL, panels), single, shared, scales, block, lower, x)
-            gather_sums(upper, units, x, inputs, own, panels, sums[part], into)
+                    handed_on(lower, at, kind, (scales, block), inwards)
+                gathered(streams, at, kind, (scales, block), (lower, x))
+            gather_sums((upper, units), (x, inputs), own, panels, (sums[part], into))
             upper, lower = lower, upper
 
 
 @njit(nogil=True, cache=True)
-def transposed(weights, begin, inputs, units, g, streams, out):
+def transposed(layer, g, streams, out):
     """W^T g on so many streams of rows."""
+    weights, begin, inputs, units = layer
     height, depth = GROUPS * rows_of(inputs), GROUPS * rows_of(units)
     for s in range(streams):
         for row in range(0, inputs, ROWS):
@@ -318,9 +359,15 @@ def transposed(weights, begin, inputs, units, g, streams, out):
 
 
 @njit(nogil=True, cache=True)
-def unbent(kept, at, units, scales, kind, g, x):
-    """`unbend` of some panels; kind: streams, curved directions, and whether streams share a gradient."""
+def unbent(rows, kind, scales, target):
+    """`unbend` of some panels.
+
+    rows: what was kept, where that of the layer begins, and its units. kind: streams, curved directions, and whether
+    streams share a gradient.
+    """
+    kept, at, units = rows
     count, curved, shared = kind
+    g, x = target
     stride, several = GROUPS * rows_of(units), count - 1 - curved
     own = stride * (1 + curved + (1 if shared else several))
     for q in range(len(kept)):

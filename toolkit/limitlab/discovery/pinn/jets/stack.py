@@ -93,7 +93,8 @@ class _Stack(torch.autograd.Function):
         out = streams.new_empty(widths[-1], *streams.shape[1:])
         rooms = streams.new_empty(len(spans), (2 + together) * numbers * code.PANEL * (max(widths) + 8))
         network = code.Network(turned, plan, count, curved)
-        _each(code.forward, spans, network, streams.numpy(), kept.numpy(), together, rooms.numpy(), out.numpy())
+        way = code.Ahead(streams.numpy(), kept.numpy(), out.numpy())
+        _each(code.forward, spans, network, way, together, rooms.numpy())
         if keeps:
             ctx.save_for_backward(streams, *parts, flat, kept)
         ctx.form = form
@@ -117,7 +118,7 @@ class _Stack(torch.autograd.Function):
         inwards = torch.empty_like(streams) if ctx.needs_input_grad[1] else streams[:0]
         network = code.Network(flat.numpy(), plan, count, curved)
         arrays = (each.numpy() for each in (sums, inwards))
-        way = code.Way(gradient.numpy(), streams.numpy(), kept.numpy(), shared, *arrays)
+        way = code.Back(gradient.numpy(), streams.numpy(), kept.numpy(), shared, *arrays)
         _each(code.backward, spans, network, way, together, rooms.numpy())
         found = streams.new_empty(begin)
         code.collect(sums.numpy(), plan, found.numpy())

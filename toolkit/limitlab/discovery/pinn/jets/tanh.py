@@ -19,11 +19,14 @@ NUMBERS = np.array([0.0, 1.0, 2.0, 4.0, 6.0])
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def bend(z, at, stride, streams, curved, groups, out):
+def bend(kept, kind, out):
     """Streams y, f' z', f' z'' + f'' z'^2 of a panel, from y = f(z) in the place of z, and its derivatives z' and z''.
 
-    at: the group of lanes where the panel begins; stride: the groups of a stream.
+    kept: numbers, the group of lanes where the panel begins, and the groups of a stream. kind: streams, curved
+    directions, and groups that are filled.
     """
+    z, at, stride = kept
+    streams, curved, groups = kind
     one, two = spread(NUMBERS, 1), spread(NUMBERS, 2)
     last = streams - curved
     for q in range(groups):
