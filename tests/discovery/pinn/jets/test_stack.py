@@ -127,7 +127,7 @@ def test_single_precision_and_other_activations_are_torchs():
 def test_torch_takes_the_place_of_code_that_cannot_be_made(monkeypatch):
     chain, x = layers(), streams()
     expected = stacked(chain, x, TANH, 2)
-    monkeypatch.setitem(__import__("sys").modules, "limitlab.discovery.pinn.jets.tanh", None)
+    monkeypatch.setitem(__import__("sys").modules, "limitlab.discovery.pinn.jets.panels", None)
     code_of.cache_clear()
     try:
         instead = stacked(chain, x, TANH, 2)

@@ -28,6 +28,7 @@ from limitlab.discovery.pinn.jets.layers import ACTIVATIONS, Jet, JetLinear, Str
 from limitlab.discovery.pinn.jets.stack import stacked
 from limitlab.errors import InvalidArgument, check_number, check_numbers, one_of
 from limitlab.saved import Saved
+from limitlab.solvers.derivatives import is_watched
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,11 @@ class JetNetwork(Saved):
         self, points: Float[Tensor, "point axis"], directions: Float[Tensor, "direction axis"], curved: int
     ) -> Streams:
         """The same as one tensor (output, stream, point)."""
+        return self.of_features(self.features(points, directions, curved), curved)
+
+    def of_features(self, inputs: Streams, curved: int) -> Streams:
+        """What the layers make of the features."""
         activation = ACTIVATIONS[self.architecture.activation]
-        inputs = self.features(points, directions, curved)
         if not self.encoders:
             return stacked(self.hidden, inputs, activation, curved, self.last)
         first, second = (stacked([encoder], inputs, activation, curved) for encoder in self.encoders)
@@ -166,6 +170,16 @@ class Features(nn.Module):
         self.register_buffer("shifts", columns[-1].contiguous())
         self.sizes = [len(linear), len(sines), len(falling)]
         self.count = sum(self.sizes)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the features of the same points are numbers that can be kept, as long as `version` stays."""
+        return not any(part.is_inference() or is_watched(part) for part in (self.rates, self.shifts))
+
+    @property
+    def version(self) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        """What the features are made with, and how often it was written to."""
+        return (self.rates, self.shifts), (self.rates._version, self.shifts._version)
 
     def forward(self, points: Tensor, directions: Tensor, curved: int) -> Streams:
         """Features with their derivatives, whose arguments k z + c have none of second order."""

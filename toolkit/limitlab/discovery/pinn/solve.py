@@ -166,12 +166,15 @@ class PINN(Saved):
         self._require_fitting(batch)
         points, count = batch["points"], batch["points"].shape[1]
         measured = batch.get("data_points", points[:, :0])
+        # without data there is nothing to cut, and a cut has a gradient of its own
+        alone = not {"data_points", "data_values"} & batch.keys()
         residuals, values = [], []
-        for trajectory, asked in enumerate(torch.cat([points, measured], 1)):
+        for trajectory, asked in enumerate(points if alone else torch.cat([points, measured], 1)):
             # one pass for both: on a few hundred points the number of calls is what costs
             fields = self.surrogate(trajectory).fields(asked)
-            values.append(torch.stack([fields[name][count:] for name in self.equations.unknowns], -1))
-            inside = {name: field[:count] for name, field in fields.items()}
+            if not alone:
+                values.append(torch.stack([fields[name][count:] for name in self.equations.unknowns], -1))
+            inside = fields if alone else {name: field[:count] for name, field in fields.items()}
             residuals.append(self.residuals_of(asked[:count], inside) / self.residual_scale(asked[:count]))
         rows = {"residual": torch.stack(residuals)}
         if "data_values" in batch:

@@ -7,14 +7,14 @@ its one pass along as few directions as are needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from limitlab.discovery.pinn.conditions import Ansatz
-from limitlab.discovery.pinn.networks import JetNetwork
+from limitlab.discovery.pinn.networks import Features, JetNetwork
 from limitlab.discovery.pinn.residual import Derivative
 from limitlab.errors import InvalidArgument
 from limitlab.problems.compiled.program import Program
@@ -67,7 +67,7 @@ class Surrogate(Saved):
 class _Form:
     """Derivatives of A + B N, each a + sum_s c_s N_s over the streams s of N, where a and c are of the points alone.
 
-    In a training the points stay, so a and c are kept with the points that they were computed at.
+    In a training the points stay, so a and c, and what goes into the network, are kept with the points.
     """
 
     def __init__(
@@ -98,33 +98,48 @@ class _Form:
         self._names = [d.name for d in wanted]
         self._members = [[k for k, row in enumerate(rows) if row == unknown] for unknown in range(len(unknowns))]
         self._run = Program(expressions, coordinates, ()).bind({})
-        self._kept: tuple[Tensor, Tensor] | None = None
+        self._kept: _Kept | None = None
 
     def __call__(self, network: JetNetwork, points: Tensor) -> dict[str, Tensor]:
-        directions = torch.tensor(self._directions, dtype=points.dtype, device=points.device)
-        streams = network.streams(points, directions.reshape(-1, points.shape[-1]), self._curved)
-        table = self._table(points)
+        constants, coefficients, inputs = self._parts(network, points)
+        streams = network.of_features(inputs, self._curved)
         values: dict[str, Tensor] = {}
         for unknown, members in enumerate(self._members):
             if members:
-                of = table[members[0] : members[-1] + 1] if _adjacent(members) else table[members]
-                sums = of[:, 0] + (of[:, 1:] * streams[unknown]).sum(1)
+                at = slice(members[0], members[-1] + 1) if _adjacent(members) else members
+                sums = constants[at] + (coefficients[at] * streams[unknown]).sum(1)
                 values |= zip([self._names[k] for k in members], sums, strict=True)
         return {name: values[name] for name in self._names}
 
-    def _table(self, points: Tensor) -> Float[Tensor, "wanted stream_and_constant point"]:
-        """a and the c of all streams."""
+    def _parts(self, network: JetNetwork, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """a, the c of all streams, and what goes into the network."""
+        features = network.features
         lasting = len(points) <= MOST_KEPT and not is_watched(points) and not torch.is_inference_mode_enabled()
-        if lasting and self._kept is not None and _same(self._kept[0], points):
-            return self._kept[1]
+        lasting = lasting and features.fixed
+        if lasting and self._kept is not None and _same(self._kept.points, points) and self._kept.fits(features):
+            return self._kept.parts
         columns = [
             torch.as_tensor(value, dtype=points.dtype, device=points.device).expand(len(points))
             for value in self._run(*points.unbind(-1))
         ]
         table = torch.stack(columns).unflatten(0, (len(self._names), -1))
+        directions = torch.tensor(self._directions, dtype=points.dtype, device=points.device)
+        inputs = features(points, directions.reshape(-1, points.shape[-1]), self._curved)
+        parts = table[:, 0], table[:, 1:], inputs
         if lasting:
-            self._kept = points.detach().clone(), table
-        return table
+            self._kept = _Kept(points.detach().clone(), features.version, parts)
+        return parts
+
+
+class _Kept(NamedTuple):
+    points: Tensor
+    version: tuple[tuple[Tensor, Tensor], tuple[int, int]]
+    parts: tuple[Tensor, Tensor, Tensor]
+
+    def fits(self, features: Features) -> bool:
+        """Whether the features are still made as they were."""
+        (tensors, counts), (old, before) = features.version, self.version
+        return counts == before and all(a is b for a, b in zip(tensors, old, strict=True))
 
 
 def _same(kept: Tensor, points: Tensor) -> bool:

@@ -157,7 +157,7 @@ def _softplus(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(_tanh, lambda slope, curvature: slope * (4 - 6 * slope), code="tanh"),
+    "tanh": Activation(_tanh, lambda slope, curvature: slope * (4 - 6 * slope), code="panels"),
     "sin": Activation(_sin, lambda slope, curvature: -slope),
     "softplus": Activation(_softplus, lambda slope, curvature: curvature * (1 - 2 * slope)),
 }

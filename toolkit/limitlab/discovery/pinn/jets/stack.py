@@ -1,8 +1,8 @@
-"""Several layers of one activation as one node of the tape: matrix products of torch, and machine code between them.
+"""Several layers of one activation as one node of the tape, forward and backward by machine code (`panels`).
 
-Forward each layer is Z = W X and one pass over the memory that makes Y of Z; backward it is one pass that makes the
-gradient at Z of that at Y, and two products. All arrays of a pass are one block of memory: the system takes what is
-freed in small pieces back, and the next step would wait for every page anew.
+What is kept for the way back lies in memory that the next step uses again: the system takes back what is freed in
+large pieces, and every page of it would be waited for anew. Points are cut into the same parts whatever the number of
+threads, so that the sums are the same to the last bit.
 
 Only float64 on the processor has such code, and only for activations that name it. The gradient is made once: where it
 is differentiated again, or many are made at once, the layers are computed anew by torch, which records them.
@@ -10,15 +10,23 @@ is differentiated again, or many are made at once, the layers are computed anew 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
 
+TOGETHER = 128  # units of the panels that go back at once
+PART, PARTS = 32, 16  # panels of a part at least, and parts where panels are many
+MOST_ROOM, MOST_BLOCKS = 2**22, 2  # numbers of a block that is kept, and such blocks
+_free: list[np.ndarray] = []
 Form = tuple[Activation, int, int]
 """An activation, how many layers it is behind, and how many of the streams are second derivatives."""
 
@@ -72,48 +80,100 @@ class _Stack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, form: Form, streams: Tensor, *parts: Tensor) -> Tensor:
         activation, count, curved = form
-        code, columns, weights = _code(activation), streams[0].numel(), parts[::2]
-        # without a gradient nothing is read again behind the next layer
-        kept = count if any(ctx.needs_input_grad) else 2
-        room = streams.new_empty(kept, 2, max(map(len, weights)) * columns)
-        values, rows = streams, []
-        for index, (weight, bias) in enumerate(zip(weights[:count], parts[1::2], strict=False)):
-            shape = len(weight), *streams.shape[1:]
-            before, after = (part[: len(weight) * columns].view(shape) for part in room[index % kept])
-            torch.mm(weight, values.flatten(1), out=before.flatten(1))
-            code.bent(before.numpy(), bias.numpy(), curved, after.numpy())
-            rows += [before, after]
-            values = after
-        if count < len(weights):
-            values = affine(values, weights[count], parts[-1])
-        if any(ctx.needs_input_grad):
-            ctx.save_for_backward(streams, *parts, *rows)
+        streams = streams.contiguous()
+        code, numbers, keeps = _code(activation), streams.shape[1], any(ctx.needs_input_grad)
+        widths = (len(streams), *map(len, parts[::2]))
+        plan, (_, length, _) = _planned(code, widths, numbers)
+        flat = _flat(parts)
+        turned = np.empty(len(flat))
+        code.turn(flat.numpy(), plan, turned)
+        spans, together = _spans(code.panels_of(streams.shape[2])), max(1, TOGETHER // max(widths))
+        rows = spans[-1][1] if keeps else len(spans)
+        kept = block_of(rows * length).view(rows, length)
+        out = streams.new_empty(widths[-1], *streams.shape[1:])
+        rooms = streams.new_empty(len(spans), (2 + together) * numbers * code.PANEL * (max(widths) + 8))
+        network = code.Network(turned, plan, count, curved)
+        way = code.Ahead(streams.numpy(), kept.numpy(), out.numpy())
+        _each(code.forward, spans, network, way, together, rooms.numpy())
+        if keeps:
+            ctx.save_for_backward(streams, *parts, flat, kept)
         ctx.form = form
-        return values
+        return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         activation, count, curved = ctx.form
-        streams, *saved = ctx.saved_tensors
-        parts, rows = saved[: len(saved) - 2 * count], saved[len(saved) - 2 * count :]
+        streams, *parts, flat, kept = ctx.saved_tensors
         if torch.is_grad_enabled() or not _is_plain(gradient):
             return (None, *_again(ctx.form, ctx.needs_input_grad[1:], gradient, streams, parts))
-        code, weights = _code(activation), parts[::2]
-        gradients: list[Tensor | None] = []
-        room = streams.new_empty(3, max(map(len, weights)) * streams[0].numel())
-        back = gradient.contiguous()
-        for index in reversed(range(len(weights))):
-            if index < count:
-                before, after = rows[2 * index : 2 * index + 2]
-                gradient, back = back, room[2, : before.numel()].view(before.shape)
-                code.unbent(gradient.numpy(), before.numpy(), after.numpy(), curved, back.numpy())
-            inputs, flat = rows[2 * index - 1] if index else streams, back.flatten(1)
-            gradients = [flat @ inputs.flatten(1).T, back[:, 0].sum(1), *gradients]
-            if index or ctx.needs_input_grad[1]:
-                # the one that is read and the one that is written in turn
-                back = room[index % 2, : inputs.numel()].view(inputs.shape)
-                torch.mm(weights[index].T, flat, out=back.flatten(1))
-        return None, back.clone() if ctx.needs_input_grad[1] else None, *gradients
+        gradient = gradient.contiguous()
+        code, numbers = _code(activation), streams.shape[1]
+        widths = (len(streams), *map(len, parts[::2]))
+        plan, (begin, _, length) = _planned(code, widths, numbers)
+        spans = _spans(code.panels_of(streams.shape[2]))
+        shared = len(gradient) == 1 and count < len(plan) and numbers > 2 + curved
+        together = max(1, TOGETHER // max(widths))
+        size = 3 * numbers * code.PANEL * (max(widths) + 8) + numbers * code.ROWS * code.PANEL
+        rooms, sums = streams.new_empty(len(spans), together * size), streams.new_zeros(len(spans), length)
+        inwards = torch.empty_like(streams) if ctx.needs_input_grad[1] else streams[:0]
+        network = code.Network(flat.numpy(), plan, count, curved)
+        arrays = (each.numpy() for each in (sums, inwards))
+        way = code.Back(gradient.numpy(), streams.numpy(), kept.numpy(), shared, *arrays)
+        _each(code.backward, spans, network, way, together, rooms.numpy())
+        found = streams.new_empty(begin)
+        code.collect(sums.numpy(), plan, found.numpy())
+        pieces = found.split([part.numel() for part in parts])
+        gradients = [piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True)]
+        return None, inwards if ctx.needs_input_grad[1] else None, *gradients
+
+
+@lru_cache(maxsize=64)
+def _planned(code: Any, widths: tuple[int, ...], streams: int) -> Any:
+    return code.planned(widths, streams)
+
+
+def block_of(count: int) -> Tensor:
+    """Numbers without values, in memory that is used again when the tensor, and what was saved of it, is gone."""
+    try:
+        whole = _free.pop()
+    except IndexError:
+        whole = np.empty(0)
+    if not count <= len(whole) <= MOST_ROOM:
+        whole = torch.empty(count, dtype=torch.float64).numpy()
+    seen = whole[:count]
+    if count <= MOST_ROOM:
+        # torch holds this array as long as anything holds the tensor
+        weakref.finalize(seen, _give_back, whole).atexit = False
+    return torch.from_numpy(seen)
+
+
+def _give_back(whole: np.ndarray) -> None:
+    if len(_free) < MOST_BLOCKS:
+        _free.append(whole)
+
+
+def _flat(parts: Iterable[Tensor]) -> Tensor:
+    """Numbers one after the other, and those that are read past the last of them where rows come in fours."""
+    every = [part.reshape(-1) for part in parts]
+    return torch.cat([*every, every[0].new_zeros(4)])
+
+
+def _spans(panels: int) -> list[tuple[int, int]]:
+    """Parts of the panels that may run at once: the same ones whatever the number of threads."""
+    each = max(PART, -(-panels // PARTS))
+    return [(first, min(first + each, panels)) for first in range(0, panels, each)]
+
+
+def _each(run: Callable[..., None], spans: Sequence[tuple[int, int]], *arguments: Any) -> None:
+    """Call run((number of the part, its first panel, the one behind its last), ...), as many at once as torch may."""
+    threads = min(torch.get_num_threads(), len(spans))
+    if threads == 1:
+        for part, (first, last) in enumerate(spans):
+            run((part, first, last), *arguments)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        # a list: exceptions of the threads are raised here
+        list(pool.map(lambda part: run((part, *spans[part]), *arguments), range(len(spans))))
 
 
 def _again(
