@@ -51,6 +51,36 @@ def test_stack_and_its_gradient_are_those_of_torch(straight, curved, points, lin
     assert all(torch.allclose(a, b, rtol=1e-11, atol=1e-12) for a, b in zip(code, by_torch, strict=True))
 
 
+@pytest.mark.parametrize(("straight", "curved"), [(0, 0), (1, 0), (3, 0), (0, 1), (0, 2), (1, 1), (2, 2)])
+@pytest.mark.parametrize("points", [1, 11, 12, 13, 1000])
+def test_one_output_whose_streams_share_a_gradient(straight, curved, points):
+    """The gradients of first derivatives along straight directions and of second ones differ by a factor a point."""
+    generator = torch.Generator().manual_seed(3)
+    chain, last = layers(), JetLinear(WIDTHS[-1], 1, False, generator)
+    x = streams(3, straight, curved, points)
+    outputs = stacked(chain, x, TANH, curved, last), one_by_one(chain, x, curved, last)
+    assert torch.allclose(*outputs, rtol=0, atol=1e-13)
+    direction = streams(1, straight, curved, points, seed=2).detach()
+    code, by_torch = (torch.autograd.grad(y, seen([*chain, last], x), direction) for y in outputs)
+    assert all(torch.allclose(a, b, rtol=1e-11, atol=1e-11) for a, b in zip(code, by_torch, strict=True))
+
+
+def test_the_number_of_threads_changes_no_bit():
+    chain, last = layers(), JetLinear(WIDTHS[-1], 1, False, torch.Generator().manual_seed(3))
+    x = streams(3, 1, 1, 1500)
+
+    def made(threads):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            y = stacked(chain, x, TANH, 1, last)
+            return [y, *torch.autograd.grad(y.square().sum(), seen([*chain, last], x))]
+        finally:
+            torch.set_num_threads(before)
+
+    assert all(map(torch.equal, made(1), made(2)))
+
+
 def test_second_derivatives_are_those_of_differences():
     chain, x = layers()[:2], streams(points=2)
     parts = [p.detach().requires_grad_() for layer in chain for p in (layer.weight, layer.bias)]
