@@ -343,24 +343,3 @@ def _failure(rules: Rules, work: Work, flight: Flight, lane: int, sample: int) -
         grown = now > HUGE * (1 + start) or frame[BROKEN, lane] != 0.0
         return BLOWN_UP if grown else STUCK
     return TOO_MANY if attempts == rules.max_steps else 0
-
-
-def left(flight: Flight) -> bool:
-    """Whether there are samples that are not at their ends."""
-    return bool(flight.queue[0] < flight.queue[1] or (flight.sample != IDLE).any())
-
-
-def give_up(work: Work, flight: Flight) -> None:
-    """Note of all samples that are not at their ends that time is up, and where they are."""
-    for lane in np.flatnonzero(flight.sample != IDLE):
-        sample = flight.sample[lane]
-        work.failure[sample] = OUT_OF_TIME
-        work.failed_at[sample], work.failed_step[sample] = flight.frame[TIME, lane], flight.frame[PROPOSED, lane]
-        work.attempts[sample] = flight.frame[COUNT, lane]
-        work.extra_calls[sample] += int(flight.frame[CALLS, lane])
-        work.states[sample, flight.output[lane] :] = np.nan
-    waiting = slice(*flight.queue)
-    work.failure[waiting] = OUT_OF_TIME
-    work.failed_at[waiting], work.failed_step[waiting] = work.ends[waiting, 0], work.first[waiting]
-    work.states[waiting, 1:] = np.nan
-    flight.sample[:], flight.queue[0] = IDLE, flight.queue[1]

@@ -30,12 +30,10 @@ from limitlab.solvers.native.driver import (
     Plan,
     Rules,
     Work,
-    give_up,
-    left,
     march,
     prepare,
 )
-from limitlab.solvers.native.frame import ATOL, ITERATION, LOGGED, MAX_STEP, RTOL
+from limitlab.solvers.native.frame import ATOL, CALLS, COUNT, ITERATION, LOGGED, MAX_STEP, PROPOSED, RTOL, TIME
 from limitlab.solvers.native.log import LaneLog, Part, Unordered
 from limitlab.solvers.native.machine import FEWEST_A_THREAD, MOST_RECIPES, Machine, compiled
 from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
@@ -91,12 +89,12 @@ def solve_natively(
         for _ in on_all(lambda flight: prepare(plan, work, flight), flights):
             pass
         require_finite("field at the initial state", torch.from_numpy(work.slopes))
-        while any(left(flight) for flight in flights):
+        while any(_left(flight) for flight in flights):
             try:
                 ask_to_go_on()
             except TimeIsUp:
                 for flight in flights:
-                    give_up(work, flight)
+                    _give_up(work, flight)
                 break
             for _ in on_all(lambda pair: _rounds(plan, work, *pair), zip(flights, logs, strict=True)):
                 pass
@@ -110,6 +108,27 @@ def solve_natively(
         Evaluations(*map(torch.from_numpy, costs)),
         _failures(work, times, control.step_size),
     )
+
+
+def _left(flight: Flight) -> bool:
+    """Whether there are samples that are not at their ends."""
+    return bool(flight.queue[0] < flight.queue[1] or (flight.sample != IDLE).any())
+
+
+def _give_up(work: Work, flight: Flight) -> None:
+    """Note of all samples that are not at their ends that time is up, and where they are."""
+    for lane in np.flatnonzero(flight.sample != IDLE):
+        sample = flight.sample[lane]
+        work.failure[sample] = OUT_OF_TIME
+        work.failed_at[sample], work.failed_step[sample] = flight.frame[TIME, lane], flight.frame[PROPOSED, lane]
+        work.attempts[sample] = flight.frame[COUNT, lane]
+        work.extra_calls[sample] += int(flight.frame[CALLS, lane])
+        work.states[sample, flight.output[lane] :] = np.nan
+    waiting = slice(*flight.queue)
+    work.failure[waiting] = OUT_OF_TIME
+    work.failed_at[waiting], work.failed_step[waiting] = work.ends[waiting, 0], work.first[waiting]
+    work.states[waiting, 1:] = np.nan
+    flight.sample[:], flight.queue[0] = IDLE, flight.queue[1]
 
 
 class _Log:

@@ -113,14 +113,12 @@ def solve_sde(
     _check_state(y0, scheme, method)
     y0 = y0.contiguous()  # forward mode refuses an expanded one
     t, times, sign = read_times("t", t, y0)
-    times = times.contiguous()
     if sign < 0:
         raise InvalidArgument("t must increase for a stochastic equation, whose noise has a direction of time")
     _check_steps(scheme, method, calculus, noise, uniform=step_size is not None, log_states=log_states)
     uniform = settings.step_size is not None and t.dim() == 1
     _check_gradient(gradient, on_failure, uniform)
-    if brownian is not None:
-        times = _on_the_path(times, brownian)
+    times = times.contiguous() if brownian is None else _on_the_path(times, brownian)
     time_dtype = y0.dtype if resolves(y0.dtype, times[:, :1], times[:, -1:]) else torch.float64
     start = times[:, :1].to(time_dtype)
     fields, channels, tape = _read_fields(drift, diffusion, start, y0, noise=noise, calculus=calculus)
