@@ -125,3 +125,11 @@ def test_the_command_refuses_a_name_before_it_trains(quick, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UnknownName):
         weights.make("quikc", tmp_path)
+
+
+def test_arguments_that_differ_by_rounding_are_the_same():
+    factor = {"factor": ["2.340000000000011*(1 - exp(-t/0.01))"], "width": 4}
+    assert making._alike(factor, {"factor": ["2.3400000000000056*(1 - exp(-t/0.01))"], "width": 4})
+    assert not making._alike(factor, {"factor": ["2.3401*(1 - exp(-t/0.01))"], "width": 4})
+    assert not making._alike(factor, {"factor": ["2.340000000000011*(1 - sin(-t/0.01))"], "width": 4})
+    assert not making._alike(factor, {"factor": factor["factor"], "width": 5})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from limitlab.weights.rows import ROWS, Row
 from limitlab.weights.shelf import LARGEST, ShippedCard, card, checksum, paths, plain, value_of
 
 LICENCE = "MIT, as the library"
+SAME, NUMBER = 1e-9, re.compile(r"\d+\.\d+(?:e[+-]?\d+)?")
 HALF_COSTS = 1.02
 """What half precision may cost: this factor of the figure, up or down."""
 
@@ -87,9 +90,23 @@ def outdated(name: str, place: Path | None = None) -> str:
     small = row.settings(**row.small)
     model = experiments.get(row.experiment).prepare(small, False).trial(**shipped.at).build(shipped.seed)
     today, about = plain(Writer().write(model.get_submodule(row.part), name)), saved.about(paths(name, place)[0])
-    if (today["class"], today["arguments"]) != (about.name, about.arguments):
+    if today["class"] != about.name or not _alike(today["arguments"], about.arguments):
         return f"the arguments of {about.name} changed since: {shelf.command(name)}"
     return ""
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two arguments are the same but for rounding: what is computed from data has that of the processor."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=SAME)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, str) and isinstance(other, str):
+        numbers = [[float(number) for number in NUMBER.findall(text)] for text in (one, other)]
+        return NUMBER.split(one) == NUMBER.split(other) and _alike(*numbers)
+    return bool(one == other)
 
 
 def _value(row: Row, prepared: Any, model: nn.Module) -> float:
