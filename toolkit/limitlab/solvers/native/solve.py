@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -40,9 +38,10 @@ from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
 from limitlab.solvers.ode.recording import MOST_PENDING, PENDING_ELEMENTS
 from limitlab.solvers.ode.step_control import Control
 from limitlab.solvers.solution import Evaluations, Failure
+from limitlab.threads import mapping
 
 ROUNDS_A_SAMPLE = 8  # at first
-FEWEST_ROUNDS, MOST_ROUNDS = 2**6, 2**12  # between two looks at whether to go on
+FEWEST_ROUNDS, MOST_ROUNDS = 2**6, 2**14  # between two looks at whether to go on
 ROOM = 2**16  # rounds: of large blocks the system makes large pages, and few of them
 KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow", OUT_OF_TIME: "out of time"}
 
@@ -84,10 +83,8 @@ def solve_natively(
     bounds = [batch * part // threads for part in range(threads + 1)]
     flights = [_flight(order, part, control) for part in pairwise(bounds)]
     logs = [_Log() for _ in flights]
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        on_all = map if pool is None else pool.map
-        for _ in on_all(lambda flight: prepare(plan, work, flight), flights):
-            pass
+    with mapping(threads) as on_all:
+        on_all(partial(prepare, plan, work), flights)
         require_finite("field at the initial state", torch.from_numpy(work.slopes))
         while any(_left(flight) for flight in flights):
             try:
@@ -96,8 +93,7 @@ def solve_natively(
                 for flight in flights:
                     _give_up(work, flight)
                 break
-            for _ in on_all(lambda pair: _rounds(plan, work, *pair), zip(flights, logs, strict=True)):
-                pass
+            on_all(partial(_rounds, plan, work), flights, logs)
     parts = [Part(*part, log.blocks()) for part, log in zip(pairwise(bounds), logs, strict=True)]
     attempts, method = work.attempts, recipe.method
     calls = (1 if control.first_step or recipe.uniform else 2) + recipe.calls * attempts + work.extra_calls

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
+from limitlab.threads import mapping
 
 TOGETHER = 128  # units of the panels that go back at once
 PART, PARTS = 32, 16  # panels of a part at least, and parts where panels are many
@@ -166,14 +166,8 @@ def _spans(panels: int) -> list[tuple[int, int]]:
 
 def _each(run: Callable[..., None], spans: Sequence[tuple[int, int]], *arguments: Any) -> None:
     """Call run((number of the part, its first panel, the one behind its last), ...), as many at once as torch may."""
-    threads = min(torch.get_num_threads(), len(spans))
-    if threads == 1:
-        for part, (first, last) in enumerate(spans):
-            run((part, first, last), *arguments)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        # a list: exceptions of the threads are raised here
-        list(pool.map(lambda part: run((part, *spans[part]), *arguments), range(len(spans))))
+    with mapping(min(torch.get_num_threads(), len(spans))) as on_all:
+        on_all(lambda part: run((part, *spans[part]), *arguments), range(len(spans)))
 
 
 def _again(

@@ -7,7 +7,6 @@ and the work is worth it, as many groups run at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.pde.native.lanes import width_of
+from limitlab.threads import mapping
 
 Room = TypeVar("Room")
 WORK_BETWEEN_QUESTIONS = 2**19
@@ -59,16 +59,9 @@ def run_groups(
     threads = min(torch.get_num_threads(), count) if groups.numel() * steps > WORK_OF_THREADS else 1
     parts = [min(each, steps - done) for done in range(0, steps, each)]
     own = [rooms() for _ in range(threads)]
-    if threads == 1:
-        for group in range(count):
-            for part in parts:
-                ask_to_go_on()
-                advance(own[0], group, part)
-        return
-    with ThreadPoolExecutor(threads) as pool:
+    with mapping(threads) as on_all:
         for first in range(0, count, threads):
             some = range(first, min(first + threads, count))
             for part in parts:
                 ask_to_go_on()
-                # a list: exceptions of the threads are raised here
-                list(pool.map(advance, own, some, [part] * len(some)))
+                on_all(advance, own[: len(some)], some, [part] * len(some))

@@ -7,8 +7,6 @@ not (times between the grid's, a path of finer cells), the increments are asked 
 from __future__ import annotations
 
 import ctypes
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -27,6 +25,7 @@ from limitlab.solvers.sde.fields import State
 from limitlab.solvers.sde.native.choice import Order, Recipe
 from limitlab.solvers.sde.native.code import COLUMNS, COUNTS, POINTERS, march_module
 from limitlab.solvers.sde.uniform import UniformMarch
+from limitlab.threads import mapping
 
 ROW = WIDTH * np.dtype(np.float64).itemsize  # bytes
 STREAMS = INCREMENTS, AREAS
@@ -92,8 +91,7 @@ def solve_natively(order: Order, march: UniformMarch, y0: State) -> Float[Tensor
     groups = len(work.frames)
     threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
     parts = list(pairwise(groups * part // threads for part in range(threads + 1)))
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        on_all = map if pool is None else pool.map
+    with mapping(threads) as on_all:
         for low, high in march.blocks(0, grid.steps):
             try:
                 ask_to_go_on()
@@ -104,8 +102,7 @@ def solve_natively(order: Order, march: UniformMarch, y0: State) -> Float[Tensor
                 noise = _read(recipe, march.path, grid.times[low : high + 1])
             else:
                 noise = _drawn(recipe, drawn, low, high)
-            for _ in on_all(partial(_advance, recipe, work, noise, (low, high)), parts):
-                pass
+            on_all(partial(_advance, recipe, work, noise, (low, high)), parts)
             lost = work.frames[:, recipe.lost].reshape(-1)[:batch]
             if (now := (lost >= low) & (lost < high)).any():
                 march.lose(torch.from_numpy(np.where(now, lost, grid.steps)).long())
