@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from llvmlite import ir
 
 WIDTH = 8
+TINY = 2.0**-1022  # the smallest normal number
 DOUBLE, WORD = ir.DoubleType(), ir.IntType(64)
 VECTOR, WORDS = ir.VectorType(DOUBLE, WIDTH), ir.VectorType(WORD, WIDTH)
 POINTER = ir.PointerType()
@@ -171,7 +172,7 @@ class Lanes:
     def log(self, x: ir.Value) -> ir.Value:
         """log x by x = 2^e m, sqrt(1/2) <= m < sqrt 2, and the series in (m - 1) / (m + 1)."""
         builder, one = self.builder, self.number(1.0)
-        tiny = self.is_less(x, self.number(2.0**-1022))
+        tiny = self.is_less(x, self.number(TINY))
         bits = self._bits(self.select(tiny, self.scaled(x, 2.0**54), x))
         # moved by the bits of sqrt(1/2), the exponent counts from there
         moved = builder.add(bits, self._words(0x3FF0000000000000 - 0x3FE6A09E667F3BCD))

@@ -15,7 +15,7 @@ from llvmlite import ir
 from limitlab.solvers.methods.esdirk import Esdirk
 from limitlab.solvers.methods.explicit import ExplicitMethod
 from limitlab.solvers.methods.rosenbrock import Rosenbrock
-from limitlab.solvers.native.arithmetic import POINTER, WIDTH, WORD, Lanes
+from limitlab.solvers.native.arithmetic import POINTER, TINY, WIDTH, WORD, Lanes
 from limitlab.solvers.native.choice import Recipe
 from limitlab.solvers.native.esdirk import esdirk
 from limitlab.solvers.native.field import Rows, define, linearization_of, parts_of, slope_of
@@ -50,7 +50,6 @@ from limitlab.solvers.ode.step_control import GROW, SHRINK, SMALLEST_LOGARITHM
 from limitlab.solvers.ode.stepping import UNMOVED
 from limitlab.solvers.times import SLIVER
 
-TINY = 2.0**-1022
 STAGES: dict[type, Callable[..., Attempted]] = {ExplicitMethod: explicit, Rosenbrock: rosenbrock, Esdirk: esdirk}
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numba import njit
 
+from limitlab.solvers.native.arithmetic import TINY
 from limitlab.solvers.native.frame import LOGGED_BOTTOM, LOGGED_ERROR, LOGGED_SIZE, LOGGED_TIME, LOGGED_TOP
 from limitlab.solvers.solution import StepLog
 
-TINY = 2.0**-1022
 COLUMNS = ("time", "size", "error", "stiffness", "accepted")
 
 
