@@ -137,6 +137,45 @@ def lost(block: str, way: str, size: int, rival: str) -> Reading:
     return read
 
 
+def found(error: Callable[[xr.DataArray], float]) -> Reading:
+    """What error(coefficients by candidate) says of a hidden term, by a network and by sparse regression."""
+
+    def read(metrics: xr.Dataset) -> Measured:
+        ours, rival = (error(metrics["coefficient"].sel(model=name)) for name in HIDDEN)
+        return Measured(ours, ours, rival)
+
+    return read
+
+
+def _off(coefficients: xr.DataArray) -> float:
+    return abs(float(coefficients.sel(candidate="u*u_x")) + 1)
+
+
+def _others(coefficients: xr.DataArray) -> float:
+    return float(abs(coefficients.where(coefficients["candidate"] != "u*u_x")).max())
+
+
+def hidden_burgers(u: float, term: float, slope: float, others: float) -> tuple[tuple[str, Reading, str, str], ...]:
+    """What is asked of the errors of u and of the hidden term -u u_x, and of its coefficients."""
+    return (
+        ("error of u", value("relative_l2", *HIDDEN), f"<= {u}", "18"),
+        ("error of the hidden term", value("term_error", *HIDDEN), f"<= {term}", "18"),
+        (
+            "coefficient of u u_x, off -1",
+            found(lambda c: abs(float(c.sel(candidate="u*u_x")) + 1)),
+            f"<= {slope}",
+            "18",
+        ),
+        (
+            "largest other coefficient",
+            found(lambda c: float(abs(c.where(c["candidate"] != "u*u_x")).max())),
+            f"<= {others}",
+            "18",
+        ),
+    )
+
+
+HIDDEN = ("two_phases", "sparse")
 STABLE = ("lsde", "lnsde", "gsde")
 RUNS = {
     "annuli_ernode": Run("annuli_ernode", {"ways": ("plain", "ernode", "unbiased", "biased", "steer")}),
@@ -164,6 +203,9 @@ RUNS = {
     "shift_sinenet": Run("shift_sinenet"),
     "turbulence_sinenet": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves")}),
     "turbulence_far": Run("turbulence_sinenet", {"chains": ("one_wave", "two_waves"), "interval": 0.8}),
+    "burgers_upinn": Run("burgers_upinn", {"trainings": HIDDEN}),
+    "noisy_burgers_upinn": Run("burgers_upinn", {"trainings": HIDDEN, "noise": 0.05}),
+    "few_burgers_upinn": Run("burgers_upinn", {"trainings": HIDDEN, "points": 20}),
 }
 
 
@@ -285,5 +327,8 @@ ASKED: dict[str, Sequence[tuple[str, Reading, str, str]]] = {
     "turbulence_sinenet": TWO_WAVES,
     # twice as far apart, frames move by more points than one wave reaches
     "turbulence_far": TWO_WAVES,
+    "burgers_upinn": hidden_burgers(u=0.0061, term=0.056, slope=0.03, others=0.005),
+    "noisy_burgers_upinn": hidden_burgers(u=0.024, term=0.12, slope=0.02, others=0.064),
+    "few_burgers_upinn": hidden_burgers(u=0.04, term=0.27, slope=0.11, others=0.1),
 }
 FIGURES = tuple(Figure(run, *row) for run, rows in ASKED.items() for row in rows)
