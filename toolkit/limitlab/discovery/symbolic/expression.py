@@ -236,14 +236,23 @@ def _require_computable(expression: sympy.Expr) -> None:
     import sympy
 
     for node in sympy.preorder_traversal(expression):
+        if node.is_number and not _is_real(node):
+            raise InvalidArgument(f"numbers of a formula must be real and finite; got {node!s:.60}")
         plain = node.is_Add or node.is_Mul or node.is_Symbol or node is sympy.pi
         function = type(node).__name__ in BY_SYMBOL and len(node.args) == 1
         power = node.is_Pow and node.exp.is_number and abs(node.exp) <= LARGEST_EXPONENT
-        if not (plain or function or power or (node.is_Number and node.is_finite)):
+        if not (plain or function or power or node.is_Number):
             known = f"sums, products, powers up to {LARGEST_EXPONENT} and {', '.join(FUNCTIONS)}"
             raise InvalidArgument(f"a formula holds {known}; got {node!s:.60}")
     if _depth(expression) > DEEPEST_NESTING:
         raise InvalidArgument(f"a formula may be {DEEPEST_NESTING} deep; got {_depth(expression)}")
+
+
+def _is_real(number: sympy.Expr) -> bool:
+    try:
+        return math.isfinite(float(number))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _depth(node: sympy.Basic) -> int:
