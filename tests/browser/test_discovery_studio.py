@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from pages import picture
+from pages import cut_texts, picture
 
 pytestmark = pytest.mark.browser
 
@@ -19,10 +19,6 @@ FRONT = f"{PLOTS}.find(p => p.data.some(t => t.name === 'picked'))"
 FORECAST = f"{PLOTS}.find(p => p.data.some(t => t.name === 'formula'))"
 MEASURED = f"{PLOTS}.find(p => p.data.some(t => t.name === 'u'))"
 MAPS = f"{PLOTS}.find(p => p.data.some(t => t.type === 'heatmap' && t.name === 'truth'))"
-# texts that do not fit, formulas excepted: MathJax measures its own
-CUT = """() => [...document.querySelectorAll('.widget-label, .jupyter-button, .limitlab-table')]
-    .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)
-    .map(e => e.innerText)"""
 
 
 def press(page, name):
@@ -60,7 +56,7 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     page = open_notebook(STUDIO, width=1366, height=768)
     page.wait_for_function(f"() => {MEASURED}")
     picture(page, "discovery-1-opened", settled=2500, studio=True)
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
 
     box = page.locator(".limitlab-choice input[type=checkbox]").first
     assert box.is_checked()
@@ -90,7 +86,7 @@ def test_a_reader_hides_a_term_learns_it_and_forecasts_with_its_formula(open_not
     if "LIMITLAB_SCREENSHOTS" in os.environ:
         page.set_viewport_size({"width": 1366, "height": 2200})
     picture(page, "discovery-3-forecast", settled=2500, studio=True)
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
 
@@ -99,7 +95,7 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     page = open_notebook(FIELD, width=1366, height=768)
     page.wait_for_function(f"() => {MAPS}")
     picture(page, "discovery-field-1-opened", settled=2500, studio=True)
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     page.get_by_text("one field: further ones would need starts of their own").wait_for()
     page.get_by_text("not to be had: Korteweg-de Vries equation").wait_for()
 
@@ -127,6 +123,6 @@ def test_a_reader_hides_the_transport_of_burgers_equation_and_forecasts_another_
     begun = page.evaluate(f"{FORECAST}.data.slice(0, 3).map(t => t.y[16])")
     assert max(begun) - min(begun) < 1e-9
     picture(page, "discovery-field-3-forecast", settled=2500, studio=True)
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from pages import picture
+from pages import cut_texts, picture
 
 pytestmark = pytest.mark.browser
 
@@ -14,10 +14,6 @@ PLOTS = "[...document.querySelectorAll('.js-plotly-plot')].filter(p => p.offsetP
 PATHS = f"{PLOTS}.find(p => p.data.some(t => t.name === 'class 0'))"
 CALLS = f"{PLOTS}.find(p => p.layout.yaxis?.title?.text?.startsWith('field calls'))"
 MISSING = f"{PLOTS}.find(p => p.data.some(t => t.name === 'lsde, now'))"
-# texts that do not fit, formulas excepted: MathJax measures its own
-CUT = """() => [...document.querySelectorAll('.widget-label, .jupyter-button, .limitlab-table')]
-    .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)
-    .map(e => e.innerText)"""
 OWN = "time,u,v,series,label\n" + "\n".join(
     f"{t},{'' if (t + k) % 3 == 2 else t * (k % 2)},{k - t},s{k},{'up' if k % 2 else 'down'}"
     for k in range(12)
@@ -43,7 +39,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     page = open_notebook(STUDIO, width=1366, height=768)
     page.wait_for_function(f"() => {PATHS}")
     picture(page, "neural-de-1-opened", settled=2500, studio=True)
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
 
     choose(page, "class", "augmented ODE")
     press(page, "Train")
@@ -85,7 +81,7 @@ def test_a_reader_trains_classes_and_takes_values_away(open_notebook):
     if "LIMITLAB_SCREENSHOTS" in os.environ:
         page.set_viewport_size({"width": 1366, "height": 2000})
     picture(page, "neural-de-4-own", settled=2500, studio=True)
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     output = "document.querySelector('.limitlab-studio')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
     # the figures that gained a neighbour, or lost one, are as wide as their columns

@@ -5,7 +5,7 @@ import re
 import statistics
 
 import pytest
-from pages import picture
+from pages import cut_texts, picture
 
 pytestmark = pytest.mark.browser
 
@@ -29,13 +29,6 @@ CURSOR = f"""() => {{
     const line = p => p.layout.shapes.find(s => s.name === 'cursor').x0;
     return [line({PLOT["time"]}), line({PLOT["ladder"]}), mark.x[0], mark.y[0]];
 }}"""
-# texts that do not fit, formulas excepted: MathJax measures its own
-CUT = """() => {
-    const texts = '.widget-label, .widget-toggle-button, .jupyter-button, .limitlab-choice, .limitlab-table';
-    return [...document.querySelectorAll(texts)]
-        .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)
-        .map(e => e.innerText);
-}"""
 WATCH = f"""() => {{
     window.pressed = {{}}; window.latencies = {{time: [], phase: [], ladder: []}};
     document.addEventListener('keydown', () => {{
@@ -169,7 +162,7 @@ def test_a_reader_types_equations_and_looks_at_noise_and_nothing_is_cut(open_not
     field(page, "parameters", "input").fill("k = 2")
     solve.click()
     page.wait_for_function(f"() => ({PLOT['phase']})?.layout.yaxis.title.text === 'y'")
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     picture(page, "solver-4-own-equation")
 
     shown = page.evaluate(f"({PLOT['phase']}).data.find(t => t.name === 'tsit5').x[100]")
@@ -187,6 +180,6 @@ def test_a_reader_types_equations_and_looks_at_noise_and_nothing_is_cut(open_not
     page.locator(".widget-checkbox", has_text="refine one Brownian path").locator("input").click()
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === '512 steps'))")
     picture(page, "solver-6-noise")
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     output = "document.querySelector('.jp-OutputArea-output')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1

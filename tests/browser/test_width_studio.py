@@ -4,7 +4,7 @@ import re
 import statistics
 
 import pytest
-from pages import picture
+from pages import cut_texts, picture
 
 pytestmark = pytest.mark.browser
 
@@ -28,13 +28,6 @@ MEAN = f"() => {FUNCTIONS}?.data.find(t => t.name === 'limit, mean').y.slice(0, 
 REMAINS = f"() => {DECAY}?.data.find(t => t.type === 'bar').y.join()"
 NETWORKS = f"() => ({FUNCTIONS}).data.find(t => t.name.startsWith('network')).y.length"
 POINT = f"() => {PLOTS}.find(p => p.data.some(t => t.name === 'feature'))?.data.at(-1).x[0]"
-CUT = """() => {
-    const texts = '.widget-label, .widget-toggle-button, .jupyter-button, .limitlab-table, .lm-TabBar-tabLabel';
-    return [...document.querySelectorAll(texts)]
-        .filter(e => e.offsetParent && !e.querySelector('mjx-container') && e.scrollWidth > e.clientWidth + 1)
-        .filter(e => e.closest('.jp-OutputArea-output'))
-        .map(e => e.innerText);
-}"""
 # pixels of a plot below the page, when its studio is scrolled to the top
 BELOW = """() => {{
     document.querySelector('.limitlab-studio').scrollIntoView({{block: 'start'}});
@@ -143,7 +136,7 @@ def test_a_stop_keeps_the_kernel_free_and_a_high_rate_is_told(open_notebook, run
     error = page.locator(".limitlab-error", has_text="above 2/(largest eigenvalue)")
     error.wait_for()
     picture(page, "width-4-high-rate")
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
     output = "document.querySelector('.jp-OutputArea-output')"
     assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
 
@@ -169,7 +162,7 @@ def test_a_reader_moves_exponents_and_sees_which_layers_move(open_notebook):
     wait_for_text(page, "10 networks, 3 steps each")
     page.wait_for_function(f"() => {PLOTS}.some(p => p.data.some(t => t.name === 'step 3'))")
     picture(page, "width-5-parametrisation")
-    assert page.evaluate(CUT) == []
+    assert cut_texts(page) == []
 
 
 def test_the_main_figure_is_whole_in_view_beside_its_controls(open_notebook):
@@ -187,5 +180,5 @@ def test_on_a_narrow_page_nothing_is_cut_on_either_tab(open_notebook):
         page.locator(".lm-TabBar-tab", has_text=tab).click()
         page.wait_for_timeout(1000)
         picture(page, f"width-7-narrow-{tab.split()[0].lower()}")
-        assert page.evaluate(CUT) == []
+        assert cut_texts(page) == []
         assert page.evaluate(f"{output}.scrollWidth - {output}.clientWidth") <= 1
