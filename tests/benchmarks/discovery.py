@@ -136,7 +136,8 @@ def poisson() -> Task:
 
     def residuals(z: Tensor, u: Tensor, d: Any) -> list[Tensor]:
         force = 5 * math.pi**2 * exact(z.as_subclass(Tensor))
-        return [-(d(u, z, 0, 0, 0) + d(u, z, 0, 1, 1) + force) / model.rate]
+        scale = model.residual_scale(z.as_subclass(Tensor)).T
+        return [-(d(u, z, 0, 0, 0) + d(u, z, 0, 1, 1) + force) / scale]
 
     points, grid = (pinn.collocation(problem, count, seed=seed) for count, seed in ((800, 0), (2000, 9)))
     return Task(
