@@ -2,8 +2,9 @@ import threading
 import time
 
 import pytest
+import torch
 
-from limitlab.threads import mapping
+from limitlab.threads import mapping, threads_for
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 3])
@@ -74,3 +75,13 @@ def test_when_the_caller_fails_calls_that_have_not_begun_never_do():
 def test_columns_have_one_length():
     with mapping(2) as on_all, pytest.raises(ValueError, match="zip"):
         on_all(lambda a, b: None, [1, 2], [3])
+
+
+@pytest.mark.parametrize(("torchs", "pieces", "expected"), [(1, 5, 1), (2, 5, 2), (2, 1, 1), (2, 0, 1)])
+def test_no_more_threads_than_torch_may_use_or_pieces_are_there(torchs, pieces, expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(torchs)
+    try:
+        assert threads_for(pieces) == expected
+    finally:
+        torch.set_num_threads(before)

@@ -7,11 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-Mapping = Callable[..., list[Any]]
+import torch
+
+
+def threads_for(pieces: int) -> int:
+    """As many threads as torch may use, at most one for each of so many pieces of work, and one at least."""
+    return max(1, min(torch.get_num_threads(), pieces))
 
 
 @contextmanager
-def mapping(threads: int) -> Iterator[Mapping]:
+def mapping(threads: int) -> Iterator[Callable[..., list[Any]]]:
     """`map` as a list whose calls run on so many threads, the caller's among them.
 
     Raises what a call raises; those that have not begun then never do.

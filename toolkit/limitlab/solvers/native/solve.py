@@ -38,10 +38,10 @@ from limitlab.solvers.ode.march import Outcome, blown_up, uniform_grid
 from limitlab.solvers.ode.recording import MOST_PENDING, PENDING_ELEMENTS
 from limitlab.solvers.ode.step_control import Control
 from limitlab.solvers.solution import Evaluations, Failure
-from limitlab.threads import mapping
+from limitlab.threads import mapping, threads_for
 
 ROUNDS_A_SAMPLE = 8  # at first
-FEWEST_ROUNDS, MOST_ROUNDS = 2**6, 2**14  # between two looks at whether to go on
+FEWEST_ROUNDS, MOST_ROUNDS = 2**6, 2**12  # between two looks at whether to go on
 ROOM = 2**16  # rounds: of large blocks the system makes large pages, and few of them
 KINDS = {BLOWN_UP: "blow-up", TOO_MANY: "too many steps", STUCK: "step size underflow", OUT_OF_TIME: "out of time"}
 
@@ -79,7 +79,7 @@ def solve_natively(
     held = made(recipe)
     work = _work(order, y0, times, _ends(times, control, stops), control)
     plan = Plan(held.code, _rules(recipe, y0, control))
-    threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
+    threads = threads_for(batch // FEWEST_A_THREAD)
     bounds = [batch * part // threads for part in range(threads + 1)]
     flights = [_flight(order, part, control) for part in pairwise(bounds)]
     logs = [_Log() for _ in flights]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from limitlab.discovery.machine_code import code_of
 from limitlab.discovery.pinn.jets.layers import Activation, Dense, JetLinear, Streams, affine
-from limitlab.threads import mapping
+from limitlab.threads import mapping, threads_for
 
 TOGETHER = 128  # units of the panels that go back at once
 PART, PARTS = 32, 16  # panels of a part at least, and parts where panels are many
@@ -166,8 +166,8 @@ def _spans(panels: int) -> list[tuple[int, int]]:
 
 def _each(run: Callable[..., None], spans: Sequence[tuple[int, int]], *arguments: Any) -> None:
     """Call run((number of the part, its first panel, the one behind its last), ...), as many at once as torch may."""
-    with mapping(min(torch.get_num_threads(), len(spans))) as on_all:
-        on_all(lambda part: run((part, *spans[part]), *arguments), range(len(spans)))
+    with mapping(threads_for(len(spans))) as on_all:
+        on_all(lambda part, span: run((part, *span), *arguments), range(len(spans)), spans)
 
 
 def _again(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from limitlab.interruption import ask_to_go_on
 from limitlab.solvers.pde.native.lanes import width_of
-from limitlab.threads import mapping
+from limitlab.threads import mapping, threads_for
 
 Room = TypeVar("Room")
 WORK_BETWEEN_QUESTIONS = 2**19
@@ -56,7 +56,7 @@ def run_groups(
     """
     count, numbers = groups.shape
     each = max(1, WORK_BETWEEN_QUESTIONS // numbers)
-    threads = min(torch.get_num_threads(), count) if groups.numel() * steps > WORK_OF_THREADS else 1
+    threads = threads_for(count if groups.numel() * steps > WORK_OF_THREADS else 1)
     parts = [min(each, steps - done) for done in range(0, steps, each)]
     own = [rooms() for _ in range(threads)]
     with mapping(threads) as on_all:

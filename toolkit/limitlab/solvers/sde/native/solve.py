@@ -25,7 +25,7 @@ from limitlab.solvers.sde.fields import State
 from limitlab.solvers.sde.native.choice import Order, Recipe
 from limitlab.solvers.sde.native.code import COLUMNS, COUNTS, POINTERS, march_module
 from limitlab.solvers.sde.uniform import UniformMarch
-from limitlab.threads import mapping
+from limitlab.threads import mapping, threads_for
 
 ROW = WIDTH * np.dtype(np.float64).itemsize  # bytes
 STREAMS = INCREMENTS, AREAS
@@ -89,7 +89,7 @@ def solve_natively(order: Order, march: UniformMarch, y0: State) -> Float[Tensor
     work = _work(order, march, y0, first_cell)
     drawn = None if first_cell is None else Cells(first_cell, _keys(recipe, first_cell, grid.steps))
     groups = len(work.frames)
-    threads = max(1, min(torch.get_num_threads(), batch // FEWEST_A_THREAD))
+    threads = threads_for(batch // FEWEST_A_THREAD)
     parts = list(pairwise(groups * part // threads for part in range(threads + 1)))
     with mapping(threads) as on_all:
         for low, high in march.blocks(0, grid.steps):
